@@ -1,0 +1,1 @@
+"""Where numbers come from: committed tables of published figures, real topologies, fetched traces."""

@@ -1,0 +1,25 @@
+"""Errors a user can cause or mend; each carries the exit code of the command line (docs/command_line.md)."""
+
+
+class MecpfmError(Exception):
+    """Base of every error whose message is meant for the user: one line, no traceback."""
+
+    exit_code = 1
+
+
+class InputError(MecpfmError):
+    """A file, field or option that cannot be used; the message names it and says why."""
+
+    exit_code = 2
+
+
+class InfeasibleError(MecpfmError):
+    """No solution exists; the message names the request or row that cannot be met."""
+
+    exit_code = 3
+
+
+class LimitError(MecpfmError):
+    """A size or licence limit was hit and no fallback was allowed."""
+
+    exit_code = 4

@@ -1,0 +1,1 @@
+"""Numba kernels: arrays in, arrays out, no hidden random state; each has a slow twin in tests/."""

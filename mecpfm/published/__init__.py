@@ -1,0 +1,1 @@
+"""The paper's own problem: joint model selection and pulling (Zhou et al., TPDS 2025)."""

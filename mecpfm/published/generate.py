@@ -1,0 +1,164 @@
+"""Random instances with the parameter ranges of the released evaluation (docs/published_setting.md).
+
+Every quantity has a random stream of its own, all spawned from one seed: adding cloudlets, models or requests
+extends a network, a library or a workload and leaves what was there as it was.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components, dijkstra
+
+from mecpfm.data.sites import positions
+from mecpfm.errors import InputError
+from mecpfm.published.instance import Cloudlets, Instance, Models, Requests
+from mecpfm.records import Ragged
+
+Streams = Iterator[np.random.Generator]
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Sizes and, where a sweep fixes them, single values in place of a released range."""
+
+    cloudlets: int = 100
+    models: int = 10
+    families: int = 2
+    requests: int = 100
+    shared_fraction: float = 2 / 3
+    capacity_gb: float | None = None
+    cost_budget: float | None = None
+    accuracy_requirement: float | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse empty or contradictory sizes."""
+        for name in ("cloudlets", "models", "families", "requests"):
+            if getattr(self, name) < 1:
+                raise InputError(f"{name} is {getattr(self, name)}; must be >= 1")
+        if not 0 <= self.shared_fraction <= 1:
+            raise InputError(f"shared_fraction is {self.shared_fraction}; must be in [0, 1]")
+
+
+def streams(seed: int) -> dict[str, Streams]:
+    """Independent generators: for each of network, models, workload and algorithm an endless supply."""
+
+    def supply(sequence: np.random.SeedSequence) -> Streams:
+        while True:
+            yield np.random.default_rng(sequence.spawn(1)[0])
+
+    names = ("network", "models", "workload", "algorithm")
+    return {name: supply(child) for name, child in zip(names, np.random.SeedSequence(seed).spawn(4), strict=True)}
+
+
+def generate(recipe: Recipe = Recipe(), seed: int = 0) -> Instance:
+    """Instance of the released generator; the same recipe and seed give the same arrays on every machine."""
+    random = streams(seed)
+    distance, cloudlets, rate = _network(recipe, random["network"])
+    models, per_request = _library(recipe, random["models"], len(distance))
+    requests = _workload(recipe, random["workload"], rate)
+    return Instance(
+        memory_per_gb=next(random["network"]).uniform(0, 1),
+        distance_s_per_gb=distance,
+        cloudlets=cloudlets,
+        models=models,
+        requests=requests,
+        accuracy=np.column_stack([stream.uniform(0.4, 1, recipe.requests) for stream in per_request]),
+        output_ratio=np.column_stack([stream.uniform(0.1, 0.3, recipe.requests) for stream in per_request]),
+    )
+
+
+def _network(recipe: Recipe, random: Streams) -> tuple[NDArray[np.float64], Cloudlets, float]:
+    count = recipe.cloudlets
+    sites, user = positions(count, next(random))
+    degrees2 = max(float(((sites - user) ** 2).sum(axis=1).min()), 1e-12)
+    distance = random_network(count + 1, next(random))
+    capacity = next(random).integers(8, 24, count, endpoint=True).astype(float)
+    if recipe.capacity_gb is not None:
+        capacity = np.full(count, float(recipe.capacity_gb))
+    cloudlets = Cloudlets(
+        capacity_gb=capacity,
+        processing_tflops=next(random).uniform(107, 312, count),
+        accessing_rate=next(random).uniform(0.1, 0.5, count),
+        peak_power_w=next(random).uniform(0.8, 2.5, count),
+        idle_power_w=next(random).uniform(0.1, 0.3, count),
+        leak_power_w=next(random).uniform(0.1, 0.3, count),
+        transmit_power_w=next(random).uniform(0.8, 2.5, count),
+        service_rate_hz=next(random).uniform(0.5, 0.9, count),
+        arrival_rate_hz=next(random).uniform(0.1, 0.5, count),
+    )
+    return distance, cloudlets, 20 * np.log2(1 + 3 / degrees2)
+
+
+def random_network(locations: int, random: np.random.Generator) -> NDArray[np.float64]:
+    """Shortest-path distances, s/GB, shape (L, L): links between uniform pairs are added until all are connected.
+
+    A link weighs U(5, 10), or U(10, 20) when one end is the last location, the remote data centre. These are
+    seconds, inflated from 30-50 ms in the released evaluation so that pulling weighs as much as inference.
+    """
+    one = np.zeros(0, dtype=np.int64)
+    other = np.zeros(0, dtype=np.int64)
+
+    def parts(links: int) -> int:
+        ends = (one[:links], other[:links])
+        return int(connected_components(coo_array((np.ones(links), ends), (locations, locations)), directed=False)[0])
+
+    while parts(len(one)) > 1:
+        pairs = random.integers(0, locations, (4 * locations, 2))
+        one, other = np.concatenate([one, pairs[:, 0]]), np.concatenate([other, pairs[:, 1]])
+    low, high = 0, len(one)  # connected after `high` links, not after `low`; a single location needs none
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if parts(middle) == 1 else (middle, high)
+    one, other = one[:high], other[:high]
+    far = np.maximum(one, other) == locations - 1
+    weight = random.uniform(5, 10, high) * np.where(far, 2, 1)
+    keys, first = np.unique(np.minimum(one, other) * locations + np.maximum(one, other), return_index=True)
+    keep = first[keys // locations != keys % locations]
+    graph = coo_array((weight[keep], (one[keep], other[keep])), (locations, locations)).tocsr()
+    return dijkstra(graph, directed=False)
+
+
+def _library(recipe: Recipe, random: Streams, locations: int) -> tuple[Models, list[np.random.Generator]]:
+    """Models, and one generator each for its entries in the (J, K) tables."""
+    size = next(random).uniform(5, 20, recipe.models)
+    work = next(random).uniform(100, 300, recipe.models)
+    family = next(random).integers(0, recipe.families, recipe.models)
+    generators = [next(random) for _ in range(recipe.models)]
+    at = [preheat(locations - 1, stream) for stream in generators]
+    union = [np.unique(np.concatenate([at[i] for i in np.flatnonzero(family == f)])) for f in family]
+    models = Models(
+        shared_gb=size * recipe.shared_fraction,
+        private_gb=size * (1 - recipe.shared_fraction),
+        work_tflop=work,
+        family=family,
+        shared_at=Ragged.from_lists(union),
+        private_at=Ragged.from_lists(at),
+    )
+    return models, generators
+
+
+def preheat(cloudlets: int, random: np.random.Generator) -> NDArray[np.int64]:
+    """Locations that hold a model from the start: randint(1, C // 20) cloudlets and the remote data centre."""
+    count = random.integers(1, max(1, cloudlets // 20), endpoint=True)
+    return np.append(random.choice(cloudlets, size=count, replace=False), cloudlets)
+
+
+def _workload(recipe: Recipe, random: Streams, rate: float) -> Requests:
+    count = recipe.requests
+
+    def fixed(value: float | None, drawn: NDArray[np.float64]) -> NDArray[np.float64]:
+        return drawn if value is None else np.full(count, float(value))
+
+    return Requests(
+        home=next(random).integers(0, recipe.cloudlets, count),
+        instructions=next(random).integers(50, 100, count, endpoint=True).astype(float),
+        cost_budget=fixed(recipe.cost_budget, next(random).uniform(30_000, 50_000, count)),
+        accuracy_requirement=fixed(recipe.accuracy_requirement, next(random).uniform(0.1, 0.4, count)),
+        input_gb=next(random).uniform(0.09, 0.5, count),
+        rate_gb_per_s=np.full(count, rate),
+    )
