@@ -1,0 +1,83 @@
+"""HiGHS: needs no licence; always a cold start, one thread and a fixed seed."""
+
+from __future__ import annotations
+
+import math
+import time
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import highspy
+import numpy as np
+
+from mecpfm.solvers.model import LinearModel, Solution
+
+NAME = f"highs {version('highspy')}"
+
+_STATUS = {
+    highspy.HighsModelStatus.kOptimal: "optimal",
+    highspy.HighsModelStatus.kModelEmpty: "optimal",
+    highspy.HighsModelStatus.kInfeasible: "infeasible",
+    highspy.HighsModelStatus.kUnbounded: "unbounded",
+    highspy.HighsModelStatus.kUnboundedOrInfeasible: "infeasible",
+}
+
+
+def load(model: LinearModel, **options: Any) -> highspy.Highs:
+    """A HiGHS object that holds the model, silent, with the given options set."""
+    lp = highspy.HighsLp()
+    lp.num_row_, lp.num_col_ = model.shape
+    lp.col_cost_, lp.col_lower_, lp.col_upper_ = model.cost, model.lower, model.upper
+    lp.row_lower_, lp.row_upper_ = model.row_lower, model.row_upper
+    lp.a_matrix_.format_ = highspy.MatrixFormat.kRowwise
+    lp.a_matrix_.start_ = model.rows.indptr
+    lp.a_matrix_.index_ = model.rows.indices
+    lp.a_matrix_.value_ = model.rows.data
+    if model.integer.any():
+        kinds = (highspy.HighsVarType.kContinuous, highspy.HighsVarType.kInteger)
+        lp.integrality_ = [kinds[flag] for flag in model.integer.tolist()]
+    solver = highspy.Highs()
+    for name, value in {"output_flag": False, "threads": 1, **options}.items():
+        if solver.setOptionValue(name, value) != highspy.HighsStatus.kOk:
+            raise ValueError(f"HiGHS refuses option {name}={value!r}")
+    if solver.passModel(lp) == highspy.HighsStatus.kError:
+        raise ValueError("HiGHS refuses the model")
+    return solver
+
+
+def solve(
+    model: LinearModel, *, time_limit: float | None = None, gap: float = 0.0, seed: int = 0, **options: Any
+) -> Solution:
+    """Solve; further keyword arguments are HiGHS options such as ``solver="ipm"`` or ``mip_max_nodes``."""
+    start = time.perf_counter()
+    limit = math.inf if time_limit is None else float(time_limit)
+    solver = load(model, time_limit=limit, random_seed=seed, mip_rel_gap=gap, mip_abs_gap=0.0, **options)
+    solver.run()
+    status = _STATUS.get(solver.getModelStatus(), "unknown")
+    info = solver.getInfo()
+    integral = bool(model.integer.any())
+    result: dict[str, Any] = {"solver": NAME, "runtime_s": time.perf_counter() - start}
+    if integral:
+        result["bound"] = info.mip_dual_bound
+    if info.primal_solution_status != highspy.SolutionStatus.kSolutionStatusFeasible or status == "infeasible":
+        return Solution(status, **result)
+    solution = solver.getSolution()
+    if not integral:
+        result |= {"duals": np.array(solution.row_dual), "iterations": info.simplex_iteration_count}
+        if status == "optimal":
+            result["bound"] = info.objective_function_value
+    x = np.array(solution.col_value)
+    return Solution("feasible" if status == "unknown" else status, x, float(model.cost @ x), **result)
+
+
+def write_mps(model: LinearModel, path: Path) -> None:
+    """Export as MPS with the model's own names, so that any other solver can check an optimum."""
+    solver = load(model)
+    columns, rows = model.names() if model.names else ([], [])
+    for i, name in enumerate(columns):
+        solver.passColName(i, name)
+    for i, name in enumerate(rows):
+        solver.passRowName(i, name)
+    if solver.writeModel(str(path)) == highspy.HighsStatus.kError:
+        raise OSError(f"{path}: cannot be written")

@@ -1,0 +1,88 @@
+"""What goes into a solver and what comes out."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Bilinear:
+    """One row ``sum values * x[left] * x[right] + linear @ x <= upper``."""
+
+    left: NDArray[np.int64]
+    right: NDArray[np.int64]
+    values: Floats
+    linear: Floats
+    upper: float
+
+
+@dataclass(frozen=True, eq=False)
+class LinearModel:
+    """Minimise ``cost @ x`` subject to ``row_lower <= rows @ x <= row_upper`` and ``lower <= x <= upper``.
+
+    ``rows`` is a scipy CSR matrix of shape (m, n); ``integer`` marks integral columns; ``names()`` gives the names of
+    columns and rows and is called only for export.
+    """
+
+    cost: Floats
+    rows: Any
+    row_lower: Floats
+    row_upper: Floats
+    lower: Floats
+    upper: Floats
+    integer: NDArray[np.bool_]
+    names: Callable[[], tuple[list[str], list[str]]] | None = None
+    bilinear: list[Bilinear] = field(default_factory=list)
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(rows, columns), bilinear rows not counted."""
+        return len(self.row_lower), len(self.cost)
+
+    def relaxed(self) -> LinearModel:
+        """The same model without integrality."""
+        return LinearModel(
+            self.cost, self.rows, self.row_lower, self.row_upper, self.lower, self.upper,
+            np.zeros(len(self.cost), dtype=bool), self.names, self.bilinear,
+        )  # fmt: skip
+
+    def residual(self, x: Floats) -> float:
+        """Largest violation of any row, bound or integrality by ``x``."""
+        activity = self.rows @ x
+        parts = [self.row_lower - activity, activity - self.row_upper, self.lower - x, x - self.upper]
+        parts.append(np.abs(x - np.round(x))[self.integer])
+        parts += [
+            np.array([(b.values * x[b.left] * x[b.right]).sum() + b.linear @ x - b.upper]) for b in self.bilinear
+        ]
+        return max((float(part.max()) for part in parts if part.size), default=0.0)
+
+
+@dataclass(frozen=True, eq=False)
+class Solution:
+    """Outcome of a solve.
+
+    ``status`` is one of optimal, feasible (a limit stopped it with an incumbent), infeasible, unbounded, unknown;
+    ``x`` is None without a solution; ``bound`` is the solver's dual bound. Row duals are given for linear models.
+    """
+
+    status: str
+    x: Floats | None = None
+    objective: float = math.nan
+    bound: float = math.nan
+    duals: Floats | None = None
+    solver: str = ""
+    runtime_s: float = math.nan
+    iterations: int = 0
+
+    @property
+    def gap(self) -> float:
+        """Relative gap between objective and bound."""
+        return (self.objective - self.bound) / max(abs(self.objective), 1e-12)
