@@ -57,4 +57,6 @@ class Plan:
             "solver": self.solver,
             "decisions": self.decisions,
         }
-        return {key: None if isinstance(value, float) and not math.isfinite(value) else value for key, value in out.items()}
+        return {
+            key: None if isinstance(value, float) and not math.isfinite(value) else value for key, value in out.items()
+        }

@@ -153,12 +153,17 @@ class RootRecord(Record):
             for note in notes:
                 if isinstance(note, Shape):
                     _bind(name, value, note, sizes)
-                elif isinstance(note, Range) and (found := note.violation(np.asarray(getattr(value, "indices", value)))):
-                    where, rule = found
-                    entry = np.asarray(getattr(value, "indices", value))[where]
-                    index = "".join(f"[{i}]" for i in _row_of(value, where))
-                    raise ValueError(f"{name}{index} is {entry:g}; {rule}")
+                elif isinstance(note, Range):
+                    _check_range(name, value, note)
         return self
+
+
+def _check_range(name: str, value: Any, bounds: Range) -> None:
+    flat = value.indices if isinstance(value, Ragged) else value
+    if found := bounds.violation(flat):
+        where, rule = found
+        index = "".join(f"[{i}]" for i in _row_of(value, where))
+        raise ValueError(f"{name}{index} is {flat[where]:g}; {rule}")
 
 
 def _row_of(value: Any, where: tuple[int, ...]) -> tuple[int, ...]:
@@ -212,14 +217,15 @@ def read_json(path: Path) -> dict[str, Any]:
 def write_atomic(path: Path, content: bytes) -> None:
     """Write so that a reader, or an interrupted run, sees the old file or the new one, never half of it."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    temporary = Path(name)
     try:
         with os.fdopen(handle, "wb") as stream:
             stream.write(content)
         umask = os.umask(0)
         os.umask(umask)
-        os.chmod(temporary, 0o666 & ~umask)
-        os.replace(temporary, path)
+        temporary.chmod(0o666 & ~umask)
+        temporary.replace(path)
     except BaseException:
-        Path(temporary).unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
         raise

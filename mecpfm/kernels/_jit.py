@@ -25,7 +25,7 @@ def _cache_folder() -> str:
     return str(Path(base) / digest)
 
 
-numba.config.CACHE_DIR = _cache_folder()
+numba.config.CACHE_DIR = _cache_folder()  # type: ignore[attr-defined]
 
 
 def kernel(function: Callable[..., Any]) -> Any:

@@ -120,7 +120,7 @@ def random_network(locations: int, random: np.random.Generator) -> NDArray[np.fl
     keys, first = np.unique(np.minimum(one, other) * locations + np.maximum(one, other), return_index=True)
     keep = first[keys // locations != keys % locations]
     graph = coo_array((weight[keep], (one[keep], other[keep])), (locations, locations)).tocsr()
-    return dijkstra(graph, directed=False)
+    return np.asarray(dijkstra(graph, directed=False))
 
 
 def _library(recipe: Recipe, random: Streams, locations: int) -> tuple[Models, list[np.random.Generator]]:

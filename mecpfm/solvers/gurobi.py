@@ -52,9 +52,8 @@ def refusal(model: LinearModel) -> str | None:
         return kind
     limit = MAX_COLUMNS_BILINEAR if model.bilinear else MAX_COLUMNS
     if kind == "restricted" and (columns > limit or rows > MAX_ROWS):
-        return (
-            f"Gurobi's restricted licence takes {limit} columns and {MAX_ROWS} rows; this model has {columns} and {rows}"
-        )
+        allowed = f"{limit} columns and {MAX_ROWS} rows"
+        return f"Gurobi's restricted licence takes {allowed}; this model has {columns} and {rows}"
     return None
 
 

@@ -59,9 +59,7 @@ class LinearModel:
         activity = self.rows @ x
         parts = [self.row_lower - activity, activity - self.row_upper, self.lower - x, x - self.upper]
         parts.append(np.abs(x - np.round(x))[self.integer])
-        parts += [
-            np.array([(b.values * x[b.left] * x[b.right]).sum() + b.linear @ x - b.upper]) for b in self.bilinear
-        ]
+        parts += [np.array([(b.values * x[b.left] * x[b.right]).sum() + b.linear @ x - b.upper]) for b in self.bilinear]
         return max((float(part.max()) for part in parts if part.size), default=0.0)
 
 
