@@ -11,9 +11,9 @@ from typing import Any
 class Plan:
     """Decisions with the certificate that comes with them.
 
-    ``objective`` and ``bound`` are in the setting's own unit (seconds of delay for both settings); ``bound`` is a proven
-    lower bound on the optimum or NaN where the method gives none. ``violations`` lists, in words, every row of the
-    model that the decisions break, as found by the setting's checker and not by the method itself.
+    ``objective`` and ``bound`` are in seconds of delay; ``bound`` is a proven lower bound on the optimum, or NaN where
+    the method gives none. ``violations`` lists, in words, every row of the model that the decisions break, as found
+    by the setting's checker and not by the method itself.
     """
 
     setting: str
