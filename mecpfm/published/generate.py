@@ -1,13 +1,14 @@
 """Random instances with the parameter ranges of the released evaluation (docs/published_setting.md).
 
-Every quantity has a random stream of its own, all spawned from one seed: adding cloudlets, models or requests
-extends a network, a library or a workload and leaves what was there as it was.
+Every quantity has a random stream of its own, all spawned from one seed: with more models or more requests, those
+that were there stay as they were. More cloudlets keep the sites' own parameters but draw other links and homes.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,6 +35,8 @@ class Recipe:
     capacity_gb: float | None = None
     cost_budget: float | None = None
     accuracy_requirement: float | None = None
+    sites: Literal["auto", "uniform"] = "auto"
+    """Positions: the EUA sites when they are at hand, or always uniform in their box."""
 
     def __post_init__(self) -> None:
         """Refuse empty or contradictory sizes."""
@@ -55,10 +58,15 @@ def streams(seed: int) -> dict[str, Streams]:
     return {name: supply(child) for name, child in zip(names, np.random.SeedSequence(seed).spawn(4), strict=True)}
 
 
-def generate(recipe: Recipe = Recipe(), seed: int = 0) -> Instance:
-    """Instance of the released generator; the same recipe and seed give the same arrays on every machine."""
+def generate(recipe: Recipe = Recipe(), seed: int = 0, *, network: NDArray[np.float64] | None = None) -> Instance:
+    """Instance of the released generator; the same recipe and seed give the same arrays on every machine.
+
+    ``network`` replaces the random one: distances in s/GB, shape (C + 1, C + 1), the data centre last.
+    """
     random = streams(seed)
     distance, cloudlets, rate = _network(recipe, random["network"])
+    if network is not None:
+        distance = network
     models, per_request = _library(recipe, random["models"], len(distance))
     requests = _workload(recipe, random["workload"], rate)
     return Instance(
@@ -68,13 +76,13 @@ def generate(recipe: Recipe = Recipe(), seed: int = 0) -> Instance:
         models=models,
         requests=requests,
         accuracy=np.column_stack([stream.uniform(0.4, 1, recipe.requests) for stream in per_request]),
-        output_ratio=np.column_stack([stream.uniform(0.1, 0.3, recipe.requests) for stream in per_request]),
+        output_ratio=np.column_stack([stream.spawn(1)[0].uniform(0.1, 0.3, recipe.requests) for stream in per_request]),
     )
 
 
 def _network(recipe: Recipe, random: Streams) -> tuple[NDArray[np.float64], Cloudlets, float]:
     count = recipe.cloudlets
-    sites, user = positions(count, next(random))
+    sites, user = positions(count, next(random), real=recipe.sites == "auto")
     degrees2 = max(float(((sites - user) ** 2).sum(axis=1).min()), 1e-12)
     distance = random_network(count + 1, next(random))
     capacity = next(random).integers(8, 24, count, endpoint=True).astype(float)
@@ -92,6 +100,14 @@ def _network(recipe: Recipe, random: Streams) -> tuple[NDArray[np.float64], Clou
         arrival_rate_hz=next(random).uniform(0.1, 0.5, count),
     )
     return distance, cloudlets, 20 * np.log2(1 + 3 / degrees2)
+
+
+def attach_data_centre(distance: NDArray[np.float64], gateway: int, s_per_gb: float = 15.0) -> NDArray[np.float64]:
+    """Distances (C + 1, C + 1) of a network whose data centre hangs behind one node by a link of ``s_per_gb``."""
+    out = np.zeros((len(distance) + 1, len(distance) + 1))
+    out[:-1, :-1] = distance
+    out[-1, :-1] = out[:-1, -1] = distance[:, gateway] + s_per_gb
+    return out
 
 
 def random_network(locations: int, random: np.random.Generator) -> NDArray[np.float64]:
