@@ -1,20 +1,42 @@
-"""The committed tables: valid, true to their checksums, described, and honest about their sources."""
+"""Parsers of tables and traces; the committed tables: valid, described, honest about their sources."""
 
+import functools
 import hashlib
 import os
 import shutil
 
+import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from mecpfm import paths
-from mecpfm.data import registry, tables, traces
+from mecpfm.data import registry, sites, tables, traces
+from mecpfm.data.columns import Column, read_table
 from mecpfm.errors import InputError
 
 FOLDER = paths.tables()
 TABLES = {"model_zoo.csv": tables.model_zoo, "gpus.csv": tables.gpus, "trace_summary.csv": tables.trace_summary}
+
+
+GENTD26 = (
+    ",".join(traces.GENTD26)
+    + "\n2024-11-15 16:57:50,TXT_2_IMG,SUCCEED,32.0,G0000,63.0,26.0,1.0,30.0,M0000,0"
+    + "\n2024-11-15 16:58:00,TXT_2_IMG,SUCCEED,43.0,G0001,93.0,,1.0,40.0,M0001,2"
+    + "\n2024-11-15 16:58:00,TXT_2_IMG,FAILED,0.0,G0001,93.0,,1.0,40.0,M0001,0"
+    + "\n2024-11-15 16:59:00,IMG_2_IMG,SUCCEED,9.0,G0001,,,,,,0\n"
+)
+AZURE = (
+    "TIMESTAMP,ContextTokens,GeneratedTokens\n"
+    "2023-11-16 18:15:46.6805900,374,44\n2023-11-16 18:15:50.9951690,396,109\n2023-11-16 18:15:51,1,2\n"
+)
+SITES = "SITE_ID,LATITUDE,LONGITUDE,NAME\n1,-37.81,144.96,a\n2,-37.82,144.97,b\n"
+PARSERS = {
+    "gentd26": (GENTD26, traces.read_gentd26),
+    "azure": (AZURE, traces.read_azure),
+    "sites": (SITES, functools.partial(sites.read_positions.__wrapped__, longitude="LONGITUDE", latitude="LATITUDE")),
+}
 
 
 @pytest.fixture
@@ -131,6 +153,93 @@ def test_random_changes_are_named_or_harmless(name, data, tmp_path_factory):
             assert str(folder / name) in str(error) and "\n" not in str(error)
         else:
             assert frame.select_dtypes("number").notna().all(axis=None)
+
+
+@pytest.mark.parametrize("name", PARSERS)
+@given(data=st.data())
+def test_corrupted_rows_are_named_or_harmless(name, data, tmp_path_factory):
+    """Any change of a few bytes gives a frame of finite numbers or an InputError that names the file."""
+    text, parse = PARSERS[name]
+    raw = text.encode()
+    start = data.draw(st.integers(0, len(raw)))
+    length = data.draw(st.integers(0, 40))
+    new = data.draw(
+        st.binary(max_size=8) | st.sampled_from([b'"', b",", b"\n", b"-", b"nan", b"inf", b"1e999", b"9" * 30])
+    )
+    path = tmp_path_factory.mktemp("corrupted") / "changed.csv"
+    path.write_bytes(raw[:start] + new + raw[start + length :])
+    try:
+        frame = parse(path)
+    except InputError as error:
+        assert str(path) in str(error) and "\n" not in str(error)
+    else:
+        numbers = frame if isinstance(frame, np.ndarray) else frame.select_dtypes("number")
+        assert np.isfinite(numbers).all(axis=None)
+
+
+@pytest.mark.parametrize(
+    ("cell", "reason"),
+    [
+        ("x", "column ContextTokens, row 2: 'x' must be a whole number >= 0"),
+        ("-1", "column ContextTokens, row 2: '-1' must be"),
+        ("1.5", "column ContextTokens, row 2: '1.5' must be"),
+        ("", "column ContextTokens, row 2: '' must be"),
+        ("1,2", "row 2 has 4 cells; the header has 3"),
+    ],
+)
+def test_broken_cells_are_placed(tmp_path, cell, reason):
+    """A broken cell is reported with file, column and row, whatever breaks it."""
+    path = tmp_path / "trace.csv"
+    path.write_text(AZURE.replace("396", cell))
+    with pytest.raises(InputError) as caught:
+        traces.read_azure(path)
+    assert f"{path}: {reason}" in str(caught.value)
+
+
+def test_broken_files_are_named(tmp_path):
+    """A missing, empty or binary file, a missing or doubled column and a step back in time are all named."""
+    path = tmp_path / "trace.csv"
+    with pytest.raises(InputError, match="cannot be read"):
+        traces.read_azure(path)
+    disordered = AZURE.replace("18:15:51", "18:15:47")
+    for content, reason in [
+        (b"", "is empty"),
+        (b"\xff\xfe", "not UTF-8"),
+        (AZURE.replace("ContextTokens", "Other").encode(), "column ContextTokens is missing"),
+        (AZURE.replace("GeneratedTokens", "ContextTokens").encode(), "column ContextTokens stands twice"),
+        (AZURE[:40].encode(), "holds no requests"),
+        (disordered.encode(), "column TIMESTAMP, row 3: earlier than the row before"),
+    ]:
+        path.write_bytes(content)
+        with pytest.raises(InputError, match=reason):
+            traces.read_azure(path)
+
+
+def test_extra_columns_are_ignored(tmp_path):
+    """Columns nobody asked for may hold anything, and the order of columns does not matter."""
+    path = tmp_path / "wide.csv"
+    path.write_text("z,b,a\n?,2,1.5\n!,4,-3\n", encoding="utf-8")
+    frame = read_table(path, {"a": Column(), "b": Column("whole number")})
+    assert frame.to_dict("list") == {"a": [1.5, -3.0], "b": [2, 4]}
+
+
+def test_traces_keep_served_and_complete_requests(tmp_path):
+    """GenTD26 drops failed and incomplete requests, counts time from the first row and reads no text as 0 words."""
+    path = tmp_path / "trace.csv"
+    path.write_text(GENTD26)
+    frame = traces.read_gentd26(path)
+    assert frame["time_s"].tolist() == [0.0, 10.0] and frame["exec_s"].tolist() == [32.0, 43.0]
+    assert frame["negative_prompt_length"].tolist() == [26, 0] and frame["model"].tolist() == ["M0000", "M0001"]
+
+
+def test_summary_by_hand(tmp_path):
+    """Counts, means and extremes of a tiny trace equal those computed by hand."""
+    path = tmp_path / "trace.csv"
+    path.write_text(AZURE)
+    table = traces.summarise("tiny", traces.read_azure(path)).set_index("quantity")
+    assert table["count"].to_dict() == {"gap_s": 2, "context_tokens": 3, "generated_tokens": 3}
+    assert table.loc["gap_s", "mean"] == pytest.approx((51 - 46.68059) / 2)
+    assert table.loc["context_tokens", ["min", "q50", "max"]].tolist() == [1, 374, 396]
 
 
 @pytest.mark.skipif("MECPFM_DATA_DIR" not in os.environ, reason="MECPFM_DATA_DIR is not set")
