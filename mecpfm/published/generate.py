@@ -16,6 +16,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components, dijkstra
 
 from mecpfm.data.sites import positions
+from mecpfm.data.tables import model_zoo
 from mecpfm.errors import InputError
 from mecpfm.published.instance import Cloudlets, Instance, Models, Requests
 from mecpfm.records import Ragged
@@ -31,7 +32,10 @@ class Recipe:
     models: int = 10
     families: int = 2
     requests: int = 100
-    shared_fraction: float = 2 / 3
+    shared_fraction: float | None = 2 / 3
+    """Share of a model's bytes that its family shares; None takes each model's own from the zoo."""
+    library: Literal["released", "zoo"] = "released"
+    """Model sizes: U(5, 20) GB as released, or published backbones at two bytes a parameter."""
     capacity_gb: float | None = None
     cost_budget: float | None = None
     accuracy_requirement: float | None = None
@@ -43,7 +47,9 @@ class Recipe:
         for name in ("cloudlets", "models", "families", "requests"):
             if getattr(self, name) < 1:
                 raise InputError(f"{name} is {getattr(self, name)}; must be >= 1")
-        if not 0 <= self.shared_fraction <= 1:
+        if self.shared_fraction is None and self.library == "released":
+            raise InputError("shared_fraction must be given; only the zoo's models have one of their own")
+        if self.shared_fraction is not None and not 0 <= self.shared_fraction <= 1:
             raise InputError(f"shared_fraction is {self.shared_fraction}; must be in [0, 1]")
 
 
@@ -141,21 +147,37 @@ def random_network(locations: int, random: np.random.Generator) -> NDArray[np.fl
 
 def _library(recipe: Recipe, random: Streams, locations: int) -> tuple[Models, list[np.random.Generator]]:
     """Models, and one generator each for its entries in the (J, K) tables."""
-    size = next(random).uniform(5, 20, recipe.models)
+    sizes = next(random)
     work = next(random).uniform(100, 300, recipe.models)
     family = next(random).integers(0, recipe.families, recipe.models)
+    size, fraction = _sizes(recipe, sizes, family)
     generators = [next(random) for _ in range(recipe.models)]
     at = [preheat(locations - 1, stream) for stream in generators]
     union = [np.unique(np.concatenate([at[i] for i in np.flatnonzero(family == f)])) for f in family]
     models = Models(
-        shared_gb=size * recipe.shared_fraction,
-        private_gb=size * (1 - recipe.shared_fraction),
+        shared_gb=size * fraction,
+        private_gb=size * (1 - fraction),
         work_tflop=work,
         family=family,
         shared_at=Ragged.from_lists(union),
         private_at=Ragged.from_lists(at),
     )
     return models, generators
+
+
+def _sizes(
+    recipe: Recipe, random: np.random.Generator, family: NDArray[np.int64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Size in GB and shared fraction of each model, shape (K,)."""
+    if recipe.library == "released":
+        size, own = random.uniform(5, 20, recipe.models), np.zeros(recipe.models)
+    else:
+        zoo = model_zoo()
+        backbones = random.permutation(np.unique(zoo["backbone"]))[family % zoo["backbone"].nunique()]
+        rows = [zoo[zoo["backbone"] == backbone].sample(1, random_state=random) for backbone in backbones]
+        size = np.array([2e-3 * row["total_params_m"].item() for row in rows])
+        own = np.array([row["shared_fraction"].item() for row in rows])
+    return size, own if recipe.shared_fraction is None else np.full(recipe.models, recipe.shared_fraction)
 
 
 def preheat(cloudlets: int, random: np.random.Generator) -> NDArray[np.int64]:
