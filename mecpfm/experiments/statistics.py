@@ -62,11 +62,9 @@ def _wilcoxon(ours: NDArray[np.float64], theirs: NDArray[np.float64]) -> float:
     return float(stats.wilcoxon(ours, theirs).pvalue)
 
 
-def growth_exponent(cumulative: NDArray[np.float64], start: int) -> float:
-    """Slope of log(cumulative) on log(round) from round ``start`` on: below 1 means sublinear growth."""
-    rounds = np.arange(1, len(cumulative) + 1)[start:]
-    values = cumulative[start:]
-    keep = values > 0
+def growth_exponent(rounds: NDArray[np.int64], cumulative: NDArray[np.float64]) -> float:
+    """Slope of log(cumulative) on log(round) after the first tenth of the rounds: below 1 means sublinear growth."""
+    keep = (rounds >= rounds.max() / 10) & (cumulative > 0)
     if keep.sum() < 2:
         return math.nan
-    return float(np.polyfit(np.log(rounds[keep]), np.log(values[keep]), 1)[0])
+    return float(np.polyfit(np.log(rounds[keep]), np.log(cumulative[keep]), 1)[0])
