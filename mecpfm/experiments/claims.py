@@ -122,13 +122,24 @@ def table(verdicts: list[Verdict]) -> pd.DataFrame:
     return pd.DataFrame(
         [
             {
-                "id": v.claim.id, "claim": v.claim.words,
-                "direction": v.claim.direction, "threshold": v.claim.threshold, "points": v.points, "holding": v.holding, "median": v.value, "ci_low": v.low, "ci_high": v.high,
-                "worst": v.worst, "best": v.best, "verdict": v.verdict, "status": v.claim.status, "agrees": v.agrees,
+                "id": v.claim.id,
+                "claim": v.claim.words,
+                "direction": v.claim.direction,
+                "threshold": v.claim.threshold,
+                "points": v.points,
+                "holding": v.holding,
+                "median": v.value,
+                "ci_low": v.low,
+                "ci_high": v.high,
+                "worst": v.worst,
+                "best": v.best,
+                "verdict": v.verdict,
+                "status": v.claim.status,
+                "agrees": v.agrees,
             }
             for v in verdicts
         ]
-    )  # fmt: skip
+    )
 
 
 def _reductions(claim: Claim, profile: str) -> list[Evidence]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 
 import pandas as pd
@@ -57,16 +58,17 @@ def _holders(rows: pd.DataFrame) -> list[go.Scatter]:
     place = rows.groupby(["lon", "lat"]).cumcount()
     rows = rows.assign(x=rows["lon"] + 2.2 * step * place, y=rows["lat"] + 2 * step)
     traces = []
-    for (family, part), group in rows.groupby(["family", "part"], sort=True):
+    for family, part in itertools.product(sorted(set(rows["family"].astype(int))), SYMBOLS):
+        group = rows[(rows["family"] == family) & (rows["part"] == part)]
         traces.append(
             go.Scatter(
                 x=group["x"],
                 y=group["y"],
                 text=group["name"],
                 mode="markers",
-                name=f"{part} part, family {int(family)}",
+                name=f"{part} part, family {family}",
                 hovertemplate="%{text}<extra></extra>",
-                marker={"symbol": SYMBOLS[part], "size": 11, "color": FAMILY_COLORS[int(family)]},
+                marker={"symbol": SYMBOLS[part], "size": 11, "color": FAMILY_COLORS[family]},
             )
         )
     return traces
@@ -75,19 +77,18 @@ def _holders(rows: pd.DataFrame) -> list[go.Scatter]:
 def _pulls(rows: pd.DataFrame) -> list[go.Scatter]:
     """Curved arrows; thick for shareable parts, thin and dotted for private ones."""
     traces = []
-    for row in rows.itertuples():
-        shared = row.part == "shared"
-        x, y = _arc((row.lon, row.lat), (row.lon_to, row.lat_to), 0.12 if shared else -0.12)
-        color = FAMILY_COLORS[int(row.family)]
+    for row in rows.to_dict("records"):
+        shared = row["part"] == "shared"
+        x, y = _arc((row["lon"], row["lat"]), (row["lon_to"], row["lat_to"]), 0.12 if shared else -0.12)
+        color = FAMILY_COLORS[int(row["family"])]
         traces.append(
             go.Scatter(
                 x=x,
                 y=y,
                 mode="lines+markers",
-                name=f"pull of a {row.part} part",
-                legendgroup=row.part,
+                name=f"pull of a {row['part']} part",
                 showlegend=False,
-                text=f"{row.name}: {row.gb:.2f} GB in {row.seconds:.1f} s",
+                text=f"{row['name']}: {row['gb']:.2f} GB in {row['seconds']:.1f} s",
                 hovertemplate="%{text}<extra></extra>",
                 line={"color": color, "width": 4 if shared else 2, "dash": "solid" if shared else "dot"},
                 marker={
