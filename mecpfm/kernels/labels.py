@@ -24,31 +24,29 @@ def survivors(base: Array, shared: Array, private: Array, choice: Array, pair: A
     """Options whose reduced cost at the multipliers ``pair`` is at most ``slack``, for requests with several.
 
     Returns (requests (n,), start (n + 1,), options): those of the i-th request are ``options[start[i]:start[i + 1]]``.
-    Requests whose options differ most in S - P come first, so that the later ones can only correct little.
+    Requests with the widest range of S - P come first, so that the later ones can correct only little.
     """
-    count = 0
-    request, spread = np.empty(len(choice), np.int64), np.empty(len(choice))
-    keep = np.zeros(base.shape, np.bool_)
+    spread = np.empty(len(choice))
     for j in range(len(choice)):
-        at, most, least, several = choice[j], -np.inf, np.inf, 0
+        least, most = np.inf, -np.inf
+        for k in range(base.shape[1]):
+            if np.isfinite(base[j, k]):
+                least, most = min(least, shared[j, k] - private[j, k]), max(most, shared[j, k] - private[j, k])
+        spread[j] = least - most
+    request, start = np.empty(len(choice), np.int64), np.zeros(len(choice) + 1, np.int64)
+    options = np.empty(base.size, np.int64)
+    count = 0
+    for j in np.argsort(spread, kind="mergesort"):
+        at, end = choice[j], start[count]
         floor = base[j, at] + pair[0] * shared[j, at] + pair[1] * private[j, at]
         for k in range(base.shape[1]):
             if k == at or base[j, k] + pair[0] * shared[j, k] + pair[1] * private[j, k] - floor <= slack:
-                keep[j, k] = True
-                several += 1
-                most = max(most, shared[j, k] - private[j, k])
-                least = min(least, shared[j, k] - private[j, k])
-        if several > 1:
-            request[count], spread[count] = j, least - most
+                options[end] = k
+                end += 1
+        if end - start[count] > 1:
+            request[count], start[count + 1] = j, end
             count += 1
-    request = request[:count][np.argsort(spread[:count], kind="mergesort")]
-    start = np.zeros(count + 1, np.int64)
-    options = np.empty(keep.sum(), np.int64)
-    for i in range(count):
-        found = np.flatnonzero(keep[request[i]])
-        start[i + 1] = start[i] + len(found)
-        options[start[i] : start[i + 1]] = found
-    return request, start, options
+    return request[:count], start[: count + 1], options[: start[count]]
 
 
 @kernel
@@ -115,10 +113,11 @@ def grow(
     count, free, trial = 0, first, np.empty(3)
     for label in range(len(sums)):
         for row in range(len(change)):
-            trial[:] = sums[label] + change[row]
+            for i in range(3):
+                trial[i] = sums[label, i] + change[row, i]
             if bound(trial, multipliers, rest, cap) >= value:
                 continue
-            same = not np.any(change[row])
+            same = change[row, 0] == 0 and change[row, 1] == 0 and change[row, 2] == 0
             if not same and free == len(parent):
                 return grown[:count], ends[:count], free, False
             grown[count], ends[count] = trial, node[label]
@@ -150,14 +149,17 @@ def search(
     slack = level - bound(sums[0], multipliers[:1], np.zeros(1), cap)
     request, start, options = survivors(base, shared, private, choice, multipliers[0], slack)
     rest = remaining(base, shared, private, choice, multipliers, request, start, options)
-    parent, taken, layer = np.empty((3, limit), np.int64)
+    parent, taken, layer = np.empty(limit, np.int64), np.empty(limit, np.int64), np.empty(limit, np.int64)
     tolerance, value, best, free, complete = MERGE * abs(level), level, -1, 1, True
     for i in range(-1, len(request)):
         if i >= 0:
-            j, at, k = request[i], choice[request[i]], options[start[i] : start[i + 1]]
-            change = np.empty((len(k), 3))
-            change[:, 0], change[:, 1] = base[j][k] - base[j, at], shared[j][k] - shared[j, at]
-            change[:, 2] = private[j][k] - private[j, at]
+            j, at = request[i], choice[request[i]]
+            change = np.empty((start[i + 1] - start[i], 3))
+            for row in range(len(change)):
+                k = options[start[i] + row]
+                change[row, 0] = base[j, k] - base[j, at]
+                change[row, 1] = shared[j, k] - shared[j, at]
+                change[row, 2] = private[j, k] - private[j, at]
             goal, before = value - tolerance, free
             sums, node, free, complete = grow(
                 sums, node, change, rest[i + 1], multipliers, cap, goal, parent, taken, free
