@@ -48,6 +48,21 @@ def with_stable_queues(instance):
     return instance.model_copy(update={"cloudlets": quiet})
 
 
+def test_product_rows_are_the_published_ones():
+    """Each z has the row z >= x + y - 1 of its own x and y, by name, though z >= y makes it redundant."""
+    model = ilp(tiny(3))
+    columns, rows = model.names()
+    place = {name: i for i, name in enumerate(columns)}
+    products = [i for i, name in enumerate(rows) if name.startswith("product_")]
+    assert len(products) == sum(name.startswith("z") for name in columns)
+    for i, z in zip(products, (name for name in columns if name.startswith("z")), strict=True):
+        j, k = z.split("_")[1:3]
+        row = model.rows[[i]].toarray().ravel()
+        assert (row[place[f"x_{j}_{k}"]], row[place["y" + z[1:]]], row[place[z]]) == (-1, -1, 1)
+        assert np.count_nonzero(row) == 3
+        assert model.row_lower[i] == -1
+
+
 @needs_gurobi
 def test_nlip_ilp_and_enumeration_agree():
     """On 300 random tiny instances all three have the same optimum, or all three are infeasible."""
