@@ -17,12 +17,11 @@ import numpy as np
 from mecpfm.errors import LimitError
 from mecpfm.kernels import labels, minmax
 from mecpfm.plan import Plan
+from mecpfm.published import relaxation
 from mecpfm.published.check import assess
 from mecpfm.published.instance import Instance
-from mecpfm.published.options import Floats, Ints, Options, budget_error, require_options, tabulate
+from mecpfm.published.options import Floats, Ints, budget_error, require_options, tabulate
 
-SLACK = 1e-9
-"""Relative slack of a budget row, below every tolerance that a row is checked with."""
 FIRST_STEP = 1e-6
 """How far above the dual bound, relative to it, the first search looks; each further one looks four times as far."""
 
@@ -57,14 +56,6 @@ class _Node(NamedTuple):
     capped: bool
 
 
-def caps(instance: Instance, options: Options) -> Floats:
-    """Largest network-wide pulling delay that each option's budget row allows, s, shape (J, K)."""
-    budget = instance.requests.cost_budget[:, None]
-    left = budget + SLACK * np.maximum(1, budget) - options.own_cost
-    power = np.broadcast_to(options.transmit_power[:, None], left.shape)
-    return np.divide(left, power, out=np.where(left >= 0, np.inf, -np.inf), where=power > 0)
-
-
 def solve_exact(instance: Instance, *, time_limit: float | None = None, limits: Limits = Limits()) -> Plan:
     """Certified optimum of the ILP; a limit leaves the best choice so far and a gap.
 
@@ -75,7 +66,7 @@ def solve_exact(instance: Instance, *, time_limit: float | None = None, limits: 
     if time_limit is not None:
         limits = replace(limits, seconds=time_limit)
     base = np.where(options.allowed, options.base, np.inf)
-    found = minimise(base, options.shared_pull, options.private_pull, caps(instance, options), limits)
+    found = minimise(base, options.shared_pull, options.private_pull, relaxation.caps(instance, options), limits)
     if found.choice is None and np.isinf(found.bound):
         raise budget_error(instance, options)
     if found.choice is None:
@@ -93,7 +84,7 @@ def minimise(
     Tables have shape (J, K); ``base`` is infinite where an option may not be chosen. A node takes the choices whose
     pulling delay lies in ``(floor, ceiling]``: it leaves out options with a cap up to its floor and caps the dual by
     its ceiling. When a node's best choice breaks a cap m, it is split into ``(floor, m]`` and ``(m, ceiling]``.
-    The node of least bound comes first; one whose search hits a limit keeps its bound in the certificate.
+    The node of least bound comes first; one whose search hits a caps keeps its bound in the certificate.
     """
     caps = np.full(base.shape, np.inf) if caps is None else caps
     limits = replace(limits, seconds=time.perf_counter() + limits.seconds)
