@@ -1,5 +1,6 @@
 """Restricted context: what is revealed, how it is credited, and that choosing it well pays."""
 
+import numba
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -133,6 +134,7 @@ def test_rewards_outside_the_unit_interval_are_refused():
     assert not policy.counts.any()
 
 
+@pytest.mark.skipif(bool(numba.config.DISABLE_JIT), reason="a minute in plain Python")
 def test_order_on_handwritten_digits():
     """Digits, 2,000 draws, 13 of 64 features: all features >= TSRC >= random subsets >= chance (10 %)."""
     data = pytest.importorskip("sklearn.datasets").load_digits()
