@@ -134,6 +134,14 @@ def test_rewards_outside_the_unit_interval_are_refused():
     assert not policy.counts.any()
 
 
+@pytest.mark.parametrize("length", [1, 3, 5])
+def test_a_context_of_another_length_is_refused(length):
+    """A context shorter or longer than the number of features raises instead of being read past its end."""
+    policy = TSRC(2, 4, 4)
+    with pytest.raises(ValueError, match="number of features"):
+        policy.select(np.ones(length))
+
+
 @pytest.mark.skipif(bool(numba.config.DISABLE_JIT), reason="a minute in plain Python")
 def test_order_on_handwritten_digits():
     """Digits, 2,000 draws, 13 of 64 features: all features >= TSRC >= random subsets >= chance (10 %)."""

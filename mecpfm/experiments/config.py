@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from mecpfm.errors import InputError
 from mecpfm.published.generate import Recipe
@@ -53,23 +53,18 @@ class Experiment:
 
 @dataclass(frozen=True)
 class Profile:
-    """How much of everything: ``largest`` caps every count, ``sites`` says whether real positions are used."""
+    """How much: ``largest`` caps every count of a sweep, ``sites`` says whether real positions are used."""
 
     name: str
     seeds: int
     largest: int
     sites: Any
 
-    def recipe(self, **fields: Any) -> Recipe:
-        """A recipe with all counts capped; families default to one per five models in the model sweep's manner."""
-        capped = {key: min(value, self.largest) if key in COUNTS else value for key, value in fields.items()}
-        return Recipe(**capped, sites=self.sites)
-
 
 _PROFILES = {
     # Small and on drawn positions only: the same numbers on every machine, with or without the real files.
-    "quick": Profile("quick", seeds=5, largest=30, sites="uniform"),
-    "paper": Profile("paper", seeds=30, largest=500, sites="auto"),
+    "quick": Profile("quick", seeds=5, largest=100, sites="uniform"),
+    "paper": Profile("paper", seeds=50, largest=500, sites="auto"),
 }
 
 
@@ -84,30 +79,31 @@ def experiments(profile_name: str) -> dict[str, Experiment]:
     """All experiments of a profile by name."""
     chosen = profile(profile_name)
     found = [_sweep(name, chosen) for name in SWEEPS]
-    base = {"cloudlets": 100, "models": 10, "families": 2, "requests": 100}
-    rounds = {"cloudlets": 100, "models": 50, "families": 10, "requests": 400}
+    base: dict[str, Any] = {"cloudlets": 100, "models": 10, "families": 2, "requests": 100, "sites": chosen.sites}
+    rounds = Recipe(cloudlets=100, models=50, families=10, requests=400, sites=chosen.sites)
     found += [
-        Experiment("convergence", "convergence", "round", (Point(0, chosen.recipe(**rounds)),), chosen.seeds),
-        Experiment("ablation", "ablation", "none", (Point(0, chosen.recipe(**base)),), chosen.seeds),
+        Experiment("convergence", "convergence", "round", (Point(0, rounds),), chosen.seeds),
+        Experiment("ablation", "ablation", "none", (Point(0, Recipe(**base)),), chosen.seeds),
     ]
-    for name, library in (("fraction", "released"), ("fraction-zoo", "zoo")):
-        points = tuple(
-            Point(value, chosen.recipe(**base, shared_fraction=value, library=library)) for value in SHARED_FRACTIONS
-        )
+    libraries: dict[str, Literal["released", "zoo"]] = {"fraction": "released", "fraction-zoo": "zoo"}
+    for name, library in libraries.items():
+        recipes = [Recipe(**base, shared_fraction=value, library=library) for value in SHARED_FRACTIONS]
+        points = tuple(map(Point, SHARED_FRACTIONS, recipes))
         found.append(Experiment(name, "fraction", "shared_fraction", points, chosen.seeds))
-    own = chosen.recipe(**base, shared_fraction=None, library="zoo")
+    own = Recipe(**base, shared_fraction=None, library="zoo")
     found.append(Experiment("zoo", "fraction", "none", (Point(0, own),), chosen.seeds))
     return {experiment.name: experiment for experiment in found}
 
 
 def _sweep(name: str, chosen: Profile) -> Experiment:
     axis, values, fixed = SWEEPS[name]
-    kept = [value for value in values if axis not in COUNTS or value <= chosen.largest]
     points = []
-    for value in kept:
-        fields: dict[str, Any] = {**fixed, axis: int(value) if axis in COUNTS else value}
-        models = min(fields["models"], chosen.largest)
-        # The released sweep over models has a family per five models; 100 models in 50 families otherwise.
-        fields.setdefault("families", max(1, models // 5) if name == "models" else max(1, models // 2))
-        points.append(Point(float(value), chosen.recipe(**fields)))
+    for value in values:
+        if axis in COUNTS and value > chosen.largest:
+            continue
+        fields: dict[str, Any] = {key: min(count, chosen.largest) for key, count in fixed.items()}
+        fields[axis] = int(value) if axis in COUNTS else value
+        # The released sweep over models has a family per five models; its 100 models elsewhere form 50 families.
+        fields.setdefault("families", fields["models"] // (5 if name == "models" else 2))
+        points.append(Point(float(value), Recipe(**fields, sites=chosen.sites)))
     return Experiment(name, "sweep", axis, tuple(points), chosen.seeds)

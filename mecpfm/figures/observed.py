@@ -14,7 +14,7 @@ def draw(frame: pd.DataFrame) -> go.Figure:
     drawn = figure(
         f"Digits: what {features} features are worth when only d may be seen",
         "features observed, d",
-        "average reward (share of digits recognised)",
+        "share of digits recognised",
     )
     drawn.update_xaxes(type="log", tickvals=sorted(set(frame["observed"]) - {0}))
     for method, rows in frame[frame["observed"].between(1, features - 1)].groupby("method"):

@@ -20,6 +20,7 @@ def draw(frame: pd.DataFrame) -> go.Figure:
             _panel(drawn, frame[(frame["metric"] == metric) & (frame["rule"] == rule)], place + 1, col)
         drawn.update_yaxes(title_text=title, row=place + 1, col=1)
     drawn.update_xaxes(title_text="round", row=2)
+    drawn.update_yaxes(rangemode="tozero")
     drawn.update_layout(template=TEMPLATE, width=900, height=720, legend={"orientation": "h", "y": -0.12, "x": 0})
     return drawn
 
@@ -29,7 +30,7 @@ def _panel(drawn: go.Figure, rows: pd.DataFrame, row: int, col: int) -> None:
         of = rows[rows["method"] == method].sort_values("round")
         if of["ci_low"].notna().all():
             drawn.add_trace(band(method, of["round"], of["ci_low"], of["ci_high"]), row=row, col=col)
-        every = list(range(0, len(of), 5))
+        every = [*range(0, len(of) - 1, 5), len(of) - 1]
         drawn.add_trace(
             line(
                 method,

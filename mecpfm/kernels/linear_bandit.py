@@ -144,7 +144,9 @@ def reveal(keys: Array, observed: int) -> Any:
 
 @kernel
 def masked(context: Array, shown: Array) -> Any:
-    """The context with exact zeros outside ``shown``."""
+    """The context with exact zeros outside ``shown`` (ascending)."""
+    if shown[-1] >= len(context):
+        raise ValueError("the context's length is not the policy's number of features")
     out = np.zeros(len(context))
     for i in shown:
         out[i] = context[i]

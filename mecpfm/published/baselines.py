@@ -25,7 +25,9 @@ def solve_nbs(instance: Instance, *, seed: int | np.random.SeedSequence = 0, rel
 
     Maximises ``xi' (sum_j B_j - total cost) + sum_j (a_j - e_j)`` under selection, pulling and capacity rows; budgets
     and accuracy requirements enter as what is gained over and are not enforced. With ``released``, halved fractions
-    meet one uniform a request, and whatever is left falls to the last model. Raises InfeasibleError when no model fits a request's home cloudlet.
+    meet one uniform a request, and whatever is left falls to the last model.
+
+    Raises InfeasibleError when no model fits a request's home cloudlet.
     """
     x = bargain(instance)
     uniforms = np.random.default_rng(seed).random(len(x))

@@ -67,7 +67,7 @@ def solve_exact(instance: Instance, *, time_limit: float | None = None, limits: 
         limits = replace(limits, seconds=time_limit)
     base = np.where(options.allowed, options.base, np.inf)
     found = minimise(base, options.shared_pull, options.private_pull, relaxation.caps(instance, options), limits)
-    if found.choice is None and np.isinf(found.bound):
+    if found.choice is None and found.bound == math.inf:
         raise budget_error(instance, options)
     if found.choice is None:
         raise LimitError(f"exact stopped after {found.nodes} node(s) without a choice that keeps every budget row")
