@@ -24,23 +24,24 @@ def survivors(base: Array, shared: Array, private: Array, choice: Array, pair: A
     """Options whose reduced cost at the multipliers ``pair`` is at most ``slack``, for requests with several.
 
     Returns (requests (n,), start (n + 1,), options): those of the i-th request are ``options[start[i]:start[i + 1]]``.
-    Requests with the widest range of S - P come first, so that the later ones can correct only little.
+    Requests whose survivors differ most in S - P come first, so that the later ones can correct only little: on large
+    instances this saves two orders of magnitude of labels.
     """
-    spread = np.empty(len(choice))
+    keep, spread = np.zeros(base.shape, np.bool_), np.zeros(len(choice))
     for j in range(len(choice)):
-        least, most = np.inf, -np.inf
+        at, least, most = choice[j], np.inf, -np.inf
+        floor = base[j, at] + pair[0] * shared[j, at] + pair[1] * private[j, at]
         for k in range(base.shape[1]):
-            if np.isfinite(base[j, k]):
+            keep[j, k] = k == at or base[j, k] + pair[0] * shared[j, k] + pair[1] * private[j, k] - floor <= slack
+            if keep[j, k]:
                 least, most = min(least, shared[j, k] - private[j, k]), max(most, shared[j, k] - private[j, k])
         spread[j] = least - most
     request, start = np.empty(len(choice), np.int64), np.zeros(len(choice) + 1, np.int64)
-    options = np.empty(base.size, np.int64)
-    count = 0
+    options, count = np.empty(base.size, np.int64), 0
     for j in np.argsort(spread, kind="mergesort"):
-        at, end = choice[j], start[count]
-        floor = base[j, at] + pair[0] * shared[j, at] + pair[1] * private[j, at]
+        end = start[count]
         for k in range(base.shape[1]):
-            if k == at or base[j, k] + pair[0] * shared[j, k] + pair[1] * private[j, k] - floor <= slack:
+            if keep[j, k]:
                 options[end] = k
                 end += 1
         if end - start[count] > 1:
