@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 import tomllib
 from collections.abc import Callable
@@ -46,6 +47,11 @@ class Claim(BaseModel):
     why: str
     notebook: str
     figure: str
+
+
+@functools.cache
+def _results(name: str, profile: str) -> pd.DataFrame:
+    return run(name, profile)
 
 
 class Evidence(NamedTuple):
@@ -117,31 +123,6 @@ def judge_all(profile: str) -> list[Verdict]:
     return [judge(claim, profile) for claim in read()]
 
 
-def table(verdicts: list[Verdict]) -> pd.DataFrame:
-    """Verdicts as a tidy table."""
-    return pd.DataFrame(
-        [
-            {
-                "id": v.claim.id,
-                "claim": v.claim.words,
-                "direction": v.claim.direction,
-                "threshold": v.claim.threshold,
-                "points": v.points,
-                "holding": v.holding,
-                "median": v.value,
-                "ci_low": v.low,
-                "ci_high": v.high,
-                "worst": v.worst,
-                "best": v.best,
-                "verdict": v.verdict,
-                "status": v.claim.status,
-                "agrees": v.agrees,
-            }
-            for v in verdicts
-        ]
-    )
-
-
 def _reductions(claim: Claim, profile: str) -> list[Evidence]:
     """Relative reduction against a baseline, seed by seed, at every sweep point where both have values."""
     return _relative(claim, profile, 1.0)
@@ -155,7 +136,7 @@ def _gains(claim: Claim, profile: str) -> list[Evidence]:
 def _relative(claim: Claim, profile: str, sign: float) -> list[Evidence]:
     found = []
     for name in claim.experiments:
-        points = paired(run(name, profile), claim.method, claim.baseline, claim.metric)
+        points = paired(_results(name, profile), claim.method, claim.baseline, claim.metric)
         for value, mean, *ends in points[["value", "reduction", "ci_low", "ci_high"]].to_numpy(dtype=float).tolist():
             if math.isfinite(mean):
                 found.append(Evidence(f"{name} {value:g}", sign * mean, *sorted(sign * end for end in ends)))
@@ -166,7 +147,7 @@ def _column(claim: Claim, profile: str) -> list[Evidence]:
     """Every value of a column of deterministic facts, for one method if named."""
     found = []
     for name in claim.experiments:
-        rows = run(name, profile)
+        rows = _results(name, profile)
         rows = rows[rows["method"] == claim.method] if claim.method else rows
         found += [Evidence(name, value, value, value) for value in rows[claim.metric].astype(float)]
     return found
@@ -176,7 +157,7 @@ def _mean(claim: Claim, profile: str) -> list[Evidence]:
     """Mean over seeds of a column at every point, with its interval."""
     found = []
     for name in claim.experiments:
-        rows = run(name, profile)
+        rows = _results(name, profile)
         rows = rows[rows["method"] == claim.method] if claim.method else rows
         for value, group in rows.groupby("value"):
             found.append(Evidence(f"{name} {value:g}", *interval(group[claim.metric].to_numpy(dtype=float))))
@@ -185,7 +166,7 @@ def _mean(claim: Claim, profile: str) -> list[Evidence]:
 
 def _exponent(claim: Claim, profile: str) -> list[Evidence]:
     """Exponent of cumulative regret in the round, fitted per seed from a tenth of the rounds on."""
-    rows = run("convergence", profile)
+    rows = _results("convergence", profile)
     rows = rows[(rows["method"] == claim.method) & (rows["rule"] == claim.metric)]
     slopes = []
     for _, group in rows.groupby("seed"):
