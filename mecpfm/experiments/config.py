@@ -65,7 +65,7 @@ class Profile:
 
 _PROFILES = {
     # Small and on drawn positions only: the same numbers on every machine, with or without the real files.
-    "quick": Profile("quick", seeds=5, largest=100, sites="uniform"),
+    "quick": Profile("quick", seeds=10, largest=100, sites="uniform"),
     "paper": Profile("paper", seeds=50, largest=500, sites="auto"),
 }
 

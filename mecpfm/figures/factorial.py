@@ -36,5 +36,5 @@ def draw(frame: pd.DataFrame) -> go.Figure:
         )
     drawn.update_xaxes(title_text="where parts are pulled from")
     drawn.update_yaxes(autorange="reversed", row=1)
-    drawn.update_layout(template=TEMPLATE, width=860, height=480, margin={"l": 170})
+    drawn.update_layout(template=TEMPLATE, width=860, height=480, margin={"l": 190})
     return drawn

@@ -24,7 +24,7 @@ def draw(frame: pd.DataFrame) -> go.Figure:
     spread = {"array": frame["ci_high"] - frame["mean"], "arrayminus": frame["mean"] - frame["ci_low"]}
     drawn.add_trace(
         go.Scatter(
-            x=frame["step"],
+            x=steps,
             y=frame["mean"],
             error_y={"type": "data", "symmetric": False, **spread, "color": "#333333"},
             mode="markers",
