@@ -122,8 +122,8 @@ def _theory(chosen: Profile) -> list[Experiment]:
     dual = [Point(count, Recipe(**base, requests=count)) for count in counts]
     strict = [Point(count, Recipe(**base, requests=count, accuracy_requirement=0.6)) for count in counts]
     return [
-        Experiment("equivalence", "equivalence", "cost_budget", tuple(budgets), 4 * chosen.seeds),
+        Experiment("equivalence", "equivalence", "cost_budget", tuple(budgets), 2 * chosen.seeds),
         Experiment("dual", "dual", axis, tuple(dual), chosen.seeds),
         # With released requirements nearly no row of the published LP binds; 0.6 forbids a third of the options.
-        Experiment("rounding", "rounding", axis, tuple(strict), 2 * chosen.seeds),
+        Experiment("rounding", "rounding", axis, tuple(strict), chosen.seeds),
     ]
