@@ -17,10 +17,8 @@ def draw(frame: pd.DataFrame) -> go.Figure:
     height = change.abs()
     height.iloc[-1] = frame["mean"].iloc[-1]
     colors = [GREY, *[GREEN] * (len(frame) - 2), BLUE]
-    words = [f"{mean:,.0f} s" for mean in frame["mean"]]
-    drawn.add_trace(
-        go.Bar(x=frame["step"], y=height, base=base, marker={"color": colors}, text=words, showlegend=False)
-    )
+    steps = [f"{step}<br>{mean:,.0f} s" for step, mean in zip(frame["step"], frame["mean"], strict=True)]
+    drawn.add_trace(go.Bar(x=steps, y=height, base=base, marker={"color": colors}, showlegend=False))
     spread = {"array": frame["ci_high"] - frame["mean"], "arrayminus": frame["mean"] - frame["ci_low"]}
     drawn.add_trace(
         go.Scatter(
