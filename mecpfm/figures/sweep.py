@@ -28,7 +28,7 @@ METRICS = {
 
 
 def draw(frame: pd.DataFrame) -> go.Figure:
-    """Columns: axis, value, method, metric, mean, ci_low, ci_high (docs/figures.md)."""
+    """Columns: axis, value, method, metric, mean, ci_low, ci_high (figures/README.md)."""
     metrics = [metric for metric in METRICS if metric in set(frame["metric"])]
     cols = 3 if len(metrics) == 3 else min(2, len(metrics))
     rows = -(-len(metrics) // cols)
