@@ -87,11 +87,18 @@ def equivalence(recipe: Recipe, seed: int) -> Rows:
 
 
 def dual(recipe: Recipe, seed: int) -> Rows:
-    """The strengthened LP twice: written out with every source for HiGHS, and by its one multiplier."""
+    """The strengthened LP twice: written out with every source for HiGHS, and by its one multiplier.
+
+    No rows when the instance is infeasible.
+    """
     instance = generate(recipe, seed)
+    try:
+        plan = solve(instance, "lp-dual")
+    except InfeasibleError:
+        return []
     explicit = ilp(instance).relaxed()
     explicit.upper[: instance.accuracy.size] = strengthen(instance).allowed.ravel()
-    found, plan = solvers.solve(explicit, "highs"), solve(instance, "lp-dual")
+    found = solvers.solve(explicit, "highs")
     size = {"columns": len(explicit.cost)}
     return [
         {"method": "lp", "bound": found.objective, "runtime_s": found.runtime_s, **size},
