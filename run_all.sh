@@ -94,3 +94,5 @@ if [ "$task" = test ]; then
 fi
 "$python" -m mecpfm doctor
 "$python" -m mecpfm notebooks --profile "$profile"
+"$python" -m mecpfm figures
+"$python" -m mecpfm claims --profile "$profile"

@@ -166,7 +166,7 @@ def notebooks(
     """Execute the notebooks through papermill; copies and resource use go to results/, figures to figures/."""
     from mecpfm.experiments.notebooks import run
 
-    _table(("notebook", "seconds", "peak MB"), run(profile, names or None, in_place=in_place))
+    _table(("notebook", "seconds", "peak MB", "MB written"), run(profile, names or None, in_place=in_place))
 
 
 @data.command("list")

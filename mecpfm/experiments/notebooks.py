@@ -29,8 +29,8 @@ def names() -> list[str]:
     return sorted(path.stem for path in (paths.root() / "notebooks").glob("*.ipynb"))
 
 
-def run(profile: str, chosen: list[str] | None = None, *, in_place: bool = False) -> list[tuple[str, str, str]]:
-    """Execute notebooks one after the other, each in a process of its own; rows (name, seconds, peak MB).
+def run(profile: str, chosen: list[str] | None = None, *, in_place: bool = False) -> list[tuple[str, ...]]:
+    """Execute notebooks one after the other, each in a process of its own; rows (name, seconds, peak MB, MB written).
 
     Copies go to results/notebooks/, times and memory to results/resources.csv, the environment to
     results/environment.json. Raises MecpfmError after the last one when any failed.
@@ -38,12 +38,14 @@ def run(profile: str, chosen: list[str] | None = None, *, in_place: bool = False
     check_profile(profile)
     if unknown := set(chosen or ()) - set(names()):
         raise InputError(f"notebook {sorted(unknown)[0]!r} is unknown; known: {', '.join(names())}")
-    rows, failed = [], []
+    rows: list[tuple[str, ...]] = []
+    failed = []
     for name in chosen or names():
+        before = _disk_mb()
         # A fresh process a notebook: its peak memory is then the kernel's own.
         with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
             seconds, peak_mb, error = pool.submit(_execute, name, profile, in_place).result()
-        rows.append((name, f"{seconds:.1f}", f"{peak_mb:.0f}"))
+        rows.append((name, f"{seconds:.1f}", f"{peak_mb:.0f}", f"{_disk_mb() - before:.1f}"))
         print(f"{name}: {error or 'ok'} ({seconds:.1f} s)", flush=True)
         if error:
             failed.append(f"{name}: {error}")
@@ -52,6 +54,12 @@ def run(profile: str, chosen: list[str] | None = None, *, in_place: bool = False
     if not in_place:
         _record(profile, rows)
     return rows
+
+
+def _disk_mb() -> float:
+    """Size of everything in results/ and figures/."""
+    files = (path for folder in (paths.results(), paths.figures()) for path in folder.rglob("*"))
+    return sum(path.stat().st_size for path in files if path.is_file()) / 1e6
 
 
 def _execute(name: str, profile: str, in_place: bool) -> tuple[float, float, str]:
@@ -99,10 +107,12 @@ def _in_place(source: Path, profile: str) -> None:
     write_atomic(source, (nbformat.writes(notebook) + "\n").encode())
 
 
-def _record(profile: str, rows: list[tuple[str, str, str]]) -> None:
+def _record(profile: str, rows: list[tuple[str, ...]]) -> None:
     target = paths.results() / "resources.csv"
     old = pd.read_csv(target, dtype=str) if target.exists() else pd.DataFrame()
-    new = pd.DataFrame([(profile, *row) for row in rows], columns=["profile", "notebook", "seconds", "peak_mb"])
+    new = pd.DataFrame(
+        [(profile, *row) for row in rows], columns=["profile", "notebook", "seconds", "peak_mb", "disk_mb"]
+    )
     both = (
         pd.concat([old, new]).drop_duplicates(["profile", "notebook"], keep="last").sort_values(["profile", "notebook"])
     )
