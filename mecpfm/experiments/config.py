@@ -11,7 +11,6 @@ from mecpfm.published.generate import Recipe
 
 OFFLINE = ("lp", "appro", "exact", "nbs", "nbs-released", "nonshare", "sc", "greedy")
 ONLINE = ("ol", "wtsrc", "mab", "adms", "random", "ucb1", "epsilon-greedy", "linucb", "lints", "myopic")
-PROFILES = ("quick", "paper")
 
 COUNTS = ("cloudlets", "requests", "models", "families")
 SWEEPS: Mapping[str, tuple[str, tuple[float, ...], Mapping[str, int]]] = {
@@ -73,7 +72,7 @@ _PROFILES = {
 def profile(name: str) -> Profile:
     """A profile by name."""
     if name not in _PROFILES:
-        raise InputError(f"profile is {name!r}; must be one of {', '.join(PROFILES)}")
+        raise InputError(f"profile is {name!r}; must be one of {', '.join(_PROFILES)}")
     return _PROFILES[name]
 
 
