@@ -65,6 +65,7 @@ def table(verdicts: list[Verdict]) -> pd.DataFrame:
             {
                 "id": v.claim.id,
                 "claim": v.claim.words,
+                "test": v.claim.test,
                 "direction": v.claim.direction,
                 "threshold": v.claim.threshold,
                 "points": v.points,

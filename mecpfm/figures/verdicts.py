@@ -1,4 +1,4 @@
-"""Every claim against its threshold: the range over all points, the middle point with its interval, the verdict."""
+"""Claims of a reduction or gain against their thresholds: range over all points, middle point, verdict."""
 
 from __future__ import annotations
 
@@ -14,7 +14,13 @@ SYMBOLS = {"reproduced": "circle", "partly": "diamond", "not-reproduced": "x"}
 def draw(frame: pd.DataFrame) -> go.Figure:
     """Columns as written by mecpfm.experiments.report.table."""
     height = 34 * len(frame) + 150
-    drawn = figure("What holds, and by how much", "value of the claim's quantity", "", height=height, width=900)
+    drawn = figure(
+        "What holds, and by how much",
+        "relative reduction (delay, cost) or gain (accuracy)",
+        "",
+        height=height,
+        width=900,
+    )
     for row in frame.to_dict("records"):
         drawn.add_trace(
             go.Scatter(
@@ -51,6 +57,7 @@ def draw(frame: pd.DataFrame) -> go.Figure:
             marker={"color": BLACK, "symbol": "line-ns-open", "size": 16},
         )
     )
+    drawn.update_xaxes(tickformat=".0%")
     drawn.update_yaxes(categoryorder="array", categoryarray=frame["id"][::-1], automargin=True)
     drawn.update_layout(legend={"orientation": "h", "y": -0.12, "x": 0})
     return drawn
