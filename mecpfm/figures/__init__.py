@@ -5,9 +5,12 @@ A figure that is drawn for several studies has a variant in its name: ``sweep-re
 
 from __future__ import annotations
 
+import base64
 import importlib
 import pkgutil
+from typing import Any
 
+import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 import plotly.io
@@ -32,7 +35,21 @@ def draw(name: str, frame: pd.DataFrame) -> go.Figure:
     if kind not in kinds():
         raise InputError(f"figure {name!r} is unknown; known: {', '.join(kinds())}")
     drawn: go.Figure = importlib.import_module(f"mecpfm.figures.{kind}").draw(frame)
-    return drawn
+    return go.Figure(_settled(drawn.to_plotly_json()))
+
+
+def _settled(value: Any) -> Any:
+    """Every number to nine significant digits: the last bits differ between processors, committed figures must not."""
+    if isinstance(value, dict) and "bdata" in value:
+        flat = np.frombuffer(base64.b64decode(value["bdata"]), dtype=value["dtype"])
+        return _settled(flat.reshape([int(size) for size in str(value.get("shape", -1)).split(",")]))
+    if isinstance(value, dict):
+        return {key: _settled(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_settled(item) for item in value]
+    if isinstance(value, np.ndarray):
+        return _settled(value.tolist())
+    return float(f"{value:.9g}") if isinstance(value, float) else value
 
 
 def make(name: str, frame: pd.DataFrame) -> go.Figure:
