@@ -1,37 +1,32 @@
-"""The checker: costs and feasibility of a decision, recomputed from the instance, whoever found it."""
+"""The checker: cost, metrics and broken rows of a decision, recomputed from the instance, whoever found it."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mecpfm.coupled.incidence import Incidence, incidence
 from mecpfm.coupled.instance import Instance
 from mecpfm.errors import InputError
 from mecpfm.plan import Plan
 
 Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
 REMOTE = -1
-TOLERANCE = 1e-9
-"""Relative slack of the capacity rows, for sums of floating-point numbers only."""
-
-
-def opened(instance: Instance, choice: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """Whether block b is used at cloudlet c by any served request, shape (B, C)."""
-    blocks, _, cloudlets, _ = instance.sizes
-    chosen = choice[choice != REMOTE]
-    pairs = np.unique(instance.options.model[chosen] * cloudlets + instance.options.cloudlet[chosen])
-    used = np.zeros((blocks, cloudlets), dtype=bool)
-    for pair in pairs.tolist():
-        used[instance.models.blocks[pair // cloudlets], pair % cloudlets] = True
-    return used
+TOLERANCE = 1e-6
+"""Relative tolerance of every row."""
+NEGLIGIBLE = 1e-9
+"""Fractions below this are solver noise."""
 
 
 def assess(
     instance: Instance,
     method: str,
-    choice: NDArray[np.int64],
+    choice: Ints,
     *,
     bound: float = math.nan,
     status: str = "feasible",
@@ -45,57 +40,92 @@ def assess(
     InputError when ``choice`` gives a request an option of another one.
     """
     choice = np.asarray(choice, dtype=np.int64)
-    options, requests = instance.options, instance.requests
     _require_own_options(instance, choice)
-    edge = choice != REMOTE
-    chosen = choice[edge]
-    used = opened(instance, choice)
-    delay = float(options.delay_s[chosen].sum() + requests.remote_delay_s[~edge].sum())
-    pulling = float(instance.pull_s[used].sum())
-    accuracy = options.accuracy[chosen].sum() + requests.remote_accuracy[~edge].sum()
+    chosen = choice[choice != REMOTE]
+    objective, metrics, violations = evaluate(instance, chosen, np.ones(len(chosen)))
+    decisions = {"option": choice.tolist()}
     return Plan(
-        setting="coupled",
-        method=method,
-        status=status,
-        objective=delay + pulling,
-        decisions={"option": choice.tolist()},
-        bound=bound,
-        seed=seed,
-        violations=violations(instance, chosen, used),
-        metrics={
-            "total_delay_s": delay + pulling,
-            "pulling_s": pulling,
-            "average_accuracy": float(accuracy / len(choice)),
-            "edge_share": float(edge.mean()),
-        },
-        solver=solver,
-        runtime_s=runtime_s,
+        "coupled", method, status, objective, decisions, bound, seed, violations, metrics, solver, runtime_s
+    )  # fmt: skip
+
+
+def assess_fractional(
+    instance: Instance,
+    method: str,
+    x: Floats,
+    *,
+    cut: bool = False,
+    bound: float = math.nan,
+    status: str = "optimal",
+    solver: str = "none",
+    runtime_s: float = math.nan,
+) -> Plan:
+    """Plan of fractions ``x`` (n,) of the options; rows hold on average.
+
+    A block opens as far as the request that uses it most there; with ``cut`` also as far as ``sum g x / G_c``.
+    """
+    chosen = np.flatnonzero(x > NEGLIGIBLE)
+    objective, metrics, violations = evaluate(instance, chosen, x[chosen], cut=cut)
+    entries = zip(chosen.tolist(), x[chosen].tolist(), strict=True)
+    decisions = {"fraction": [list(entry) for entry in entries]}
+    return Plan(
+        "coupled", method, status, objective, decisions, bound, None, violations, metrics, solver, runtime_s
+    )  # fmt: skip
+
+
+def evaluate(
+    instance: Instance, chosen: Ints, weight: Floats, *, cut: bool = False
+) -> tuple[float, dict[str, float], tuple[str, ...]]:
+    """Objective in s, metrics and every broken row in words, of options ``chosen`` (m,) taken to ``weight`` (m,)."""
+    options, requests = instance.options, instance.requests
+    use = incidence(instance, chosen)
+    opening = _opening(instance, use, chosen, weight, cut=cut)
+    remote = 1 - _total(options.request[chosen], weight, instance.sizes[3])
+    pulling = float(instance.pull_s[use.block, use.cloudlet] @ opening)
+    total = float(weight @ options.delay_s[chosen] + remote @ requests.remote_delay_s) + pulling
+    accuracy = float(weight @ options.accuracy[chosen] + remote @ requests.remote_accuracy)
+    metrics = {
+        "total_delay_s": total,
+        "pulling_s": pulling,
+        "average_accuracy": accuracy / len(remote),
+        "edge_share": 1 - float(remote.mean()),
+    }
+    compute = _total(options.cloudlet[chosen], weight * options.compute_s[chosen], instance.sizes[2])
+    memory = _total(use.cloudlet, instance.blocks.size_gb[use.block] * opening, instance.sizes[2])
+    rows = (
+        *_above("request", "fractions at the edge", "", 1 - remote, np.ones(len(remote))),
+        *_above("cloudlet", "compute", " s", compute, instance.cloudlets.compute_s),
+        *_above("cloudlet", "memory", " GB", memory, instance.cloudlets.memory_gb),
     )
+    return total, metrics, rows
 
 
-def loads(instance: Instance, chosen: NDArray[np.int64], used: NDArray[np.bool_]) -> tuple[Floats, Floats]:
-    """Compute (s) and memory (GB) in use per cloudlet, both of shape (C,), by the chosen options and used blocks."""
+def _opening(instance: Instance, use: Incidence, chosen: Ints, weight: Floats, *, cut: bool) -> Floats:
+    """How far each used pair (block, cloudlet) opens, shape (P,); 1 whenever the weights are."""
     options = instance.options
-    compute = np.zeros(instance.sizes[2])
-    np.add.at(compute, options.cloudlet[chosen], options.compute_s[chosen])
-    return compute, instance.blocks.size_gb @ used
+    pairs = max(len(use.block), 1)
+    entries, place = np.unique(options.request[chosen][use.entry] * pairs + use.pair, return_inverse=True)
+    opening = np.zeros(len(use.block))
+    np.maximum.at(opening, entries % pairs, np.bincount(place, weight[use.entry]))
+    if not cut:
+        return opening
+    work = _total(use.pair, (weight * options.compute_s[chosen])[use.entry], len(use.block))
+    limit = instance.cloudlets.compute_s[use.cloudlet]
+    return np.maximum(opening, np.divide(work, limit, out=np.zeros(len(work)), where=limit > 0))
 
 
-def violations(instance: Instance, chosen: NDArray[np.int64], used: NDArray[np.bool_]) -> tuple[str, ...]:
-    """Every capacity row broken, in words."""
-    cloudlets = instance.cloudlets
-    compute, memory = loads(instance, chosen, used)
-    found = []
-    for what, load, limit, unit in (
-        ("compute", compute, cloudlets.compute_s, "s"),
-        ("memory", memory, cloudlets.memory_gb, "GB"),
-    ):
-        for c in np.flatnonzero(load > limit * (1 + TOLERANCE)).tolist():
-            found.append(f"cloudlet {c}: {what} {load[c]:g} {unit} exceeds {limit[c]:g} {unit}")
-    return tuple(found)
+def _total(index: Ints, values: Floats, length: int) -> Floats:
+    return np.bincount(index, values, length).astype(np.float64)
 
 
-def _require_own_options(instance: Instance, choice: NDArray[np.int64]) -> None:
+def _above(what: str, row: str, unit: str, activity: Floats, limit: Floats) -> Iterator[str]:
+    """One finding for each row whose ``activity`` exceeds its ``limit``."""
+    for i in np.flatnonzero(activity - limit > TOLERANCE * np.maximum(1, limit)):
+        has, may = activity[i], limit[i]
+        yield f"{what} {i}: {row} row broken by {has - may:.6g} ({has:.6g} against {may:.6g}{unit})"
+
+
+def _require_own_options(instance: Instance, choice: Ints) -> None:
     first = instance.first_option
     if choice.shape != (len(first) - 1,):
         raise InputError(f"choice has shape {choice.shape}; must be ({len(first) - 1},), one entry a request")
