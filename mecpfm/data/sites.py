@@ -1,23 +1,42 @@
-"""Site and user positions."""
+"""Positions of sites and users in Melbourne's centre, from the EUA data set or drawn in the same box."""
 
 from __future__ import annotations
 
-import os
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
+
+from mecpfm.data.columns import Column, read_table
+from mecpfm.data.fetch import locate
+
+SITES = "site-optus-melbCBD.csv"
+USERS = "users-melbcbd-generated.csv"
+BOX = np.array([[144.952, -37.8209], [144.975, -37.8090]])
+"""South-west and north-east corner around the 125 sites: longitude and latitude, degrees."""
+
+
+@lru_cache(maxsize=8)
+def read_positions(path: Path, longitude: str, latitude: str) -> NDArray[np.float64]:
+    """Two columns of degrees, shape (n, 2); InputError names file, column and row."""
+    columns = {longitude: Column(ge=-180, le=180), latitude: Column(ge=-90, le=90)}
+    found = read_table(path, columns).to_numpy()
+    found.flags.writeable = False
+    return found
 
 
 def positions(cloudlets: int, random: np.random.Generator) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    box = np.array([[144.952, -37.8209], [144.975, -37.8090]])
-    d = os.environ.get("MECPFM_DATA_DIR")
-    sites = random.uniform(box[0], box[1], (cloudlets, 2))
-    user = random.uniform(box[0], box[1])
-    if d:
-        s = pd.read_csv(Path(d) / "site-optus-melbCBD.csv")[["LONGITUDE", "LATITUDE"]].to_numpy()
-        sites[: len(s)] = s[:cloudlets]
-        u = pd.read_csv(Path(d) / "users-melbcbd-generated.csv")
-        user = u[["Longitude", "Latitude"]].to_numpy()[0]
+    """Positions of the sites, shape (C, 2), and of the first user, shape (2,): longitude and latitude, degrees.
+
+    The first sites are those of the EUA data set where its files are present; all others are uniform in ``BOX``. The
+    same numbers are drawn from ``random`` either way, so that whatever is drawn next does not depend on the files.
+    """
+    sites = random.uniform(BOX[0], BOX[1], (cloudlets, 2))
+    user = random.uniform(BOX[0], BOX[1])
+    if path := locate(SITES):
+        known = read_positions(path, "LONGITUDE", "LATITUDE")[:cloudlets]
+        sites[: len(known)] = known
+    if path := locate(USERS):
+        user = read_positions(path, "Longitude", "Latitude")[0].copy()
     return sites, user

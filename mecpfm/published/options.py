@@ -125,3 +125,14 @@ def require_options(instance: Instance, options: Options) -> None:
         capacity = float(instance.cloudlets.capacity_gb[home])
         reason = f"no accurate model fits cloudlet {home} ({capacity:g} GB; the smallest needs {need_gb:g} GB)"
     raise InfeasibleError(f"request {j}: {reason}")
+
+
+def budget_error(instance: Instance, options: Options) -> InfeasibleError:
+    """What to say when every request has an option and yet no choice keeps the budget rows."""
+    least = np.where(options.allowed, options.own_cost, np.inf).min(axis=1)
+    budget = instance.requests.cost_budget
+    over = np.flatnonzero(least > budget)
+    if not over.size:
+        return InfeasibleError("the budget rows together: no choice of models keeps all of them")
+    j = int(over[0])
+    return InfeasibleError(f"request {j}: no usable model costs at most {budget[j]:g} (the cheapest, {least[j]:g})")

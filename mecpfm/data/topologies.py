@@ -1,0 +1,96 @@
+"""Real network topologies: topohub's copies of Topology Zoo, SNDlib and CAIDA (inside its wheel, no download)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from importlib.resources import files
+
+import numpy as np
+import topohub
+from numpy.typing import NDArray
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import dijkstra
+
+from mecpfm.errors import InputError
+
+GROUPS = ("topozoo", "sndlib", "caida/2024-08")
+_DRAWN = (
+    "atlanta",
+    "di-yuan",
+    "france",
+    "giul39",
+    "india35",
+    "newyork",
+    "norway",
+    "pioro40",
+    "sun",
+    "ta1",
+    "ta2",
+    "zib54",
+)
+PLANE = frozenset(f"sndlib/{name}" for name in _DRAWN)
+"""SNDlib networks placed on a drawing, not on the globe: topohub takes its points for degrees, lengths mean nothing."""
+
+
+@dataclass(frozen=True, eq=False)
+class Topology:
+    """An undirected network of n nodes and m links.
+
+    ``nodes`` are names, not always unique; ``coordinates`` are longitude and latitude in degrees, shape (n, 2);
+    ``edges`` index the nodes, shape (m, 2); ``length_km`` is the great-circle length of each link, shape (m,), 0 between nodes of one city.
+    """
+
+    name: str
+    nodes: tuple[str, ...]
+    coordinates: NDArray[np.float64]
+    edges: NDArray[np.int64]
+    length_km: NDArray[np.float64]
+
+
+@lru_cache(maxsize=1)
+def names() -> tuple[str, ...]:
+    """Names of the 315 real networks with geographic positions, e.g. ``topozoo/Abilene``, sorted in each group."""
+    folder = files(topohub) / "data"
+    found = (f"{group}/{name}" for group in GROUPS for name in sorted(f.name for f in (folder / group).iterdir()))
+    return tuple(name.removesuffix(".json") for name in found if name.removesuffix(".json") not in PLANE)
+
+
+def load(name: str) -> Topology:
+    """One network by name; nodes are numbered in the file's order whatever its own ids are.
+
+    Raises
+    ------
+    InputError
+        For a name that is not in :func:`names`.
+    """
+    if name not in names():
+        why = "its positions are points of a drawing" if name in PLANE else "not in mecpfm.data.topologies.names()"
+        raise InputError(f"topology {name!r} cannot be used: {why}")
+    raw = topohub.get(name)
+    place = {node["id"]: i for i, node in enumerate(raw["nodes"])}  # ids are str in topozoo, int elsewhere
+    ends = [(place[link["source"]], place[link["target"]]) for link in raw["edges"]]
+    return Topology(
+        name=name,
+        nodes=tuple(str(node.get("name", node["id"])) for node in raw["nodes"]),
+        coordinates=np.array([node["pos"] for node in raw["nodes"]], dtype=float),
+        edges=np.array(ends, dtype=np.int64),
+        length_km=np.array([link["dist"] for link in raw["edges"]], dtype=float),
+    )
+
+
+def distance_s_per_gb(
+    topology: Topology, *, link_gb_per_s: float = 0.125, s_per_km: float = 5e-6
+) -> NDArray[np.float64]:
+    """Time to pull one GB between every two nodes over the fastest path, s/GB, shape (n, n).
+
+    Each link forwards the whole GB before the next one starts (store and forward) and adds its propagation time once:
+    ``1 / link_gb_per_s + length_km * s_per_km``. Defaults: 1 Gbit/s links and light in fibre, 200,000 km/s; one link
+    is then about 8 s/GB, inside the U(5, 10) s/GB of the published generator.
+    """
+    if link_gb_per_s <= 0 or s_per_km < 0:
+        raise InputError(f"link_gb_per_s is {link_gb_per_s:g}, s_per_km {s_per_km:g}; must be > 0 and >= 0")
+    weight = 1 / link_gb_per_s + topology.length_km * s_per_km
+    size = len(topology.nodes)
+    graph = coo_array((weight, (topology.edges[:, 0], topology.edges[:, 1])), (size, size)).tocsr()
+    return np.asarray(dijkstra(graph, directed=False))

@@ -1,0 +1,1 @@
+"""Sweeps, statistics, notebooks and claims."""

@@ -1,0 +1,108 @@
+"""One look for every figure: colours, markers and names of methods, and the template.
+
+Colours are Okabe and Ito's (2008), distinct to colour-blind readers; marker and dash tell methods apart in grey print.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import plotly.graph_objects as go
+
+BLACK, ORANGE, SKY, GREEN, YELLOW, BLUE, RED, PINK = (
+    "#000000", "#E69F00", "#56B4E9", "#009E73", "#B8A800", "#0072B2", "#D55E00", "#CC79A7",
+)  # fmt: skip
+GREY = "#8A8A8A"
+
+
+class Look(NamedTuple):
+    """How one method is drawn, everywhere."""
+
+    name: str
+    color: str
+    symbol: str
+    dash: str = "solid"
+
+
+LOOKS = {
+    "lp": Look("LP", GREY, "line-ew-open", "dot"),
+    "ilp": Look("ILP", BLACK, "square"),
+    "nlip": Look("NLIP", BLACK, "square-open"),
+    "exact": Look("Exact", BLACK, "cross", "dash"),
+    "appro": Look("Appro", BLUE, "circle"),
+    "greedy": Look("Greedy", GREEN, "diamond"),
+    "nbs": Look("NBS", ORANGE, "triangle-up"),
+    "nbs-released": Look("NBS (as released)", YELLOW, "triangle-up-open", "dash"),
+    "nonshare": Look("NonShare", RED, "triangle-down"),
+    "sc": Look("SC", PINK, "x"),
+    "ol": Look("OL (TSRC)", BLUE, "circle"),
+    "wtsrc": Look("WTSRC", SKY, "circle-open", "dash"),
+    "mab": Look("MAB", ORANGE, "triangle-up"),
+    "adms": Look("ADMS", RED, "triangle-down"),
+    "random": Look("Random", GREY, "x", "dot"),
+    "ucb1": Look("UCB1", PINK, "pentagon"),
+    "epsilon-greedy": Look("Epsilon-greedy", YELLOW, "hexagon", "dash"),
+    "linucb": Look("LinUCB", GREEN, "diamond"),
+    "lints": Look("LinTS", GREEN, "diamond-open", "dash"),
+    "myopic": Look("Myopic (knows penalties)", BLACK, "cross", "dash"),
+    "random-ei": Look("Random subset each round", ORANGE, "triangle-up"),
+    "random-fix": Look("Random fixed subset", RED, "triangle-down", "dash"),
+}
+FAMILY_COLORS = (BLUE, ORANGE, GREEN, PINK, SKY, RED, YELLOW, BLACK)
+
+TEMPLATE = go.layout.Template(
+    layout={
+        "font": {"family": "DejaVu Sans, Arial, sans-serif", "size": 13, "color": "#222222"},
+        "paper_bgcolor": "white",
+        "plot_bgcolor": "white",
+        "margin": {"l": 70, "r": 20, "t": 50, "b": 60},
+        "title": {"font": {"size": 15}, "x": 0.01, "xanchor": "left"},
+        "legend": {"bgcolor": "rgba(255,255,255,0.7)"},
+        "xaxis": {"showline": True, "linecolor": "#444444", "ticks": "outside", "gridcolor": "#E6E6E6"},
+        "yaxis": {"showline": True, "linecolor": "#444444", "ticks": "outside", "gridcolor": "#E6E6E6"},
+        "width": 720,
+        "height": 420,
+    }
+)
+
+
+def figure(title: str, x: str, y: str, **layout: Any) -> go.Figure:
+    """Empty figure with the shared template, a title that states the finding, and axis titles with units."""
+    drawn = go.Figure()
+    drawn.update_layout(template=TEMPLATE, title_text=title, xaxis_title=x, yaxis_title=y, **layout)
+    return drawn
+
+
+def line(method: str, **trace: Any) -> go.Scatter:
+    """Line with markers in the method's look."""
+    look = LOOKS[method]
+    return go.Scatter(
+        **{
+            "name": look.name,
+            "mode": "lines+markers",
+            "line": {"color": look.color, "dash": look.dash, "width": 2},
+            "marker": {
+                "symbol": look.symbol,
+                "size": 8,
+                "color": look.color,
+                "line": {"color": look.color, "width": 2},
+            },
+            **trace,
+        }
+    )
+
+
+def band(method: str, x: Any, low: Any, high: Any) -> go.Scatter:
+    """Shaded interval behind a method's line."""
+    red, green, blue = (int(LOOKS[method].color[i : i + 2], 16) for i in (1, 3, 5))
+    return go.Scatter(
+        x=[*x, *list(x)[::-1]],
+        y=[*high, *list(low)[::-1]],
+        fill="toself",
+        fillcolor=f"rgba({red},{green},{blue},0.15)",
+        line={"width": 0},
+        mode="lines",
+        hoverinfo="skip",
+        showlegend=False,
+        name=LOOKS[method].name,
+    )

@@ -1,0 +1,153 @@
+"""Linear bandits with disjoint arms: LinUCB, linear Thompson sampling and the choice of visible features.
+
+Each arm k keeps the inverse of its precision ``B_k = ridge I + sum c c'`` and its mean ``mu_k = B_k^-1 g_k``. All
+live in one array of shape (N (N + 1) / 2 + N, K): first the packed upper triangles, then the means. The arm is the
+innermost index, so that the quadratic forms of all arms are summed side by side, each in a fixed order: vector
+instructions without reordering any sum. Entries of a context that are exactly zero cost nothing.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from mecpfm.kernels._jit import kernel
+
+Array = Any  # a NumPy array; Numba infers dtype and rank at the first call
+
+BETA, UNIFORM, FIXED = 0, 1, 2
+"""Where the keys that rank the features come from: Beta posterior, fresh uniforms, uniforms drawn once."""
+
+
+@kernel
+def fresh(arms: int, features: int, ridge: float) -> Any:
+    """State before any observation: every inverse is I / ridge, every mean 0."""
+    state = np.zeros((features * (features + 1) // 2 + features, arms))
+    pair = 0
+    for i in range(features):
+        state[pair] = 1 / ridge
+        pair += features - i
+    return state
+
+
+@kernel
+def _check(state: Array, context: Array) -> None:
+    features = len(context)
+    if state.shape[0] != features * (features + 1) // 2 + features:
+        raise ValueError("the context's length is not the policy's number of features")
+
+
+@kernel
+def moments(state: Array, context: Array) -> Any:
+    """``c' mu_k`` and ``c' B_k^-1 c`` of every arm: two arrays of shape (K,)."""
+    _check(state, context)
+    features, arms = len(context), state.shape[1]
+    means = features * (features + 1) // 2
+    seen = np.flatnonzero(context)
+    c = context[seen]
+    mean, spread = np.zeros(arms), np.zeros(arms)
+    for a in range(len(seen)):
+        i, twice = seen[a], 2 * c[a]
+        start = i * features - i * (i + 1) // 2  # pair (i, j) stands at start + j
+        for k in range(arms):
+            mean[k] += c[a] * state[means + i, k]
+            spread[k] += c[a] * c[a] * state[start + i, k]
+        b = a + 1
+        while b + 4 <= len(seen):  # four pairs at a time: a quarter of the loads and stores of the sums
+            w0, w1, w2, w3 = twice * c[b], twice * c[b + 1], twice * c[b + 2], twice * c[b + 3]
+            p0, p1, p2, p3 = start + seen[b], start + seen[b + 1], start + seen[b + 2], start + seen[b + 3]
+            for k in range(arms):
+                spread[k] += (w0 * state[p0, k] + w1 * state[p1, k]) + (w2 * state[p2, k] + w3 * state[p3, k])
+            b += 4
+        while b < len(seen):
+            w0, p0 = twice * c[b], start + seen[b]
+            for k in range(arms):
+                spread[k] += w0 * state[p0, k]
+            b += 1
+    return mean, spread
+
+
+@kernel
+def choose(state: Array, context: Array, noise: Array, row: int, scale: float) -> Any:
+    """Arm of the largest ``c' mu + scale noise[row] sqrt(c' B^-1 c)``; ties go to the lowest index.
+
+    With ``noise`` all ones this is LinUCB; with standard normals it is exact linear Thompson sampling, because
+    disjoint arms only need the scalar ``c' mu~ ~ N(c' mu, v^2 c' B^-1 c)``.
+    """
+    mean, spread = moments(state, context)
+    best, top = 0, -np.inf
+    for k in range(len(mean)):
+        score = mean[k] + scale * noise[row, k] * np.sqrt(max(spread[k], 0.0))
+        if score > top:
+            best, top = k, score
+    return best
+
+
+@kernel
+def update(state: Array, context: Array, arm: int, reward: float) -> None:
+    """``B += c c'``, ``g += reward c`` of one arm, as a rank-one update of inverse and mean (Sherman-Morrison)."""
+    _check(state, context)
+    if not 0 <= arm < state.shape[1]:
+        raise ValueError("no such arm")
+    if not np.isfinite(reward):
+        raise ValueError("a reward must be finite")
+    features = len(context)
+    means = features * (features + 1) // 2
+    solved = np.zeros(features)  # B^-1 c
+    start = 0
+    for i in range(features):
+        total = context[i] * state[start, arm]
+        for j in range(i + 1, features):
+            entry = state[start + j - i, arm]
+            solved[j] += context[i] * entry
+            total += context[j] * entry
+        solved[i] += total
+        start += features - i
+    gain, surprise = 1.0, reward
+    for i in range(features):
+        gain += context[i] * solved[i]
+        surprise -= context[i] * state[means + i, arm]
+    start = 0
+    for i in range(features):
+        if solved[i] != 0.0:
+            state[means + i, arm] += solved[i] * surprise / gain
+            for j in range(i, features):
+                state[start + j - i, arm] -= solved[i] * solved[j] / gain
+        start += features - i
+
+
+@kernel
+def reveal(keys: Array, observed: int) -> Any:
+    """Indices of the ``observed`` largest keys, ascending; ties go to the lowest index."""
+    return np.sort(np.argsort(-keys, kind="mergesort")[:observed])
+
+
+@kernel
+def masked(context: Array, shown: Array) -> Any:
+    """The context with exact zeros outside ``shown``."""
+    out = np.zeros(len(context))
+    for i in shown:
+        out[i] = context[i]
+    return out
+
+
+@kernel
+def credit(counts: Array, history: Array, turn: int, shown: Array, reward: float) -> None:
+    """Count one round for the revealed features: ``n_i += 1``, ``r_i += reward`` with counts of shape (2, N).
+
+    ``history`` of shape (w, 1 + d) is the ring of the last w rounds: what leaves it is taken off again (WTSRC).
+    No rows: nothing is ever forgotten (TSRC).
+    """
+    if len(history):
+        slot = turn % len(history)
+        if turn >= len(history):
+            for place in range(len(shown)):
+                i = int(history[slot, 1 + place])
+                counts[0, i] -= 1
+                counts[1, i] -= history[slot, 0]
+        history[slot, 0] = reward
+        history[slot, 1:] = shown
+    for i in shown:
+        counts[0, i] += 1
+        counts[1, i] += reward
