@@ -50,7 +50,9 @@ def test_best_set_equals_enumeration(seed, forcing):
     mask = random.integers(1, 1 << n, count)
     allowed = int(random.integers(1, 1 << n))
     must = allowed & int(random.integers(0, 1 << n)) if forcing else 0
-    value, chosen = best_set(members, cost, allowed, must, mask, weight, count, np.empty(n), np.empty(1 << n))
+    value, chosen = best_set(
+        members, cost, allowed, must, mask, weight, count, np.empty(n), np.empty(n), np.empty(1 << n)
+    )
 
     def worth(s):
         return weight[mask & s > 0].sum() - cost[members & s > 0].sum()

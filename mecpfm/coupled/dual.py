@@ -57,6 +57,7 @@ def scratch(cells: Cells) -> Work:
         np.empty(longest),
         np.empty(longest, dtype=np.int64),
         np.empty(models),
+        np.empty(models),
         np.empty(1 << models),
     )
 

@@ -18,7 +18,7 @@ CUT_TOLERANCE = 1e-9
 
 
 class Work(NamedTuple):
-    """Scratch arrays: records of the largest cell, ``reach`` and ``table`` n and 2^n for n models in a family."""
+    """Scratch arrays: records of the largest cell, n models of the largest family (reach, own), 2^n sets."""
 
     gain: Array
     place: Array
@@ -26,6 +26,7 @@ class Work(NamedTuple):
     weight: Array
     served: Array
     reach: Array
+    own: Array
     table: Array
 
 
@@ -104,7 +105,16 @@ def probe(cells: Any, lam: float, problem: Any, count: int, work: Any) -> tuple[
     """One value of ``lambda G + max_S(gain - price)``: (lambda, value, slope, S); the slope is G minus compute used."""
     n = layers(cells, lam, count, work)
     value, chosen = best_set(
-        problem.members, problem.cost, problem.allowed, problem.must, work.mask, work.weight, n, work.reach, work.table
+        problem.members,
+        problem.cost,
+        problem.allowed,
+        problem.must,
+        work.mask,
+        work.weight,
+        n,
+        work.reach,
+        work.own,
+        work.table,
     )
     _, load = serve(cells, chosen, lam, count, work)
     return lam, value + lam * problem.capacity, problem.capacity - load, chosen

@@ -12,42 +12,62 @@ Array = Any
 
 
 @kernel
-def reachable(mask: Array, weight: Array, n: int, reach: Array) -> None:
-    """What each model alone would gain."""
+def reachable(mask: Array, weight: Array, n: int, alive: int, taken: int, reach: Array, own: Array) -> None:
+    """What each model of ``alive`` gains beside those ``taken``: at most (nothing else open) and at least (all open)."""
     reach[:] = 0.0
+    own[:] = 0.0
     for i in range(n):
-        rest, k = mask[i], 0
+        rest = mask[i] & alive
+        if rest == 0 or rest & taken:
+            continue
+        single, k = rest & (rest - 1) == 0, 0
         while rest:
             if rest & 1:
                 reach[k] += weight[i]
+                if single:
+                    own[k] += weight[i]
             rest >>= 1
             k += 1
 
 
 @kernel
-def worthwhile(members: Array, cost: Array, allowed: int, must: int, reach: Array) -> int:
-    """Models of a best set, unless that is a single model: ``must``, and those that pay for the blocks only they need.
+def reduce(
+    members: Array, cost: Array, allowed: int, must: int, mask: Array, weight: Array, n: int, reach: Array, own: Array
+) -> tuple[int, int]:
+    """Models (alive, taken) such that a best set lies between them, unless it is a single model.
 
-    Adding any other model to another set gains no more than it costs, so taking it away loses nothing.
+    A model goes when it gains at most the price of the blocks that only it needs; it is taken when what it alone
+    serves is worth all its blocks but those that every model needs.
     """
-    alive, before = allowed, -1
-    while alive != before:
-        before = alive
+    alive, taken = allowed, must
+    while True:
+        reachable(mask, weight, n, alive, taken, reach, own)
+        before, had = alive, taken
         for k in range(len(reach)):
             bit = 1 << k
-            if bit & alive & ~must:
-                own = 0.0
-                for b in range(len(members)):
+            if not bit & alive & ~taken:
+                continue
+            low, high = 0.0, 0.0
+            for b in range(len(members)):
+                if members[b] & bit and not members[b] & taken:
                     if members[b] & alive == bit:
-                        own += cost[b]
-                if reach[k] <= own:
-                    alive &= ~bit
-    return alive
+                        low += cost[b]
+                    if members[b] & alive != alive:
+                        high += cost[b]
+            if reach[k] <= low:
+                alive &= ~bit
+            elif own[k] >= high:
+                taken |= bit
+        if alive == before and taken == had:
+            return alive, taken
 
 
 @kernel
-def best_single(members: Array, cost: Array, allowed: int, reach: Array) -> tuple[float, int]:
+def best_single(
+    members: Array, cost: Array, allowed: int, mask: Array, weight: Array, n: int, reach: Array, own: Array
+) -> tuple[float, int]:
     """Best set of one model: (-inf, 0) when none is allowed."""
+    reachable(mask, weight, n, allowed, 0, reach, own)
     best, chosen = -np.inf, 0
     for k in range(len(reach)):
         bit = 1 << k
@@ -88,13 +108,17 @@ def expand(mask: int, alive: int) -> int:
 
 
 @kernel
-def subset_sums(members: Array, cost: Array, alive: int, mask: Array, weight: Array, n: int, table: Array) -> None:
-    """``table[T]``: weights minus prices of the masks that meet ``alive`` and lie in T (compressed): zeta transform."""
+def subset_sums(
+    members: Array, cost: Array, free: int, taken: int, mask: Array, weight: Array, n: int, table: Array
+) -> None:
+    """``table[T]``: weights minus prices of the masks beside ``taken`` that lie in T (compressed): zeta transform."""
     table[:] = 0.0
     for i in range(n):
-        table[compress(mask[i], alive)] += weight[i]
+        if not mask[i] & taken:
+            table[compress(mask[i], free)] += weight[i]
     for b in range(len(members)):
-        table[compress(members[b], alive)] -= cost[b]
+        if not members[b] & taken:
+            table[compress(members[b], free)] -= cost[b]
     table[0] = 0.0  # what no open model serves, or no open model needs
     step = 1
     while step < len(table):
@@ -105,28 +129,50 @@ def subset_sums(members: Array, cost: Array, alive: int, mask: Array, weight: Ar
 
 
 @kernel
+def worth(members: Array, cost: Array, mask: Array, weight: Array, n: int, chosen: int) -> float:
+    """Coverage of a set of models minus the price of the blocks it meets."""
+    total = 0.0
+    for i in range(n):
+        if mask[i] & chosen:
+            total += weight[i]
+    for b in range(len(members)):
+        if members[b] & chosen:
+            total -= cost[b]
+    return total
+
+
+@kernel
 def best_set(
-    members: Array, cost: Array, allowed: int, must: int, mask: Array, weight: Array, n: int, reach: Array, table: Array
+    members: Array,
+    cost: Array,
+    allowed: int,
+    must: int,
+    mask: Array,
+    weight: Array,
+    n: int,
+    reach: Array,
+    own: Array,
+    table: Array,
 ) -> Any:
     """Best non-empty set S, must <= S <= allowed: coverage minus the price of every block it meets.
 
     Both terms are coverage functions, so value(S) = F(all) - F(complement of S) with F the subset sums (zeta transform)
     of weights minus prices. Returns (-inf, 0) when no such set is left. Ties: the lowest complement.
     """
-    reachable(mask, weight, n, reach)
-    alive = worthwhile(members, cost, allowed, must, reach)
+    alive, taken = reduce(members, cost, allowed, must, mask, weight, n, reach, own)
     if alive == 0:
-        return best_single(members, cost, allowed, reach)
-    full = compress(alive, alive)
-    subset_sums(members, cost, alive, mask, weight, n, table[: full + 1])
-    required = compress(must, alive)
+        return best_single(members, cost, allowed, mask, weight, n, reach, own)
+    free = alive & ~taken
+    full = compress(free, free)
+    subset_sums(members, cost, free, taken, mask, weight, n, table[: full + 1])
     best = 0
-    for m in range(full):
-        if not m & required and table[m] < table[best]:
+    for m in range(full + (taken != 0)):
+        if table[m] < table[best]:
             best = m
-    value, chosen = table[full] - table[best], expand(full & ~best, alive)
+    chosen = taken | expand(full & ~best, free)
+    value = worth(members, cost, mask, weight, n, chosen)
     if value < 0 and must == 0:  # all sets lose: a single model left out may lose least
-        single, alone = best_single(members, cost, allowed, reach)
+        single, alone = best_single(members, cost, allowed, mask, weight, n, reach, own)
         if single > value:
             return single, alone
     return value, chosen
