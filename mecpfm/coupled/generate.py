@@ -37,21 +37,25 @@ class Regime(NamedTuple):
     backhaul_gbit_s: tuple[float, ...] = (10.0,)
     memory_gb: float | None = None
     """Memory in place of the accelerators' own, GB."""
-    requirement: tuple[float, float] = (0.25, 0.8)
-    """Range of the accuracy a request asks for, relative to the best published model on its task."""
-    reach: int = 7
+    requirement: tuple[float, float] = (0.4, 0.95)
+    """Range of the accuracy a request asks for, relative to the best model of the library for it."""
+    reach: int = 18
     """How many of the nearest cloudlets may serve a request."""
+    trace: str = "azure-conv"
+    """Whose token counts the requests have: conversations write long answers, code completion short ones."""
 
 
 REGIMES = {
     "compute-bound": Regime(period_s=1.0),
-    "memory-bound": Regime(gpus=(2,), memory_gb=32.0, requirement=(0.6, 0.95), reach=3),
-    "link-bound": Regime(backhaul_gbit_s=(0.24, 1.0)),
-    "mixed": Regime(gpus=(1, 2), period_s=6.0, backhaul_gbit_s=(1.0, 5.0, 10.0)),
+    "memory-bound": Regime(gpus=(2,), memory_gb=32.0, requirement=(0.7, 1.0), reach=3),
+    "link-bound": Regime(backhaul_gbit_s=(0.24, 1.0), requirement=(0.7, 1.0), reach=7),
+    "mixed": Regime(gpus=(1, 2), period_s=12.0, backhaul_gbit_s=(1.0, 5.0, 10.0), trace="azure-code"),
 }
 TRACES = ("azure-conv", "azure-code")
 EDGE_GPUS = ("T4", "L4", "A10", "Jetson AGX Orin 64GB", "A100-40GB")
 REMOTE_GPU = "A100-40GB"
+DOMAINS = 2
+"""Family f is pretrained for domain f mod 2 (say chat and code); requests accept their own domain's."""
 CONGESTION = (2.0, 4.0)
 """How many times longer inference takes in the shared data centre than on an idle accelerator."""
 ACCESS_S = (0.002, 0.010)
@@ -75,7 +79,7 @@ class Recipe:
     adaptation: str = "published"
     shared_fraction: float | None = None
     topology: str | None = None
-    trace: str = "azure-conv"
+    trace: str | None = None
     reach: int | None = None
     cached_share: float = 0.0
     memory_gb: float | None = None
@@ -93,9 +97,9 @@ class Recipe:
         for name in ("shared_fraction", "cached_share"):
             if (value := getattr(self, name)) is not None and not 0 <= value <= 1:
                 raise InputError(f"{name} is {value}; must be in [0, 1]")
-        for name, known in (("regime", tuple(REGIMES)), ("adaptation", ADAPTATIONS), ("trace", TRACES)):
+        for name, known in (("regime", tuple(REGIMES)), ("adaptation", ADAPTATIONS), ("trace", (None, *TRACES))):
             if getattr(self, name) not in known:
-                raise InputError(f"{name} is {getattr(self, name)!r}; must be one of {', '.join(known)}")
+                raise InputError(f"{name} is {getattr(self, name)!r}; must be one of {', '.join(filter(None, known))}")
 
 
 def generate(recipe: Recipe = Recipe(), seed: int = 0) -> Instance:
@@ -159,13 +163,14 @@ def token_counts(trace: str, quantity: str, uniforms: Floats) -> Floats:
     table = trace_summary()
     row = table[(table["trace"] == trace) & (table["quantity"] == quantity)]
     logs = np.log(row[list(QUANTILES)].to_numpy(dtype=float)[0])
-    return np.rint(np.exp(np.interp(uniforms, list(QUANTILES.values()), logs)))
+    return np.asarray(np.rint(np.exp(np.interp(uniforms, list(QUANTILES.values()), logs))))
 
 
 class _Workload(NamedTuple):
     """What each request asks for, arrays of shape (R,), and what the remote data centre would do for it."""
 
-    task: NDArray[np.int64]
+    accuracy: Floats
+    """Relative accuracy of each model for the request, shape (R, K); 0 outside its domain."""
     requirement: Floats
     tokens_in: Floats
     tokens_out: Floats
@@ -176,22 +181,26 @@ class _Workload(NamedTuple):
 def _workload(recipe: Recipe, library: Library, random: Streams) -> _Workload:
     count = recipe.requests
     task = next(random).integers(0, library.accuracy.shape[1], count)
-    requirement = next(random).uniform(*REGIMES[recipe.regime].requirement, count)
-    tokens_in = token_counts(recipe.trace, "context_tokens", next(random).random(count))
-    tokens_out = token_counts(recipe.trace, "generated_tokens", next(random).random(count))
+    domain = next(random).integers(0, min(DOMAINS, recipe.families), count)
+    serves = np.arange(recipe.models) % recipe.families % DOMAINS
+    accuracy = np.where(serves == domain[:, None], library.accuracy.T[task], 0.0)
+    requirement = accuracy.max(axis=1) * next(random).uniform(*REGIMES[recipe.regime].requirement, count)
+    trace = recipe.trace or REGIMES[recipe.regime].trace
+    tokens_in = token_counts(trace, "context_tokens", next(random).random(count))
+    tokens_out = token_counts(trace, "generated_tokens", next(random).random(count))
     access = next(random).uniform(*ACCESS_S, count)
     path = next(random).uniform(*REMOTE_PATH_S, count)
     remote = Accelerator(*_figures((REMOTE_GPU,), "fp16_tflops", "bandwidth_gb_s"))
     inference = remote.inference_s(library.parameters_b.max(), tokens_in, tokens_out)
     delay = access + path + next(random).uniform(*CONGESTION, count) * inference
-    return _Workload(task, requirement, tokens_in, tokens_out, access, delay)
+    return _Workload(accuracy, requirement, tokens_in, tokens_out, access, delay)
 
 
 def _options(recipe: Recipe, places: Places, library: Library, edge: Accelerator, work: _Workload) -> Options:
     """The nearest cloudlets times the accurate models; no option is left out for being slow or large."""
     reach = recipe.reach or REGIMES[recipe.regime].reach
     near = np.sort(np.argsort(places.path_s, axis=1, kind="stable")[:, :reach], axis=1)
-    accurate = library.accuracy.T[work.task] >= work.requirement[:, None]
+    accurate = (work.accuracy >= work.requirement[:, None]) & (work.accuracy > 0)
     wide = np.broadcast_to(accurate[:, None, :], (*near.shape, recipe.models))
     request, spot, model = np.nonzero(wide)
     cloudlet = near[request, spot]
@@ -205,5 +214,5 @@ def _options(recipe: Recipe, places: Places, library: Library, edge: Accelerator
         cloudlet=cloudlet,
         delay_s=on_the_way + here.inference_s(parameters, *tokens),
         compute_s=here.compute_s(parameters, *tokens),
-        accuracy=library.accuracy[model, work.task[request]],
+        accuracy=work.accuracy[request, model],
     )
