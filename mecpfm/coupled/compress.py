@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from mecpfm.coupled.check import REMOTE
+from mecpfm.coupled.check import REMOTE, TOLERANCE
 from mecpfm.coupled.instance import Blocks, Instance, Options
 from mecpfm.records import Ragged
 
@@ -53,8 +53,9 @@ def membership(instance: Instance) -> Bools:
 def _useful(instance: Instance) -> Bools:
     options, cloudlets = instance.options, instance.cloudlets
     size = membership(instance) @ instance.blocks.size_gb
-    fits = size[options.model] <= cloudlets.memory_gb[options.cloudlet]
-    fits &= options.compute_s <= cloudlets.compute_s[options.cloudlet]
+    memory, compute = cloudlets.memory_gb[options.cloudlet], cloudlets.compute_s[options.cloudlet]
+    fits = size[options.model] <= memory + TOLERANCE * np.maximum(1, memory)  # the checker's rule
+    fits &= options.compute_s <= compute + TOLERANCE * np.maximum(1, compute)
     return fits & (options.delay_s < instance.requests.remote_delay_s[options.request])
 
 
