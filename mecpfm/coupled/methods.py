@@ -1,0 +1,122 @@
+"""Every method of the coupled setting by its command-line name: an instance goes in, a certified Plan comes out."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import time
+import zlib
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mecpfm.coupled import baselines, brute_force, dual, formulation, gap, structure
+from mecpfm.coupled.check import assess
+from mecpfm.coupled.compress import compress
+from mecpfm.coupled.instance import Instance
+from mecpfm.errors import InputError
+from mecpfm.plan import Plan
+
+Ints = NDArray[np.int64]
+
+
+@dataclasses.dataclass(frozen=True)
+class Request:
+    """What the caller asked for beside the method's name."""
+
+    solver: str = "auto"
+    seed: int = 0
+    time_limit: float | None = None
+
+
+Method = Callable[[Instance, str, Request], Plan]
+
+
+def solve(
+    instance: Instance, method: str, *, solver: str = "auto", seed: int = 0, time_limit: float | None = None
+) -> Plan:
+    """Plan of one method, judged by the checker, with a proven bound and the wall time of everything.
+
+    The bound is the method's own where it proves one, else the dual engine's. Methods that draw use
+    ``SeedSequence([seed, crc32(method)])``. InputError for an unknown name.
+    """
+    if method not in METHODS:
+        raise InputError(f"method is {method!r}; must be one of {' '.join(METHODS)}")
+    start = time.perf_counter()
+    plan = METHODS[method](instance, method, Request(solver, seed, time_limit))
+    bound = plan.bound if math.isfinite(plan.bound) else lower_bound(instance, plan.objective)
+    return dataclasses.replace(plan, bound=bound, seed=seed, runtime_s=time.perf_counter() - start)
+
+
+def lower_bound(instance: Instance, target: float) -> float:
+    """Dual engine's bound, s; ``target`` is the cost of any known plan and only steers the steps."""
+    return dual.solve(structure.build(instance), target=target).bound
+
+
+def uniforms(method: str, seed: int, count: int) -> NDArray[np.float64]:
+    """Draws of one method, shape (count,): the stream depends on the method's name, so that methods do not share it."""
+    return np.random.default_rng([seed, zlib.crc32(method.encode())]).random(count)
+
+
+def _baseline(decide: Callable[[Instance], Ints]) -> Method:
+    return lambda instance, method, _: assess(instance, method, decide(instance))
+
+
+def _relaxation(instance: Instance, method: str, request: Request) -> Plan:
+    cut = method == "lp-cut"
+    return formulation.solve_lp(instance, cut=cut, solver=request.solver, time_limit=request.time_limit)[0]
+
+
+def _ilp(instance: Instance, method: str, request: Request) -> Plan:
+    small = compress(instance)
+    plan = formulation.solve_ilp(
+        small.instance, solver=request.solver, seed=request.seed, time_limit=request.time_limit
+    )
+    choice = small.expand(np.array(plan.decisions["option"], dtype=np.int64))
+    return assess(instance, method, choice, bound=plan.bound, status=plan.status, solver=plan.solver)
+
+
+def _nlip(instance: Instance, method: str, request: Request) -> Plan:
+    return brute_force.solve_nlip(instance)
+
+
+def _no_sharing(instance: Instance, method: str, request: Request) -> Plan:
+    """Planned as if nothing were shared, costed as it is; the metric ``unshared_delay_s`` is the cost planned for."""
+    alone = baselines.unshared(instance)
+    choice = baselines.trimcaching(alone)
+    plan = assess(instance, method, choice)
+    planned = assess(alone, method, choice).objective
+    return dataclasses.replace(plan, metrics={**plan.metrics, "unshared_delay_s": planned})
+
+
+def _cocar(instance: Instance, method: str, request: Request) -> Plan:
+    small = compress(instance)
+    relaxed, x = formulation.solve_lp(small.instance, solver=request.solver, time_limit=request.time_limit)
+    draws = uniforms(method, request.seed, instance.sizes[3])
+    choice = small.expand(baselines.independent(small.instance, x, draws))
+    return assess(instance, method, choice, bound=relaxed.bound, solver=relaxed.solver)
+
+
+def _gap_rounding(instance: Instance, method: str, request: Request) -> Plan:
+    """The theorem leaves loads up to twice the compute and asks nothing of memory: what does not fit goes remote."""
+    choice, _ = gap.shmoys_tardos(instance)
+    return assess(instance, method, baselines.first_fit(instance, choice[choice >= 0]))
+
+
+METHODS: dict[str, Method] = {
+    "lp": _relaxation,
+    "lp-cut": _relaxation,
+    "ilp": _ilp,
+    "nlip": _nlip,
+    "dual": _baseline(baselines.trimcaching),
+    "remote": _baseline(baselines.remote),
+    "popularity": _baseline(baselines.popularity),
+    "lru": _baseline(baselines.lru),
+    "lfu": _baseline(baselines.lfu),
+    "accuracy-first": _baseline(baselines.accuracy_first),
+    "no-sharing": _no_sharing,
+    "trimcaching": _baseline(baselines.trimcaching),
+    "cocar": _cocar,
+    "gap-rounding": _gap_rounding,
+}
