@@ -63,7 +63,14 @@ def generate_published(
     from mecpfm.published.generate import Recipe, generate
 
     recipe = Recipe(
-        cloudlets, models, families, requests, shared_fraction, capacity_gb, cost_budget, accuracy_requirement
+        cloudlets=cloudlets,
+        models=models,
+        families=families,
+        requests=requests,
+        shared_fraction=shared_fraction,
+        capacity_gb=capacity_gb,
+        cost_budget=cost_budget,
+        accuracy_requirement=accuracy_requirement,
     )
     generate(recipe, seed).write(output)
 
@@ -103,6 +110,26 @@ def simulate(
 
     episode = simulate(Instance.read(instance), policy, share=share, source=source, rounds=rounds, seed=seed)
     _report(episode.to_object(), as_json)
+
+
+@app.command()
+def experiment(
+    name: Annotated[str, typer.Argument(help="An experiment, or all.")],
+    profile: Profile = "quick",
+    workers: Annotated[int | None, typer.Option(min=1, help="Processes; default one a core.")] = None,
+    scheduler: Annotated[str | None, typer.Option(help="Address of a dask.distributed scheduler.")] = None,
+    resume: Annotated[bool, typer.Option("--resume/--no-resume", help="Keep what is finished.")] = True,
+) -> None:
+    """Run an experiment; what is finished is kept, whatever happens, and never computed twice."""
+    from mecpfm.experiments.config import experiments
+    from mecpfm.experiments.runner import run
+
+    names = list(experiments(profile)) if name == "all" else [name]
+    rows = []
+    for one in names:
+        table = run(one, profile, workers=workers, scheduler=scheduler, resume=resume)
+        rows.append((one, len(table), f"results/{profile}/{one}.csv"))
+    _table(("experiment", "rows", "table"), rows)
 
 
 @app.command()

@@ -87,12 +87,15 @@ class Ragged:
 
 
 def _array(value: Any, dtype: str) -> NDArray[Any]:
+    """A frozen copy; ValueError unless every entry is a number of that kind."""
     try:
         array = np.asarray(value)
     except ValueError:
         raise ValueError("rows differ in length") from None
     wanted = "iu" if dtype == "int64" else "iuf"
-    if array.size and array.dtype.kind not in wanted:
+    # NumPy reads True as 1 among numbers, so the kind of the array alone does not tell.
+    plain = isinstance(value, np.ndarray) or bool not in map(type, np.asarray(value, dtype=object).flat)
+    if array.size and not (array.dtype.kind in wanted and plain):
         raise ValueError("must hold integers only" if dtype == "int64" else "must hold numbers only")
     if array.dtype == dtype and array.flags.c_contiguous and array.base is None and not array.flags.writeable:
         return array  # frozen already: large files are held once
@@ -128,14 +131,22 @@ def _ragged(value: Any) -> Ragged:
         return _flat_ragged(_array(value["indptr"], "int64"), _array(value["indices"], "int64"))
     if not isinstance(value, list):
         raise ValueError("must be a list of lists")
-    for i, row in enumerate(value):
-        if not isinstance(row, (list, np.ndarray)):
-            raise ValueError(f"[{i}] must be a list")
-        if np.asarray(row).size and np.asarray(row).dtype.kind not in "iu":
-            raise ValueError(f"[{i}] must hold integers only")
-        if len(np.unique(row)) != len(row):
-            raise ValueError(f"[{i}] holds an index twice")
-    return Ragged.from_lists(value)
+    return Ragged.from_lists([_indices(i, row) for i, row in enumerate(value)])
+
+
+def _indices(i: int, row: Any) -> NDArray[np.int64]:
+    """One list of a ragged field."""
+    if not isinstance(row, (list, np.ndarray)):
+        raise ValueError(f"[{i}] must be a list")
+    try:
+        array = _array(row, "int64")
+    except ValueError as error:
+        raise ValueError(f"[{i}] {error}") from None
+    if array.ndim != 1:
+        raise ValueError(f"[{i}] must be a flat list")
+    if len(np.unique(array)) != len(array):
+        raise ValueError(f"[{i}] holds an index twice")
+    return array
 
 
 FloatArray = Annotated[NDArray[np.float64], PlainValidator(lambda value: _array(value, "float64"))]

@@ -99,7 +99,7 @@ class WTSRC(_Sampled):
         features: int,
         observed: int,
         *,
-        window: float = 100,
+        window: float = 50,
         v: float = 0.1,
         ridge: float = 1.0,
         seed: int = 0,

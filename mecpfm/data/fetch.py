@@ -7,7 +7,6 @@ reads it: a wrong byte is an :class:`~mecpfm.errors.InputError`, never a wrong n
 from __future__ import annotations
 
 import hashlib
-import logging
 import os
 from collections.abc import Iterable
 from functools import lru_cache
@@ -105,7 +104,7 @@ def _fetch(file: DataFile, base_url: str) -> Path:
     path = _found(file.name)
     if path and path.parent != _cache():  # the user's own folder is read, never written
         return require(file.name)
-    logging.getLogger(pooch.get_logger().name).setLevel(logging.WARNING)
+    pooch.get_logger().setLevel("WARNING")  # it announces every download on stderr
     url = file.url(base_url)
     try:
         return Path(

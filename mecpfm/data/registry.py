@@ -37,7 +37,7 @@ _EUA = {
     "commit": "61238e00a6f01019c8a6ba1619675337a879a3d4",
     "licence": "MIT; site register by the Australian Communications and Media Authority",
     "citation": "P. Lai et al., Optimal Edge User Allocation in Edge Computing with Variable Sized Vector Bin Packing, "
-    "ICSOC 2018, doi 10.1007/978-3-030-03596-9_15",
+    "ICSOC 2018, pp. 230-245",
     "redistribution": "allowed with the licence text",
 }
 _AZURE = {

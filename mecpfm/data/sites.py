@@ -26,17 +26,19 @@ def read_positions(path: Path, longitude: str, latitude: str) -> NDArray[np.floa
     return found
 
 
-def positions(cloudlets: int, random: np.random.Generator) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def positions(
+    cloudlets: int, random: np.random.Generator, *, real: bool = True
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Positions of the sites, shape (C, 2), and of the first user, shape (2,): longitude and latitude, degrees.
 
-    The first sites are those of the EUA data set where its files are present; all others are uniform in ``BOX``. The
-    same numbers are drawn from ``random`` either way, so that whatever is drawn next does not depend on the files.
+    The first sites are those of the EUA data set if ``real`` and its files are present; all others are uniform in
+    ``BOX``. The same numbers are drawn from ``random`` either way, so whatever is drawn next does not depend on files.
     """
     sites = random.uniform(BOX[0], BOX[1], (cloudlets, 2))
     user = random.uniform(BOX[0], BOX[1])
-    if path := locate(SITES):
+    if real and (path := locate(SITES)):
         known = read_positions(path, "LONGITUDE", "LATITUDE")[:cloudlets]
         sites[: len(known)] = known
-    if path := locate(USERS):
+    if real and (path := locate(USERS)):
         user = read_positions(path, "Longitude", "Latitude")[0].copy()
     return sites, user

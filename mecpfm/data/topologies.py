@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.resources import files
 
 import numpy as np
-import topohub
 from numpy.typing import NDArray
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import dijkstra
@@ -38,7 +38,8 @@ class Topology:
     """An undirected network of n nodes and m links.
 
     ``nodes`` are names, not always unique; ``coordinates`` are longitude and latitude in degrees, shape (n, 2);
-    ``edges`` index the nodes, shape (m, 2); ``length_km`` is the great-circle length of each link, shape (m,), 0 between nodes of one city.
+    ``edges`` index the nodes, shape (m, 2); ``length_km`` is each link's length along the Earth's surface, shape (m,),
+    0 between nodes of one city.
     """
 
     name: str
@@ -51,7 +52,7 @@ class Topology:
 @lru_cache(maxsize=1)
 def names() -> tuple[str, ...]:
     """Names of the 315 real networks with geographic positions, e.g. ``topozoo/Abilene``, sorted in each group."""
-    folder = files(topohub) / "data"
+    folder = files("topohub") / "data"
     found = (f"{group}/{name}" for group in GROUPS for name in sorted(f.name for f in (folder / group).iterdir()))
     return tuple(name.removesuffix(".json") for name in found if name.removesuffix(".json") not in PLANE)
 
@@ -67,7 +68,7 @@ def load(name: str) -> Topology:
     if name not in names():
         why = "its positions are points of a drawing" if name in PLANE else "not in mecpfm.data.topologies.names()"
         raise InputError(f"topology {name!r} cannot be used: {why}")
-    raw = topohub.get(name)
+    raw = json.loads((files("topohub") / f"data/{name}.json").read_text(encoding="utf-8"))
     place = {node["id"]: i for i, node in enumerate(raw["nodes"])}  # ids are str in topozoo, int elsewhere
     ends = [(place[link["source"]], place[link["target"]]) for link in raw["edges"]]
     return Topology(

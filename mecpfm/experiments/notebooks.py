@@ -11,14 +11,17 @@ from concurrent.futures import ProcessPoolExecutor
 from importlib.metadata import distributions
 from multiprocessing import get_context
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
 from mecpfm import paths
 from mecpfm.errors import InputError, MecpfmError
+from mecpfm.experiments.config import profile as check_profile
 from mecpfm.records import write_atomic
 
-PROFILES = ("quick", "paper")
+QUIET: dict[str, Any] = {"extra_arguments": ["--log-level=ERROR"]}
+"""Kernels otherwise warn of unencrypted local sockets at every start."""
 
 
 def names() -> list[str]:
@@ -32,8 +35,7 @@ def run(profile: str, chosen: list[str] | None = None, *, in_place: bool = False
     Copies go to results/notebooks/, times and memory to results/resources.csv, the environment to
     results/environment.json. Raises MecpfmError after the last one when any failed.
     """
-    if profile not in PROFILES:
-        raise InputError(f"profile is {profile!r}; must be one of {', '.join(PROFILES)}")
+    check_profile(profile)
     if unknown := set(chosen or ()) - set(names()):
         raise InputError(f"notebook {sorted(unknown)[0]!r} is unknown; known: {', '.join(names())}")
     rows, failed = [], []
@@ -92,7 +94,7 @@ def _in_place(source: Path, profile: str) -> None:
         raise InputError("committed notebooks are executed with the quick profile")
     notebook = nbformat.read(source, as_version=4)
     resources = {"metadata": {"path": source.parent}}
-    NotebookClient(notebook, kernel_name="python3", record_timing=False, resources=resources).execute()
+    NotebookClient(notebook, kernel_name="python3", record_timing=False, resources=resources, **QUIET).execute()
     notebook.metadata["language_info"] = {"name": "python"}
     write_atomic(source, (nbformat.writes(notebook) + "\n").encode())
 

@@ -1,4 +1,7 @@
-"""Figures: one pure function ``DataFrame -> plotly Figure`` a file, named like the figure it draws."""
+"""Figures: one pure function ``DataFrame -> plotly Figure`` a file, named like the figure it draws.
+
+A figure that is drawn for several studies has a variant in its name: ``sweep-requests`` is drawn by ``sweep.py``.
+"""
 
 from __future__ import annotations
 
@@ -18,16 +21,17 @@ _HELPERS = ("style", "export")
 plotly.io.renderers.default = "plotly_mimetype"
 
 
-def names() -> list[str]:
-    """Every figure the package can draw."""
+def kinds() -> list[str]:
+    """Every kind of figure the package can draw."""
     return sorted(module.name for module in pkgutil.iter_modules(__path__) if module.name not in _HELPERS)
 
 
 def draw(name: str, frame: pd.DataFrame) -> go.Figure:
     """Draw a figure from the data behind it."""
-    if name not in names():
-        raise InputError(f"figure {name!r} is unknown; known: {', '.join(names())}")
-    drawn: go.Figure = importlib.import_module(f"mecpfm.figures.{name}").draw(frame)
+    kind = name.partition("-")[0]
+    if kind not in kinds():
+        raise InputError(f"figure {name!r} is unknown; known: {', '.join(kinds())}")
+    drawn: go.Figure = importlib.import_module(f"mecpfm.figures.{kind}").draw(frame)
     return drawn
 
 
@@ -49,11 +53,9 @@ def redraw() -> list[tuple[str, str]]:
     from mecpfm.figures.export import save
 
     rows = []
-    for name in names():
-        source = paths.figures() / f"{name}.csv"
-        if source.exists():
+    for source in sorted(paths.figures().glob("*.csv")):
+        if source.stem.partition("-")[0] in kinds():
             frame = pd.read_csv(source)
-            rows.append(
-                (name, ", ".join(path.suffix[1:] for path in save(name, frame, draw(name, frame), static=True)))
-            )
+            files = save(source.stem, frame, draw(source.stem, frame), static=True)
+            rows.append((source.stem, ", ".join(path.suffix[1:] for path in files)))
     return rows

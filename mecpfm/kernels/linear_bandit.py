@@ -85,6 +85,30 @@ def choose(state: Array, context: Array, noise: Array, row: int, scale: float) -
 
 
 @kernel
+def _solve(state: Array, context: Array, arm: int) -> Any:
+    """``B^-1 c`` of one arm, shape (N,); every stored pair is read at most once, hidden rows only where c is seen."""
+    features = len(context)
+    seen = np.flatnonzero(context)
+    solved = np.zeros(features)
+    start, following = 0, 0  # first pair of row i; first place in `seen` beyond i
+    for i in range(features):
+        if context[i] != 0.0:
+            following += 1
+            total = context[i] * state[start, arm]
+            for j in range(i + 1, features):
+                entry = state[start + j - i, arm]
+                solved[j] += context[i] * entry
+                total += context[j] * entry
+        else:
+            total = 0.0
+            for j in seen[following:]:
+                total += context[j] * state[start + j - i, arm]
+        solved[i] += total
+        start += features - i
+    return solved
+
+
+@kernel
 def update(state: Array, context: Array, arm: int, reward: float) -> None:
     """``B += c c'``, ``g += reward c`` of one arm, as a rank-one update of inverse and mean (Sherman-Morrison)."""
     _check(state, context)
@@ -94,38 +118,35 @@ def update(state: Array, context: Array, arm: int, reward: float) -> None:
         raise ValueError("a reward must be finite")
     features = len(context)
     means = features * (features + 1) // 2
-    solved = np.zeros(features)  # B^-1 c
-    start = 0
-    for i in range(features):
-        total = context[i] * state[start, arm]
-        for j in range(i + 1, features):
-            entry = state[start + j - i, arm]
-            solved[j] += context[i] * entry
-            total += context[j] * entry
-        solved[i] += total
-        start += features - i
+    solved = _solve(state, context, arm)
     gain, surprise = 1.0, reward
     for i in range(features):
         gain += context[i] * solved[i]
         surprise -= context[i] * state[means + i, arm]
     start = 0
     for i in range(features):
-        if solved[i] != 0.0:
-            state[means + i, arm] += solved[i] * surprise / gain
+        step = solved[i] / gain
+        if step != 0.0:
+            state[means + i, arm] += step * surprise
             for j in range(i, features):
-                state[start + j - i, arm] -= solved[i] * solved[j] / gain
+                state[start + j - i, arm] -= step * solved[j]
         start += features - i
 
 
 @kernel
 def reveal(keys: Array, observed: int) -> Any:
-    """Indices of the ``observed`` largest keys, ascending; ties go to the lowest index."""
-    return np.sort(np.argsort(-keys, kind="mergesort")[:observed])
+    """Indices of the ``observed`` largest keys (all finite), ascending; ties go to the lowest index."""
+    left = keys.copy()
+    for _ in range(observed):  # few are observed, and Numba takes 10 s to compile a stable sort
+        left[np.argmax(left)] = -np.inf
+    return np.flatnonzero(left == -np.inf)
 
 
 @kernel
 def masked(context: Array, shown: Array) -> Any:
-    """The context with exact zeros outside ``shown``."""
+    """The context with exact zeros outside ``shown`` (ascending)."""
+    if shown[-1] >= len(context):
+        raise ValueError("the context's length is not the policy's number of features")
     out = np.zeros(len(context))
     for i in shown:
         out[i] = context[i]

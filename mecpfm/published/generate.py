@@ -1,13 +1,14 @@
 """Random instances with the parameter ranges of the released evaluation (docs/published_setting.md).
 
-Every quantity has a random stream of its own, all spawned from one seed: adding cloudlets, models or requests
-extends a network, a library or a workload and leaves what was there as it was.
+Every quantity has a random stream of its own, all spawned from one seed: with more models or more requests, those
+that were there stay as they were. More cloudlets keep the sites' own parameters but draw other links and homes.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +16,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components, dijkstra
 
 from mecpfm.data.sites import positions
+from mecpfm.data.tables import model_zoo
 from mecpfm.errors import InputError
 from mecpfm.published.instance import Cloudlets, Instance, Models, Requests
 from mecpfm.records import Ragged
@@ -30,17 +32,24 @@ class Recipe:
     models: int = 10
     families: int = 2
     requests: int = 100
-    shared_fraction: float = 2 / 3
+    shared_fraction: float | None = 2 / 3
+    """Share of a model's bytes that its family shares; None takes each model's own from the zoo."""
+    library: Literal["released", "zoo"] = "released"
+    """Model sizes: U(5, 20) GB as released, or published backbones at two bytes a parameter."""
     capacity_gb: float | None = None
     cost_budget: float | None = None
     accuracy_requirement: float | None = None
+    sites: Literal["auto", "uniform"] = "auto"
+    """Positions: the EUA sites when they are at hand, or always uniform in their box."""
 
     def __post_init__(self) -> None:
         """Refuse empty or contradictory sizes."""
         for name in ("cloudlets", "models", "families", "requests"):
             if getattr(self, name) < 1:
                 raise InputError(f"{name} is {getattr(self, name)}; must be >= 1")
-        if not 0 <= self.shared_fraction <= 1:
+        if self.shared_fraction is None and self.library == "released":
+            raise InputError("shared_fraction must be given; only the zoo's models have one of their own")
+        if self.shared_fraction is not None and not 0 <= self.shared_fraction <= 1:
             raise InputError(f"shared_fraction is {self.shared_fraction}; must be in [0, 1]")
 
 
@@ -55,10 +64,15 @@ def streams(seed: int) -> dict[str, Streams]:
     return {name: supply(child) for name, child in zip(names, np.random.SeedSequence(seed).spawn(4), strict=True)}
 
 
-def generate(recipe: Recipe = Recipe(), seed: int = 0) -> Instance:
-    """Instance of the released generator; the same recipe and seed give the same arrays on every machine."""
+def generate(recipe: Recipe = Recipe(), seed: int = 0, *, network: NDArray[np.float64] | None = None) -> Instance:
+    """Instance of the released generator; the same recipe and seed give the same arrays on every machine.
+
+    ``network`` replaces the random one: distances in s/GB, shape (C + 1, C + 1), the data centre last.
+    """
     random = streams(seed)
     distance, cloudlets, rate = _network(recipe, random["network"])
+    if network is not None:
+        distance = network
     models, per_request = _library(recipe, random["models"], len(distance))
     requests = _workload(recipe, random["workload"], rate)
     return Instance(
@@ -68,13 +82,13 @@ def generate(recipe: Recipe = Recipe(), seed: int = 0) -> Instance:
         models=models,
         requests=requests,
         accuracy=np.column_stack([stream.uniform(0.4, 1, recipe.requests) for stream in per_request]),
-        output_ratio=np.column_stack([stream.uniform(0.1, 0.3, recipe.requests) for stream in per_request]),
+        output_ratio=np.column_stack([stream.spawn(1)[0].uniform(0.1, 0.3, recipe.requests) for stream in per_request]),
     )
 
 
 def _network(recipe: Recipe, random: Streams) -> tuple[NDArray[np.float64], Cloudlets, float]:
     count = recipe.cloudlets
-    sites, user = positions(count, next(random))
+    sites, user = positions(count, next(random), real=recipe.sites == "auto")
     degrees2 = max(float(((sites - user) ** 2).sum(axis=1).min()), 1e-12)
     distance = random_network(count + 1, next(random))
     capacity = next(random).integers(8, 24, count, endpoint=True).astype(float)
@@ -92,6 +106,14 @@ def _network(recipe: Recipe, random: Streams) -> tuple[NDArray[np.float64], Clou
         arrival_rate_hz=next(random).uniform(0.1, 0.5, count),
     )
     return distance, cloudlets, 20 * np.log2(1 + 3 / degrees2)
+
+
+def attach_data_centre(distance: NDArray[np.float64], gateway: int, s_per_gb: float = 15.0) -> NDArray[np.float64]:
+    """Distances (C + 1, C + 1) of a network whose data centre hangs behind one node by a link of ``s_per_gb``."""
+    out = np.zeros((len(distance) + 1, len(distance) + 1))
+    out[:-1, :-1] = distance
+    out[-1, :-1] = out[:-1, -1] = distance[:, gateway] + s_per_gb
+    return out
 
 
 def random_network(locations: int, random: np.random.Generator) -> NDArray[np.float64]:
@@ -125,21 +147,37 @@ def random_network(locations: int, random: np.random.Generator) -> NDArray[np.fl
 
 def _library(recipe: Recipe, random: Streams, locations: int) -> tuple[Models, list[np.random.Generator]]:
     """Models, and one generator each for its entries in the (J, K) tables."""
-    size = next(random).uniform(5, 20, recipe.models)
+    sizes = next(random)
     work = next(random).uniform(100, 300, recipe.models)
     family = next(random).integers(0, recipe.families, recipe.models)
+    size, fraction = _sizes(recipe, sizes, family)
     generators = [next(random) for _ in range(recipe.models)]
     at = [preheat(locations - 1, stream) for stream in generators]
     union = [np.unique(np.concatenate([at[i] for i in np.flatnonzero(family == f)])) for f in family]
     models = Models(
-        shared_gb=size * recipe.shared_fraction,
-        private_gb=size * (1 - recipe.shared_fraction),
+        shared_gb=size * fraction,
+        private_gb=size * (1 - fraction),
         work_tflop=work,
         family=family,
         shared_at=Ragged.from_lists(union),
         private_at=Ragged.from_lists(at),
     )
     return models, generators
+
+
+def _sizes(
+    recipe: Recipe, random: np.random.Generator, family: NDArray[np.int64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Size in GB and shared fraction of each model, shape (K,)."""
+    if recipe.library == "released":
+        size, own = random.uniform(5, 20, recipe.models), np.zeros(recipe.models)
+    else:
+        zoo = model_zoo()
+        backbones = random.permutation(np.unique(zoo["backbone"]))[family % zoo["backbone"].nunique()]
+        rows = [zoo[zoo["backbone"] == backbone].sample(1, random_state=random) for backbone in backbones]
+        size = np.array([2e-3 * row["total_params_m"].item() for row in rows])
+        own = np.array([row["shared_fraction"].item() for row in rows])
+    return size, own if recipe.shared_fraction is None else np.full(recipe.models, recipe.shared_fraction)
 
 
 def preheat(cloudlets: int, random: np.random.Generator) -> NDArray[np.int64]:

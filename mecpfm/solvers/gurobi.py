@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import scipy.sparse
+from numpy.typing import NDArray
 
-from mecpfm.solvers.model import LinearModel, Solution
+from mecpfm.solvers.model import Floats, LinearModel, Solution
 
 if TYPE_CHECKING:
     import gurobipy
@@ -46,7 +47,7 @@ def licence() -> str:
 
 def refusal(model: LinearModel) -> str | None:
     """Why Gurobi cannot take this model, or None when it can; known before the solve."""
-    rows, columns = model.shape
+    rows, columns = sum(int(chosen.sum()) for _, _, chosen in _sides(model)), len(model.cost)
     kind = licence()
     if kind not in ("full", "restricted"):
         return kind
@@ -71,17 +72,22 @@ def solve(model: LinearModel, *, time_limit: float | None = None, gap: float = 0
             solver.setParam("TimeLimit", time_limit)
         kinds = np.where(model.integer, gurobipy.GRB.INTEGER, gurobipy.GRB.CONTINUOUS)
         x = solver.addMVar(len(model.cost), lb=model.lower, ub=model.upper, obj=model.cost, vtype=kinds)
-        equal = model.row_lower == model.row_upper
-        for sense, side, chosen in (
-            ("=", model.row_upper, equal),
-            ("<", model.row_upper, ~equal & np.isfinite(model.row_upper)),
-            (">", model.row_lower, ~equal & np.isfinite(model.row_lower)),
-        ):
+        for sense, side, chosen in _sides(model):
             if chosen.any():
                 solver.addMConstr(model.rows[np.flatnonzero(chosen)], x, sense, side[chosen])
         _add_bilinear(solver, model, x)
         solver.optimize()
         return _outcome(solver, model, x, time.perf_counter() - start)
+
+
+def _sides(model: LinearModel) -> list[tuple[str, Floats, NDArray[np.bool_]]]:
+    """Rows as Gurobi takes them, by sense: a row with two different finite sides counts twice."""
+    equal = model.row_lower == model.row_upper
+    return [
+        ("=", model.row_upper, equal),
+        ("<", model.row_upper, ~equal & np.isfinite(model.row_upper)),
+        (">", model.row_lower, ~equal & np.isfinite(model.row_lower)),
+    ]
 
 
 def _add_bilinear(solver: Any, model: LinearModel, x: Any) -> None:

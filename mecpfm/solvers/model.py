@@ -55,12 +55,12 @@ class LinearModel:
         )  # fmt: skip
 
     def residual(self, x: Floats) -> float:
-        """Largest violation of any row, bound or integrality by ``x``."""
+        """Largest violation of any row, bound or integrality by ``x``; 0 when nothing is violated."""
         activity = self.rows @ x
         parts = [self.row_lower - activity, activity - self.row_upper, self.lower - x, x - self.upper]
         parts.append(np.abs(x - np.round(x))[self.integer])
         parts += [np.array([(b.values * x[b.left] * x[b.right]).sum() + b.linear @ x - b.upper]) for b in self.bilinear]
-        return max((float(part.max()) for part in parts if part.size), default=0.0)
+        return max([0.0, *(float(part.max()) for part in parts if part.size)])
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,0 +1,109 @@
+"""What is run: every experiment and the frozen values of its profiles (they equal docs/published_setting.md)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from mecpfm.errors import InputError
+from mecpfm.published.generate import Recipe
+
+OFFLINE = ("lp", "appro", "exact", "nbs", "nbs-released", "nonshare", "sc", "greedy")
+ONLINE = ("ol", "wtsrc", "mab", "adms", "random", "ucb1", "epsilon-greedy", "linucb", "lints", "myopic")
+PROFILES = ("quick", "paper")
+
+COUNTS = ("cloudlets", "requests", "models", "families")
+SWEEPS: Mapping[str, tuple[str, tuple[float, ...], Mapping[str, int]]] = {
+    "cloudlets": ("cloudlets", (30, 50, 100, 300, 500), {"models": 10, "families": 1, "requests": 300}),
+    "requests": ("requests", (10, 30, 50, 100, 300, 500), {"cloudlets": 100, "models": 10, "families": 2}),
+    "models": ("models", (10, 30, 50, 70, 100), {"cloudlets": 300, "requests": 300}),
+    "capacity": ("capacity_gb", (10, 30, 50, 70, 90), {"cloudlets": 100, "requests": 100, "models": 100}),
+    "budget": ("cost_budget", (1e4, 2e4, 3e4, 4e4, 5e4), {"cloudlets": 100, "requests": 100, "models": 100}),
+    "accuracy": (
+        "accuracy_requirement",
+        (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7),
+        {"cloudlets": 100, "requests": 100, "models": 10, "families": 5},
+    ),
+}
+"""Name: (field of the recipe, values, what is held fixed), as published."""
+
+SHARED_FRACTIONS = (0.0, 1 / 3, 2 / 3, 0.97, 0.999)
+
+
+@dataclass(frozen=True)
+class Point:
+    """One value on an experiment's x-axis and the instances it stands for."""
+
+    value: float
+    recipe: Recipe
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """One study: its points, and how many seeds each gets."""
+
+    name: str
+    kind: str
+    """``sweep``, ``convergence``, ``ablation`` or ``fraction``: which measurement is taken (measure.py)."""
+    axis: str
+    points: tuple[Point, ...]
+    seeds: int
+
+
+@dataclass(frozen=True)
+class Profile:
+    """How much: ``largest`` caps every count of a sweep, ``sites`` says whether real positions are used."""
+
+    name: str
+    seeds: int
+    largest: int
+    sites: Any
+
+
+_PROFILES = {
+    # Small and on drawn positions only: the same numbers on every machine, with or without the real files.
+    "quick": Profile("quick", seeds=5, largest=100, sites="uniform"),
+    "paper": Profile("paper", seeds=50, largest=500, sites="auto"),
+}
+
+
+def profile(name: str) -> Profile:
+    """A profile by name."""
+    if name not in _PROFILES:
+        raise InputError(f"profile is {name!r}; must be one of {', '.join(PROFILES)}")
+    return _PROFILES[name]
+
+
+def experiments(profile_name: str) -> dict[str, Experiment]:
+    """All experiments of a profile by name."""
+    chosen = profile(profile_name)
+    found = [_sweep(name, chosen) for name in SWEEPS]
+    base: dict[str, Any] = {"cloudlets": 100, "models": 10, "families": 2, "requests": 100, "sites": chosen.sites}
+    rounds = Recipe(cloudlets=100, models=50, families=10, requests=400, sites=chosen.sites)
+    found += [
+        Experiment("convergence", "convergence", "round", (Point(0, rounds),), chosen.seeds),
+        Experiment("ablation", "ablation", "none", (Point(0, Recipe(**base)),), chosen.seeds),
+    ]
+    libraries: dict[str, Literal["released", "zoo"]] = {"fraction": "released", "fraction-zoo": "zoo"}
+    for name, library in libraries.items():
+        recipes = [Recipe(**base, shared_fraction=value, library=library) for value in SHARED_FRACTIONS]
+        points = tuple(map(Point, SHARED_FRACTIONS, recipes))
+        found.append(Experiment(name, "fraction", "shared_fraction", points, chosen.seeds))
+    own = Recipe(**base, shared_fraction=None, library="zoo")
+    found.append(Experiment("zoo", "fraction", "none", (Point(0, own),), chosen.seeds))
+    return {experiment.name: experiment for experiment in found}
+
+
+def _sweep(name: str, chosen: Profile) -> Experiment:
+    axis, values, fixed = SWEEPS[name]
+    points = []
+    for value in values:
+        if axis in COUNTS and value > chosen.largest:
+            continue
+        fields: dict[str, Any] = {key: min(count, chosen.largest) for key, count in fixed.items()}
+        fields[axis] = int(value) if axis in COUNTS else value
+        # The released sweep over models has a family per five models; its 100 models elsewhere form 50 families.
+        fields.setdefault("families", fields["models"] // (5 if name == "models" else 2))
+        points.append(Point(float(value), Recipe(**fields, sites=chosen.sites)))
+    return Experiment(name, "sweep", axis, tuple(points), chosen.seeds)

@@ -1,0 +1,70 @@
+"""Means, paired differences and reductions over seeds, with 95 % intervals and a paired test."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy import stats
+
+CONFIDENCE = 0.95
+
+
+def interval(values: NDArray[np.float64]) -> tuple[float, float, float]:
+    """Mean and two-sided 95 % Student interval; the interval is NaN below two values."""
+    count = len(values)
+    mean = float(np.mean(values)) if count else math.nan
+    if count < 2:
+        return mean, math.nan, math.nan
+    half = float(stats.t.ppf((1 + CONFIDENCE) / 2, count - 1) * np.std(values, ddof=1) / math.sqrt(count))
+    return mean, mean - half, mean + half
+
+
+def summary(rows: pd.DataFrame, by: list[str], metrics: list[str]) -> pd.DataFrame:
+    """Tidy table: the groups, ``metric``, ``mean``, ``ci_low``, ``ci_high``, ``seeds``."""
+    out = []
+    for key, group in rows.groupby(by, sort=False):
+        for metric in metrics:
+            values = group[metric].dropna().to_numpy(dtype=float)
+            if len(values):
+                out.append((*key, metric, *interval(values), len(values)))
+    return pd.DataFrame(out, columns=[*by, "metric", "mean", "ci_low", "ci_high", "seeds"])
+
+
+def paired(rows: pd.DataFrame, method: str, baseline: str, metric: str, by: str = "value") -> pd.DataFrame:
+    """Compare two methods seed by seed at every point.
+
+    ``difference`` is method minus baseline; ``reduction`` is the mean over seeds of ``1 - method / baseline``, with its
+    interval ``ci_low``, ``ci_high``; ``p_value`` is Wilcoxon's signed-rank test of no difference (NaN if all are zero).
+    """
+    out = []
+    for value, group in rows.groupby(by):
+        table = group.pivot_table(index="seed", columns="method", values=metric)
+        ours, theirs = table[method].to_numpy(), table[baseline].to_numpy()
+        keep = np.isfinite(ours) & np.isfinite(theirs)
+        ours, theirs = ours[keep], theirs[keep]
+        reduction = interval(1 - ours / np.where(theirs == 0, np.nan, theirs))
+        out.append(
+            (value, method, baseline, metric, *interval(ours - theirs), *reduction, _wilcoxon(ours, theirs), len(ours))
+        )
+    columns = [
+        by, "method", "baseline", "metric", "difference", "difference_low", "difference_high",
+        "reduction", "ci_low", "ci_high", "p_value", "seeds",
+    ]  # fmt: skip
+    return pd.DataFrame(out, columns=columns)
+
+
+def _wilcoxon(ours: NDArray[np.float64], theirs: NDArray[np.float64]) -> float:
+    if len(ours) < 2 or not np.any(ours != theirs):
+        return math.nan
+    return float(stats.wilcoxon(ours, theirs).pvalue)
+
+
+def growth_exponent(rounds: NDArray[np.int64], cumulative: NDArray[np.float64]) -> float:
+    """Slope of log(cumulative) on log(round) after the first tenth of the rounds: below 1 means sublinear growth."""
+    keep = (rounds >= rounds.max() / 10) & (cumulative > 0)
+    if keep.sum() < 2:
+        return math.nan
+    return float(np.polyfit(np.log(rounds[keep]), np.log(cumulative[keep]), 1)[0])

@@ -1,0 +1,188 @@
+"""Requests arrive one at a time: what a model would cost now, what its pull leaves behind, and whole runs of a policy.
+
+``reach`` says how far away a part is: seconds per GB from the location that the source rule would pull it from to each
+cloudlet. Shareable parts have one row a group (the family, or the model alone when nothing is shared), private parts
+one row a model. A pull changes one row of each, so a round takes O(K + C) whatever the number of holders.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from mecpfm.kernels import linear_bandit, tabular_bandit
+from mecpfm.kernels._jit import kernel
+from mecpfm.kernels.linear_bandit import BETA, UNIFORM
+
+Array = Any  # a NumPy array; Numba infers dtype and rank at the first call
+NEAREST, LAST, CLOUD = 0, 1, 2
+"""Source rules: the nearest holder, the most recently appended one, or always the remote data centre."""
+
+
+class World(NamedTuple):
+    """What the run needs of an instance; C cloudlets, K models, J requests."""
+
+    distance: Array
+    """Seconds per GB to (row) from (column) a location, shape (C + 1, C + 1)."""
+    home: Array
+    group: Array
+    """Row of ``reach_shared`` that holds the model's shareable part, shape (K,)."""
+    shared_gb: Array
+    private_gb: Array
+    base: Array
+    """Delay without pulling, s, shape (J, K)."""
+    loss: Array
+    """The part of the penalty that no cache changes, xi (-ln a), shape (J, K)."""
+    weight: float
+    """Penalty of a second of delay, 1 - xi."""
+    source: int
+
+
+class Caches(NamedTuple):
+    """The mutable half: where parts would be pulled from now."""
+
+    reach_shared: Array
+    """Shape (groups, C), s/GB."""
+    reach_private: Array
+    """Shape (K, C), s/GB."""
+
+
+class Trace(NamedTuple):
+    """What a run writes down, each of shape (rounds,)."""
+
+    arm: Array
+    pull: Array
+    penalty: Array
+    least: Array
+
+
+@kernel
+def price(world: World, caches: Caches, request: int) -> Any:
+    """Pulling delay (s) and penalty of every model for this request, two arrays of shape (K,)."""
+    home = world.home[request]
+    pull, penalty = np.empty(len(world.group)), np.empty(len(world.group))
+    for k in range(len(world.group)):
+        shared = world.shared_gb[k] * caches.reach_shared[world.group[k], home]
+        pull[k] = max(shared, world.private_gb[k] * caches.reach_private[k, home])
+        penalty[k] = world.loss[request, k] + world.weight * (world.base[request, k] + pull[k])
+    return pull, penalty
+
+
+@kernel
+def _append(reach: Array, distance: Array, home: int, source: int) -> None:
+    for location in range(len(reach)):
+        if source == LAST or distance[location, home] < reach[location]:
+            reach[location] = distance[location, home]
+
+
+@kernel
+def store(world: World, caches: Caches, request: int, model: int) -> None:
+    """The home cloudlet becomes the latest holder of both parts; nothing is evicted."""
+    if world.source != CLOUD:
+        home = world.home[request]
+        _append(caches.reach_shared[world.group[model]], world.distance, home, world.source)
+        _append(caches.reach_private[model], world.distance, home, world.source)
+
+
+@kernel
+def serve(world: World, caches: Caches, request: int, arm: int, turn: int, trace: Trace, prices: Any) -> None:
+    """Write the round down and leave the model behind at the home cloudlet."""
+    pull, penalty = prices
+    trace.arm[turn] = arm
+    trace.pull[turn] = pull[arm]
+    trace.penalty[turn] = penalty[arm]
+    trace.least[turn] = penalty.min()
+    store(world, caches, request, arm)
+
+
+@kernel
+def run_tabular(
+    world: World,
+    caches: Caches,
+    order: Array,
+    offset: float,
+    trace: Trace,
+    tally: Array,
+    coins: Array,
+    explore: float,
+    bonus: float,
+) -> None:
+    """A whole run of a policy without context; ``coins`` of shape (rounds, 2), reward 1 / (offset + penalty)."""
+    for turn in range(len(order)):
+        prices = price(world, caches, order[turn])
+        arm = tabular_bandit.choose(tally, coins[turn, 0], coins[turn, 1], explore, bonus)
+        serve(world, caches, order[turn], arm, turn, trace, prices)
+        tabular_bandit.update(tally, arm, 1 / (offset + trace.penalty[turn]))
+
+
+@kernel
+def run_linear(
+    world: World,
+    caches: Caches,
+    order: Array,
+    offset: float,
+    trace: Trace,
+    contexts: Array,
+    state: Array,
+    noise: Array,
+    scale: float,
+) -> None:
+    """A whole run of LinUCB or LinTS; ``contexts`` of shape (rounds, N), ``noise`` of shape (rounds, K)."""
+    for turn in range(len(order)):
+        prices = price(world, caches, order[turn])
+        arm = linear_bandit.choose(state, contexts[turn], noise, turn, scale)
+        serve(world, caches, order[turn], arm, turn, trace, prices)
+        linear_bandit.update(state, contexts[turn], arm, 1 / (offset + trace.penalty[turn]))
+
+
+class Visibility(NamedTuple):
+    """How a restricted policy chooses what to look at; arrays as in :mod:`~mecpfm.bandits.restricted`."""
+
+    rule: int
+    observed: int
+    keys: Array
+    counts: Array
+    history: Array
+
+
+@kernel
+def draw_keys(view: Visibility, random: np.random.Generator) -> None:
+    """Draw this round's keys of the features into ``view.keys``, in index order."""
+    for i in range(len(view.keys)):
+        if view.rule == BETA:
+            rounds, rewards = view.counts[0, i], view.counts[1, i]
+            view.keys[i] = random.beta(1 + rewards, 1 + rounds - rewards)
+        elif view.rule == UNIFORM:
+            view.keys[i] = random.random()
+
+
+@kernel
+def run_restricted(
+    world: World,
+    caches: Caches,
+    order: Array,
+    offset: float,
+    trace: Trace,
+    contexts: Array,
+    state: Array,
+    noise: Array,
+    scale: float,
+    view: Visibility,
+    random: np.random.Generator,
+    coins: Array,
+    explore: float,
+) -> None:
+    """As :func:`run_linear` on the visible features only; ``coins`` as in :func:`run_tabular`."""
+    for turn in range(len(order)):
+        prices = price(world, caches, order[turn])
+        draw_keys(view, random)
+        shown = linear_bandit.reveal(view.keys, view.observed)
+        seen = linear_bandit.masked(contexts[turn], shown)
+        arm = linear_bandit.choose(state, seen, noise, turn, scale)
+        if explore > 0 and coins[turn, 0] < explore:
+            arm = int(coins[turn, 1] * state.shape[1])
+        serve(world, caches, order[turn], arm, turn, trace, prices)
+        reward = 1 / (offset + trace.penalty[turn])
+        linear_bandit.update(state, seen, arm, reward)
+        linear_bandit.credit(view.counts, view.history, turn, shown, reward)

@@ -1,0 +1,74 @@
+"""Every offline method by its name on the command line."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import time
+import zlib
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from mecpfm.errors import InputError, MecpfmError
+from mecpfm.plan import Plan
+from mecpfm.published.baselines import solve_greedy, solve_nbs, solve_nonshare, solve_sc
+from mecpfm.published.exact import solve_exact
+from mecpfm.published.formulation import solve_ilp, solve_lp, solve_nlip
+from mecpfm.published.generate import Recipe, generate
+from mecpfm.published.instance import Instance
+from mecpfm.published.relaxation import solve_lp_dual
+from mecpfm.published.rounding import solve_appro
+
+
+class Settings(NamedTuple):
+    """What a run can be told; every method takes what concerns it."""
+
+    solver: str = "auto"
+    time_limit: float | None = None
+    random: np.random.SeedSequence = np.random.SeedSequence(0)
+
+    @property
+    def solving(self) -> dict[str, Any]:
+        """Keyword arguments of a method that may call a solver."""
+        return {"solver": self.solver, "time_limit": self.time_limit}
+
+
+METHODS: dict[str, Callable[[Instance, Settings], Plan]] = {
+    "lp": lambda instance, to: solve_lp(instance, **to.solving),
+    "lp-dual": lambda instance, to: solve_lp_dual(instance, **to.solving),
+    "ilp": lambda instance, to: solve_ilp(instance, **to.solving),
+    "nlip": lambda instance, to: solve_nlip(instance, **to.solving),
+    "exact": lambda instance, to: solve_exact(instance, time_limit=to.time_limit),
+    "appro": lambda instance, to: solve_appro(instance, **to.solving, seed=to.random),
+    "nbs": lambda instance, to: solve_nbs(instance, seed=to.random),
+    "nbs-released": lambda instance, to: solve_nbs(instance, seed=to.random, released=True),
+    "nonshare": lambda instance, _: solve_nonshare(instance),
+    "sc": lambda instance, _: solve_sc(instance),
+    "greedy": lambda instance, _: solve_greedy(instance),
+}
+
+
+def solve(
+    instance: Instance, method: str, *, solver: str = "auto", seed: int = 0, time_limit: float | None = None
+) -> Plan:
+    """Run a method by name and time it; kernels are compiled, and licences looked up, before the clock starts.
+
+    A method that draws does so from ``SeedSequence([seed, crc32(name)])``: methods under one seed are independent.
+    Raises InputError for an unknown name, and whatever the method raises.
+    """
+    if method not in METHODS:
+        raise InputError(f"method is {method!r}; must be one of {' '.join(METHODS)}")
+    _warm_up(method, solver)
+    random = np.random.SeedSequence([seed, zlib.crc32(method.encode())])
+    start = time.perf_counter()
+    plan = METHODS[method](instance, Settings(solver, time_limit, random))
+    return replace(plan, seed=seed, runtime_s=time.perf_counter() - start)
+
+
+@functools.cache
+def _warm_up(method: str, solver: str) -> None:
+    with contextlib.suppress(MecpfmError):
+        METHODS[method](generate(Recipe(cloudlets=5, models=5, requests=10)), Settings(solver))

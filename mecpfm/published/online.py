@@ -1,0 +1,242 @@
+"""The online half of the published setting: requests arrive one at a time, caches start empty.
+
+At first only the remote data centre holds the models. Serving a request makes its home cloudlet a holder of both parts
+of the model and, with ``share``, of the shareable part of every sibling; nothing is evicted. The two parts are
+appended together. Decisions where the published description leaves room:
+
+* Source ``last`` pulls from the most recently appended holder even when the home cloudlet holds the part itself, and
+  every service appends its home again. Appending only new holders moves the mean total delay by less than 1 %.
+* No option is filtered by capacity or accuracy requirement: a uniformly random policy has accuracy 0.70, as reported.
+* Learners maximise a reward in [0, 1], ``1 / (1 + penalty)``; MAB alone uses ``1 / penalty``, as published.
+* The context is one vector U(0, 100)^N times the round number, as published; here divided by its largest possible
+  value 100 T. It says nothing about requests or caches, but its scale is a choice: undivided, a ridge of 1 is no prior
+  at all, and ADMS and TSRC then do no better than random arms under the same pull rule.
+* Requests come in index order; rounds beyond their number serve requests drawn uniformly from them.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from mecpfm.bandits.adms import ADMS
+from mecpfm.bandits.epsilon_greedy import EpsilonGreedy
+from mecpfm.bandits.linear import Linear, LinTS, LinUCB
+from mecpfm.bandits.policy import Floats, Policy, at_least, within
+from mecpfm.bandits.random_arm import RandomArm
+from mecpfm.bandits.restricted import TSRC, WTSRC, Restricted
+from mecpfm.bandits.tabular import Tabular
+from mecpfm.bandits.ucb1 import UCB1
+from mecpfm.errors import InfeasibleError, InputError
+from mecpfm.kernels import episode
+from mecpfm.published.generate import streams
+from mecpfm.published.instance import Instance
+from mecpfm.published.options import Ints, Options, tabulate
+
+SOURCES = {"nearest": episode.NEAREST, "last": episode.LAST, "cloud": episode.CLOUD}
+
+
+class Myopic:
+    """Plays the least penalty, given its own caches: it is shown the penalties as its context. Regret is 0."""
+
+    def reset(self) -> None:
+        """Nothing is ever learned."""
+
+    def select(self, context: Floats) -> int:
+        """Arm of the least penalty; ties go to the lowest index."""
+        return int(np.argmin(context))
+
+    def update(self, arm: int, context: Floats, reward: float) -> None:
+        """Nothing is ever learned."""
+
+
+class Rule(NamedTuple):
+    """A policy's maker, called with (arms, features, observed, seed), its released pull rule and reward offset."""
+
+    make: Callable[[int, int, int, int], Policy]
+    share: bool = True
+    source: str = "nearest"
+    offset: float = 1.0
+    """The reward is 1 / (offset + penalty)."""
+
+
+POLICIES = {
+    "ol": Rule(lambda arms, features, observed, seed: TSRC(arms, features, observed, seed=seed)),
+    "wtsrc": Rule(lambda arms, features, observed, seed: WTSRC(arms, features, observed, seed=seed)),
+    "mab": Rule(lambda arms, _n, _d, seed: EpsilonGreedy(arms, epsilon=0.5, seed=seed), False, "last", 0.0),
+    "adms": Rule(lambda arms, features, observed, seed: ADMS(arms, features, observed, seed=seed), False, "last"),
+    "random": Rule(lambda arms, _n, _d, seed: RandomArm(arms, seed=seed)),
+    "ucb1": Rule(lambda arms, _n, _d, _seed: UCB1(arms)),
+    "epsilon-greedy": Rule(lambda arms, _n, _d, seed: EpsilonGreedy(arms, epsilon=0.1, seed=seed)),
+    "linucb": Rule(lambda arms, features, _d, _seed: LinUCB(arms, features)),
+    "lints": Rule(lambda arms, features, _d, seed: LinTS(arms, features, seed=seed)),
+    "myopic": Rule(lambda _arms, _n, _d, _seed: Myopic()),
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Episode:
+    """What happened in each round, arrays of shape (rounds,); delays in s."""
+
+    policy: str
+    seed: int
+    share: bool
+    source: str
+    request: Ints
+    arm: Ints
+    delay: Floats
+    cost: Floats
+    accuracy: Floats
+    penalty: Floats
+    regret: Floats
+    """Penalty minus the least penalty over all models given the policy's own caches: myopic and empirical."""
+    runtime_s: float
+
+    def to_object(self) -> dict[str, Any]:
+        """The JSON object of ``--json``."""
+        return {
+            "setting": "published",
+            "policy": self.policy,
+            "seed": self.seed,
+            "share": self.share,
+            "source": self.source,
+            "rounds": len(self.arm),
+            "total_delay_s": float(self.delay.sum()),
+            "average_cost": float(self.cost.mean()),
+            "average_accuracy": float(self.accuracy.mean()),
+            "total_penalty": float(self.penalty.sum()),
+            "total_regret": float(self.regret.sum()),
+            "runtime_s": self.runtime_s,
+            "decisions": {"request": self.request.tolist(), "model": self.arm.tolist()},
+        }
+
+
+def simulate(
+    instance: Instance,
+    policy: str,
+    *,
+    share: bool | None = None,
+    source: str | None = None,
+    rounds: int | None = None,
+    seed: int = 0,
+    xi: float = 0.98,
+    features: int = 100,
+    observed: int = 20,
+) -> Episode:
+    """Serve requests with an online policy.
+
+    Parameters
+    ----------
+    policy
+        A name in ``POLICIES``.
+    share, source
+        The pull rule; by default the one released with the policy.
+    rounds
+        Number of requests to serve; by default each one once.
+    xi
+        Weight of accuracy in the penalty ``xi (-ln a) + (1 - xi) delay``.
+    features, observed
+        Length N of the context and the d entries of it that restricted policies see.
+
+    Raises
+    ------
+    InputError
+        An unknown name, a number out of range, or an accuracy of 0 (its penalty would be infinite).
+    InfeasibleError
+        A home cloudlet whose queue is unstable.
+    """
+    start = time.perf_counter()
+    if policy not in POLICIES:
+        raise InputError(f"policy is {policy!r}; must be one of {', '.join(POLICIES)}")
+    rule, options = POLICIES[policy], tabulate(instance)
+    share, source = rule.share if share is None else share, source or rule.source
+    world, caches = open_world(instance, options, share=share, source=source, xi=xi)
+    random = streams(seed)["algorithm"]
+    order = _order(instance.sizes[2], rounds, next(random))
+    at_least("features", features, 1)
+    contexts = np.outer(np.arange(1, len(order) + 1) / len(order), next(random).uniform(0, 1, features))
+    learner = rule.make(len(world.group), features, observed, int(next(random).integers(2**63)))
+    trace = run(learner, world, caches, order, contexts, rule.offset)
+    at = order, trace.arm
+    delay, power = options.base[at] + trace.pull, options.transmit_power[order]
+    return Episode(
+        policy, seed, share, source, order, trace.arm, delay, options.own_cost[at] + power * trace.pull,
+        instance.accuracy[at], trace.penalty, trace.penalty - trace.least, time.perf_counter() - start,
+    )  # fmt: skip
+
+
+def open_world(
+    instance: Instance, options: Options, *, share: bool, source: str, xi: float
+) -> tuple[episode.World, episode.Caches]:
+    """The instance as the kernels want it, and caches in which only the data centre holds anything."""
+    if source not in SOURCES:
+        raise InputError(f"source is {source!r}; must be one of {', '.join(SOURCES)}")
+    within("xi", xi, 0, 1)
+    if not instance.accuracy.all():
+        j, k = np.argwhere(instance.accuracy == 0)[0]
+        raise InputError(f"accuracy[{j}][{k}] is 0; the online penalty -ln a needs it > 0")
+    if (stuck := np.flatnonzero(~np.isfinite(options.queue))).size:
+        home = instance.requests.home[stuck[0]]
+        raise InfeasibleError(
+            f"request {stuck[0]}: its home cloudlet {home} receives requests faster than it serves them"
+        )
+    models, distance = instance.models, instance.distance_s_per_gb
+    group = np.unique(models.family, return_inverse=True)[1] if share else np.arange(len(models.family))
+    from_cloud = distance[:-1, -1]
+    world = episode.World(
+        distance, instance.requests.home, group, models.shared_gb, models.private_gb,
+        options.base, -xi * np.log(instance.accuracy), 1 - xi, SOURCES[source],
+    )  # fmt: skip
+    return world, episode.Caches(np.tile(from_cloud, (group.max() + 1, 1)), np.tile(from_cloud, (len(group), 1)))
+
+
+def _order(requests: int, rounds: int | None, random: np.random.Generator) -> Ints:
+    """Requests in index order, then uniform ones."""
+    rounds = requests if rounds is None else rounds
+    at_least("rounds", rounds, 1)
+    extra = random.integers(0, requests, max(0, rounds - requests))
+    return np.concatenate([np.arange(min(rounds, requests)), extra])
+
+
+def run(
+    policy: Policy, world: episode.World, caches: episode.Caches, order: Ints, contexts: Floats, offset: float = 1.0
+) -> episode.Trace:
+    """A whole run of a policy that has just been made or reset: compiled where the policy is one of ours."""
+    rounds = len(order)
+    trace = episode.Trace(np.empty(rounds, np.int64), np.empty(rounds), np.empty(rounds), np.empty(rounds))
+    common = world, caches, order, offset, trace
+    if isinstance(policy, Tabular):
+        coins = policy.random.random((rounds, 2))
+        episode.run_tabular(*common, policy.tally, coins, policy.explore, policy.bonus)
+    elif isinstance(policy, Restricted):
+        view = episode.Visibility(policy.rule, policy.observed, policy.keys, policy.counts, policy.history)
+        noise, coins = policy.noise(rounds), policy.coin_random.random((rounds, 2))
+        fixed = contexts, policy.state, noise, policy.scale, view, policy.feature_random, coins, policy.explore
+        episode.run_restricted(*common, *fixed)
+    elif isinstance(policy, Linear):
+        episode.run_linear(*common, contexts, policy.state, policy.noise(rounds), policy.scale)
+    else:
+        step_by_step(policy, *common, contexts)
+    return trace
+
+
+def step_by_step(
+    policy: Policy,
+    world: episode.World,
+    caches: episode.Caches,
+    order: Ints,
+    offset: float,
+    trace: episode.Trace,
+    contexts: Floats,
+) -> None:
+    """The same run through ``select`` and ``update``, for any policy; equal to the compiled run draw for draw."""
+    for turn, request in enumerate(order):
+        prices = episode.price(world, caches, request)
+        context = prices[1] if isinstance(policy, Myopic) else contexts[turn]
+        arm = policy.select(context)
+        episode.serve(world, caches, request, arm, turn, trace, prices)
+        policy.update(arm, context, 1 / (offset + trace.penalty[turn]))

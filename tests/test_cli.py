@@ -1,0 +1,155 @@
+"""The command line keeps its contract: exit codes, one line of error, JSON and nothing else."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+FIELDS = (
+    "setting method seed status feasible violations objective bound gap total_delay_s average_cost average_accuracy "
+    "runtime_s solver decisions"
+).split()
+
+
+def mecpfm(*words: object, **environment: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "mecpfm", *map(str, words)]
+    return subprocess.run(command, capture_output=True, text=True, env=os.environ | environment)
+
+
+@pytest.fixture(scope="module")
+def instance(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("cli") / "instance.json"
+    sizes = ("--cloudlets", 8, "--requests", 5, "--models", 4, "--families", 2, "--seed", 3)
+    done = mecpfm("generate", "published", *sizes, "-o", path)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    return path
+
+
+def test_every_method_prints_one_json_object(instance: Path):
+    """solve --json holds exactly the contract's fields; certified methods agree on the optimum."""
+    optimum = {}
+    for method in "lp ilp exact appro nbs nbs-released nonshare sc greedy".split():
+        done = mecpfm("solve", instance, "--method", method, "--json")
+        assert (done.returncode, done.stderr) == (0, ""), method
+        content = json.loads(done.stdout)
+        assert list(content) == FIELDS, method
+        optimum[method] = content["objective"]
+    assert optimum["exact"] == pytest.approx(optimum["ilp"], rel=1e-6)
+    assert optimum["lp"] <= optimum["ilp"] * (1 + 1e-9)
+
+
+def test_simulate_prints_one_json_object(instance: Path):
+    """simulate --json gives an object; the same seed gives the same decisions, and the pull rule can be set."""
+    words = (
+        "simulate",
+        instance,
+        "--policy",
+        "ol",
+        "--no-share",
+        "--source",
+        "cloud",
+        "--rounds",
+        7,
+        "--seed",
+        1,
+        "--json",
+    )
+    first, second = (json.loads(mecpfm(*words).stdout) for _ in range(2))
+    assert first["decisions"] == second["decisions"]
+    assert (first["share"], first["source"], first["rounds"]) == (False, "cloud", 7)
+
+
+def test_tables_for_people(instance: Path):
+    """Without --json a short table is printed."""
+    done = mecpfm("solve", instance, "--method", "greedy")
+    assert done.returncode == 0
+    assert "total_delay_s" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (("solve", "missing.json", "--method", "lp"), "missing.json"),
+        (("solve", "{instance}", "--method", "magic"), "magic"),
+        (("solve", "{instance}", "--method", "ilp", "--solver", "cplex"), "cplex"),
+        (("simulate", "{instance}", "--policy", "magic"), "magic"),
+        (("simulate", "{instance}", "--policy", "ol", "--source", "moon"), "moon"),
+        (("generate", "published", "--models", "0", "-o", "{instance}.x"), "models"),
+        (("experiment", "magic"), "magic"),
+        (("experiment", "cloudlets", "--profile", "huge"), "huge"),
+        (("notebooks", "no_such"), "no_such"),
+        (("notebooks", "--profile", "huge"), "huge"),
+        (("data", "fetch", "nothing.csv"), "nothing.csv"),
+    ],
+)
+def test_bad_input_is_one_line_and_code_2(words: tuple[str, ...], says: str, instance: Path):
+    """Whatever is wrong is named on one line of stderr; nothing is printed on stdout."""
+    done = mecpfm(*(word.format(instance=instance) for word in words))
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert done.stderr.count("\n") == 1
+    assert says in done.stderr
+
+
+def test_usage_errors_have_code_2():
+    """Unknown options and commands show usage."""
+    for words in (["--bogus"], ["nothing"], ["solve"]):
+        assert mecpfm(*words).returncode == 2
+
+
+def test_broken_file_names_file_field_and_reason(instance: Path, tmp_path: Path):
+    """A negative capacity is reported with file, field, index and rule."""
+    content = json.loads(instance.read_text())
+    content["cloudlets"]["capacity_gb"][2] = -1
+    broken = tmp_path / "broken.json"
+    broken.write_text(json.dumps(content))
+    done = mecpfm("solve", broken, "--method", "exact")
+    assert done.returncode == 2
+    assert done.stderr == f"mecpfm: error: {broken}: cloudlets.capacity_gb[2] is -1; must be >= 0\n"
+
+
+def test_infeasible_instance_names_the_request_and_has_code_3(instance: Path, tmp_path: Path):
+    """An accuracy nobody reaches is infeasible; the line names the request."""
+    content = json.loads(instance.read_text())
+    content["requests"]["accuracy_requirement"][1] = 2.0
+    path = tmp_path / "infeasible.json"
+    path.write_text(json.dumps(content))
+    for method in ("exact", "ilp", "lp", "appro", "greedy"):
+        done = mecpfm("solve", path, "--method", method)
+        assert done.returncode == 3, method
+        assert "request 1" in done.stderr, method
+
+
+def test_a_size_limit_without_fallback_has_code_4(tmp_path: Path):
+    """The NLIP of a middle-sized instance exceeds Gurobi's restricted licence and nothing else can take it."""
+    from mecpfm.solvers import gurobi
+
+    if gurobi.licence() == "full":
+        pytest.skip("a full licence has no limit")
+    path = tmp_path / "large.json"
+    assert mecpfm("generate", "published", "-o", path).returncode == 0
+    assert mecpfm("solve", path, "--method", "nlip").returncode == 4
+    done = mecpfm("solve", path, "--method", "ilp", "--solver", "gurobi")
+    assert done.returncode == 4
+    assert done.stderr.count("\n") == 1
+
+
+def test_doctor_and_data_list_run_without_a_home(tmp_path: Path):
+    """Diagnosis works on a machine with nothing: no home, no data, no browser."""
+    for words in (("doctor",), ("data", "list"), ("data", "verify")):
+        done = mecpfm(*words, HOME="", MECPFM_DATA_DIR=str(tmp_path))
+        assert done.returncode == 0, done.stderr
+
+
+def test_importing_the_package_is_light():
+    """Numba, Gurobi, HiGHS, plotly, pandas and pydantic load when they are needed, not before."""
+    code = (
+        "import sys, mecpfm.cli; heavy = 'numba gurobipy highspy plotly pandas pydantic scipy papermill'.split(); "
+        "print([name for name in heavy if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

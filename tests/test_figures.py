@@ -1,0 +1,115 @@
+"""Figures are pure functions of their data, and their files come out the same every time."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from mecpfm import figures
+from mecpfm.errors import InputError
+from mecpfm.experiments.network_map import network_map
+from mecpfm.figures import export, style
+
+
+@pytest.fixture
+def sweep() -> pd.DataFrame:
+    rows = [
+        ("requests", value, method, metric, value * scale, value * scale - 1, value * scale + 1)
+        for metric, scale in (("total_delay_s", 10.0), ("average_accuracy", 0.01))
+        for value in (10.0, 20.0)
+        for method in ("appro", "sc")
+    ]
+    return pd.DataFrame(rows, columns=["axis", "value", "method", "metric", "mean", "ci_low", "ci_high"])
+
+
+def test_sweep_draws_a_line_and_a_band_for_every_method_and_metric(sweep: pd.DataFrame):
+    """Each panel has one named line and one interval per method, in that method's colour, and axes with units."""
+    drawn = figures.draw("sweep-requests", sweep)
+    lines = [trace for trace in drawn.data if trace.fill is None]
+    assert len(lines) == 4
+    assert len(drawn.data) == 8
+    assert {trace.name for trace in lines} == {"Appro", "SC"}
+    assert {trace.line.color for trace in lines if trace.name == "SC"} == {style.LOOKS["sc"].color}
+    assert drawn.layout.yaxis.title.text == "total delay (s)"
+    assert not any(np.isnan(np.asarray(trace.y, dtype=float)).any() for trace in drawn.data)
+
+
+def test_methods_differ_in_more_than_colour():
+    """No two methods share both marker and dash: grey print keeps them apart."""
+    offline = ["lp", "ilp", "exact", "appro", "greedy", "nbs", "nbs-released", "nonshare", "sc"]
+    online = ["ol", "wtsrc", "mab", "adms", "random", "ucb1", "epsilon-greedy", "linucb", "lints", "myopic"]
+    for group in (offline, online):
+        assert len({(style.LOOKS[name].symbol, style.LOOKS[name].dash) for name in group}) == len(group)
+
+
+def test_files_are_the_same_bytes_every_time(sweep: pd.DataFrame, tmp_path: Path):
+    """CSV and HTML do not differ between runs; the CSV holds the data behind the picture."""
+    drawn = figures.draw("sweep-requests", sweep)
+    for folder in ("one", "two"):
+        export.save("sweep-requests", sweep, drawn, static=False, folder=tmp_path / folder)
+    for suffix in ("csv", "html"):
+        one, two = (tmp_path / folder / f"sweep-requests.{suffix}" for folder in ("one", "two"))
+        assert one.read_bytes() == two.read_bytes()
+    pd.testing.assert_frame_equal(pd.read_csv(tmp_path / "one" / "sweep-requests.csv"), sweep)
+    assert 'id="sweep-requests"' in (tmp_path / "one" / "sweep-requests.html").read_text()
+
+
+@pytest.mark.skipif(export.browser() is None, reason="no Chromium on this machine")
+def test_static_files_are_the_same_bytes_every_time(sweep: pd.DataFrame, tmp_path: Path):
+    """SVG and PDF do not differ between runs either."""
+    drawn = figures.draw("sweep-requests", sweep)
+    for folder in ("one", "two"):
+        files = export.save("sweep-requests", sweep, drawn, static=True, folder=tmp_path / folder)
+        assert {path.suffix for path in files} == {".csv", ".html", ".svg", ".pdf"}
+    for suffix in ("svg", "pdf"):
+        one, two = (tmp_path / folder / f"sweep-requests.{suffix}" for folder in ("one", "two"))
+        assert one.read_bytes() == two.read_bytes()
+
+
+def test_redraw_restores_figures_from_their_data(sweep: pd.DataFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """With only the CSV left, `mecpfm figures` brings the HTML back; no browser is no failure."""
+    monkeypatch.setenv("MECPFM_HOME", str(tmp_path))
+    monkeypatch.setattr(export, "browser", lambda: None)
+    figures.make("sweep-requests", sweep)
+    page = tmp_path / "figures" / "sweep-requests.html"
+    before = page.read_bytes()
+    page.unlink()
+    assert figures.redraw() == [("sweep-requests", "csv, html")]
+    assert page.read_bytes() == before
+
+
+def test_unknown_figure_is_refused():
+    """An unknown name is an InputError that lists the kinds there are."""
+    with pytest.raises(InputError, match="network_map"):
+        figures.draw("pie", pd.DataFrame())
+
+
+def test_rounding_keeps_six_significant_digits():
+    """Numbers that agree to six digits are written alike on every machine."""
+    frame = pd.DataFrame({"a": [123456.789, 1e-9 / 3], "b": ["x", "y"]})
+    assert export.rounded(frame)["a"].tolist() == [123457.0, 3.33333e-10]
+
+
+def test_map_shows_every_holder_and_every_pull():
+    """The map's rows are the instance's holders and the plan's pulls from elsewhere, nothing else."""
+    from mecpfm.data import topologies
+    from mecpfm.published.check import assess
+    from mecpfm.published.generate import Recipe, attach_data_centre, generate
+
+    network = topologies.load("sndlib/nobel-germany")
+    distance = attach_data_centre(topologies.distance_s_per_gb(network), 1)
+    recipe = Recipe(cloudlets=17, models=4, families=2, requests=6, sites="uniform")
+    instance = generate(recipe, 50, network=distance)
+    plan = assess(instance, "test", np.zeros(6, dtype=int))
+    frame = network_map(instance, plan, network, (6.0, 49.0))
+    kinds = frame["kind"].value_counts()
+    assert kinds["link"] == len(network.edges)
+    assert kinds["site"] == 17
+    private = frame[(frame["kind"] == "holds") & (frame["part"] == "private")]
+    assert len(private) == sum(int((at < 17).sum()) for at in instance.models.private_at)
+    sources = [plan.decisions[f"{part}_source"] for part in ("shared", "private")]
+    away = sum(source != home for found in sources for source, home in zip(found, instance.requests.home, strict=True))
+    assert kinds["pull"] == away
+    drawn = figures.draw("network_map", frame)
+    assert drawn.layout.xaxis.title.text == "longitude (degrees)"
