@@ -131,7 +131,7 @@ def _ragged(value: Any) -> Ragged:
         return _flat_ragged(_array(value["indptr"], "int64"), _array(value["indices"], "int64"))
     if not isinstance(value, list):
         raise ValueError("must be a list of lists")
-    return Ragged.from_lists([_indices(i, row) for i, row in enumerate(value)])
+    return _ragged(Ragged.from_lists([_indices(i, row) for i, row in enumerate(value)]))
 
 
 def _indices(i: int, row: Any) -> NDArray[np.int64]:
