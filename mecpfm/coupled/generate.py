@@ -49,7 +49,7 @@ REGIMES = {
     "compute-bound": Regime(period_s=1.0),
     "memory-bound": Regime(gpus=(2,), memory_gb=32.0, requirement=(0.7, 1.0), reach=3),
     "link-bound": Regime(backhaul_gbit_s=(0.24, 1.0), requirement=(0.7, 1.0), reach=7),
-    "mixed": Regime(gpus=(1, 2), period_s=12.0, backhaul_gbit_s=(1.0, 5.0, 10.0), trace="azure-code"),
+    "mixed": Regime(gpus=(1, 2), period_s=10.0, backhaul_gbit_s=(1.0, 5.0, 10.0), trace="azure-code"),
 }
 TRACES = ("azure-conv", "azure-code")
 EDGE_GPUS = ("T4", "L4", "A10", "Jetson AGX Orin 64GB", "A100-40GB")

@@ -40,8 +40,9 @@ class Places:
 
 def of_eua(cloudlets: int, requests: int, random: np.random.Generator) -> Places:
     """Sites and users of Melbourne's centre (EUA data set), uniform in the same box where the files are absent."""
-    users = random.uniform(BOX[0], BOX[1], (requests, 2))
-    sites, _ = positions(cloudlets, random)
+    for_sites, for_users = random.spawn(2)
+    sites, _ = positions(cloudlets, for_sites)
+    users = for_users.uniform(BOX[0], BOX[1], (requests, 2))
     if path := locate(USERS):
         known = read_positions(path, "Longitude", "Latitude")[:requests]
         users[: len(known)] = known
