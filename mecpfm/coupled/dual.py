@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from mecpfm.coupled.check import TOLERANCE
 from mecpfm.coupled.structure import Cells, Structure
 from mecpfm.kernels import coupled_dual as kernels
 from mecpfm.kernels.coupled_cut import Work
@@ -35,6 +36,11 @@ class Dual:
     """Internal price of the cut, one a cell."""
     iterations: int
     runtime_s: float
+
+
+def proven(cost: float, bound: float) -> str:
+    """Status of a plan: ``optimal`` when its cost (s) meets the bound up to rounding."""
+    return "optimal" if cost <= bound + TOLERANCE * abs(bound) else "feasible"
 
 
 def free(cells: Cells) -> kernels.Node:

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from mecpfm.kernels._jit import kernel
 from mecpfm.kernels.coupled_sets import best_set
 
@@ -127,13 +129,9 @@ def solve_cell(cells: Any, problem: Any, start: float, count: int, work: Any) ->
     Returns the best value and its lambda (any lambda >= 0 is valid), the two points that bracket the minimum and the
     weight of the first: their mixture uses the capacity exactly. Stops early when the cell is closed for certain.
     """
-    low = probe(cells, 0.0, problem, count, work)
-    best, lam = low[1], low[0]
-    if low[2] >= 0 or (best <= 0 and not problem.opened):
-        return best, lam, low, low, 1.0
-    high = low
-    guess = start if start > 0 else 0.25 * work.gain[:count].sum() / (problem.capacity - low[2])
-    for _ in range(CUT_STEPS):
+    low = high = (0.0, np.inf, -1.0, 0)
+    best, lam, guess = np.inf, 0.0, 0.0
+    for step in range(CUT_STEPS):
         point = probe(cells, guess, problem, count, work)
         if point[1] < best:
             best, lam = point[1], point[0]
@@ -141,10 +139,11 @@ def solve_cell(cells: Any, problem: Any, start: float, count: int, work: Any) ->
             high = point
         else:
             low = point
-        if best <= 0 and not problem.opened:
-            break
+        if (step == 0 and point[2] >= 0) or (best <= 0 and not problem.opened):
+            return best, lam, point, point, 1.0
         if high[2] < 0:
-            guess *= CUT_GROWTH
+            first = start if start > 0 else 0.25 * work.gain[:count].sum() / (problem.capacity - low[2])
+            guess = first if step == 0 else guess * CUT_GROWTH
             continue
         guess = (low[1] - low[2] * low[0] - high[1] + high[2] * high[0]) / (high[2] - low[2])
         if low[1] + low[2] * (guess - low[0]) >= best - CUT_TOLERANCE * abs(best):

@@ -101,9 +101,9 @@ def exact_cell(
     problem = Problem(members, cost, cells.capacity_s[c], allowed, node.forced[j], opened)
     value, cut[j], low, high, share = solve_cell(cells, problem, cut[j], count, work)
     if value > 0 or opened:
-        account(cells, c, f, low, share, count, slope, used, amount, work)
-        if share < 1:
-            account(cells, c, f, high, 1 - share, count, slope, used, amount, work)
+        for found, part in ((low, share), (high, 1 - share)):
+            if part > 0:
+                account(cells, c, f, found, part, count, slope, used, amount, work)
     return value
 
 

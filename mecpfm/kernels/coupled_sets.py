@@ -13,7 +13,7 @@ Array = Any
 
 @kernel
 def reachable(mask: Array, weight: Array, n: int, alive: int, taken: int, reach: Array, own: Array) -> None:
-    """What each model of ``alive`` gains beside those ``taken``: at most (nothing else open) and at least (all open)."""
+    """What each model of ``alive`` gains beside ``taken``: at most (no other open), and at least (all others open)."""
     reach[:] = 0.0
     own[:] = 0.0
     for i in range(n):
@@ -28,6 +28,19 @@ def reachable(mask: Array, weight: Array, n: int, alive: int, taken: int, reach:
                     own[k] += weight[i]
             rest >>= 1
             k += 1
+
+
+@kernel
+def adding(members: Array, cost: Array, alive: int, taken: int, bit: int) -> tuple[float, float]:
+    """Price of opening one more model beside ``taken``: at least, and at most when some model is open already."""
+    low, high = 0.0, 0.0
+    for b in range(len(members)):
+        if members[b] & bit and not members[b] & taken:
+            if members[b] & alive == bit:
+                low += cost[b]
+            if members[b] & alive != alive:
+                high += cost[b]
+    return low, high
 
 
 @kernel
@@ -47,13 +60,7 @@ def reduce(
             bit = 1 << k
             if not bit & alive & ~taken:
                 continue
-            low, high = 0.0, 0.0
-            for b in range(len(members)):
-                if members[b] & bit and not members[b] & taken:
-                    if members[b] & alive == bit:
-                        low += cost[b]
-                    if members[b] & alive != alive:
-                        high += cost[b]
+            low, high = adding(members, cost, alive, taken, bit)
             if reach[k] <= low:
                 alive &= ~bit
             elif own[k] >= high:
