@@ -1,0 +1,283 @@
+"""Ruin and recreate on the coupled problem: cloudlets are emptied and filled again, family by family, by best stars.
+
+A star is a family's set of models at a cloudlet with the requests it would serve; the best one follows from the same
+exact subproblem as the dual bound, at the costs and capacities of the moment. Acceptance: simulated annealing.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from mecpfm.kernels._jit import kernel
+from mecpfm.kernels.coupled_cut import Problem, serve, solve_cell
+from mecpfm.kernels.coupled_dual import common_price, first_open
+from mecpfm.kernels.coupled_state import assign, cheapest, fits, opening, release
+
+Array = Any  # a NumPy array; Numba infers dtype and rank at the first call
+MAX_ENUMERATED = 14
+PRICINGS = 6
+GUIDED = 0.7
+
+
+class Journal(NamedTuple):
+    """Requests changed in this iteration, in order, with the option each had before; ``stamp`` marks them."""
+
+    request: Array
+    before: Array
+    stamp: Array
+    count: Array
+    """Entries, and the number of this iteration."""
+
+
+def empty_journal(requests: int) -> Journal:
+    """An empty journal."""
+    request, before, stamp = np.zeros((3, requests), dtype=np.int64)
+    return Journal(request, before, stamp, np.zeros(2, dtype=np.int64))
+
+
+@kernel
+def note(journal: Any, state: Any, r: int) -> None:
+    """Remember what request r had before its first change in this iteration."""
+    if journal.stamp[r] != journal.count[1]:
+        journal.stamp[r] = journal.count[1]
+        journal.request[journal.count[0]] = r
+        journal.before[journal.count[0]] = state.choice[r]
+        journal.count[0] += 1
+
+
+@kernel
+def undo(cells: Any, moves: Any, state: Any, journal: Any, cost: float) -> None:
+    """Take back every change of this iteration."""
+    for i in range(journal.count[0]):
+        release(cells, moves, state, journal.request[i])
+    for i in range(journal.count[0]):
+        assign(cells, moves, state, journal.request[i], journal.before[i])
+    state.cost[0] = cost
+
+
+@kernel
+def site(cells: Any, moves: Any, state: Any, r: int) -> Any:
+    """Cloudlet that serves a request, -1 for none."""
+    option = state.choice[r]
+    return -1 if option < 0 else moves.cell[moves.record[option]] // len(cells.exact)
+
+
+@kernel
+def ruin(cells: Any, moves: Any, state: Any, journal: Any, random: Any, most: int, touched: Array) -> int:
+    """Empty a random cloudlet and neighbours of it: wholly, half or one family; returns how many."""
+    touched[0] = int(random.random() * len(cells.capacity_s))
+    wanted, count = 1 + int(random.random() * most), 1
+    for _ in range(4 * wanted):
+        if count >= wanted:
+            break
+        c = moves.near[touched[int(random.random() * count)], int(random.random() * moves.near.shape[1])]
+        if not (touched[:count] == c).any():
+            touched[count] = c
+            count += 1
+    draw = random.random()
+    keep = 0.5 if draw < 0.3 else 0.0
+    family = int(random.random() * len(cells.exact)) if draw > 0.7 else -1
+    for r in range(len(state.choice)):
+        c = site(cells, moves, state, r)
+        if c < 0 or not (touched[:count] == c).any():
+            continue
+        if family >= 0 and moves.family[moves.model[state.choice[r]]] != family:
+            continue
+        if keep > 0 and random.random() < keep:
+            continue
+        note(journal, state, r)
+        release(cells, moves, state, r)
+    return count
+
+
+@kernel
+def worth_now(cells: Any, moves: Any, state: Any, r: int, value: Array) -> Any:
+    """What serving request r elsewhere saves: its present delay and the pulls that only it causes, or its value."""
+    option = state.choice[r]
+    if option < 0:
+        return value[r]
+    record, k = moves.record[option], moves.model[option]
+    c = moves.cell[record] // len(cells.exact)
+    saved = cells.delay_s[record]
+    for i in range(moves.first_block[k], moves.first_block[k + 1]):
+        if state.users[c, moves.block[i]] == 1:
+            saved += cells.pull_s[c, moves.block[i]]
+    return saved
+
+
+@kernel
+def candidates(cells: Any, moves: Any, state: Any, j: int, value: Array, work: Any) -> int:
+    """Records of cell j that would save something, without pulls, over what their requests have now."""
+    count, c = 0, j // len(cells.exact)
+    for i in range(cells.first_record[j], cells.first_record[j + 1]):
+        r = cells.request[i]
+        if site(cells, moves, state, r) == c or cells.compute_s[i] > state.compute[c]:
+            continue
+        a = worth_now(cells, moves, state, r, value) - cells.delay_s[i]
+        if a > 0:
+            work.gain[count] = a
+            work.place[count] = i
+            count += 1
+    return count
+
+
+@kernel
+def promising(cells: Any, count: int, work: Any, models: int) -> Any:
+    """Mask of the models worth enumerating: all of a small family, of a large one those that alone gain most."""
+    if models <= MAX_ENUMERATED:
+        return (1 << models) - 1
+    reach = np.zeros(models)
+    for i in range(count):
+        rest, k = cells.models[work.place[i]], 0
+        while rest:
+            if rest & 1:
+                reach[k] += work.gain[i]
+            rest >>= 1
+            k += 1
+    chosen = 0
+    for k in np.argsort(-reach, kind="mergesort")[:MAX_ENUMERATED]:
+        chosen |= 1 << k
+    return chosen
+
+
+@kernel
+def star(cells: Any, moves: Any, state: Any, j: int, value: Array, work: Any) -> tuple[float, int]:
+    """Best set of models to open in cell j at the moment's costs: its gain, s, and its mask.
+
+    Memory is priced only when the set does not fit, and then dearer until it does.
+    """
+    c, f = j // len(cells.exact), j % len(cells.exact)
+    count = candidates(cells, moves, state, j, value, work)
+    first, end = moves.first_member[f], moves.first_member[f + 1]
+    members, pull, size = moves.member_mask[first:end], np.zeros(end - first), np.zeros(end - first)
+    for i in range(end - first):
+        b = moves.member_block[first + i]
+        if state.users[c, b] == 0:
+            pull[i], size[i] = cells.pull_s[c, b], cells.size_gb[b]
+    allowed, eta = promising(cells, count, work, moves.models[f]), 0.0
+    for _ in range(PRICINGS):
+        if count == 0 or work.gain[:count].sum() <= common_price(members, pull, allowed):
+            break
+        problem = Problem(members, pull + eta * size, max(state.compute[c], 0.0), allowed, 0, False)
+        gain, _, low, high, _ = solve_cell(cells, problem, 0.0, count, work)
+        chosen = high[3] if high[3] else low[3]
+        need = size[members & chosen != 0].sum()
+        if gain <= 0 or need <= state.memory[c]:
+            return gain, chosen
+        eta = 2 * eta + gain / need
+    return 0.0, 0
+
+
+@kernel
+def plant(
+    cells: Any, moves: Any, state: Any, journal: Any, j: int, chosen: int, value: Array, random: Any, noise: float,
+    work: Any,
+) -> bool:  # fmt: skip
+    """Move requests to a star, densest saving (with noise) first, while they fit; True when any moved."""
+    c = j // len(cells.exact)
+    count = candidates(cells, moves, state, j, value, work)
+    served, _ = serve(cells, chosen, 0.0, count, work)
+    density = np.empty(served)
+    for i in range(served):
+        record = work.served[i]
+        a = worth_now(cells, moves, state, cells.request[record], value) - cells.delay_s[record]
+        density[i] = a / max(cells.compute_s[record], 1e-12) * (1 + 4 * noise * (random.random() - 0.5))
+    moved = False
+    for i in np.argsort(-density, kind="mergesort"):
+        record = work.served[i]
+        r, option = cells.request[record], first_open(cells, record, chosen)
+        size = opening(cells, moves, state, c, moves.model[option])[1]
+        if fits(cells, state, c, cells.compute_s[record], size):
+            note(journal, state, r)
+            release(cells, moves, state, r)
+            assign(cells, moves, state, r, option)
+            moved = True
+    return moved
+
+
+@kernel
+def recreate(
+    cells: Any, moves: Any, state: Any, journal: Any, random: Any, touched: Array, value: Array, noise: float, work: Any
+) -> None:
+    """Fill the touched cloudlets with best stars, in the given order, until none gains.
+
+    A star gains less once others stand, so an old gain serves as an upper bound: only the leader is evaluated again.
+    """
+    families = len(cells.exact)
+    gain, chosen, fresh = np.empty(families), np.empty(families, np.int64), np.empty(families, np.bool_)
+    for c in touched:
+        gain[:] = np.inf
+        fresh[:] = False
+        while True:
+            f = int(np.argmax(gain))
+            if gain[f] <= 0:
+                break
+            if not fresh[f]:
+                gain[f], chosen[f] = star(cells, moves, state, c * families + f, value, work)
+                gain[f] *= 1 + noise * (random.random() - 0.5)
+                fresh[f] = True
+            elif plant(cells, moves, state, journal, c * families + f, chosen[f], value, random, noise, work):
+                fresh[:] = False
+            else:
+                gain[f] = 0.0
+
+
+@kernel
+def shift(cells: Any, moves: Any, state: Any, journal: Any, r: int) -> bool:
+    """Move one request to its cheapest option; True when that lowers the cost."""
+    before, option = state.cost[0], state.choice[r]
+    note(journal, state, r)
+    release(cells, moves, state, r)
+    assign(cells, moves, state, r, cheapest(cells, moves, state, r)[0])
+    if state.cost[0] >= before:
+        release(cells, moves, state, r)
+        assign(cells, moves, state, r, option)
+        state.cost[0] = before
+        return False
+    return True
+
+
+@kernel
+def anneal(
+    cells: Any,
+    moves: Any,
+    state: Any,
+    best: Array,
+    journal: Any,
+    random: Any,
+    price: Array,
+    hot: float,
+    cold: float,
+    iterations: int,
+    most: int,
+    work: Any,
+) -> Any:
+    """Iterate ruin, recreate, descent, acceptance; ``best`` keeps the incumbent. Returns the incumbent's cost."""
+    value, touched = np.empty(len(state.choice)), np.empty(most + 1, np.int64)
+    least = state.cost[0]
+    best[:] = state.choice
+    for iteration in range(iterations):
+        temperature = hot * (cold / hot) ** (iteration / iterations)
+        cost = state.cost[0]
+        journal.count[0] = 0
+        journal.count[1] += 1
+        count = ruin(cells, moves, state, journal, random, most, touched)
+        noise = 0.15 if random.random() < 0.5 else 0.0
+        guided = random.random() < GUIDED
+        factor = 1 + 1.5 * random.random()
+        for stage in range(1 if guided else 0, -1, -1):
+            for r in range(len(value)):
+                value[r] = min(cells.remote_s[r], factor * price[r]) if stage else cells.remote_s[r]
+            recreate(cells, moves, state, journal, random, touched[:count], value, noise, work)
+        changed = journal.count[0]
+        for i in range(2 * changed + 10):
+            r = journal.request[i % changed] if i < 2 * changed else int(random.random() * len(value))
+            shift(cells, moves, state, journal, r)
+        if state.cost[0] > cost - temperature * np.log(1 - random.random()):
+            undo(cells, moves, state, journal, cost)
+        elif state.cost[0] < least:
+            least = state.cost[0]
+            best[:] = state.choice
+    return least
