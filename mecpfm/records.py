@@ -11,10 +11,6 @@ from __future__ import annotations
 import io
 import json
 import math
-import os
-import tempfile
-import zipfile
-import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +21,9 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, PlainValidator, ValidationError, model_validator
 
 from mecpfm.errors import InputError
+from mecpfm.files import read_json as read_json  # modules that keep other files take these from here
+from mecpfm.files import read_npz as read_npz
+from mecpfm.files import write_atomic as write_atomic
 
 
 class Shape(tuple[str, ...]):
@@ -277,58 +276,3 @@ def explain(error: ValidationError) -> str:
         "missing": "is missing",
     }.get(first["type"], first["msg"].removeprefix("Value error, "))
     return f"{place}{'' if reason.startswith('[') or not place else ' '}{reason}"
-
-
-def read_json(path: Path) -> dict[str, Any]:
-    """Read one JSON object; InputError when the file is absent, truncated, not UTF-8 or not an object."""
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror})") from None
-    except UnicodeDecodeError:
-        raise InputError(f"{path}: is not UTF-8 text") from None
-    except RecursionError:
-        raise InputError(f"{path}: is not usable JSON (nested too deeply)") from None
-    except ValueError as error:
-        raise InputError(f"{path}: is not valid JSON ({error})") from None
-    if not isinstance(content, dict):
-        raise InputError(f"{path}: must hold a JSON object")
-    return content
-
-
-def read_npz(path: Path) -> dict[str, Any]:
-    """Read an archive of arrays and nest its dotted keys; InputError when absent, damaged or holding objects."""
-    nested: dict[str, Any] = {}
-    try:
-        with zipfile.ZipFile(path):  # np.load would also take, and unpickle, other formats
-            archive = np.load(path, allow_pickle=False)
-        with archive:
-            for key in archive.files:
-                *groups, last = key.split(".")
-                place = nested
-                for group in groups:
-                    place = place.setdefault(group, {})
-                place[last] = archive[key]
-                place[last].flags.writeable = False
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror})") from None
-    except (ValueError, TypeError, AttributeError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-        raise InputError(f"{path}: is not a usable .npz archive ({error})") from None
-    return nested
-
-
-def write_atomic(path: Path, content: bytes) -> None:
-    """Write so that a reader, or an interrupted run, sees the old file or the new one, never half of it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    temporary = Path(name)
-    try:
-        with os.fdopen(handle, "wb") as stream:
-            stream.write(content)
-        umask = os.umask(0)
-        os.umask(umask)
-        temporary.chmod(0o666 & ~umask)
-        temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
