@@ -31,7 +31,7 @@ def test_every_method_is_feasible_and_above_its_bound(instance: Instance) -> Non
     """Whatever the instance, every method's plan passes the checker and no bound exceeds the optimum."""
     optimum = solve_nlip(instance).objective
     for method in METHODS:
-        plan = solve(instance, method, solver="highs", seed=3)
+        plan = solve(instance, method, solver="highs", seed=3, iterations=100)
         assert plan.feasible, (method, plan.violations)
         assert plan.bound <= optimum + 1e-6, method
         assert plan.objective >= (plan.bound if method in ("lp", "lp-cut") else optimum) - 1e-6, method
@@ -40,7 +40,7 @@ def test_every_method_is_feasible_and_above_its_bound(instance: Instance) -> Non
 @pytest.mark.parametrize("method", sorted(set(METHODS) - {"nlip", "lp", "lp-cut", "ilp", "cocar"}))
 def test_methods_repeat_bitwise(middle: Instance, method: str) -> None:
     """The same seed gives the same decision, and no method plans worse than its own promise of feasibility."""
-    one, other = (solve(middle, method, seed=1) for _ in range(2))
+    one, other = (solve(middle, method, seed=1, iterations=100) for _ in range(2))
     assert one.feasible
     assert one.decisions == other.decisions
     assert one.objective >= one.bound
@@ -265,7 +265,7 @@ def test_independent_draws_have_their_marginals() -> None:
 
 def test_no_sharing_reports_what_it_planned_for(middle: Instance) -> None:
     """Without sharing a decision costs at least what it costs with sharing, and both are reported."""
-    plan = solve(middle, "no-sharing")
+    plan = solve(middle, "no-sharing", iterations=100)
     assert plan.metrics["unshared_delay_s"] >= plan.objective
     assert solve(middle, "remote").objective == pytest.approx(middle.requests.remote_delay_s.sum())
 

@@ -7,11 +7,12 @@ import math
 import time
 import zlib
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mecpfm.coupled import baselines, brute_force, dual, formulation, gap, structure
+from mecpfm.coupled import baselines, brute_force, dual, formulation, gap, polish, structure
 from mecpfm.coupled.check import assess
 from mecpfm.coupled.compress import compress
 from mecpfm.coupled.instance import Instance
@@ -28,23 +29,36 @@ class Request:
     solver: str = "auto"
     seed: int = 0
     time_limit: float | None = None
+    iterations: int | None = None
+
+    @property
+    def polishing(self) -> dict[str, Any]:
+        """Keyword arguments of the local search."""
+        budget = {} if self.iterations is None else {"iterations": self.iterations}
+        return {"seed": self.seed, "time_limit": self.time_limit, **budget}
 
 
 Method = Callable[[Instance, str, Request], Plan]
 
 
 def solve(
-    instance: Instance, method: str, *, solver: str = "auto", seed: int = 0, time_limit: float | None = None
+    instance: Instance,
+    method: str,
+    *,
+    solver: str = "auto",
+    seed: int = 0,
+    time_limit: float | None = None,
+    iterations: int | None = None,
 ) -> Plan:
     """Plan of one method, judged by the checker, with a proven bound and the wall time of everything.
 
-    The bound is the method's own where it proves one, else the dual engine's. Methods that draw use
-    ``SeedSequence([seed, crc32(method)])``. InputError for an unknown name.
+    The bound is the method's own where it proves one, else the dual engine's. ``iterations`` is the local search's
+    budget: with it, and no time limit, a seed gives the same plan everywhere. InputError for an unknown name.
     """
     if method not in METHODS:
         raise InputError(f"method is {method!r}; must be one of {' '.join(METHODS)}")
     start = time.perf_counter()
-    plan = METHODS[method](instance, method, Request(solver, seed, time_limit))
+    plan = METHODS[method](instance, method, Request(solver, seed, time_limit, iterations))
     bound = plan.bound if math.isfinite(plan.bound) else lower_bound(instance, plan.objective)
     return dataclasses.replace(plan, bound=bound, seed=seed, runtime_s=time.perf_counter() - start)
 
@@ -84,10 +98,13 @@ def _nlip(instance: Instance, method: str, request: Request) -> Plan:
 def _no_sharing(instance: Instance, method: str, request: Request) -> Plan:
     """Planned as if nothing were shared, costed as it is; the metric ``unshared_delay_s`` is the cost planned for."""
     alone = baselines.unshared(instance)
-    choice = baselines.trimcaching(alone)
-    plan = assess(instance, method, choice)
-    planned = assess(alone, method, choice).objective
-    return dataclasses.replace(plan, metrics={**plan.metrics, "unshared_delay_s": planned})
+    planned, _ = polish.solve(alone, **request.polishing)
+    plan = assess(instance, method, np.array(planned.decisions["option"]))
+    return dataclasses.replace(plan, metrics={**plan.metrics, "unshared_delay_s": planned.objective})
+
+
+def _polish(instance: Instance, method: str, request: Request) -> Plan:
+    return polish.solve(instance, **request.polishing)[0]
 
 
 def _cocar(instance: Instance, method: str, request: Request) -> Plan:
@@ -110,6 +127,7 @@ METHODS: dict[str, Method] = {
     "ilp": _ilp,
     "nlip": _nlip,
     "dual": _baseline(baselines.trimcaching),
+    "polish": _polish,
     "remote": _baseline(baselines.remote),
     "popularity": _baseline(baselines.popularity),
     "lru": _baseline(baselines.lru),
