@@ -112,7 +112,7 @@ def _cocar(instance: Instance, method: str, request: Request) -> Plan:
     relaxed, x = formulation.solve_lp(small.instance, solver=request.solver, time_limit=request.time_limit)
     draws = uniforms(method, request.seed, instance.sizes[3])
     choice = small.expand(baselines.independent(small.instance, x, draws))
-    return assess(instance, method, choice, bound=relaxed.bound, solver=relaxed.solver)
+    return assess(instance, method, choice, solver=relaxed.solver)
 
 
 def _gap_rounding(instance: Instance, method: str, request: Request) -> Plan:
