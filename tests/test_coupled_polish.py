@@ -102,7 +102,7 @@ def test_undo_restores_the_plan():
     count = kernels.ruin(structure.cells, index, state, journal, random, 3, touched)
     value = structure.cells.remote_s.copy()
     work = polish.workspace(structure)
-    kernels.recreate(structure.cells, index, state, journal, random, touched[:count], value, 0.0, work)
+    kernels.recreate(structure.cells, index, state, journal, random, touched[:count], value, np.zeros(4), 0.0, work)
     assert journal.count[0] > 0
     kernels.undo(structure.cells, index, state, journal, cost)
     assert (state.choice == choice).all()

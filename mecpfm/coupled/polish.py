@@ -23,12 +23,14 @@ from mecpfm.kernels import coupled_state as states
 from mecpfm.kernels.coupled_cut import Work
 from mecpfm.plan import Plan
 
+Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
-CHUNK = 100
+CHUNK = 25
 """Iterations between two looks at the clock; also the steps of the temperature."""
 TOUCHED = 6
+EJECTIONS = 30
 NEIGHBOURS = 8
-HOT, COLD = 10.0, 0.4
+HOT, COLD = 1.0, 0.03
 """First and last temperature relative to the mean delay of a request in the dual bound."""
 Progress = Callable[[int, float], None]
 
@@ -114,6 +116,13 @@ def sorted_choice(structure: Structure, choice: Ints) -> Ints:
     return np.where(choice < 0, -1, place[choice])
 
 
+def guide(structure: Structure, dual: Dual) -> Floats:
+    """Prices that steer the search: of requests (R) and of compute (C), the dearest cut of a cloudlet included."""
+    requests, cloudlets = len(structure.cells.remote_s), len(structure.cells.capacity_s)
+    compute = dual.point[requests : requests + cloudlets] + dual.cut.reshape(cloudlets, -1).max(axis=1)
+    return np.concatenate([dual.point[:requests], compute])
+
+
 def improve(
     structure: Structure,
     dual: Dual,
@@ -131,11 +140,15 @@ def improve(
     began, cells, index = time.perf_counter(), structure.cells, moves(structure)
     requests = len(cells.remote_s)
     state, work, random = fresh(structure), workspace(structure), np.random.default_rng(seed)
-    states.restart(cells, index, state, np.full(requests, -1) if choice is None else sorted_choice(structure, choice))
-    states.insert_all(cells, index, state, np.argsort(-cells.remote_s, kind="stable"))
-    journal = kernels.empty_journal(requests)
+    journal, price = kernels.empty_journal(requests), guide(structure, dual)
+    first = np.full(requests, -1) if choice is None else sorted_choice(structure, choice)
+    states.restart(cells, index, state, first)
+    if choice is None:
+        everywhere = random.permutation(len(cells.capacity_s))
+        value, mu = np.empty(requests), np.empty(len(cells.capacity_s))
+        kernels.rebuild(cells, index, state, journal, random, everywhere, price, value, mu, work)
     best, found, least, done = state.choice.copy(), state.choice.copy(), float(state.cost[0]), 0
-    price, mean = dual.point[:requests], max(dual.bound, 1e-9) / requests
+    mean = max(dual.bound, 1e-9) / requests
     most = min(TOUCHED, len(cells.capacity_s))
     try:
         while done < iterations and proven(least, dual.bound) == "feasible":
@@ -146,7 +159,7 @@ def improve(
                     break
             heat = mean * HOT * (COLD / HOT) ** share
             chunk = min(CHUNK, iterations - done)
-            cost = kernels.anneal(cells, index, state, best, journal, random, price, heat, heat, chunk, most, work)
+            cost = kernels.anneal(cells, index, state, best, journal, random, price, heat, chunk, EJECTIONS, most, work)
             done += chunk
             if cost < least:
                 least, found[:] = cost, best

@@ -16,9 +16,10 @@ from mecpfm.kernels.coupled_dual import common_price, first_open
 from mecpfm.kernels.coupled_state import assign, cheapest, fits, opening, release
 
 Array = Any  # a NumPy array; Numba infers dtype and rank at the first call
-MAX_ENUMERATED = 14
+MAX_ENUMERATED = 9
 PRICINGS = 6
-GUIDED = 0.7
+COOL = 0.1
+PLANTS = 5
 
 
 class Journal(NamedTuple):
@@ -108,14 +109,14 @@ def worth_now(cells: Any, moves: Any, state: Any, r: int, value: Array) -> Any:
 
 
 @kernel
-def candidates(cells: Any, moves: Any, state: Any, j: int, value: Array, work: Any) -> int:
-    """Records of cell j that would save something, without pulls, over what their requests have now."""
+def candidates(cells: Any, moves: Any, state: Any, j: int, value: Array, mu: float, work: Any) -> int:
+    """Records of cell j that save something, pulls aside and compute at price mu, over what their requests have now."""
     count, c = 0, j // len(cells.exact)
     for i in range(cells.first_record[j], cells.first_record[j + 1]):
         r = cells.request[i]
         if site(cells, moves, state, r) == c or cells.compute_s[i] > state.compute[c]:
             continue
-        a = worth_now(cells, moves, state, r, value) - cells.delay_s[i]
+        a = worth_now(cells, moves, state, r, value) - cells.delay_s[i] - mu * cells.compute_s[i]
         if a > 0:
             work.gain[count] = a
             work.place[count] = i
@@ -143,13 +144,13 @@ def promising(cells: Any, count: int, work: Any, models: int) -> Any:
 
 
 @kernel
-def star(cells: Any, moves: Any, state: Any, j: int, value: Array, work: Any) -> tuple[float, int]:
+def star(cells: Any, moves: Any, state: Any, j: int, value: Array, mu: float, work: Any) -> tuple[float, int]:
     """Best set of models to open in cell j at the moment's costs: its gain, s, and its mask.
 
     Memory is priced only when the set does not fit, and then dearer until it does.
     """
     c, f = j // len(cells.exact), j % len(cells.exact)
-    count = candidates(cells, moves, state, j, value, work)
+    count = candidates(cells, moves, state, j, value, mu, work)
     first, end = moves.first_member[f], moves.first_member[f + 1]
     members, pull, size = moves.member_mask[first:end], np.zeros(end - first), np.zeros(end - first)
     for i in range(end - first):
@@ -172,18 +173,19 @@ def star(cells: Any, moves: Any, state: Any, j: int, value: Array, work: Any) ->
 
 @kernel
 def plant(
-    cells: Any, moves: Any, state: Any, journal: Any, j: int, chosen: int, value: Array, random: Any, noise: float,
-    work: Any,
+    cells: Any, moves: Any, state: Any, journal: Any, j: int, chosen: int, value: Array, mu: float, random: Any,
+    noise: float, work: Any,
 ) -> bool:  # fmt: skip
     """Move requests to a star, densest saving (with noise) first, while they fit; True when any moved."""
     c = j // len(cells.exact)
-    count = candidates(cells, moves, state, j, value, work)
+    count = candidates(cells, moves, state, j, value, mu, work)
     served, _ = serve(cells, chosen, 0.0, count, work)
     density = np.empty(served)
+    power = 1.0 if random.random() < 0.5 else random.random()
     for i in range(served):
         record = work.served[i]
         a = worth_now(cells, moves, state, cells.request[record], value) - cells.delay_s[record]
-        density[i] = a / max(cells.compute_s[record], 1e-12) * (1 + 4 * noise * (random.random() - 0.5))
+        density[i] = a / max(cells.compute_s[record], 1e-12) ** power * (1 + 4 * noise * (random.random() - 0.5))
     moved = False
     for i in np.argsort(-density, kind="mergesort"):
         record = work.served[i]
@@ -199,8 +201,9 @@ def plant(
 
 @kernel
 def recreate(
-    cells: Any, moves: Any, state: Any, journal: Any, random: Any, touched: Array, value: Array, noise: float, work: Any
-) -> None:
+    cells: Any, moves: Any, state: Any, journal: Any, random: Any, touched: Array, value: Array, mu: Array,
+    noise: float, work: Any,
+) -> None:  # fmt: skip
     """Fill the touched cloudlets with best stars, in the given order, until none gains.
 
     A star gains less once others stand, so an old gain serves as an upper bound: only the leader is evaluated again.
@@ -210,15 +213,15 @@ def recreate(
     for c in touched:
         gain[:] = np.inf
         fresh[:] = False
-        while True:
+        for _ in range(PLANTS * families):
             f = int(np.argmax(gain))
             if gain[f] <= 0:
                 break
             if not fresh[f]:
-                gain[f], chosen[f] = star(cells, moves, state, c * families + f, value, work)
+                gain[f], chosen[f] = star(cells, moves, state, c * families + f, value, mu[c], work)
                 gain[f] *= 1 + noise * (random.random() - 0.5)
                 fresh[f] = True
-            elif plant(cells, moves, state, journal, c * families + f, chosen[f], value, random, noise, work):
+            elif plant(cells, moves, state, journal, c * families + f, chosen[f], value, mu[c], random, noise, work):
                 fresh[:] = False
             else:
                 gain[f] = 0.0
@@ -240,6 +243,56 @@ def shift(cells: Any, moves: Any, state: Any, journal: Any, r: int) -> bool:
 
 
 @kernel
+def eject(cells: Any, moves: Any, state: Any, journal: Any, random: Any) -> None:
+    """Serve a random request by a random record of its own; others leave its cloudlet until it fits."""
+    requests = len(state.choice)
+    r, start = int(random.random() * requests), int(random.random() * requests)
+    first, end = moves.first_of_request[r], moves.first_of_request[r + 1]
+    if first == end:
+        return
+    record = moves.of_request[first + int(random.random() * (end - first))]
+    c, models = moves.cell[record] // len(cells.exact), cells.models[record]
+    ready = models & state.ready[moves.cell[record]]
+    option = first_open(cells, record, ready if ready else models)
+    note(journal, state, r)
+    release(cells, moves, state, r)
+    if opening(cells, moves, state, c, moves.model[option])[1] <= state.memory[c]:
+        for i in range(start, start + requests):
+            if fits(cells, state, c, cells.compute_s[record], 0.0):
+                assign(cells, moves, state, r, option)
+                break
+            other = i % requests
+            if site(cells, moves, state, other) == c and random.random() < 0.5:
+                note(journal, state, other)
+                release(cells, moves, state, other)
+    for i in range(journal.count[0]):
+        if state.choice[journal.request[i]] < 0:
+            q = journal.request[i]
+            assign(cells, moves, state, q, cheapest(cells, moves, state, q)[0])
+
+
+@kernel
+def rebuild(
+    cells: Any, moves: Any, state: Any, journal: Any, random: Any, touched: Array, price: Array, value: Array,
+    mu: Array, work: Any,
+) -> None:  # fmt: skip
+    """Fill the touched cloudlets, most times first at the dual's prices; then shift the changed requests."""
+    noise = 0.15 if random.random() < 0.5 else 0.0
+    requests, draw = len(value), random.random()
+    factor, scale = 1 + 1.5 * random.random(), 2 * random.random()
+    for stage in range(2 if draw < 0.5 else (1 if draw < 0.8 else 0), -1, -1):
+        for r in range(requests):
+            value[r] = min(cells.remote_s[r], factor * price[r]) if stage == 2 else cells.remote_s[r]
+        for c in range(len(mu)):
+            mu[c] = scale * price[requests + c] if stage else 0.0
+        recreate(cells, moves, state, journal, random, touched, value, mu, noise, work)
+    changed = journal.count[0]
+    for i in range(2 * changed + 10):
+        r = journal.request[i % changed] if i < 2 * changed else int(random.random() * requests)
+        shift(cells, moves, state, journal, r)
+
+
+@kernel
 def anneal(
     cells: Any,
     moves: Any,
@@ -248,34 +301,29 @@ def anneal(
     journal: Any,
     random: Any,
     price: Array,
-    hot: float,
-    cold: float,
+    heat: float,
     iterations: int,
+    ejections: int,
     most: int,
     work: Any,
 ) -> Any:
     """Iterate ruin, recreate, descent, acceptance; ``best`` keeps the incumbent. Returns the incumbent's cost."""
-    value, touched = np.empty(len(state.choice)), np.empty(most + 1, np.int64)
+    value, mu = np.empty(len(state.choice)), np.empty(len(state.compute))
+    touched = np.empty(most + 1, np.int64)
     least = state.cost[0]
     best[:] = state.choice
-    for iteration in range(iterations):
-        temperature = hot * (cold / hot) ** (iteration / iterations)
+    for iteration in range(iterations * (1 + ejections)):
         cost = state.cost[0]
         journal.count[0] = 0
         journal.count[1] += 1
-        count = ruin(cells, moves, state, journal, random, most, touched)
-        noise = 0.15 if random.random() < 0.5 else 0.0
-        guided = random.random() < GUIDED
-        factor = 1 + 1.5 * random.random()
-        for stage in range(1 if guided else 0, -1, -1):
-            for r in range(len(value)):
-                value[r] = min(cells.remote_s[r], factor * price[r]) if stage else cells.remote_s[r]
-            recreate(cells, moves, state, journal, random, touched[:count], value, noise, work)
-        changed = journal.count[0]
-        for i in range(2 * changed + 10):
-            r = journal.request[i % changed] if i < 2 * changed else int(random.random() * len(value))
-            shift(cells, moves, state, journal, r)
-        if state.cost[0] > cost - temperature * np.log(1 - random.random()):
+        if iteration % (1 + ejections):
+            eject(cells, moves, state, journal, random)
+            limit = cost - COOL * heat * np.log(1 - random.random())
+        else:
+            count = ruin(cells, moves, state, journal, random, most, touched)
+            rebuild(cells, moves, state, journal, random, touched[:count], price, value, mu, work)
+            limit = cost - heat * np.log(1 - random.random())
+        if state.cost[0] > limit:
             undo(cells, moves, state, journal, cost)
         elif state.cost[0] < least:
             least = state.cost[0]
