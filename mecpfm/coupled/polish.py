@@ -21,6 +21,7 @@ from mecpfm.coupled.structure import Structure, build
 from mecpfm.kernels import coupled_polish as kernels
 from mecpfm.kernels import coupled_state as states
 from mecpfm.kernels.coupled_cut import Work
+from mecpfm.kernels.coupled_star import MAX_ENUMERATED
 from mecpfm.plan import Plan
 
 Floats = NDArray[np.float64]
@@ -105,7 +106,7 @@ def workspace(structure: Structure) -> Work:
     """Scratch arrays for families of any size: the search enumerates at most ``MAX_ENUMERATED`` of their models."""
     work = scratch(structure.cells)
     models = int(np.bincount(structure.family).max())
-    table = np.empty(1 << min(models, kernels.MAX_ENUMERATED))
+    table = np.empty(1 << min(models, MAX_ENUMERATED))
     return work._replace(reach=np.empty(models), own=np.empty(models), table=table)
 
 

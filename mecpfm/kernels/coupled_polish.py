@@ -1,7 +1,7 @@
 """Ruin and recreate on the coupled problem: cloudlets are emptied and filled again, family by family, by best stars.
 
-A star is a family's set of models at a cloudlet with the requests it would serve; the best one follows from the same
-exact subproblem as the dual bound, at the costs and capacities of the moment. Acceptance: simulated annealing.
+Between two such iterations single requests force their way in and others find another place. Acceptance: simulated
+annealing, cooler for the small moves.
 """
 
 from __future__ import annotations
@@ -11,13 +11,12 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from mecpfm.kernels._jit import kernel
-from mecpfm.kernels.coupled_cut import Problem, serve, solve_cell
-from mecpfm.kernels.coupled_dual import common_price, first_open
+from mecpfm.kernels.coupled_cut import serve
+from mecpfm.kernels.coupled_dual import first_open
+from mecpfm.kernels.coupled_star import candidates, site, star, worth_now
 from mecpfm.kernels.coupled_state import assign, cheapest, fits, opening, release
 
 Array = Any  # a NumPy array; Numba infers dtype and rank at the first call
-MAX_ENUMERATED = 9
-PRICINGS = 6
 COOL = 0.1
 PLANTS = 5
 
@@ -59,13 +58,6 @@ def undo(cells: Any, moves: Any, state: Any, journal: Any, cost: float) -> None:
 
 
 @kernel
-def site(cells: Any, moves: Any, state: Any, r: int) -> Any:
-    """Cloudlet that serves a request, -1 for none."""
-    option = state.choice[r]
-    return -1 if option < 0 else moves.cell[moves.record[option]] // len(cells.exact)
-
-
-@kernel
 def ruin(cells: Any, moves: Any, state: Any, journal: Any, random: Any, most: int, touched: Array) -> int:
     """Empty a random cloudlet and neighbours of it: wholly, half or one family; returns how many."""
     touched[0] = int(random.random() * len(cells.capacity_s))
@@ -91,84 +83,6 @@ def ruin(cells: Any, moves: Any, state: Any, journal: Any, random: Any, most: in
         note(journal, state, r)
         release(cells, moves, state, r)
     return count
-
-
-@kernel
-def worth_now(cells: Any, moves: Any, state: Any, r: int, value: Array) -> Any:
-    """What serving request r elsewhere saves: its present delay and the pulls that only it causes, or its value."""
-    option = state.choice[r]
-    if option < 0:
-        return value[r]
-    record, k = moves.record[option], moves.model[option]
-    c = moves.cell[record] // len(cells.exact)
-    saved = cells.delay_s[record]
-    for i in range(moves.first_block[k], moves.first_block[k + 1]):
-        if state.users[c, moves.block[i]] == 1:
-            saved += cells.pull_s[c, moves.block[i]]
-    return saved
-
-
-@kernel
-def candidates(cells: Any, moves: Any, state: Any, j: int, value: Array, mu: float, work: Any) -> int:
-    """Records of cell j that save something, pulls aside and compute at price mu, over what their requests have now."""
-    count, c = 0, j // len(cells.exact)
-    for i in range(cells.first_record[j], cells.first_record[j + 1]):
-        r = cells.request[i]
-        if site(cells, moves, state, r) == c or cells.compute_s[i] > state.compute[c]:
-            continue
-        a = worth_now(cells, moves, state, r, value) - cells.delay_s[i] - mu * cells.compute_s[i]
-        if a > 0:
-            work.gain[count] = a
-            work.place[count] = i
-            count += 1
-    return count
-
-
-@kernel
-def promising(cells: Any, count: int, work: Any, models: int) -> Any:
-    """Mask of the models worth enumerating: all of a small family, of a large one those that alone gain most."""
-    if models <= MAX_ENUMERATED:
-        return (1 << models) - 1
-    reach = np.zeros(models)
-    for i in range(count):
-        rest, k = cells.models[work.place[i]], 0
-        while rest:
-            if rest & 1:
-                reach[k] += work.gain[i]
-            rest >>= 1
-            k += 1
-    chosen = 0
-    for k in np.argsort(-reach, kind="mergesort")[:MAX_ENUMERATED]:
-        chosen |= 1 << k
-    return chosen
-
-
-@kernel
-def star(cells: Any, moves: Any, state: Any, j: int, value: Array, mu: float, work: Any) -> tuple[float, int]:
-    """Best set of models to open in cell j at the moment's costs: its gain, s, and its mask.
-
-    Memory is priced only when the set does not fit, and then dearer until it does.
-    """
-    c, f = j // len(cells.exact), j % len(cells.exact)
-    count = candidates(cells, moves, state, j, value, mu, work)
-    first, end = moves.first_member[f], moves.first_member[f + 1]
-    members, pull, size = moves.member_mask[first:end], np.zeros(end - first), np.zeros(end - first)
-    for i in range(end - first):
-        b = moves.member_block[first + i]
-        if state.users[c, b] == 0:
-            pull[i], size[i] = cells.pull_s[c, b], cells.size_gb[b]
-    allowed, eta = promising(cells, count, work, moves.models[f]), 0.0
-    for _ in range(PRICINGS):
-        if count == 0 or work.gain[:count].sum() <= common_price(members, pull, allowed):
-            break
-        problem = Problem(members, pull + eta * size, max(state.compute[c], 0.0), allowed, 0, False)
-        gain, _, low, high, _ = solve_cell(cells, problem, 0.0, count, work)
-        chosen = high[3] if high[3] else low[3]
-        need = size[members & chosen != 0].sum()
-        if gain <= 0 or need <= state.memory[c]:
-            return gain, chosen
-        eta = 2 * eta + gain / need
-    return 0.0, 0
 
 
 @kernel
