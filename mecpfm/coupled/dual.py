@@ -85,6 +85,12 @@ def scaling(cells: Cells) -> Floats:
     return np.concatenate([np.ones(len(cells.remote_s)), mu, eta, np.full(cells.first_share_of[-1], SHARE_SCALE)])
 
 
+def ceiling(cells: Cells) -> Floats:
+    """Upper bounds of the multipliers: no request is worth more than its remote delay."""
+    rest = 2 * len(cells.capacity_s) + cells.first_share_of[-1]
+    return np.concatenate([cells.remote_s, np.full(rest, np.inf)])
+
+
 def solve(
     structure: Structure,
     *,
@@ -102,7 +108,7 @@ def solve(
     cut = np.zeros(len(cells.first_record) - 1) if warm is None else warm.cut.copy()
     control = np.array([-np.inf, theta, 0.0])
     state = kernels.State(point, cut, point.copy(), cut.copy(), np.zeros(len(point)), control)
-    upper = np.concatenate([cells.remote_s, np.full(len(point) - len(cells.remote_s), np.inf)])
+    upper = ceiling(cells)
     target = min(target, float(cells.remote_s.sum()))
     node, work, scale, done = node or free(cells), scratch(cells), scaling(cells), 0
     while done < iterations:
@@ -112,3 +118,39 @@ def solve(
         if ran < chunk or (time_limit is not None and time.perf_counter() - began > time_limit):
             break
     return Dual(float(control[0]), state.best, state.best_cut, done, time.perf_counter() - began)
+
+
+@dataclass(frozen=True, eq=False)
+class Neighbourhood:
+    """What the subproblems do at the best multipliers (bound, cell values, cut prices) and around them (averages)."""
+
+    bound: float
+    value: Floats
+    cut: Floats
+    open: Floats
+    """How often each cell is open."""
+    used: Floats
+    """Fraction of each sorted option, at most 1 in sum over a request's."""
+
+
+def explore(
+    structure: Structure, dual: Dual, node: kernels.Node | None = None, *, iterations: int = 100, theta: float = 0.05
+) -> Neighbourhood:
+    """Average the subproblems' solutions over small steps that start at the best multipliers.
+
+    The averages approach a solution of the relaxation as steps shrink (Larsson, Patriksson and Stromberg, 1999).
+    """
+    cells = structure.cells
+    point, cut, used = dual.point.copy(), dual.cut.copy(), np.zeros(len(structure.option))
+    slope, value, step, opened = np.empty(len(point)), np.empty(len(cut)), np.zeros(len(point)), np.zeros(len(cut))
+    node, work, scale, upper = node or free(cells), scratch(cells), scaling(cells), ceiling(cells)
+    first = None
+    for _ in range(iterations):
+        bound = kernels.evaluate(cells, point, cut, node, slope, value, used, 1 / iterations, work)
+        first = first or (bound, value.copy(), cut.copy())
+        opened += (value > 0) / iterations
+        kernels.move(point, step, slope, scale, upper, theta * (1.01 * dual.bound - bound))
+    assert first is not None
+    request = np.repeat(cells.request, np.diff(cells.first_option))
+    served = np.bincount(request, used, minlength=len(cells.remote_s))
+    return Neighbourhood(*first, opened, np.asarray(used / np.maximum(served, 1.0)[request]))
