@@ -133,6 +133,23 @@ def experiment(
 
 
 @app.command()
+def claims(
+    profile: Profile = "quick",
+    save: Annotated[bool, typer.Option("--save", help="Refresh docs/claims.csv and the README's table.")] = False,
+) -> None:
+    """Recompute every claim; fails when a stated status and the data disagree (quick: when a reproduced one fails)."""
+    from mecpfm.experiments import report
+    from mecpfm.experiments.claims import judge_all
+
+    verdicts = judge_all(profile)
+    _table(report.COLUMNS, report.rows(verdicts))
+    if save:
+        report.save(verdicts, profile)
+    if wrong := report.disagreements(verdicts, profile):
+        raise MecpfmError(f"status and data disagree: {', '.join(wrong)}")
+
+
+@app.command()
 def figures() -> None:
     """Draw every figure again from the data in figures/*.csv."""
     from mecpfm.figures import redraw

@@ -1,6 +1,8 @@
 """The one-multiplier dual and the certified optimum, against slow twins, enumeration and linear solvers."""
 
 import itertools
+import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -298,3 +300,12 @@ def test_compiled_kernels_equal_their_python_source(seed):
     arguments = (base, shared, private, low, pairs, 1e3, False, value + 3, 1000)
     for ours, theirs in zip(labels.search(*arguments), plain(labels.search, *arguments), strict=True):
         assert np.array_equal(ours, theirs)
+
+
+def test_every_test_named_by_the_theory_exists():
+    """docs/theory.md points at tests; a renamed one would leave a theorem unchecked."""
+    here = Path(__file__).parent
+    named = set(re.findall(r"\btest_\w+", (here.parent / "docs" / "theory.md").read_text()))
+    defined = {name for path in here.glob("test_*.py") for name in re.findall(r"def (test_\w+)", path.read_text())}
+    assert len(named) > 15
+    assert named - {path.stem for path in here.glob("test_*.py")} <= defined

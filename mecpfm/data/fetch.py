@@ -13,8 +13,6 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-import pooch
-
 from mecpfm import paths
 from mecpfm.data import registry
 from mecpfm.data.registry import DataFile
@@ -104,6 +102,8 @@ def _fetch(file: DataFile, base_url: str) -> Path:
     path = _found(file.name)
     if path and path.parent != _cache():  # the user's own folder is read, never written
         return require(file.name)
+    import pooch  # brings a progress-bar library along that warns inside notebooks
+
     pooch.get_logger().setLevel("WARNING")  # it announces every download on stderr
     url = file.url(base_url)
     try:

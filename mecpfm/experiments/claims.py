@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 import tomllib
 from collections.abc import Callable
@@ -15,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from mecpfm import paths
 from mecpfm.errors import InputError
 from mecpfm.experiments.config import SWEEPS
-from mecpfm.experiments.runner import run
+from mecpfm.experiments.runner import run, timings
 from mecpfm.experiments.statistics import growth_exponent, interval, paired
 from mecpfm.records import explain
 
@@ -38,6 +39,8 @@ class Claim(BaseModel):
     method: str = ""
     baseline: str = ""
     experiments: tuple[str, ...] = tuple(SWEEPS)
+    where: dict[str, str | bool] = {}
+    """Only rows with these values count, for example one pull rule of the ablation."""
     direction: Literal["at least", "at most"]
     threshold: float
     status: Status
@@ -48,10 +51,14 @@ class Claim(BaseModel):
     figure: str
 
 
-class Evidence(NamedTuple):
-    """One point at which a claim can hold: its place, value and 95 % interval (the value itself when exact)."""
+@functools.cache
+def _results(name: str, profile: str) -> pd.DataFrame:
+    return run(name, profile)
 
-    place: str
+
+class Evidence(NamedTuple):
+    """One point at which a claim can hold: value and 95 % interval (the value itself when exact)."""
+
     value: float
     low: float
     high: float
@@ -117,31 +124,6 @@ def judge_all(profile: str) -> list[Verdict]:
     return [judge(claim, profile) for claim in read()]
 
 
-def table(verdicts: list[Verdict]) -> pd.DataFrame:
-    """Verdicts as a tidy table."""
-    return pd.DataFrame(
-        [
-            {
-                "id": v.claim.id,
-                "claim": v.claim.words,
-                "direction": v.claim.direction,
-                "threshold": v.claim.threshold,
-                "points": v.points,
-                "holding": v.holding,
-                "median": v.value,
-                "ci_low": v.low,
-                "ci_high": v.high,
-                "worst": v.worst,
-                "best": v.best,
-                "verdict": v.verdict,
-                "status": v.claim.status,
-                "agrees": v.agrees,
-            }
-            for v in verdicts
-        ]
-    )
-
-
 def _reductions(claim: Claim, profile: str) -> list[Evidence]:
     """Relative reduction against a baseline, seed by seed, at every sweep point where both have values."""
     return _relative(claim, profile, 1.0)
@@ -155,49 +137,65 @@ def _gains(claim: Claim, profile: str) -> list[Evidence]:
 def _relative(claim: Claim, profile: str, sign: float) -> list[Evidence]:
     found = []
     for name in claim.experiments:
-        points = paired(run(name, profile), claim.method, claim.baseline, claim.metric)
-        for value, mean, *ends in points[["value", "reduction", "ci_low", "ci_high"]].to_numpy(dtype=float).tolist():
+        points = paired(_chosen(claim, _results(name, profile)), claim.method, claim.baseline, claim.metric)
+        for mean, *ends in points[["reduction", "ci_low", "ci_high"]].to_numpy(dtype=float).tolist():
             if math.isfinite(mean):
-                found.append(Evidence(f"{name} {value:g}", sign * mean, *sorted(sign * end for end in ends)))
+                found.append(Evidence(sign * mean, *sorted(sign * end for end in ends)))
     return found
+
+
+def _chosen(claim: Claim, rows: pd.DataFrame) -> pd.DataFrame:
+    for column, value in claim.where.items():
+        rows = rows[rows[column] == value]
+    return rows
 
 
 def _column(claim: Claim, profile: str) -> list[Evidence]:
-    """Every value of a column of deterministic facts, for one method if named."""
+    """Every value of a column, for one method if named: facts without an interval."""
+    rows = pd.concat([_chosen(claim, _results(name, profile)) for name in claim.experiments])
+    rows = rows[rows["method"] == claim.method] if claim.method else rows
+    return [Evidence(*3 * (value,)) for value in rows[claim.metric].dropna().astype(float)]
+
+
+def _spread(claim: Claim, profile: str) -> list[Evidence]:
+    """Relative difference between the largest and the least value of a column over methods, on every instance."""
     found = []
     for name in claim.experiments:
-        rows = run(name, profile)
-        rows = rows[rows["method"] == claim.method] if claim.method else rows
-        found += [Evidence(name, value, value, value) for value in rows[claim.metric].astype(float)]
+        for _, group in _results(name, profile).groupby(["value", "seed"]):
+            values = group[claim.metric].dropna().to_numpy(dtype=float)
+            # An instance that one method finds infeasible and another does not is a full contradiction.
+            agree = len(values) in (0, len(group))
+            spread = float(np.ptp(values) / max(abs(values).max(), 1e-12)) if len(values) and agree else 1.0 - agree
+            found.append(Evidence(*3 * (spread,)))
     return found
 
 
-def _mean(claim: Claim, profile: str) -> list[Evidence]:
-    """Mean over seeds of a column at every point, with its interval."""
+def _speedup(claim: Claim, profile: str) -> list[Evidence]:
+    """Running time of the baseline over that of the method, seed by seed, at every point."""
     found = []
     for name in claim.experiments:
-        rows = run(name, profile)
-        rows = rows[rows["method"] == claim.method] if claim.method else rows
-        for value, group in rows.groupby("value"):
-            found.append(Evidence(f"{name} {value:g}", *interval(group[claim.metric].to_numpy(dtype=float))))
+        table = timings(name, profile).pivot(index=["value", "seed"], columns="method", values="runtime_s")
+        ratio = table[claim.baseline] / table[claim.method]
+        found += [Evidence(*interval(group.to_numpy(dtype=float))) for _, group in ratio.groupby("value")]
     return found
 
 
 def _exponent(claim: Claim, profile: str) -> list[Evidence]:
     """Exponent of cumulative regret in the round, fitted per seed from a tenth of the rounds on."""
-    rows = run("convergence", profile)
+    rows = _results("convergence", profile)
     rows = rows[(rows["method"] == claim.method) & (rows["rule"] == claim.metric)]
     slopes = []
     for _, group in rows.groupby("seed"):
         ordered = group.sort_values("round")
         slopes.append(growth_exponent(ordered["round"].to_numpy(), ordered["cumulative_regret"].to_numpy()))
-    return [Evidence("convergence", *interval(np.array(slopes)))]
+    return [Evidence(*interval(np.array(slopes)))]
 
 
 TESTS: dict[str, Callable[[Claim, str], list[Evidence]]] = {
     "reduction": _reductions,
     "gain": _gains,
     "column": _column,
-    "mean": _mean,
+    "spread": _spread,
+    "speedup": _speedup,
     "exponent": _exponent,
 }

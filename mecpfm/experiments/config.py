@@ -28,6 +28,8 @@ SWEEPS: Mapping[str, tuple[str, tuple[float, ...], Mapping[str, int]]] = {
 }
 """Name: (field of the recipe, values, what is held fixed), as published."""
 
+TINY_BUDGETS = (150.0, 250.0, 400.0, 40_000.0)
+"""Budgets of the four-request instances: from hopeless for most to slack."""
 SHARED_FRACTIONS = (0.0, 1 / 3, 2 / 3, 0.97, 0.999)
 
 
@@ -45,7 +47,7 @@ class Experiment:
 
     name: str
     kind: str
-    """``sweep``, ``convergence``, ``ablation`` or ``fraction``: which measurement is taken (measure.py)."""
+    """Which measurement is taken: a key of ``MEASURES`` (measure.py)."""
     axis: str
     points: tuple[Point, ...]
     seeds: int
@@ -63,7 +65,7 @@ class Profile:
 
 _PROFILES = {
     # Small and on drawn positions only: the same numbers on every machine, with or without the real files.
-    "quick": Profile("quick", seeds=5, largest=100, sites="uniform"),
+    "quick": Profile("quick", seeds=10, largest=100, sites="uniform"),
     "paper": Profile("paper", seeds=50, largest=500, sites="auto"),
 }
 
@@ -92,6 +94,7 @@ def experiments(profile_name: str) -> dict[str, Experiment]:
         found.append(Experiment(name, "fraction", "shared_fraction", points, chosen.seeds))
     own = Recipe(**base, shared_fraction=None, library="zoo")
     found.append(Experiment("zoo", "fraction", "none", (Point(0, own),), chosen.seeds))
+    found += _theory(chosen)
     return {experiment.name: experiment for experiment in found}
 
 
@@ -107,3 +110,21 @@ def _sweep(name: str, chosen: Profile) -> Experiment:
         fields.setdefault("families", fields["models"] // (5 if name == "models" else 2))
         points.append(Point(float(value), Recipe(**fields, sites=chosen.sites)))
     return Experiment(name, "sweep", axis, tuple(points), chosen.seeds)
+
+
+def _theory(chosen: Profile) -> list[Experiment]:
+    """What the notebooks prove, measured: tiny instances for the transformation, growing ones for LP and rounding."""
+    tiny: dict[str, Any] = {"cloudlets": 5, "models": 4, "families": 2, "requests": 4, "sites": "uniform"}
+    budgets = [Point(value, Recipe(**tiny, cost_budget=value, accuracy_requirement=0.6)) for value in TINY_BUDGETS]
+    axis, values, fixed = SWEEPS["requests"]
+    base: dict[str, Any] = {**fixed, "sites": "uniform"}
+    counts = [int(value) for value in values if value <= chosen.largest]
+    # HiGHS needs seconds for the explicit LP of the larger ones (benchmarks/exact.py).
+    dual = [Point(count, Recipe(**base, requests=count)) for count in counts if count <= chosen.largest / 2]
+    strict = [Point(count, Recipe(**base, requests=count, accuracy_requirement=0.6)) for count in counts]
+    return [
+        Experiment("equivalence", "equivalence", "cost_budget", tuple(budgets), 2 * chosen.seeds),
+        Experiment("dual", "dual", axis, tuple(dual), chosen.seeds),
+        # With released requirements nearly no row of the published LP binds; 0.6 forbids a third of the options.
+        Experiment("rounding", "rounding", axis, tuple(strict), chosen.seeds),
+    ]

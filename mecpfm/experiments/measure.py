@@ -1,26 +1,36 @@
-"""What is measured on one instance: every method, every policy, one row each."""
+"""What is measured on one instance: every method, every policy, every draw's summary; one row each."""
 
 from __future__ import annotations
 
 import itertools
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
+from mecpfm import solvers
 from mecpfm.errors import InfeasibleError
 from mecpfm.experiments.config import OFFLINE, ONLINE
 from mecpfm.plan import Plan
+from mecpfm.published.brute_force import solve_brute_force
+from mecpfm.published.exact import solve_exact
+from mecpfm.published.formulation import compact_lp, ilp, solve_ilp, solve_nlip
 from mecpfm.published.generate import Recipe, generate
 from mecpfm.published.instance import Instance
 from mecpfm.published.methods import solve
 from mecpfm.published.online import SOURCES, Episode, simulate
+from mecpfm.published.options import tabulate
+from mecpfm.published.relaxation import Relaxation, relax, strengthen
+from mecpfm.published.rounding import round_options
 
 Rows = list[dict[str, Any]]
 
 EXPLICIT_COLUMNS = 20_000
 """The explicit LP is solved up to this size; above it LP stands for the strengthened LP by its one multiplier."""
-CONVERGENCE_POLICIES = ("ol", "wtsrc", "mab", "adms", "random", "ucb1", "linucb", "lints")
+ROUNDINGS = 10_000
+"""Draws from one relaxation whose ratio is measured."""
+CONVERGENCE_POLICIES = ("ol", "wtsrc", "mab", "adms", "random", "ucb1", "epsilon-greedy", "linucb", "lints")
 
 
 def sweep(recipe: Recipe, seed: int) -> Rows:
@@ -66,7 +76,87 @@ def convergence(recipe: Recipe, seed: int) -> Rows:
     return rows
 
 
-MEASURES = {"sweep": sweep, "ablation": ablation, "fraction": fraction, "convergence": convergence}
+def equivalence(recipe: Recipe, seed: int) -> Rows:
+    """One tiny instance by enumeration, the ILP by HiGHS, the NLIP by Gurobi (enumerated where it cannot be used)."""
+    instance = generate(recipe, seed)
+    return [
+        _optimum(lambda: solve_brute_force(instance), "brute-force"),
+        _optimum(lambda: solve_ilp(instance, solver="highs"), "ilp"),
+        _optimum(lambda: solve_nlip(instance), "nlip"),
+    ]
+
+
+def dual(recipe: Recipe, seed: int) -> Rows:
+    """The strengthened LP twice: written out with every source for HiGHS, and by its one multiplier."""
+    instance = generate(recipe, seed)
+    explicit = ilp(instance).relaxed()
+    explicit.upper[: instance.accuracy.size] = strengthen(instance).allowed.ravel()
+    found, plan = solvers.solve(explicit, "highs"), solve(instance, "lp-dual")
+    size = {"columns": len(explicit.cost)}
+    return [
+        {"method": "lp", "bound": found.objective, "runtime_s": found.runtime_s, **size},
+        {"method": "lp-dual", "bound": plan.bound, "runtime_s": plan.runtime_s, **size},
+    ]
+
+
+def rounding(recipe: Recipe, seed: int) -> Rows:
+    """Ratios of independent draws to the relaxation they come from, as published and strengthened.
+
+    No rows when the instance is infeasible. ``kept`` is the probability that a draw keeps capacity and accuracy.
+    """
+    instance = generate(recipe, seed)
+    try:
+        exact, strengthened = solve_exact(instance).objective, relax(instance)
+    except InfeasibleError:
+        return []
+    allowed = strengthened.options.allowed
+    uniforms = np.random.default_rng(seed).random((ROUNDINGS, len(allowed)))
+    rows = []
+    for method, relaxed in (("lp", published_relaxation(instance)), ("lp-dual", strengthened)):
+        ratio = round_options(instance, relaxed, uniforms).objective / relaxed.value
+        rows.append(
+            {
+                "method": method, "requests": recipe.requests, "bound": relaxed.value, "exact": exact,
+                "fractional": int((relaxed.x.max(axis=1) < 1 - 1e-9).sum()), "ratio": float(ratio.mean()),
+                "largest": float(ratio.max()), "theorem": ratio_bound(relaxed),
+                "kept": float((relaxed.x * allowed).sum(axis=1).prod()),
+            }
+        )  # fmt: skip
+    return rows
+
+
+def published_relaxation(instance: Instance) -> Relaxation:
+    """Optimum of the LP as published (capacity and accuracy on average), sources at the nearest holders."""
+    options = tabulate(instance)
+    found = solvers.solve(compact_lp(instance, options, allowed_only=False), "highs")
+    if found.x is None:
+        raise InfeasibleError("the LP as published has no solution")
+    x = np.maximum(found.x[:-1], 0).reshape(options.base.shape)
+    return Relaxation(x / x.sum(axis=1, keepdims=True), found.objective, options, found.solver)
+
+
+def ratio_bound(relaxed: Relaxation) -> float:
+    """Upper bound on the mean ratio of a draw to its relaxation (docs/theory.md, T4).
+
+    ``E max(S, P) <= max(E S, E P) + min(sd(S - P), 2 pull) / 2``, and the variance of S - P is a sum over requests.
+    """
+    skew = relaxed.options.shared_pull - relaxed.options.private_pull
+    variance = (relaxed.x * skew**2).sum(axis=1) - (relaxed.x * skew).sum(axis=1) ** 2
+    return 1 + min(math.sqrt(max(float(variance.sum()), 0)) / 2, relaxed.pull) / relaxed.value
+
+
+MEASURES = {
+    "sweep": sweep, "ablation": ablation, "fraction": fraction, "convergence": convergence,
+    "equivalence": equivalence, "dual": dual, "rounding": rounding,
+}  # fmt: skip
+
+
+def _optimum(solver: Callable[[], Plan], method: str) -> dict[str, Any]:
+    try:
+        plan = solver()
+    except InfeasibleError:
+        return {"method": method, "status": "infeasible"}
+    return {"method": method, "status": plan.status, "solver": plan.solver, "objective": plan.objective}
 
 
 def explicit_columns(instance: Instance) -> int:

@@ -31,6 +31,8 @@ from mecpfm.records import write_atomic
 
 log = logging.getLogger("mecpfm")
 Rows = list[dict[str, Any]]
+_KEYS = ["experiment", "value", "seed", "method"]
+_CSV: dict[str, Any] = {"index": False, "lineterminator": "\n"}
 
 
 @dataclass(frozen=True)
@@ -96,13 +98,13 @@ def run(
                 rows[task] = found
                 step(count, len(missing))
     table = pd.DataFrame([row for task in tasks for row in rows[task] or []])
-    _write(table, paths.results() / profile, name)
-    return table
+    return _write(table, paths.results() / profile, name)
 
 
-def load(name: str, profile: str) -> pd.DataFrame:
-    """Rows and running times of a finished experiment; whatever is missing is computed."""
-    return run(name, profile)
+def timings(name: str, profile: str) -> pd.DataFrame:
+    """Running times of an experiment, which is run first where anything is missing."""
+    run(name, profile)
+    return pd.read_csv(paths.results() / profile / f"{name}.timing.csv")
 
 
 def _tasks(experiment: Experiment) -> list[Task]:
@@ -203,10 +205,10 @@ def _progress(name: str) -> Iterator[Callable[[int, int], None]]:
     yield line
 
 
-def _write(table: pd.DataFrame, folder: Path, name: str) -> None:
-    keys = [column for column in ("experiment", "value", "seed", "method", "share", "source") if column in table]
+def _write(table: pd.DataFrame, folder: Path, name: str) -> pd.DataFrame:
+    """Store the table, running times apart, and return it without them."""
     if "runtime_s" in table:
-        timing = table[[*keys, "runtime_s"]]
-        write_atomic(folder / f"{name}.timing.csv", timing.to_csv(index=False, lineterminator="\n").encode())
+        write_atomic(folder / f"{name}.timing.csv", table[[*_KEYS, "runtime_s"]].to_csv(**_CSV).encode())
         table = table.drop(columns="runtime_s")
-    write_atomic(folder / f"{name}.csv", table.to_csv(index=False, lineterminator="\n").encode())
+    write_atomic(folder / f"{name}.csv", table.to_csv(**_CSV).encode())
+    return table

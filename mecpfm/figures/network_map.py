@@ -14,7 +14,7 @@ SYMBOLS = {"shared": "square", "private": "circle"}
 
 
 def draw(frame: pd.DataFrame) -> go.Figure:
-    """Draw rows of kind link, site, centre, holds and pull (columns: docs/figures.md)."""
+    """Draw rows of kind link, site, centre, holds and pull (columns: figures/README.md)."""
     latitude = math.radians(frame["lat"].mean())
     drawn = figure(
         "Only what is missing travels: shareable parts (squares, thick) come from any sibling",

@@ -28,12 +28,14 @@ METRICS = {
 
 
 def draw(frame: pd.DataFrame) -> go.Figure:
-    """Columns: axis, value, method, metric, mean, ci_low, ci_high (docs/figures.md)."""
+    """Columns: axis, value, method, metric, mean, ci_low, ci_high (figures/README.md)."""
     metrics = [metric for metric in METRICS if metric in set(frame["metric"])]
-    drawn = make_subplots(rows=-(-len(metrics) // 2), cols=2, horizontal_spacing=0.13, vertical_spacing=0.14)
+    cols = 3 if len(metrics) == 3 else min(2, len(metrics))
+    rows = -(-len(metrics) // cols)
+    drawn = make_subplots(rows=rows, cols=cols, horizontal_spacing=0.27 / cols, vertical_spacing=0.14)
     axis = str(frame["axis"].iloc[0])
     for place, metric in enumerate(metrics):
-        cell = {"row": place // 2 + 1, "col": place % 2 + 1}
+        cell = {"row": place // cols + 1, "col": place % cols + 1}
         _panel(drawn, frame[frame["metric"] == metric], first=place == 0, cell=cell)
         drawn.update_yaxes(title_text=METRICS[metric], **cell)
         drawn.update_xaxes(title_text=AXES[axis], **cell)
@@ -41,8 +43,8 @@ def draw(frame: pd.DataFrame) -> go.Figure:
             drawn.update_yaxes(type="log", exponentformat="power", dtick=1, **cell)
     drawn.update_layout(
         template=TEMPLATE,
-        width=900,
-        height=360 * (-(-len(metrics) // 2)) + 80,
+        width=380 * cols + 100 if cols < 3 else 1150,
+        height=360 * rows + 80,
         legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0},
         margin={"t": 90},
     )

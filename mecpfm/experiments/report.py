@@ -1,0 +1,83 @@
+"""Verdicts as tables: for people, for docs/claims.csv and for the README."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from mecpfm import paths
+from mecpfm.experiments.claims import Verdict
+from mecpfm.figures.export import rounded
+from mecpfm.records import write_atomic
+
+MARKS = ("<!-- claims: begin -->", "<!-- claims: end -->")
+COLUMNS = ("claim", "holds at", "needed", "worst", "median [95 %]", "best", "verdict", "stated")
+
+
+def rows(verdicts: list[Verdict]) -> list[tuple[str, ...]]:
+    """Verdicts for people to read, in ``COLUMNS``."""
+    out: list[tuple[str, ...]] = []
+    for v in verdicts:
+        sign = ">=" if v.claim.direction == "at least" else "<="
+        middle = _short(v.value) + ("" if v.low == v.high else f" [{_short(v.low)}, {_short(v.high)}]")
+        cells = (
+            f"{v.holding} of {v.points}",
+            f"{sign} {_short(v.claim.threshold)}",
+            _short(v.worst),
+            middle,
+            _short(v.best),
+        )
+        out.append((v.claim.words, *cells, v.verdict, v.claim.status))
+    return out
+
+
+def _short(value: float) -> str:
+    return f"{value:.3g}"
+
+
+def disagreements(verdicts: list[Verdict], profile: str) -> list[str]:
+    """Claims whose status the data deny; the quick profile, with few seeds, may only deny a reproduced one."""
+    strict = profile == "paper"
+    return [
+        v.claim.id
+        for v in verdicts
+        if not v.agrees and (strict or (v.claim.status == "reproduced" and v.verdict == "not-reproduced"))
+    ]
+
+
+def save(verdicts: list[Verdict], profile: str) -> None:
+    """Write docs/claims.csv and the table between the README's markers."""
+    table_csv = rounded(table(verdicts), 4).to_csv(index=False, lineterminator="\n")
+    write_atomic(paths.root() / "docs" / "claims.csv", table_csv.encode())
+    readme = paths.root() / "README.md"
+    before, _, rest = readme.read_text().partition(MARKS[0])
+    _, _, after = rest.partition(MARKS[1])
+    lines = ["| " + " | ".join(row) + " |" for row in [COLUMNS, ("---",) * len(COLUMNS), *rows(verdicts)]]
+    text = "\n".join(
+        [before + MARKS[0], f"<!-- mecpfm claims --profile {profile} --save -->", *lines, MARKS[1] + after]
+    )
+    write_atomic(readme, text.encode())
+
+
+def table(verdicts: list[Verdict]) -> pd.DataFrame:
+    """Verdicts as a tidy table."""
+    return pd.DataFrame(
+        [
+            {
+                "id": v.claim.id,
+                "claim": v.claim.words,
+                "direction": v.claim.direction,
+                "threshold": v.claim.threshold,
+                "points": v.points,
+                "holding": v.holding,
+                "median": v.value,
+                "ci_low": v.low,
+                "ci_high": v.high,
+                "worst": v.worst,
+                "best": v.best,
+                "verdict": v.verdict,
+                "status": v.claim.status,
+                "agrees": v.agrees,
+            }
+            for v in verdicts
+        ]
+    )

@@ -1,0 +1,150 @@
+"""What the documents name exists, and what they say of commands and claims is so."""
+
+import ast
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from mecpfm.errors import InputError
+from mecpfm.experiments import claims, report
+from mecpfm.published import instance
+
+ROOT = Path(__file__).parents[1]
+TESTS = {
+    node.name
+    for path in (ROOT / "tests").glob("test_*.py")
+    for node in ast.walk(ast.parse(path.read_text()))
+    if isinstance(node, ast.FunctionDef)
+}
+DOCUMENTS = [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), ROOT / "figures" / "README.md"]
+
+
+def read(name: str) -> str:
+    return (ROOT / name).read_text()
+
+
+def test_math_to_code_names_what_exists():
+    """Every field, function, class and test in the equation tables is there."""
+    fields = {
+        name: set(getattr(instance, name).model_fields) for name in ("Instance", "Cloudlets", "Models", "Requests")
+    }
+    for name, field in re.findall(r"`(Instance|Cloudlets|Models|Requests)\.(\w+)`", read("docs/math_to_code.md")):
+        assert field in fields[name], field
+    for line in read("docs/math_to_code.md").partition("## Equations")[2].splitlines():
+        found = re.fullmatch(r"\| .* \| `(\w+)\.(\w+)` \| `(\w+)` \|", line)
+        if line.startswith("| ") and "---" not in line and "equation" not in line:
+            assert found, line
+            module, name, test = found.groups()
+            sources = [path.read_text() for path in (ROOT / "mecpfm").rglob(f"{module}.py")]
+            assert any(re.search(rf"^(def|class) {name}\b", text, re.MULTILINE) for text in sources), line
+            assert test in TESTS, test
+
+
+def test_every_command_of_the_documents_exists():
+    """Each `mecpfm ...` in a document is a command, with options it knows."""
+    commands = set()
+    for document in DOCUMENTS:
+        commands |= set(
+            re.findall(r"mecpfm ([a-z]+(?: (?:published|list|fetch|verify)\b)?)([^`|\n]*)", document.read_text())
+        )
+    helps: dict[str, str] = {}
+    for command, rest in commands:
+        if command not in helps:
+            words = [sys.executable, "-m", "mecpfm", *command.split(), "--help"]
+            done = subprocess.run(words, capture_output=True, text=True, env={"COLUMNS": "200"})
+            assert done.returncode == 0, command
+            helps[command] = done.stdout
+        for option in re.findall(r"--[a-z-]+", rest):
+            assert option in helps[command], (command, option)
+
+
+def test_local_links_lead_somewhere():
+    """Every relative link of a document names a file of the repository."""
+    for document in DOCUMENTS:
+        for link in re.findall(r"\]\((?!https?://|#)([^)#]+)", document.read_text()):
+            assert (document.parent / link).exists(), (document.name, link)
+
+
+def test_top_folders_are_explained():
+    """The README names every top-level folder that is tracked."""
+    listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split()
+    folders = {name.split("/")[0] for name in listed if "/" in name} - {".ci"}
+    for folder in folders:
+        assert f"`{folder}/" in read("README.md"), folder
+
+
+def test_figure_index_is_complete():
+    """The index has every figure that a notebook makes."""
+    made = set()
+    for path in (ROOT / "notebooks").glob("*.ipynb"):
+        made |= set(re.findall(r'figures\.make\(\\"([\w-]+)\\"', path.read_text()))
+        made |= {f"{start}{name}" for start in re.findall(r'figures\.make\(f\\"([\w-]+)\{name\}', path.read_text())
+                 for name in re.findall(r'sweep_figure\(\\"(\w+)\\"\)', path.read_text())}  # fmt: skip
+    assert len(made) > 15
+    index = read("figures/README.md")
+    for name in made:
+        assert name in index, name
+
+
+def test_claims_name_what_exists():
+    """Every claim's notebook exists and its figure is in the index; identifiers are unique."""
+    entries = claims.read()
+    assert len({claim.id for claim in entries}) == len(entries)
+    for claim in entries:
+        assert (ROOT / "notebooks" / f"{claim.notebook}.ipynb").exists(), claim.id
+        assert claim.figure in read("figures/README.md"), claim.id
+
+
+def test_committed_verdicts_agree_with_the_stated_ones():
+    """docs/claims.csv covers every claim and every status in it is what the data said."""
+    table = pd.read_csv(ROOT / "docs" / "claims.csv")
+    assert list(table["id"]) == [claim.id for claim in claims.read()]
+    assert list(table["status"]) == [claim.status for claim in claims.read()]
+    assert table["agrees"].all()
+    for row in table.to_dict("records"):
+        assert f"| {row['claim']} | {row['holding']} of {row['points']} |" in read("README.md")
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (('direction = "at most"', 'direction = "sideways"'), "direction"),
+        (("threshold = 1e-6", 'threshold = "small"'), "threshold"),
+        (('test = "spread"', 'test = "magic"'), "magic"),
+        (("[[claim]]", "[[claim]]\nbogus = 1"), "bogus"),
+        (("[[claim]]", "[[claim"), "claim"),
+    ],
+)
+def test_a_broken_claims_file_is_refused(change: tuple[str, str], says: str, tmp_path: Path):
+    """The error names the file and what is wrong."""
+    path = tmp_path / "claims.toml"
+    path.write_text(read("claims.toml").replace(*change))
+    with pytest.raises(InputError, match=says) as error:
+        claims.read(path)
+    assert "claims.toml" in str(error.value)
+
+
+def verdict(claim: claims.Claim, evidence: list[float], monkeypatch: pytest.MonkeyPatch) -> claims.Verdict:
+    points = [claims.Evidence(value, value - 0.1, value + 0.1) for value in evidence]
+    monkeypatch.setitem(claims.TESTS, claim.test, lambda *_: points)
+    return claims.judge(claim, "quick")
+
+
+def test_verdicts_follow_the_intervals(monkeypatch: pytest.MonkeyPatch):
+    """A point holds when its whole interval does; all, some, none give the three verdicts; disagreement is found."""
+    claim = next(claim for claim in claims.read() if claim.id == "delay-vs-nonshare")
+    for values, expected, holding in (
+        ([0.6, 0.5], "reproduced", 2),
+        ([0.6, 0.4], "partly", 1),
+        ([0.4, 0.3], "not-reproduced", 0),
+    ):
+        found = verdict(claim, values, monkeypatch)
+        assert (found.verdict, found.holding) == (expected, holding)
+        assert (found.worst, found.best) == (min(values), max(values))
+    assert report.disagreements([found], "paper") == [claim.id]
+    assert report.disagreements([verdict(claim, [0.6, 0.4], monkeypatch)], "quick") == []
+    assert report.disagreements([verdict(claim, [0.3], monkeypatch)], "quick") == [claim.id]

@@ -1,0 +1,127 @@
+"""What the first notebooks measure, on instances small enough to check, and the figures drawn from it."""
+
+import itertools
+
+import numpy as np
+import pandas as pd
+import pytest
+from strategies import needs_gurobi
+
+from mecpfm import figures
+from mecpfm.experiments import measure
+from mecpfm.experiments.config import experiments
+from mecpfm.published.exact import solve_exact
+from mecpfm.published.generate import Recipe, generate
+from mecpfm.published.relaxation import Relaxation, relax
+
+TINY = Recipe(cloudlets=5, models=4, families=2, requests=4, sites="uniform", accuracy_requirement=0.6, cost_budget=250)
+STRICT = Recipe(cloudlets=30, models=10, requests=8, sites="uniform", accuracy_requirement=0.6)
+
+
+def coin(requests: int, models: int = 2) -> Relaxation:
+    """Requests that each take one of two opposite models (s, p) = (1, 0), (0, 1) with probability one half."""
+    instance = generate(Recipe(cloudlets=5, models=models, requests=requests, sites="uniform"))
+    options = relax(instance).options
+    tables = {"shared_pull": np.tile([1.0, 0.0], (requests, 1)), "private_pull": np.tile([0.0, 1.0], (requests, 1))}
+    return Relaxation(np.full((requests, 2), 0.5), requests / 2, type(options)(**{**vars(options), **tables}))
+
+
+@needs_gurobi
+def test_equivalence_compares_three_engines():
+    """Enumeration, HiGHS and Gurobi each solve the same instance; equal optima, or infeasible together."""
+    statuses = set()
+    for seed in range(12):
+        rows = measure.equivalence(TINY, seed)
+        assert [row["method"] for row in rows] == ["brute-force", "ilp", "nlip"]
+        (status,) = {row["status"] for row in rows}
+        statuses.add(status)
+        if status == "optimal":
+            assert [row["solver"].split()[0] for row in rows] == ["none", "highs", "gurobi"]
+            assert [row["objective"] for row in rows] == pytest.approx([rows[0]["objective"]] * 3, rel=1e-6)
+    assert statuses == {"optimal", "infeasible"}
+
+
+def test_dual_solves_the_same_program_both_ways():
+    """The explicit LP with forbidden options at zero has the one-multiplier value, above the LP as published."""
+    raised = 0
+    for seed in range(3):
+        explicit, by_dual = measure.dual(STRICT, seed)
+        assert (explicit["method"], by_dual["method"]) == ("lp", "lp-dual")
+        assert explicit["columns"] == measure.explicit_columns(generate(STRICT, seed))
+        assert explicit["bound"] == pytest.approx(by_dual["bound"], rel=1e-9)
+        published = measure.published_relaxation(generate(STRICT, seed)).value
+        assert published <= by_dual["bound"] * (1 + 1e-9)
+        raised += published < 0.99 * by_dual["bound"]
+    assert raised
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_rounding_summarises_both_relaxations(seed):
+    """Strengthened draws keep their rows with certainty and split one request; published ones split more, keep less."""
+    published, strengthened = measure.rounding(STRICT, seed)
+    assert strengthened["kept"] == pytest.approx(1)
+    assert published["kept"] < 0.5
+    assert strengthened["fractional"] <= 1 < published["fractional"]
+    exact = solve_exact(generate(STRICT, seed)).objective
+    assert published["bound"] <= strengthened["bound"] <= strengthened["exact"] == exact
+    assert strengthened["ratio"] * strengthened["bound"] >= exact * (1 - 1e-9)
+    for row in (published, strengthened):
+        assert row["ratio"] <= min(row["largest"], 1 + 1.05 * (row["theorem"] - 1))
+
+
+def test_no_rows_without_a_feasible_plan():
+    """An instance that no plan can serve contributes nothing instead of stopping the experiment."""
+    assert (
+        measure.rounding(Recipe(cloudlets=5, models=2, requests=3, accuracy_requirement=1.0, sites="uniform"), 0) == []
+    )
+
+
+@pytest.mark.parametrize("requests", [1, 2, 3, 7])
+def test_bound_holds_over_every_draw_of_coins(requests):
+    """T4: the mean over all 2^J draws is within the bound, which is 2 for one request, and met there."""
+    relaxed = coin(requests)
+    shared = np.array([sum(draw) for draw in itertools.product((0, 1), repeat=requests)])
+    ratio = np.maximum(shared, requests - shared).mean() / (requests / 2)
+    assert ratio <= measure.ratio_bound(relaxed) == pytest.approx(1 + 1 / np.sqrt(requests))
+    assert requests > 1 or ratio == measure.ratio_bound(relaxed) == 2
+
+
+def test_theory_experiments_use_drawn_positions_in_both_profiles():
+    """Their figures stand in notebooks that must be equal on every machine."""
+    for profile, name in itertools.product(("quick", "paper"), ("equivalence", "dual", "rounding")):
+        experiment = experiments(profile)[name]
+        assert experiment.kind in measure.MEASURES
+        assert {point.recipe.sites for point in experiment.points} == {"uniform"}
+
+
+FRAMES = {
+    "equivalence": (["enumerated", "method", "objective"], [(10.0, "ilp", 10.0), (20.0, "nlip", 20.0)]),
+    "licence": (
+        ["count", "requests", "size", "built", "words"],
+        [("NLIP, columns", 1, 30, False, ""), ("NLIP, columns", 1, 30, True, ""), ("limit", 1, 200, False, "licence")],
+    ),
+    "sparsity": (["row", "column", "kind", "group"], [(0, 0, "assign", "x"), (1, 3, "pull", "Pi")]),
+    "multiplier": (
+        ["kind", "name", "u", "value"],
+        [("dual", "", 0.0, 1.0), ("dual", "", 1.0, 2.0), ("line", "a", 0.0, 1.0), ("line", "a", 1.0, 3.0),
+         ("maximum", "", 1.0, 2.0), ("level", "LP", 0.0, 2.0)],
+    ),
+    "draws": (["kind", "name", "value", "share"], [("bar", "lp", 5.0, 1.0), ("level", "optimum", 6.0, 0.5)]),
+    "ratio": (["series", "requests", "excess", "bound"], [("LP as published", 10, 0.1, 0.2)]),
+    "best": (["requests", "draws", "excess"], [(10, 1, 0.2), (10, 2, 0.1), (30, 1, 0.3)]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", FRAMES)
+def test_figures_draw_every_number_they_are_given(name):
+    """Each figure has axis titles and a title, and each value of its frame's last two numeric columns appears in it."""
+    columns, rows = FRAMES[name]
+    frame = pd.DataFrame(rows, columns=columns)
+    drawn = figures.draw(name, frame)
+    assert all(part.title.text for part in (drawn.layout, drawn.layout.xaxis, drawn.layout.yaxis))
+    traced = {float(value) for trace in drawn.data for axis in (trace.x, trace.y) for value in axis}
+    levels = {float(shape[side]) for shape in drawn.layout.shapes for side in ("x0", "y0")}
+    across, up = frame.select_dtypes("number").columns[-2:]
+    assert set(frame[across].astype(float)) <= traced | levels
+    placed = frame["kind"] == "bar" if name == "draws" else frame.index >= 0  # a level's share only places its words
+    assert set(frame.loc[placed, up].astype(float)) <= traced | levels
