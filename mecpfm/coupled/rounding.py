@@ -77,7 +77,7 @@ def coupled(structure: Structure, x: Floats, random: np.random.Generator) -> Int
     label = labels(structure)
     order = np.argsort(label, kind="stable")
     order = order[x[order] > 0]
-    first = np.flatnonzero(np.diff(label[order], prepend=-1, append=-1))
+    first = np.append(np.flatnonzero(np.diff(label[order], prepend=-1)), len(order))
     return np.asarray(kernels.round_coupled(first, order, owner(structure), x, len(structure.cells.remote_s), random))
 
 
