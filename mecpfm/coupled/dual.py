@@ -99,7 +99,7 @@ def solve(
     node: kernels.Node | None = None,
     iterations: int = 2_000,
     theta: float = 1.0,
-    theta_end: float = 1e-4,
+    theta_end: float = 1e-3,
     time_limit: float | None = None,
 ) -> Dual:
     """Maximise the bound; ``target`` is the cost of any known plan (serving all remotely by default)."""

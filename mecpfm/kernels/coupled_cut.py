@@ -16,7 +16,8 @@ from mecpfm.kernels.coupled_sets import best_set
 Array = Any  # a NumPy array; Numba infers dtype and rank at the first call
 CUT_STEPS = 12
 CUT_GROWTH = 2.5
-CUT_TOLERANCE = 1e-9
+CUT_NUDGE = 1.2
+CUT_TOLERANCE = 1e-6
 
 
 class Work(NamedTuple):
@@ -129,8 +130,8 @@ def solve_cell(cells: Any, problem: Any, start: float, count: int, work: Any) ->
     Returns the best value and its lambda (any lambda >= 0 is valid), the two points that bracket the minimum and the
     weight of the first: their mixture uses the capacity exactly. Stops early when the cell is closed for certain.
     """
-    low = high = (0.0, np.inf, -1.0, 0)
-    best, lam, guess = np.inf, 0.0, 0.0
+    low, high = (0.0, np.inf, 0.0, 0), (0.0, np.inf, -1.0, 0)
+    best, lam, guess = np.inf, 0.0, start
     for step in range(CUT_STEPS):
         point = probe(cells, guess, problem, count, work)
         if point[1] < best:
@@ -139,15 +140,19 @@ def solve_cell(cells: Any, problem: Any, start: float, count: int, work: Any) ->
             high = point
         else:
             low = point
-        if (step == 0 and point[2] >= 0) or (best <= 0 and not problem.opened):
+        if (guess == 0 and point[2] >= 0) or (best <= 0 and not problem.opened):
             return best, lam, point, point, 1.0
-        if high[2] < 0:
-            first = start if start > 0 else 0.25 * work.gain[:count].sum() / (problem.capacity - low[2])
-            guess = first if step == 0 else guess * CUT_GROWTH
-            continue
-        guess = (low[1] - low[2] * low[0] - high[1] + high[2] * high[0]) / (high[2] - low[2])
-        if low[1] + low[2] * (guess - low[0]) >= best - CUT_TOLERANCE * abs(best):
-            break
+        if high[2] < 0:  # too cheap so far
+            first = 0.25 * work.gain[:count].sum() / (problem.capacity - low[2])
+            guess = first if guess == 0 else guess * (CUT_NUDGE if step == 0 else CUT_GROWTH)
+        elif low[2] >= 0:  # too dear so far
+            guess = guess / CUT_NUDGE if step == 0 else 0.0
+        else:
+            guess = (low[1] - low[2] * low[0] - high[1] + high[2] * high[0]) / (high[2] - low[2])
+            if low[1] + low[2] * (guess - low[0]) >= best - CUT_TOLERANCE * abs(best):
+                break
     if high[2] < 0:
         return best, lam, low, low, 1.0
+    if low[2] >= 0:
+        return best, lam, high, high, 1.0
     return best, lam, low, high, high[2] / (high[2] - low[2])
