@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import tempfile
 import zipfile
 import zlib
@@ -13,6 +14,9 @@ from typing import Any
 import numpy as np
 
 from mecpfm.errors import InputError
+
+HEAD = 4096
+"""Bytes of a JSON file in which the schema usually stands."""
 
 
 def read_json(path: Path) -> dict[str, Any]:
@@ -51,6 +55,30 @@ def read_npz(path: Path) -> dict[str, Any]:
     except (ValueError, TypeError, AttributeError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         raise InputError(f"{path}: is not a usable .npz archive ({error})") from None
     return nested
+
+
+def schema_of(path: Path) -> str:
+    """Schema that a file states, or "": a look at its head, or at one array of an archive, where that is enough."""
+    if path.suffix == ".npz":
+        return _npz_schema(path)
+    try:
+        with path.open("rb") as stream:
+            head = re.match(rb'\s*\{\s*"schema"\s*:\s*"([^"\\]*)"', stream.read(HEAD))
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror})") from None
+    return head.group(1).decode(errors="replace") if head else str(read_json(path).get("schema", ""))
+
+
+def _npz_schema(path: Path) -> str:
+    try:
+        with zipfile.ZipFile(path) as archive, archive.open("schema.npy") as member:
+            return str(np.lib.format.read_array(member, allow_pickle=False))
+    except KeyError:
+        return ""
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror})") from None
+    except (ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        raise InputError(f"{path}: is not a usable .npz archive ({error})") from None
 
 
 def write_atomic(path: Path, content: bytes) -> None:

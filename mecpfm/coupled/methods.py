@@ -7,19 +7,22 @@ import math
 import time
 import zlib
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mecpfm.coupled import baselines, brute_force, dual, formulation, gap, polish, structure
+from mecpfm.coupled import baselines, brute_force, dual, formulation, gap, polish, rounding
+from mecpfm.coupled.certificate import Certificate, certificate
 from mecpfm.coupled.check import assess, assess_fractional
 from mecpfm.coupled.compress import compress
 from mecpfm.coupled.instance import Instance
+from mecpfm.coupled.structure import Structure, build
 from mecpfm.errors import InputError
 from mecpfm.plan import Plan
 
 Ints = NDArray[np.int64]
+Progress = Callable[[int, float, float], None]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -30,6 +33,7 @@ class Request:
     seed: int = 0
     time_limit: float | None = None
     iterations: int | None = None
+    progress: Progress | None = None
 
     @property
     def polishing(self) -> dict[str, Any]:
@@ -38,34 +42,70 @@ class Request:
         return {"seed": self.seed, "time_limit": self.time_limit, **budget}
 
 
+class Bounded(NamedTuple):
+    """A dual bound and the structure that its multipliers refer to."""
+
+    structure: Structure
+    dual: dual.Dual
+
+
 Method = Callable[[Instance, str, Request], Plan]
 
 
-def solve(
-    instance: Instance,
-    method: str,
-    *,
-    solver: str = "auto",
-    seed: int = 0,
-    time_limit: float | None = None,
-    iterations: int | None = None,
-) -> Plan:
+def solve(instance: Instance, method: str, **wanted: Any) -> Plan:
     """Plan of one method, judged by the checker, with a proven bound and the wall time of everything.
 
-    The bound is the method's own where it proves one, else the dual engine's. ``iterations`` is the local search's
-    budget: with it, and no time limit, a seed gives the same plan everywhere. InputError for an unknown name.
+    ``wanted`` are the fields of ``Request``. The bound is the method's own where it proves one, else the dual
+    engine's. ``iterations`` is the local search's budget: with it, and no time limit, a seed gives the same plan
+    everywhere; ``progress(iterations, cost, bound)`` is called as it goes. InputError for an unknown name.
     """
+    start = time.perf_counter()
+    plan, _ = _solve(instance, method, Request(**wanted))
+    if not math.isfinite(plan.bound):
+        plan = dataclasses.replace(plan, bound=dual_bound(instance, plan.objective).dual.bound)
+    return dataclasses.replace(plan, runtime_s=time.perf_counter() - start)
+
+
+def certified(instance: Instance, method: str, **wanted: Any) -> tuple[Plan, Certificate]:
+    """As ``solve``, with the dual engine's multipliers; the plan's bound is theirs or a better one of its method."""
+    start = time.perf_counter()
+    plan, found = _solve(instance, method, Request(**wanted))
+    found = found or dual_bound(instance, plan.objective)
+    best = np.fmax(plan.bound, found.dual.bound)
+    plan = dataclasses.replace(plan, bound=float(best), runtime_s=time.perf_counter() - start)
+    return plan, certificate(*found)
+
+
+def dual_bound(instance: Instance, target: float) -> Bounded:
+    """Dual engine's bound, s; ``target`` is the cost of any known plan and only steers the steps."""
+    view = build(instance)
+    return Bounded(view, dual.solve(view, target=target))
+
+
+def _solve(instance: Instance, method: str, request: Request) -> tuple[Plan, Bounded | None]:
     if method not in METHODS:
         raise InputError(f"method is {method!r}; must be one of {' '.join(METHODS)}")
-    start = time.perf_counter()
-    plan = METHODS[method](instance, method, Request(solver, seed, time_limit, iterations))
-    bound = plan.bound if math.isfinite(plan.bound) else lower_bound(instance, plan.objective)
-    return dataclasses.replace(plan, bound=bound, seed=seed, runtime_s=time.perf_counter() - start)
+    found: Bounded | None = None
+    if method == "polish":
+        plan, found = _polish(instance, request)
+    else:
+        plan = METHODS[method](instance, method, request)
+    return dataclasses.replace(plan, seed=request.seed), found
 
 
-def lower_bound(instance: Instance, target: float) -> float:
-    """Dual engine's bound, s; ``target`` is the cost of any known plan and only steers the steps."""
-    return dual.solve(structure.build(instance), target=target).bound
+def _polish(instance: Instance, request: Request) -> tuple[Plan, Bounded]:
+    """Bound, then local search in what is left of the time."""
+    began, limit = time.perf_counter(), request.time_limit
+    view = build(instance)
+    found = dual.solve(view, time_limit=None if limit is None else limit / 2)
+    wanted = request.polishing
+    if limit is not None:
+        wanted["time_limit"] = limit - (time.perf_counter() - began)
+    if tell := request.progress:
+        wanted["progress"] = lambda iterations, cost: tell(iterations, cost, found.bound)
+    best = polish.improve(view, found, **wanted)
+    status = dual.proven(best.cost, found.bound)
+    return assess(instance, "polish", best.choice, bound=found.bound, status=status), Bounded(view, found)
 
 
 def uniforms(method: str, seed: int, count: int) -> NDArray[np.float64]:
@@ -107,8 +147,8 @@ def _no_sharing(instance: Instance, method: str, request: Request) -> Plan:
     return dataclasses.replace(plan, metrics={**plan.metrics, "unshared_delay_s": planned.objective})
 
 
-def _polish(instance: Instance, method: str, request: Request) -> Plan:
-    return polish.solve(instance, **request.polishing)[0]
+def _rounding(instance: Instance, method: str, request: Request) -> Plan:
+    return rounding.solve(instance, method.removeprefix("rounding-"), seed=request.seed)
 
 
 def _cocar(instance: Instance, method: str, request: Request) -> Plan:
@@ -131,7 +171,7 @@ METHODS: dict[str, Method] = {
     "ilp": _ilp,
     "nlip": _nlip,
     "dual": _baseline(baselines.trimcaching),
-    "polish": _polish,
+    "polish": lambda instance, _, request: _polish(instance, request)[0],
     "remote": _baseline(baselines.remote),
     "popularity": _baseline(baselines.popularity),
     "lru": _baseline(baselines.lru),
@@ -141,4 +181,5 @@ METHODS: dict[str, Method] = {
     "trimcaching": _baseline(baselines.trimcaching),
     "cocar": _cocar,
     "gap-rounding": _gap_rounding,
+    **{f"rounding-{kind}": _rounding for kind in rounding.ROUNDINGS},
 }
