@@ -1,6 +1,7 @@
 """The command line on coupled instances: dispatch by schema, certificates that are checked, interruption."""
 
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -8,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from test_cli import mecpfm
+from test_cli import ROOT, mecpfm
 
 SIZES = (
     "--cloudlets", 6, "--requests", 60, "--models", 12, "--regime", "memory-bound", "--seed", 5,
@@ -141,3 +142,22 @@ def test_interruption_returns_the_best_plan_so_far(folder: Path):
     assert json.loads(stdout)["feasible"]
     out.write_text(stdout)
     assert mecpfm("verify", folder / "instance.npz", proof, "--plan", out).returncode == 0
+
+
+def test_the_readme_example_runs_as_it_says(tmp_path: Path):
+    """The hand-written instance has about twenty lines, its plan verifies, and the stated costs are the computed ones."""
+    text = (ROOT / "README.md").read_text()
+    example = re.search(r"```json\n(.*?)```", text, re.DOTALL)
+    assert example
+    assert example[1].count("\n") <= 20
+    network, proof, plan = (tmp_path / name for name in ("network.json", "proof.json", "plan.json"))
+    network.write_text(example[1])
+    done = mecpfm("solve", network, "--certificate", proof, "--json")
+    assert done.returncode == 0, done.stderr
+    plan.write_text(done.stdout)
+    assert mecpfm("verify", network, proof, "--plan", plan).returncode == 0
+    found = json.loads(done.stdout)
+    assert (found["status"], found["edge_share"]) == ("optimal", 1.0)
+    assert f"at the edge in {found['objective']:.1f} s, {found['pulling_s']:.1f} s of which" in text
+    alone = json.loads(mecpfm("solve", network, "--method", "no-sharing", "--json").stdout)
+    assert f"without sharing it takes {alone['objective']:.1f} s" in text
