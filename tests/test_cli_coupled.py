@@ -145,7 +145,7 @@ def test_interruption_returns_the_best_plan_so_far(folder: Path):
 
 
 def test_the_readme_example_runs_as_it_says(tmp_path: Path):
-    """The hand-written instance has about twenty lines, its plan verifies, and the stated costs are the computed ones."""
+    """The hand-written instance is about twenty lines, its plan verifies, and the stated costs are computed ones."""
     text = (ROOT / "README.md").read_text()
     example = re.search(r"```json\n(.*?)```", text, re.DOTALL)
     assert example
