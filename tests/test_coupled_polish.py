@@ -162,3 +162,13 @@ def test_large_families_are_searched_too():
     }  # fmt: skip
     plan, _ = polish.solve(type(busy()).model_validate(content), iterations=50)
     assert plan.objective == pytest.approx(3 * 2 + 1.0)
+
+
+def test_the_search_is_compiled_once_for_all_sizes():
+    """Few and many cloudlets give the kernels equal types: a second compilation would eat a time limit unseen."""
+    layouts = set()
+    for cloudlets in (2, 1 + polish.NEIGHBOURS, 3 * polish.NEIGHBOURS):
+        structure = build(small(1, 30, cloudlets, families=True, per_request=6))
+        arrays = (*structure.cells, *polish.moves(structure), *polish.fresh(structure), *polish.workspace(structure))
+        layouts.add(tuple((a.dtype.str, a.ndim, a.flags.c_contiguous, a.flags.writeable) for a in arrays))
+    assert len(layouts) == 1

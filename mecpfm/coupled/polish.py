@@ -84,7 +84,8 @@ def _neighbours(request: Ints, cloudlet: Ints, requests: int, cloudlets: int) ->
     reach.data[:] = 1
     common = (reach.T @ reach).toarray()
     np.fill_diagonal(common, np.inf)
-    return np.argsort(-common, axis=1, kind="stable")[:, : 1 + NEIGHBOURS]
+    # a copy: a strided view would be another type to Numba, and the search compiled twice
+    return np.argsort(-common, axis=1, kind="stable")[:, : 1 + NEIGHBOURS].copy()
 
 
 def fresh(structure: Structure) -> states.State:
