@@ -24,7 +24,7 @@ COMPARED = (
     "polish", "rounding-coupled", "rounding-nested", "rounding-independent", "trimcaching", "no-sharing", "cocar",
     "gap-rounding", "popularity", "lru", "lfu", "accuracy-first", "remote",
 )  # fmt: skip
-ITERATIONS = 2_000
+ITERATIONS = 1_000
 """Budget of every local search: a number of iterations, so that results do not depend on the machine."""
 LP_REQUESTS = 150
 """The explicit LP with the cut is solved up to this many requests; HiGHS needs minutes beyond 400."""

@@ -47,11 +47,10 @@ def _holders(rows: pd.DataFrame, step: float) -> list[go.Scatter]:
     """Squares side by side above the site, one a backbone."""
     place = rows.groupby(["lon", "lat"]).cumcount()
     rows = rows.assign(x=rows["lon"] + 1.8 * step * place, y=rows["lat"] + 1.5 * step)
-    return [
-        go.Scatter(
-            x=of["x"], y=of["y"], text=of["name"], mode="markers", name=f"backbone of family {int(str(family))}",
-            hovertemplate="%{text}<extra></extra>",
-            marker={"symbol": "square", "size": 12, "color": FAMILY_COLORS[int(str(family))]},
-        )
-        for family, of in rows.groupby("family")
-    ]  # fmt: skip
+    traces = []
+    for family in sorted(set(rows["family"].astype(int))):
+        of, marker = rows[rows["family"] == family], {"symbol": "square", "size": 12, "color": FAMILY_COLORS[family]}
+        words = {"text": of["name"], "hovertemplate": "%{text}<extra></extra>"}
+        name = f"backbone of family {family}"
+        traces.append(go.Scatter(x=of["x"], y=of["y"], mode="markers", name=name, marker=marker, **words))
+    return traces
