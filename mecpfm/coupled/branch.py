@@ -149,7 +149,7 @@ def branch(structure: Structure, node: Node, opened: Floats, used: Floats) -> li
 
     Ties: the lowest index.
     """
-    cells, families = structure.cells, len(structure.cells.exact)
+    cells = structure.cells
     exact = np.tile(cells.exact, len(cells.capacity_s))
     distance = np.where(exact & (node.state == 0), np.abs(opened - 0.5), np.inf)
     if distance.min() < 0.45:
@@ -161,7 +161,7 @@ def branch(structure: Structure, node: Node, opened: Floats, used: Floats) -> li
     undecided = exact[:, None] & ((node.forced[:, None] >> np.arange(62)) & 1 == 0) & (node.state[:, None] >= 0)
     distance = np.where(undecided, np.abs(height - 0.5), np.inf)
     j, k = divmod(int(distance.argmin()), 62)
-    if distance[j, k] >= 0.45 or j % families >= families:
+    if distance[j, k] >= 0.45:
         return []
     bit = 1 << k
     without = node._replace(allowed=_with(node.allowed, j, int(node.allowed[j]) & ~bit))
