@@ -10,7 +10,7 @@ from mecpfm.figures.style import GREY, figure, line
 
 def draw(frame: pd.DataFrame) -> go.Figure:
     """Columns: method (rounding-*), requests n, factor = measured opening probability over the LP value 1/n."""
-    title = "Independent draws open a shared block up to n times too often; drawn together they do not"
+    title = "Drawn one by one, requests open a shared block 0.6 n times too often; together they do not"
     drawn = figure(title, "requests that share the block, each a fraction 1/n", "opening probability / LP value")
     for method, of in frame.groupby("method", sort=False):
         drawn.add_trace(line(str(method), x=of["requests"], y=of["factor"]))

@@ -30,7 +30,7 @@ def draw(frame: pd.DataFrame) -> go.Figure:
             row=1,
             col=col,
         )
-    drawn.update_xaxes(type="log", tickformat=".1%", tickvals=[0.001, 0.01, 0.1, 1, 10], range=[-3.3, 1.3])
+    drawn.update_xaxes(type="log", tickformat="~%", tickangle=0, tickvals=[0.001, 0.01, 0.1, 1, 10], range=[-3.3, 1.3])
     drawn.update_layout(template=TEMPLATE, width=1150, height=520, margin={"l": 190})
     return drawn.add_annotation(
         text="cost over certified bound, minus 1", x=0.5, y=-0.14, xref="paper", yref="paper", showarrow=False

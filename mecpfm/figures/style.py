@@ -46,7 +46,7 @@ LOOKS = {
     "lints": Look("LinTS", GREEN, "diamond-open", "dash"),
     "myopic": Look("Myopic (knows penalties)", BLACK, "cross", "dash"),
     "random-ei": Look("Random subset each round", ORANGE, "triangle-up"),
-    "polish": Look("Bound and polish (ours)", BLUE, "circle"),
+    "polish": Look("Bound and polish", BLUE, "circle"),
     "no-sharing": Look("No sharing", RED, "triangle-down", "dash"),
     "trimcaching": Look("TrimCaching-Gen", GREEN, "diamond"),
     "cocar": Look("CoCaR-style", ORANGE, "triangle-up"),
