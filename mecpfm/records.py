@@ -3,24 +3,27 @@
 A field such as ``capacity_gb: Annotated[FloatArray, Shape("C"), Range(ge=0)]`` is checked when the record is made
 and frozen afterwards. Dimension letters are bound across the whole record, so a wrong length is reported with both
 fields' names. Errors of a file come out as one :class:`~mecpfm.errors.InputError` line: file, field[index], reason.
+Files are JSON, or .npz archives with dotted keys (``options.delay_s``, a ragged ``X`` as ``X.indptr``, ``X.indices``).
 """
 
 from __future__ import annotations
 
+import io
 import json
 import math
-import os
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple, Self
+from typing import Annotated, Any, ClassVar, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, PlainValidator, ValidationError, model_validator
 
 from mecpfm.errors import InputError
+from mecpfm.files import read_json as read_json  # modules that keep other files take these from here
+from mecpfm.files import read_npz as read_npz
+from mecpfm.files import write_atomic as write_atomic
 
 
 class Shape(tuple[str, ...]):
@@ -93,17 +96,41 @@ def _array(value: Any, dtype: str) -> NDArray[Any]:
     plain = isinstance(value, np.ndarray) or bool not in map(type, np.asarray(value, dtype=object).flat)
     if array.size and not (array.dtype.kind in wanted and plain):
         raise ValueError("must hold integers only" if dtype == "int64" else "must hold numbers only")
+    if array.dtype == dtype and array.flags.c_contiguous and array.base is None and not array.flags.writeable:
+        return array  # frozen already: large files are held once
     array = np.array(array, dtype=dtype, order="C")
     array.flags.writeable = False
     return array
 
 
+def _names(value: Any) -> tuple[str, ...]:
+    names = value.tolist() if isinstance(value, np.ndarray) else value
+    if not isinstance(names, (list, tuple)) or not all(isinstance(name, str) for name in names):
+        raise ValueError("must be a list of names")
+    return tuple(names)
+
+
+def _flat_ragged(indptr: NDArray[np.int64], indices: NDArray[np.int64]) -> Ragged:
+    if indptr.ndim != 1 or indices.ndim != 1 or not indptr.size:
+        raise ValueError("must hold indptr and indices, one dimension each")
+    if indptr[0] != 0 or indptr[-1] != len(indices) or (np.diff(indptr) < 0).any():
+        raise ValueError(f".indptr must rise from 0 to {len(indices)}, the length of indices")
+    starts = np.zeros(len(indices) + 1, dtype=bool)
+    starts[indptr] = True
+    if (bad := np.flatnonzero((np.diff(indices) <= 0) & ~starts[1 : len(indices)])).size:
+        row = int(np.searchsorted(indptr, bad[0], side="right")) - 1
+        raise ValueError(f"[{row}] must be strictly ascending")
+    return Ragged(indptr, indices)
+
+
 def _ragged(value: Any) -> Ragged:
     if isinstance(value, Ragged):
-        return value
+        return _flat_ragged(_array(value.indptr, "int64"), _array(value.indices, "int64"))
+    if isinstance(value, dict) and value.keys() == {"indptr", "indices"}:
+        return _flat_ragged(_array(value["indptr"], "int64"), _array(value["indices"], "int64"))
     if not isinstance(value, list):
         raise ValueError("must be a list of lists")
-    return Ragged.from_lists([_indices(i, row) for i, row in enumerate(value)])
+    return _ragged(Ragged.from_lists([_indices(i, row) for i, row in enumerate(value)]))
 
 
 def _indices(i: int, row: Any) -> NDArray[np.int64]:
@@ -124,6 +151,15 @@ def _indices(i: int, row: Any) -> NDArray[np.int64]:
 FloatArray = Annotated[NDArray[np.float64], PlainValidator(lambda value: _array(value, "float64"))]
 IntArray = Annotated[NDArray[np.int64], PlainValidator(lambda value: _array(value, "int64"))]
 RaggedArray = Annotated[Ragged, PlainValidator(_ragged)]
+OptionalFloatArray = Annotated[
+    NDArray[np.float64] | None, PlainValidator(lambda value: None if value is None else _array(value, "float64"))
+]
+OptionalIntArray = Annotated[
+    NDArray[np.int64] | None, PlainValidator(lambda value: None if value is None else _array(value, "int64"))
+]
+OptionalNames = Annotated[
+    tuple[str, ...] | None, PlainValidator(lambda value: None if value is None else _names(value))
+]
 
 
 class Record(BaseModel):
@@ -155,7 +191,12 @@ class Record(BaseModel):
 
 
 class RootRecord(Record):
-    """The outermost record: binds dimension letters to sizes and checks every shape and range against them."""
+    """The outermost record: binds dimension letters to sizes and checks every shape and range against them.
+
+    A subclass that names its ``file_schema`` can be read from, and written to, JSON and .npz files.
+    """
+
+    file_schema: ClassVar[str]
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -167,6 +208,35 @@ class RootRecord(Record):
                 elif isinstance(note, Range):
                     _check_range(name, value, note)
         return self
+
+    @classmethod
+    def read(cls, path: Path | str) -> Self:
+        """Read and validate a file, .npz or otherwise JSON; InputError names file, field and reason."""
+        path = Path(path)
+        try:
+            content = read_npz(path) if path.suffix == ".npz" else read_json(path)
+            found = content.pop("schema", None)
+            if found != cls.file_schema:
+                raise InputError(f"{path}: schema is {str(found)!r}; must be {cls.file_schema!r}")
+            return cls.model_validate(content)
+        except ValidationError as error:
+            raise InputError(f"{path}: {explain(error)}") from None
+        except MemoryError as error:
+            raise InputError(f"{path}: does not fit into memory ({error})") from None
+
+    def write(self, path: Path | str) -> None:
+        """Write as .npz or JSON, by the suffix, atomically."""
+        path = Path(path)
+        if path.suffix != ".npz":
+            write_atomic(path, (json.dumps({"schema": self.file_schema, **self.to_object()}) + "\n").encode())
+            return
+        flat: dict[str, Any] = {"schema": np.array(self.file_schema)}
+        for name, value, _ in self.leaves():
+            parts = {".indptr": value.indptr, ".indices": value.indices} if isinstance(value, Ragged) else {"": value}
+            flat |= {name + suffix: np.asarray(part) for suffix, part in parts.items()}
+        buffer = io.BytesIO()
+        np.savez(buffer, **flat)
+        write_atomic(path, buffer.getvalue())
 
 
 def _check_range(name: str, value: Any, bounds: Range) -> None:
@@ -186,7 +256,7 @@ def _row_of(value: Any, where: tuple[int, ...]) -> tuple[int, ...]:
 
 
 def _bind(name: str, value: Any, letters: Shape, sizes: dict[str, tuple[int, str]]) -> None:
-    shape = (len(value),) if isinstance(value, Ragged) else value.shape
+    shape = value.shape if isinstance(value, np.ndarray) else (len(value),)
     if len(shape) != len(letters):
         raise ValueError(f"{name} has {len(shape)} dimension(s); must have {len(letters)}")
     for letter, size in zip(letters, shape, strict=True):
@@ -206,37 +276,3 @@ def explain(error: ValidationError) -> str:
         "missing": "is missing",
     }.get(first["type"], first["msg"].removeprefix("Value error, "))
     return f"{place}{'' if reason.startswith('[') or not place else ' '}{reason}"
-
-
-def read_json(path: Path) -> dict[str, Any]:
-    """Read one JSON object; InputError when the file is absent, truncated, not UTF-8 or not an object."""
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror})") from None
-    except UnicodeDecodeError:
-        raise InputError(f"{path}: is not UTF-8 text") from None
-    except RecursionError:
-        raise InputError(f"{path}: is not usable JSON (nested too deeply)") from None
-    except ValueError as error:
-        raise InputError(f"{path}: is not valid JSON ({error})") from None
-    if not isinstance(content, dict):
-        raise InputError(f"{path}: must hold a JSON object")
-    return content
-
-
-def write_atomic(path: Path, content: bytes) -> None:
-    """Write so that a reader, or an interrupted run, sees the old file or the new one, never half of it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    temporary = Path(name)
-    try:
-        with os.fdopen(handle, "wb") as stream:
-            stream.write(content)
-        umask = os.umask(0)
-        os.umask(umask)
-        temporary.chmod(0o666 & ~umask)
-        temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise

@@ -48,9 +48,8 @@ def test_every_command_of_the_documents_exists():
     """Each `mecpfm ...` in a document is a command, with options it knows."""
     commands = set()
     for document in DOCUMENTS:
-        commands |= set(
-            re.findall(r"mecpfm ([a-z]+(?: (?:published|list|fetch|verify)\b)?)([^`|\n]*)", document.read_text())
-        )
+        pattern = r"mecpfm ([a-z]+(?: (?:published|coupled|list|fetch|verify)\b)?)([^`|\n]*)"
+        commands |= set(re.findall(pattern, document.read_text()))
     helps: dict[str, str] = {}
     for command, rest in commands:
         if command not in helps:

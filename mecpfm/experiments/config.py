@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from mecpfm.coupled import generate as coupled
 from mecpfm.errors import InputError
 from mecpfm.published.generate import Recipe
 
@@ -29,6 +30,7 @@ SWEEPS: Mapping[str, tuple[str, tuple[float, ...], Mapping[str, int]]] = {
 
 TINY_BUDGETS = (150.0, 250.0, 400.0, 40_000.0)
 """Budgets of the four-request instances: from hopeless for most to slack."""
+COUPLED_SEEDS = 5
 SHARED_FRACTIONS = (0.0, 1 / 3, 2 / 3, 0.97, 0.999)
 
 
@@ -37,7 +39,7 @@ class Point:
     """One value on an experiment's x-axis and the instances it stands for."""
 
     value: float
-    recipe: Recipe
+    recipe: Recipe | coupled.Recipe
 
 
 @dataclass(frozen=True)
@@ -94,6 +96,7 @@ def experiments(profile_name: str) -> dict[str, Experiment]:
     own = Recipe(**base, shared_fraction=None, library="zoo")
     found.append(Experiment("zoo", "fraction", "none", (Point(0, own),), chosen.seeds))
     found += _theory(chosen)
+    found += _coupled(chosen)
     return {experiment.name: experiment for experiment in found}
 
 
@@ -126,4 +129,27 @@ def _theory(chosen: Profile) -> list[Experiment]:
         Experiment("dual", "dual", axis, tuple(dual), chosen.seeds),
         # With released requirements nearly no row of the published LP binds; 0.6 forbids a third of the options.
         Experiment("rounding", "rounding", axis, tuple(strict), chosen.seeds),
+    ]
+
+
+def _coupled(chosen: Profile) -> list[Experiment]:
+    """Beyond the paper; quick instances lie on a network that comes with a library."""
+    quick = chosen.name == "quick"
+    network: dict[str, Any] = {"cloudlets": 12, "models": 16, "topology": "sndlib/nobel-germany"}
+    base: dict[str, Any] = {"families": 4, "requests": 80, **network} if quick else {}
+    regimes = [(float(i), {"regime": name}) for i, name in enumerate(coupled.REGIMES)]
+    shared = [(value, {"shared_fraction": value, "regime": "memory-bound"}) for value in SHARED_FRACTIONS]
+    requests = [(float(count), {"requests": count}) for count in ((20, 40, 80, 120) if quick else (100, 200, 400, 816))]
+    cloudlets = [(float(count), {"cloudlets": count}) for count in ((4, 8, 12, 16) if quick else (8, 16, 32, 50))]
+    studies: list[tuple[str, str, str, Any]] = [
+        ("coupled-regimes", "coupled-regimes", "regime", regimes),
+        ("coupled-fraction", "coupled-fraction", "shared_fraction", shared),
+        ("coupled-requests", "coupled-size", "requests", requests),
+        ("coupled-cloudlets", "coupled-size", "cloudlets", cloudlets),
+    ]
+    return [
+        Experiment(
+            name, kind, axis, tuple(Point(v, coupled.Recipe(**(base | new))) for v, new in points), COUPLED_SEEDS
+        )
+        for name, kind, axis, points in studies
     ]

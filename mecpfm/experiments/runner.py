@@ -31,6 +31,9 @@ from mecpfm.records import write_atomic
 
 log = logging.getLogger("mecpfm")
 Rows = list[dict[str, Any]]
+COUPLED = "coupled"
+"""Prefix of the kinds of measurement, and of the kernels, of the coupled setting."""
+_PUBLISHED = ("bandits", "data", "kernels", "published", "solvers")
 _KEYS = ["experiment", "value", "seed", "method"]
 _CSV: dict[str, Any] = {"index": False, "lineterminator": "\n"}
 
@@ -46,18 +49,21 @@ class Task:
 
     def key(self) -> str:
         """Content hash of everything the rows depend on."""
-        content = json.dumps([asdict(self), code_version(), data_version()], sort_keys=True)
+        content = json.dumps([asdict(self), code_version(self.kind), data_version()], sort_keys=True)
         return hashlib.sha256(content.encode()).hexdigest()[:24]
 
 
 @functools.cache
-def code_version() -> str:
-    """Hash of the package's sources, less what only draws or reports."""
+def code_version(kind: str) -> str:
+    """Hash of the sources that a kind of measurement runs; the two settings do not invalidate each other's results."""
     digest = hashlib.sha256(mecpfm.__version__.encode())
-    parts = [paths.PACKAGE / part for part in ("bandits", "data", "kernels", "published", "solvers")]
-    sources = [source for part in parts for source in sorted(part.rglob("*.py")) if "coupled" not in source.name]
-    for source in (*sources, paths.PACKAGE / "experiments" / "measure.py"):
-        digest.update(source.read_bytes())
+    coupled = kind.startswith(COUPLED)
+    for part in ("coupled", "data", "kernels", "solvers") if coupled else _PUBLISHED:
+        for source in sorted((paths.PACKAGE / part).rglob("*.py")):
+            if part != "kernels" or source.stem == "_jit" or source.stem.startswith(COUPLED) == coupled:
+                digest.update(source.read_bytes())
+    measures = "measure_coupled.py" if coupled else "measure.py"
+    digest.update((paths.PACKAGE / "experiments" / measures).read_bytes())
     return digest.hexdigest()
 
 
@@ -130,10 +136,18 @@ def _compute(executor: Executor, tasks: list[Task]) -> Iterator[tuple[Task, Rows
 
 
 def _measure(task: Task) -> Rows:
-    from mecpfm.experiments.measure import MEASURES
-
-    rows = MEASURES[task.kind](task.point.recipe, task.seed)
+    rows = _measure_of(task.kind)(task.point.recipe, task.seed)
     return [{"experiment": task.experiment, "value": task.point.value, "seed": task.seed, **row} for row in rows]
+
+
+def _measure_of(kind: str) -> Callable[[Any, int], Rows]:
+    if kind.startswith(COUPLED):
+        from mecpfm.experiments import measure_coupled
+
+        return measure_coupled.MEASURES[kind]
+    from mecpfm.experiments import measure
+
+    return measure.MEASURES[kind]
 
 
 def _file(task: Task) -> Path:

@@ -1,0 +1,147 @@
+"""Command line: a thin door to the package (docs/command_line.md); heavy imports happen inside the commands."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from typing import Annotated, Any, NoReturn
+
+import typer
+
+from mecpfm.cli import instances
+from mecpfm.cli.output import table
+from mecpfm.errors import InputError, MecpfmError
+
+app = typer.Typer(
+    help="Joint selection and pulling of fine-tuned foundation models at the mobile edge.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+data = typer.Typer(help="External data files: list, fetch, verify.", no_args_is_help=True)
+app.add_typer(instances.generate, name="generate")
+app.add_typer(data, name="data")
+for command in (instances.solve, instances.verify, instances.simulate):
+    app.command()(command)
+
+Profile = Annotated[str, typer.Option(help="quick or paper.")]
+
+
+@app.callback()
+def _common(verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Log more.")] = False) -> None:
+    logging.basicConfig(level=logging.DEBUG if verbose else logging.INFO, format="mecpfm: %(message)s")
+    for noisy in ("numba", "choreographer", "kaleido", "asyncio", "papermill"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)
+
+
+@app.command()
+def doctor() -> None:
+    """Print versions, solvers and licence limits, data found, and the browser for static figures."""
+    from mecpfm import diagnose
+
+    table(("what", "state"), diagnose.rows())
+
+
+@app.command()
+def experiment(
+    name: Annotated[str, typer.Argument(help="An experiment, or all.")],
+    profile: Profile = "quick",
+    workers: Annotated[int | None, typer.Option(min=1, help="Processes; default one a core.")] = None,
+    scheduler: Annotated[str | None, typer.Option(help="Address of a dask.distributed scheduler.")] = None,
+    resume: Annotated[bool, typer.Option("--resume/--no-resume", help="Keep what is finished.")] = True,
+) -> None:
+    """Run an experiment; what is finished is kept, whatever happens, and never computed twice."""
+    from mecpfm.experiments.config import experiments
+    from mecpfm.experiments.runner import run
+
+    names = list(experiments(profile)) if name == "all" else [name]
+    rows = []
+    for one in names:
+        found = run(one, profile, workers=workers, scheduler=scheduler, resume=resume)
+        rows.append((one, len(found), f"results/{profile}/{one}.csv"))
+    table(("experiment", "rows", "table"), rows)
+
+
+@app.command()
+def claims(
+    profile: Profile = "quick",
+    save: Annotated[bool, typer.Option("--save", help="Refresh docs/claims.csv and the README's table.")] = False,
+) -> None:
+    """Recompute every claim; fails when a stated status and the data disagree (quick: when a reproduced one fails)."""
+    from mecpfm.experiments import report
+    from mecpfm.experiments.claims import judge_all
+
+    verdicts = judge_all(profile)
+    table(report.COLUMNS, report.rows(verdicts))
+    if save:
+        report.save(verdicts, profile)
+    if wrong := report.disagreements(verdicts, profile):
+        raise MecpfmError(f"status and data disagree: {', '.join(wrong)}")
+
+
+@app.command()
+def figures() -> None:
+    """Draw every figure again from the data in figures/*.csv."""
+    from mecpfm.figures import redraw
+
+    table(("figure", "files"), redraw())
+
+
+@app.command()
+def notebooks(
+    profile: Profile = "quick",
+    names: Annotated[list[str] | None, typer.Argument(help="Notebook names; default all.")] = None,
+    in_place: Annotated[bool, typer.Option("--in-place", help="Refresh the committed copies instead.")] = False,
+) -> None:
+    """Execute the notebooks through papermill; copies and resource use go to results/, figures to figures/."""
+    from mecpfm.experiments.notebooks import run
+
+    table(("notebook", "seconds", "peak MB", "MB written"), run(profile, names or None, in_place=in_place))
+
+
+@data.command("list")
+def data_list() -> None:
+    """List the external data files, their licence and whether they are here."""
+    _data_table()
+
+
+@data.command("fetch")
+def data_fetch(names: Annotated[list[str] | None, typer.Argument(help="File names; default all.")] = None) -> None:
+    """Download data files from their upstream repositories at pinned commits, checked by SHA-256."""
+    from mecpfm.data import registry
+    from mecpfm.data.fetch import fetch
+
+    for path in fetch(names or registry.names()):
+        typer.echo(path)
+
+
+@data.command("verify")
+def data_verify() -> None:
+    """Check every data file at hand against its SHA-256; a corrupt one is an error."""
+    if corrupt := [row.name for row in _data_table() if row.status == "corrupt"]:
+        raise InputError(f"{', '.join(corrupt)}: does not match its SHA-256")
+
+
+def _data_table() -> list[Any]:
+    from mecpfm.data.fetch import Status, verify
+
+    rows = verify()
+    table(Status._fields, [[cell if cell is not None else "" for cell in row] for row in rows])
+    return rows
+
+
+def main() -> NoReturn:
+    """Run a command; errors meant for the user become one line on stderr and their exit code."""
+    try:
+        app()
+    except MecpfmError as error:
+        _fail(str(error), error.exit_code)
+    except OSError as error:
+        _fail(f"{error.filename or 'file'}: {error.strerror or error}", InputError.exit_code)
+    sys.exit(0)
+
+
+def _fail(message: str, code: int) -> NoReturn:
+    print(f"mecpfm: error: {' '.join(message.split())}", file=sys.stderr)
+    sys.exit(code)

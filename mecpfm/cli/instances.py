@@ -1,0 +1,188 @@
+"""Commands on instance files: generate, solve, verify, simulate; a file's schema says which setting it belongs to."""
+
+from __future__ import annotations
+
+import logging
+import math
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from mecpfm.cli.output import report
+from mecpfm.errors import InfeasibleError, InputError, MecpfmError
+
+log = logging.getLogger("mecpfm")
+generate = typer.Typer(help="Write a random instance file.", no_args_is_help=True)
+
+PROGRESS_S = 2.0
+"""Least time between two lines of progress."""
+
+Seed = Annotated[int, typer.Option(min=0, help="Seed of every random stream.")]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
+InstanceFile = Annotated[Path, typer.Argument(metavar="INSTANCE", help="Instance file, .json or .npz.")]
+
+
+@generate.command("published")
+def generate_published(
+    output: Annotated[Path, typer.Option("-o", "--output", help="File to write.")],
+    cloudlets: int = 100,
+    requests: int = 100,
+    models: int = 10,
+    families: int = 2,
+    shared_fraction: float = 2 / 3,
+    capacity_gb: Annotated[float | None, typer.Option(help="One capacity for all; default randint(8, 24).")] = None,
+    cost_budget: Annotated[float | None, typer.Option(help="One budget for all; default U(30000, 50000).")] = None,
+    accuracy_requirement: Annotated[float | None, typer.Option(help="One for all; default U(0.1, 0.4).")] = None,
+    seed: Seed = 0,
+) -> None:
+    """Write an instance of the paper's problem with the released parameter ranges."""
+    from mecpfm.published.generate import Recipe, generate
+
+    recipe = Recipe(
+        cloudlets=cloudlets,
+        models=models,
+        families=families,
+        requests=requests,
+        shared_fraction=shared_fraction,
+        capacity_gb=capacity_gb,
+        cost_budget=cost_budget,
+        accuracy_requirement=accuracy_requirement,
+    )
+    generate(recipe, seed).write(output)
+
+
+@generate.command("coupled")
+def generate_coupled(
+    output: Annotated[Path, typer.Option("-o", "--output", help="File to write, .json or .npz.")],
+    cloudlets: int = 16,
+    requests: int = 400,
+    models: int = 48,
+    families: int = 4,
+    regime: Annotated[str, typer.Option(help="compute-bound, memory-bound, link-bound or mixed.")] = "mixed",
+    adaptation: Annotated[str, typer.Option(help="published, frozen-prefix, full or mixed.")] = "published",
+    shared_fraction: Annotated[float | None, typer.Option(help="One for all models, in place of --adaptation.")] = None,
+    topology: Annotated[str | None, typer.Option(help="A topohub network; default the EUA sites.")] = None,
+    trace: Annotated[str | None, typer.Option(help="azure-conv or azure-code; default the regime's.")] = None,
+    reach: Annotated[int | None, typer.Option(help="Nearest cloudlets that may serve a request.")] = None,
+    cached_share: Annotated[float, typer.Option(help="Probability that a block is at a cloudlet already.")] = 0.0,
+    memory_gb: Annotated[float | None, typer.Option(help="One memory for all cloudlets.")] = None,
+    period_s: Annotated[float | None, typer.Option(help="Time each accelerator computes.")] = None,
+    backhaul_gbit_s: Annotated[float | None, typer.Option(help="One backhaul for all cloudlets.")] = None,
+    seed: Seed = 0,
+) -> None:
+    """Write an instance of the coupled problem: aggregate capacity, blocks stored and pulled once a cloudlet."""
+    from mecpfm.coupled.generate import Recipe, generate
+
+    recipe = Recipe(
+        cloudlets=cloudlets,
+        requests=requests,
+        models=models,
+        families=families,
+        regime=regime,
+        adaptation=adaptation,
+        shared_fraction=shared_fraction,
+        topology=topology,
+        trace=trace,
+        reach=reach,
+        cached_share=cached_share,
+        memory_gb=memory_gb,
+        period_s=period_s,
+        backhaul_gbit_s=backhaul_gbit_s,
+    )
+    generate(recipe, seed).write(output)
+
+
+def solve(
+    instance: InstanceFile,
+    method: Annotated[
+        str | None, typer.Option(help="A name from docs/command_line.md; default exact, or polish if coupled.")
+    ] = None,
+    solver: Annotated[str, typer.Option(help="auto, gurobi or highs.")] = "auto",
+    seed: Seed = 0,
+    time_limit: Annotated[float | None, typer.Option(min=0, help="Seconds a solver may take.")] = None,
+    iterations: Annotated[int | None, typer.Option(min=0, help="Budget of the local search (coupled).")] = None,
+    certificate: Annotated[Path | None, typer.Option(help="Where to save the bound's multipliers (coupled).")] = None,
+    as_json: Json = False,
+) -> None:
+    """Solve an instance and report decisions, objective, bound and gap."""
+    from mecpfm.files import schema_of
+
+    if solver not in ("auto", "gurobi", "highs"):
+        raise InputError(f"--solver is {solver!r}; must be auto, gurobi or highs")
+    common: dict[str, Any] = {"solver": solver, "seed": seed, "time_limit": time_limit}
+    if schema_of(instance).startswith("mecpfm.coupled/"):
+        content = _solve_coupled(instance, method or "polish", certificate, {**common, "iterations": iterations})
+    elif iterations is not None or certificate is not None:
+        raise InputError(f"{instance}: --iterations and --certificate are for coupled instances")
+    else:
+        content = _solve_published(instance, method or "exact", common)
+    report(content, as_json)
+
+
+def _solve_published(instance: Path, method: str, common: dict[str, Any]) -> dict[str, Any]:
+    from mecpfm.published.instance import Instance
+    from mecpfm.published.methods import solve
+
+    return solve(Instance.read(instance), method, **common).to_object()
+
+
+def _solve_coupled(instance: Path, method: str, certificate: Path | None, common: dict[str, Any]) -> dict[str, Any]:
+    from mecpfm.coupled.instance import Instance
+    from mecpfm.coupled.methods import certified, solve
+
+    problem = Instance.read(instance)
+    if certificate is None:
+        return solve(problem, method, progress=_progress(), **common).to_object()
+    plan, proof = certified(problem, method, progress=_progress(), **common)
+    proof.write(certificate)
+    return plan.to_object()
+
+
+def _progress() -> Callable[[int, float, float], None]:
+    """Logs incumbent, bound and gap every few seconds."""
+    last = -math.inf
+
+    def line(iterations: int, cost: float, bound: float) -> None:
+        nonlocal last
+        if (now := time.monotonic()) - last >= PROGRESS_S:
+            last, gap = now, (cost - bound) / max(cost, 1e-12)
+            log.info("%d iterations: cost %.6g s, bound %.6g s, gap %.2f %%", iterations, cost, bound, 100 * gap)
+
+    return line
+
+
+def verify(
+    instance: InstanceFile,
+    certificate: Annotated[Path, typer.Argument(metavar="CERTIFICATE", help="File of solve --certificate.")],
+    plan: Annotated[Path | None, typer.Option(help="Output of solve --json to be checked against the bound.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Recompute the bound that a certificate proves, and a plan's cost, from the instance alone."""
+    from mecpfm.coupled.audit import audit
+
+    found = audit(instance, certificate, plan)
+    report(found.to_object(), as_json)
+    if found.violations:
+        raise InfeasibleError(f"{plan}: {found.violations[0]}")
+    if found.complaints:
+        raise MecpfmError("; ".join(found.complaints))
+
+
+def simulate(
+    instance: InstanceFile,
+    policy: Annotated[str, typer.Option(help="ol wtsrc mab adms random ucb1 epsilon-greedy linucb lints myopic.")],
+    share: Annotated[bool | None, typer.Option("--share/--no-share", help="Propagate shareable parts.")] = None,
+    source: Annotated[str | None, typer.Option(help="nearest, last or cloud; default as released.")] = None,
+    rounds: Annotated[int | None, typer.Option(min=1, help="Rounds; default one a request.")] = None,
+    seed: Seed = 0,
+    as_json: Json = False,
+) -> None:
+    """Serve the requests one at a time with an online policy that starts with empty caches."""
+    from mecpfm.published.instance import Instance
+    from mecpfm.published.online import simulate
+
+    episode = simulate(Instance.read(instance), policy, share=share, source=source, rounds=rounds, seed=seed)
+    report(episode.to_object(), as_json)

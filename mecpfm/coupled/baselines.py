@@ -1,0 +1,165 @@
+"""Baselines: what operators and neighbouring papers would do, all judged by the checker of this problem.
+
+Each function takes an instance and gives a feasible decision (R,): option index, or -1 for remote.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mecpfm.coupled.check import REMOTE
+from mecpfm.coupled.compress import membership
+from mecpfm.coupled.instance import Blocks, Instance
+from mecpfm.kernels import coupled_greedy as kernels
+from mecpfm.records import Ragged
+
+Ints = NDArray[np.int64]
+Bools = NDArray[np.bool_]
+
+
+def remote(instance: Instance) -> Ints:
+    """Everything goes to the data centre."""
+    return np.full(instance.sizes[3], REMOTE)
+
+
+def first_fit(instance: Instance, order: Ints) -> Ints:
+    """Options are tried in ``order``; a request takes the first of its own that fits memory and compute left."""
+    options, cloudlets, blocks = instance.options, instance.cloudlets, instance.models.blocks
+    choice = remote(instance)
+    kernels.first_fit(
+        order, options.request, options.model, options.cloudlet, options.compute_s, blocks.indptr, blocks.indices,
+        instance.blocks.size_gb, cloudlets.compute_s.copy(), cloudlets.memory_gb.copy(), choice,
+    )  # fmt: skip
+    return choice
+
+
+def nearest(instance: Instance) -> Ints:
+    """Nearest cloudlet of each request, shape (R,): that of its fastest option; -1 without options."""
+    options = instance.options
+    order = np.lexsort((options.delay_s, options.request))
+    has, first = np.unique(options.request[order], return_index=True)
+    home = np.full(instance.sizes[3], -1)
+    home[has] = options.cloudlet[order[first]]
+    return home
+
+
+def accuracy_first(instance: Instance) -> Ints:
+    """Service caching that looks at accuracy alone: the most accurate option where it fits, fastest first."""
+    options = instance.options
+    best = np.zeros(instance.sizes[3])
+    np.maximum.at(best, options.request, options.accuracy)
+    top = np.flatnonzero(options.accuracy >= best[options.request])
+    return first_fit(instance, top[np.lexsort((options.delay_s[top], options.request[top]))])
+
+
+def popularity(instance: Instance) -> Ints:
+    """Each cloudlet holds the models that most requests near it accept, as many as fit, and serves those requests."""
+    options, sizes = instance.options, instance.sizes
+    near = options.cloudlet == nearest(instance)[options.request]
+    votes = np.zeros((sizes[2], sizes[1]))
+    np.add.at(votes, (options.cloudlet[near], options.model[near]), 1)
+    held = np.zeros(votes.shape, dtype=bool)
+    for c, ranking in enumerate(np.argsort(-votes, axis=1, kind="stable")):
+        store: list[int] = []
+        for k in ranking[votes[c, ranking] > 0].tolist():
+            if _memory(instance, [*store, k]) <= instance.cloudlets.memory_gb[c]:
+                store.append(k)
+        held[c, store] = True
+    return _serve_from(instance, held, near)
+
+
+def lru(instance: Instance) -> Ints:
+    """What least-recently-used caches hold after all requests came by, in order, then serves them."""
+    return _replacement(instance, by_frequency=False)
+
+
+def lfu(instance: Instance) -> Ints:
+    """What least-frequently-used caches hold after all requests came by, in order, then serves them."""
+    return _replacement(instance, by_frequency=True)
+
+
+def _replacement(instance: Instance, *, by_frequency: bool) -> Ints:
+    """Every request asks its nearest cloudlet for its most accurate model there; shared blocks are stored once."""
+    options = instance.options
+    near = options.cloudlet == nearest(instance)[options.request]
+    wanted = np.flatnonzero(near)
+    wanted = wanted[np.lexsort((wanted, -options.accuracy[wanted], options.request[wanted]))]
+    wanted = wanted[np.unique(options.request[wanted], return_index=True)[1]]
+    held = np.zeros((instance.sizes[2], instance.sizes[1]), dtype=bool)
+    for c, memory in enumerate(instance.cloudlets.memory_gb.tolist()):
+        store: dict[int, int] = {}
+        asked: dict[int, int] = {}
+        for k in options.model[wanted[options.cloudlet[wanted] == c]].tolist():
+            asked[k] = asked.get(k, 0) + 1
+            store.pop(k, None)
+            while store and _memory(instance, [*store, k]) > memory:
+                # A dictionary keeps the order of use, so the first of the rarest is the least recent of them.
+                del store[min(store, key=asked.__getitem__) if by_frequency else next(iter(store))]
+            if _memory(instance, [*store, k]) <= memory:
+                store[k] = k
+        held[c, list(store)] = True
+    return _serve_from(instance, held, near)
+
+
+def _memory(instance: Instance, models: list[int]) -> float:
+    """Memory of some models at one cloudlet, GB, each block counted once."""
+    blocks = np.concatenate([instance.models.blocks[k] for k in models])
+    return float(instance.blocks.size_gb[np.unique(blocks)].sum())
+
+
+def _serve_from(instance: Instance, held: Bools, allowed: Bools) -> Ints:
+    """Fastest allowed option among the models held (C, K), while compute lasts; never slower than remote."""
+    options = instance.options
+    open_ = allowed & held[options.cloudlet, options.model]
+    open_ &= options.delay_s < instance.requests.remote_delay_s[options.request]
+    usable = np.flatnonzero(open_)
+    return first_fit(instance, usable[np.lexsort((options.delay_s[usable], options.request[usable]))])
+
+
+def trimcaching(instance: Instance) -> Ints:
+    """TrimCaching-Gen (Qu et al., arXiv 2404.14204) with delay in place of hits: gain per incremental byte.
+
+    Their utility counts requests served in time; here it is the delay saved less the pull, so that it answers to the
+    same objective as all methods.
+    """
+    options, cloudlets, blocks = instance.options, instance.cloudlets, instance.models.blocks
+    _, models, sites, _ = instance.sizes
+    key = options.cloudlet * models + options.model
+    order = np.argsort(key, kind="stable")
+    candidates = kernels.Candidates(
+        np.searchsorted(key[order], np.arange(sites * models + 1)), order, options.request, options.cloudlet,
+        options.delay_s, options.compute_s, blocks.indptr, blocks.indices, instance.blocks.size_gb, instance.pull_s,
+    )  # fmt: skip
+    state = kernels.State(
+        np.zeros(instance.pull_s.shape, dtype=bool), instance.requests.remote_delay_s.copy(),
+        cloudlets.compute_s.copy(), cloudlets.memory_gb.copy(), remote(instance),
+    )  # fmt: skip
+    kernels.gain_per_byte(candidates, state)
+    return state.choice
+
+
+def unshared(instance: Instance) -> Instance:
+    """The same instance without sharing: every model is one block of its own, cached where all its parts are."""
+    member = membership(instance)
+    whole = member.astype(int) @ ~instance.cached == 0
+    size = member @ instance.blocks.size_gb
+    held = [np.flatnonzero(whole[:, c] & (size <= memory)) for c, memory in enumerate(instance.cloudlets.memory_gb)]
+    return Instance(
+        blocks=Blocks(size_gb=size),
+        models=instance.models.model_copy(update={"blocks": Ragged.from_lists([[k] for k in range(len(size))])}),
+        cloudlets=instance.cloudlets.model_copy(update={"cached": Ragged.from_lists(held)}),
+        requests=instance.requests,
+        options=instance.options,
+    )
+
+
+def independent(instance: Instance, x: NDArray[np.float64], uniforms: NDArray[np.float64]) -> Ints:
+    """CoCaR-style (arXiv 2511.03159): every request draws an option by its LP fraction, alone; what fits stays.
+
+    ``x`` (n,) are the fractions and ``uniforms`` (R,) the draws; a request whose draw does not fit goes remote.
+    """
+    first = instance.first_option
+    total = np.concatenate([[0.0], np.cumsum(np.maximum(x, 0.0))])
+    drawn = np.searchsorted(total, total[first[:-1]] + uniforms, side="right") - 1
+    return first_fit(instance, drawn[drawn < first[1:]])

@@ -1,0 +1,175 @@
+"""Branch and bound on the dual: cells open or closed, then single models; small remainders go to HiGHS.
+
+Reduced costs remove cells and options that no plan better than the incumbent uses, so that what is left is often a
+small MIP even where the instance is not. A leaf that is not solved keeps its bound in the minimum.
+"""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+import time
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mecpfm.coupled import polish
+from mecpfm.coupled.check import assess
+from mecpfm.coupled.dual import Dual, explore, free, proven
+from mecpfm.coupled.dual import solve as solve_dual
+from mecpfm.coupled.formulation import solve_ilp
+from mecpfm.coupled.instance import Instance, Options
+from mecpfm.coupled.structure import Structure, build
+from mecpfm.errors import LimitError
+from mecpfm.kernels.coupled_dual import Node
+from mecpfm.plan import Plan
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+MIP_OPTIONS = 4_000
+"""Largest remainder, in options, that is handed to HiGHS."""
+MIP_SECONDS = 10.0
+NODE_ITERATIONS = 250
+
+
+@dataclass(eq=False)
+class Search:
+    """Incumbent, and the least bound among leaves that were given up unsolved."""
+
+    instance: Instance
+    structure: Structure
+    choice: Ints
+    cost: float
+    given_up: float = np.inf
+    nodes: int = 0
+
+    def offer(self, choice: Ints) -> None:
+        """Take a feasible decision as incumbent when it is better."""
+        plan = assess(self.instance, "branch", choice)
+        if plan.feasible and plan.objective < self.cost:
+            self.choice, self.cost = choice, plan.objective
+
+
+def solve(
+    instance: Instance,
+    *,
+    time_limit: float = 60.0,
+    nodes: int = 10_000,
+    iterations: int = 5_000,
+    seed: int = 0,
+    mip_options: int = MIP_OPTIONS,
+) -> Plan:
+    """Plan with the best bound proved within the limits; status ``optimal`` when nothing better can exist.
+
+    ``iterations`` are those of the polish that gives the first incumbent, in at most half of the time.
+    """
+    began = time.perf_counter()
+    structure = build(instance)
+    root = solve_dual(structure)
+    found = polish.improve(structure, root, iterations=iterations, time_limit=time_limit / 2, seed=seed)
+    search = Search(instance, structure, found.choice, assess(instance, "branch", found.choice).objective)
+    bound = run(search, root, nodes=nodes, deadline=began + time_limit, mip_options=mip_options)
+    return assess(
+        instance, "branch", search.choice, bound=bound, status=proven(search.cost, bound), seed=seed,
+        runtime_s=time.perf_counter() - began,
+    )  # fmt: skip
+
+
+def run(search: Search, root: Dual, *, nodes: int, deadline: float, mip_options: int) -> float:
+    """Best-first search; returns the least bound of all that is left open, given up, or the incumbent's cost."""
+    serial = itertools.count()
+    heap: list[tuple[float, int, Dual, Node]] = [(root.bound, next(serial), root, free(search.structure.cells))]
+    while heap and heap[0][0] < search.cost and search.nodes < nodes and time.perf_counter() < deadline:
+        _, _, dual, node = heapq.heappop(heap)
+        search.nodes += 1
+        node, kept, fractional = tighten(search, dual, node)
+        if int(kept.sum()) <= mip_options:
+            close(search, dual.bound, kept, deadline)
+            continue
+        children = branch(search.structure, node, *fractional)
+        if not children:
+            search.given_up = min(search.given_up, dual.bound)
+        for child in children:
+            new = solve_dual(
+                search.structure, target=search.cost, warm=dual, node=child, iterations=NODE_ITERATIONS, theta=0.3,
+                theta_end=5e-3,
+            )  # fmt: skip
+            bound = max(new.bound, dual.bound)  # a child's optimum is never below its parent's
+            if bound < search.cost:
+                heapq.heappush(heap, (bound, next(serial), replace(new, bound=bound), child))
+    left = heap[0][0] if heap else np.inf
+    return float(min(search.cost, search.given_up, left))
+
+
+def tighten(search: Search, dual: Dual, node: Node) -> tuple[Node, NDArray[np.bool_], tuple[Floats, Floats]]:
+    """Fix cells and remove options by reduced cost; also how often cells and models are open around the multipliers.
+
+    With bound L, cell value Phi and incumbent U: a closed cell with L - Phi >= U stays closed, an open one with
+    L + Phi >= U stays open, an option of gain a < 0 with L + max(0, Phi) - Phi - a >= U is never used.
+    """
+    structure, cells = search.structure, search.structure.cells
+    seen = explore(structure, dual, node)
+    exact = np.tile(cells.exact, len(cells.capacity_s))
+    room = search.cost - seen.bound
+    state = node.state.copy()
+    state[exact & (state == 0) & (-seen.value >= room)] = -1
+    state[exact & (state == 0) & (seen.value >= room)] = 1
+    tight = node._replace(state=state)
+    cell = np.repeat(np.arange(len(state)), np.diff(cells.first_record))
+    mu = dual.point[len(cells.remote_s) :][cell // len(cells.exact)]
+    gain = dual.point[cells.request] - cells.delay_s - (mu + seen.cut[cell]) * cells.compute_s
+    loss = np.where(state == 1, 0.0, np.maximum(-seen.value, 0))[cell] + np.maximum(-gain, 0)
+    useful = (state[cell] >= 0) & ((loss < room) | ~exact[cell])
+    option_record = np.repeat(np.arange(len(cells.request)), np.diff(cells.first_option))
+    allowed = node.allowed[cell[option_record]] >> structure.rank[structure.model] & 1 == 1
+    return tight, useful[option_record] & allowed, (seen.open, seen.used)
+
+
+def close(search: Search, bound: float, kept: NDArray[np.bool_], deadline: float) -> None:
+    """Solve a node's remaining options as a MIP; what HiGHS cannot prove in its time is given up at its bound."""
+    instance = search.instance
+    rows = np.sort(search.structure.option[kept])
+    options = Options(**{name: getattr(instance.options, name)[rows] for name in Options.model_fields})
+    small = instance.model_copy(update={"options": options})
+    small.__dict__.pop("first_option", None)
+    limit = max(min(MIP_SECONDS, deadline - time.perf_counter()), 0.1)
+    try:
+        plan = solve_ilp(small, solver="highs", time_limit=limit)
+    except LimitError:
+        search.given_up = min(search.given_up, bound)
+        return
+    search.offer(np.append(rows, -1)[np.array(plan.decisions["option"], dtype=np.int64)])
+    if plan.status != "optimal":
+        search.given_up = min(search.given_up, max(bound, plan.bound))
+
+
+def branch(structure: Structure, node: Node, opened: Floats, used: Floats) -> list[Node]:
+    """Two children on the cell, or else on the model at a cloudlet, whose fraction is nearest to one half; [] if none.
+
+    Ties: the lowest index.
+    """
+    cells = structure.cells
+    exact = np.tile(cells.exact, len(cells.capacity_s))
+    distance = np.where(exact & (node.state == 0), np.abs(opened - 0.5), np.inf)
+    if distance.min() < 0.45:
+        j = int(distance.argmin())
+        return [node._replace(state=_with(node.state, j, value)) for value in (-1, 1)]
+    height = np.zeros((len(node.state), 62))
+    option_cell = np.repeat(np.arange(len(node.state)), np.diff(cells.first_option[cells.first_record]))
+    np.maximum.at(height, (option_cell, structure.rank[structure.model]), used)
+    undecided = exact[:, None] & ((node.forced[:, None] >> np.arange(62)) & 1 == 0) & (node.state[:, None] >= 0)
+    distance = np.where(undecided, np.abs(height - 0.5), np.inf)
+    j, k = divmod(int(distance.argmin()), 62)
+    if distance[j, k] >= 0.45:
+        return []
+    bit = 1 << k
+    without = node._replace(allowed=_with(node.allowed, j, int(node.allowed[j]) & ~bit))
+    forced = node._replace(forced=_with(node.forced, j, int(node.forced[j]) | bit), state=_with(node.state, j, 1))
+    return [without, forced]
+
+
+def _with(values: Ints, place: int, value: int) -> Ints:
+    changed = values.copy()
+    changed[place] = value
+    return changed

@@ -1,0 +1,58 @@
+"""The NLIP by enumeration: every decision, with the products of the model as they stand (docs/coupled_setting.md)."""
+
+from __future__ import annotations
+
+import math
+import time
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mecpfm.coupled.check import REMOTE, TOLERANCE, assess
+from mecpfm.coupled.incidence import incidence
+from mecpfm.coupled.instance import Instance
+from mecpfm.errors import LimitError
+from mecpfm.plan import Plan
+
+MAX_CHOICES = 1_000_000
+CHUNK = 1 << 14
+
+
+def solve_nlip(instance: Instance) -> Plan:
+    """Optimum of the NLIP; ties take the first decision. LimitError above ``MAX_CHOICES`` decisions."""
+    start = time.perf_counter()
+    first = instance.first_option
+    count = np.diff(first) + 1
+    total = math.prod(count.tolist())
+    if total > MAX_CHOICES:
+        raise LimitError(f"enumeration takes {MAX_CHOICES} decisions; this instance has {total:.3g}")
+    best, best_cost = np.full(len(count), REMOTE), math.inf
+    for low in range(0, total, CHUNK):
+        place = np.array(np.unravel_index(np.arange(low, min(low + CHUNK, total)), count)).T
+        choices = np.where(place == 0, REMOTE, first[:-1] + place - 1)
+        cost = nlip_objective(instance, choices)
+        i = int(cost.argmin())
+        if cost[i] < best_cost:
+            best, best_cost = choices[i], float(cost[i])
+    runtime = time.perf_counter() - start
+    return assess(instance, "nlip", best, bound=best_cost, status="optimal", runtime_s=runtime)
+
+
+def nlip_objective(instance: Instance, choices: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Value of decisions (N, R) with every bracket ``1 - prod (1 - x)`` multiplied out, s; infinite when infeasible."""
+    options, cloudlets = instance.options, instance.cloudlets
+    n = len(options.request)
+    x = np.zeros((len(choices), n + 1))
+    np.put_along_axis(x, choices % (n + 1), 1.0, axis=1)  # -1 falls into the spare last column
+    x = x[:, :n]
+    use = incidence(instance)
+    opened = np.empty((len(choices), len(use.block)))
+    for pair in range(len(use.block)):
+        opened[:, pair] = 1 - np.prod(1 - x[:, use.entry[use.pair == pair]], axis=1)
+    at = np.arange(len(cloudlets.memory_gb))
+    compute = x @ (options.compute_s[:, None] * (options.cloudlet[:, None] == at))
+    memory = opened @ (instance.blocks.size_gb[use.block][:, None] * (use.cloudlet[:, None] == at))
+    over = (compute > cloudlets.compute_s + TOLERANCE) | (memory > cloudlets.memory_gb + TOLERANCE)
+    remote = (choices == REMOTE) @ instance.requests.remote_delay_s
+    cost = x @ options.delay_s + remote + opened @ instance.pull_s[use.block, use.cloudlet]
+    return np.where(over.any(axis=1), np.inf, cost)

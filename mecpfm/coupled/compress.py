@@ -1,0 +1,114 @@
+"""Lossless compression: options and blocks that no optimum needs are taken away, the optimal value stays.
+
+Three rules. An option goes when it never fits its cloudlet on its own, or is no faster than the remote data centre.
+An option goes when another one of the same request and cloudlet needs a subset of its blocks, no more delay and no
+more compute (identical options: the first stays). Blocks that belong to the same models, and are cached at the same
+cloudlets, are pulled and stored together: they merge into one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mecpfm.coupled.check import REMOTE, TOLERANCE
+from mecpfm.coupled.instance import Blocks, Instance, Options
+from mecpfm.records import Ragged
+
+Ints = NDArray[np.int64]
+Bools = NDArray[np.bool_]
+
+
+@dataclass(frozen=True, eq=False)
+class Compressed:
+    """A smaller instance of the same optimal value; ``option[i]`` is what its option i was called before."""
+
+    instance: Instance
+    option: Ints
+
+    def expand(self, choice: Ints) -> Ints:
+        """The decision (R,) in terms of the original instance."""
+        return np.append(self.option, REMOTE)[choice]
+
+
+def compress(instance: Instance) -> Compressed:
+    """Apply the rules, each once: options first, then blocks."""
+    kept = np.flatnonzero(_useful(instance))
+    kept = kept[~_dominated(instance, kept)]
+    old = instance.options
+    options = Options(**{name: getattr(old, name)[kept] for name in type(old).model_fields})
+    return Compressed(_merge_blocks(instance, options), kept)
+
+
+def membership(instance: Instance) -> Bools:
+    """Whether model k contains block b, shape (K, B)."""
+    of = instance.models.blocks
+    mask = np.zeros((len(of), instance.sizes[0]), dtype=bool)
+    mask[np.repeat(np.arange(len(of)), np.diff(of.indptr)), of.indices] = True
+    return mask
+
+
+def _useful(instance: Instance) -> Bools:
+    options, cloudlets = instance.options, instance.cloudlets
+    size = membership(instance) @ instance.blocks.size_gb
+    memory, compute = cloudlets.memory_gb[options.cloudlet], cloudlets.compute_s[options.cloudlet]
+    fits = size[options.model] <= memory + TOLERANCE * np.maximum(1, memory)  # the checker's rule
+    fits &= options.compute_s <= compute + TOLERANCE * np.maximum(1, compute)
+    return fits & (options.delay_s < instance.requests.remote_delay_s[options.request])
+
+
+def _dominated(instance: Instance, kept: Ints) -> Bools:
+    """Mask over ``kept`` (m,): each option is compared with those of its request and cloudlet on subset models."""
+    options = instance.options
+    model, delay, compute = options.model[kept], options.delay_s[kept], options.compute_s[kept]
+    subset, equal = _subsets(membership(instance))
+    group = (options.request[kept] * instance.sizes[2] + options.cloudlet[kept]) * instance.sizes[1]
+    order = np.argsort(group + model, kind="stable")
+    key = (group + model)[order]
+    dominated = np.zeros(len(kept), dtype=bool)
+    for shift in range(int(subset.sum(axis=0).max(initial=0))):
+        rival = _nth_true(subset, shift)[model]
+        mine = np.flatnonzero(rival >= 0)
+        wanted = group[mine] + rival[mine]
+        low, high = np.searchsorted(key, wanted, "left"), np.searchsorted(key, wanted, "right")
+        one = np.repeat(mine, high - low)
+        start = np.repeat(low - (np.cumsum(high - low) - (high - low)), high - low)
+        other = order[start + np.arange(len(one))]
+        strict = (delay[other] < delay[one]) | (compute[other] < compute[one]) | ~equal[model[other], model[one]]
+        wins = (delay[other] <= delay[one]) & (compute[other] <= compute[one]) & (strict | (other < one))
+        dominated[one[wins]] = True
+    return dominated
+
+
+def _subsets(member: Bools) -> tuple[Bools, Bools]:
+    """(K, K) masks: blocks of model i are a subset of, and are equal to, those of model k."""
+    shared = member.astype(np.int64) @ member.T.astype(np.int64)
+    count = np.diagonal(shared)
+    return shared == count[:, None], (shared == count[:, None]) & (count[:, None] == count)
+
+
+def _nth_true(mask: Bools, n: int) -> Ints:
+    """Row of the n-th true entry of each column, -1 where there are fewer."""
+    hit = mask & (np.cumsum(mask, axis=0) == n + 1)
+    return np.where(hit.any(axis=0), hit.argmax(axis=0), -1)
+
+
+def _merge_blocks(instance: Instance, options: Options) -> Instance:
+    member = membership(instance)
+    pattern = np.packbits(np.hstack([member.T, instance.cached]), axis=1)
+    _, first, group = np.unique(pattern, axis=0, return_index=True, return_inverse=True)
+    merged = Blocks(size_gb=np.bincount(group, instance.blocks.size_gb))
+    memory = instance.cloudlets.memory_gb
+    # Blocks cached together may exceed the memory together: then no model with them fits, cached or not.
+    cached = instance.cached[first] & (merged.size_gb[:, None] <= memory)
+    at = [np.flatnonzero(column) for column in cached.T]
+    of = [np.flatnonzero(row) for row in member[:, first]]
+    return Instance(
+        blocks=merged,
+        models=instance.models.model_copy(update={"blocks": Ragged.from_lists(of)}),
+        cloudlets=instance.cloudlets.model_copy(update={"cached": Ragged.from_lists(at)}),
+        requests=instance.requests,
+        options=options,
+    )

@@ -1,0 +1,156 @@
+"""Certified lower bounds of the coupled problem by Lagrangian duality (docs/theory_coupled.md, theorem 1).
+
+Assignment, compute and memory rows are relaxed; what is left separates per (cloudlet, family) into problems solved
+exactly as integer ones, with the cut ``sum g x <= G z`` inside. Families too large for that pay by price sharing.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mecpfm.coupled.check import TOLERANCE
+from mecpfm.coupled.structure import Cells, Structure
+from mecpfm.kernels import coupled_dual as kernels
+from mecpfm.kernels.coupled_cut import Work
+
+Floats = NDArray[np.float64]
+CHUNK = 50
+"""Iterations between two looks at the clock."""
+SHARE_SCALE = 3.0
+"""Step of the shares w relative to that of v: found by trial, docs/experiments.md."""
+
+
+@dataclass(frozen=True, eq=False)
+class Dual:
+    """Multipliers and the lower bound (s of delay) they certify."""
+
+    bound: float
+    point: Floats
+    """Prices v (R), mu (C), eta (C) and shares w in one vector."""
+    cut: Floats
+    """Internal price of the cut, one a cell."""
+    iterations: int
+    runtime_s: float
+
+
+def proven(cost: float, bound: float) -> str:
+    """Status of a plan: ``optimal`` when its cost (s) meets the bound up to rounding."""
+    return "optimal" if cost <= bound + TOLERANCE * abs(bound) else "feasible"
+
+
+def free(cells: Cells) -> kernels.Node:
+    """No branching decision at all."""
+    models = np.zeros(len(cells.exact), dtype=np.int64)
+    family = np.tile(np.arange(len(models)), len(cells.capacity_s))
+    np.bitwise_or.at(models, np.repeat(family, np.diff(cells.first_record)), cells.models)
+    none = np.zeros(len(family), dtype=np.int64)
+    return kernels.Node(none, models[family], none.copy())
+
+
+def scratch(cells: Cells) -> Work:
+    """Scratch arrays of the kernels."""
+    longest = int(np.diff(cells.first_record).max(initial=1))
+    models = int(np.bitwise_or.reduce(cells.members[: cells.first_block[-1]], initial=0)).bit_length()
+    return Work(
+        np.empty(longest),
+        np.empty(longest, dtype=np.int64),
+        np.empty(longest, dtype=np.int64),
+        np.empty(longest),
+        np.empty(longest, dtype=np.int64),
+        np.empty(models),
+        np.empty(models),
+        np.empty(1 << models),
+    )
+
+
+def start(cells: Cells) -> Floats:
+    """First multipliers: every request at its least delay without pulling, resources free, blocks shared evenly."""
+    v = cells.remote_s.copy()
+    np.minimum.at(v, cells.request, cells.delay_s)
+    holders = np.diff(cells.first_share_of)
+    shares = np.repeat(cells.pull_s.ravel() / np.maximum(holders, 1), holders)
+    return np.concatenate([v, np.zeros(2 * len(cells.capacity_s)), shares])
+
+
+def scaling(cells: Cells) -> Floats:
+    """Diagonal preconditioner: a price per unit of a resource moves as many requests (blocks) as fill it."""
+    compute, size = cells.compute_s.mean() if len(cells.compute_s) else 1.0, cells.size_gb.mean()
+    mu = 1 / np.maximum(cells.capacity_s * compute, 1e-12)
+    eta = 1 / np.maximum(cells.memory_gb * size, 1e-12)
+    return np.concatenate([np.ones(len(cells.remote_s)), mu, eta, np.full(cells.first_share_of[-1], SHARE_SCALE)])
+
+
+def ceiling(cells: Cells) -> Floats:
+    """Upper bounds of the multipliers: no request is worth more than its remote delay."""
+    rest = 2 * len(cells.capacity_s) + cells.first_share_of[-1]
+    return np.concatenate([cells.remote_s, np.full(rest, np.inf)])
+
+
+def solve(
+    structure: Structure,
+    *,
+    target: float = math.inf,
+    warm: Dual | None = None,
+    node: kernels.Node | None = None,
+    iterations: int = 2_000,
+    theta: float = 1.0,
+    theta_end: float = 1e-3,
+    time_limit: float | None = None,
+) -> Dual:
+    """Maximise the bound; ``target`` is the cost of any known plan (serving all remotely by default)."""
+    began, cells = time.perf_counter(), structure.cells
+    point = start(cells) if warm is None else warm.point.copy()
+    cut = np.zeros(len(cells.first_record) - 1) if warm is None else warm.cut.copy()
+    control = np.array([-np.inf, theta, 0.0])
+    state = kernels.State(point, cut, point.copy(), cut.copy(), np.zeros(len(point)), control)
+    upper = ceiling(cells)
+    target = min(target, float(cells.remote_s.sum()))
+    node, work, scale, done = node or free(cells), scratch(cells), scaling(cells), 0
+    while done < iterations:
+        chunk = min(CHUNK, iterations - done)
+        ran = kernels.ascend(cells, state, node, scale, upper, target, chunk, theta_end, work)
+        done += ran
+        if ran < chunk or (time_limit is not None and time.perf_counter() - began > time_limit):
+            break
+    return Dual(float(control[0]), state.best, state.best_cut, done, time.perf_counter() - began)
+
+
+@dataclass(frozen=True, eq=False)
+class Neighbourhood:
+    """What the subproblems do at the best multipliers (bound, cell values, cut prices) and around them (averages)."""
+
+    bound: float
+    value: Floats
+    cut: Floats
+    open: Floats
+    """How often each cell is open."""
+    used: Floats
+    """Fraction of each sorted option, at most 1 in sum over a request's."""
+
+
+def explore(
+    structure: Structure, dual: Dual, node: kernels.Node | None = None, *, iterations: int = 100, theta: float = 0.05
+) -> Neighbourhood:
+    """Average the subproblems' solutions over small steps that start at the best multipliers.
+
+    The averages approach a solution of the relaxation as steps shrink (Larsson, Patriksson and Stromberg, 1999).
+    """
+    cells = structure.cells
+    point, cut, used = dual.point.copy(), dual.cut.copy(), np.zeros(len(structure.option))
+    slope, value, step, opened = np.empty(len(point)), np.empty(len(cut)), np.zeros(len(point)), np.zeros(len(cut))
+    node, work, scale, upper = node or free(cells), scratch(cells), scaling(cells), ceiling(cells)
+    first = None
+    for _ in range(iterations):
+        bound = kernels.evaluate(cells, point, cut, node, slope, value, used, 1 / iterations, work)
+        first = first or (bound, value.copy(), cut.copy())
+        opened += (value > 0) / iterations
+        kernels.move(point, step, slope, scale, upper, theta * (1.01 * dual.bound - bound))
+    assert first is not None
+    request = np.repeat(cells.request, np.diff(cells.first_option))
+    served = np.bincount(request, used, minlength=len(cells.remote_s))
+    return Neighbourhood(*first, opened, np.asarray(used / np.maximum(served, 1.0)[request]))

@@ -1,0 +1,105 @@
+"""The ILP of the coupled problem and its relaxations, as sparse arrays (docs/coupled_setting.md).
+
+Columns: x (n,) one an option, then x0 (R,) remote, then z (P,) one a pair (block, cloudlet) that some option uses.
+Rows: one choice a request; compute and memory a cloudlet; then, for every request and pair, the linking row
+``sum of the request's options at c whose model contains b <= z_bc``: tighter than a row an option, and fewer.
+The cut ``sum of g x over options at c that use b <= G_c z_bc`` follows from compute and linking for integral x,
+but not for fractional x: it lifts the LP.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+from numpy.typing import NDArray
+
+from mecpfm import solvers
+from mecpfm.coupled.check import REMOTE, assess, assess_fractional
+from mecpfm.coupled.incidence import incidence
+from mecpfm.coupled.instance import Instance
+from mecpfm.errors import LimitError
+from mecpfm.plan import Plan
+from mecpfm.solvers import LinearModel, Solution
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+
+def linear_model(instance: Instance, *, cut: bool = False) -> LinearModel:
+    """The ILP; ``cut`` adds the valid cut, which leaves its optimum as it is. ``.relaxed()`` is the LP."""
+    options, requests, cloudlets = instance.options, instance.requests, instance.cloudlets
+    use = incidence(instance)
+    n, pairs = len(options.request), len(use.block)
+    _, _, sites, count = instance.sizes
+    triples, row = np.unique(options.request[use.entry] * max(pairs, 1) + use.pair, return_inverse=True)
+    links = len(triples)
+
+    def block(values: Floats, rows: Ints, columns: Ints, shape: tuple[int, int]) -> Any:
+        return sp.coo_array((values, (rows, columns)), shape)
+
+    choose = [sp.csr_array((np.ones(n), np.arange(n), instance.first_option), (count, n)), sp.eye_array(count), None]
+    compute = [block(options.compute_s, options.cloudlet, np.arange(n), (sites, n)), None, None]
+    size = instance.blocks.size_gb[use.block]
+    memory = [None, None, block(size, use.cloudlet, np.arange(pairs), (sites, pairs))]
+    opens = block(np.full(links, -1.0), np.arange(links), triples % max(pairs, 1), (links, pairs))
+    link = [block(np.ones(len(row)), row, use.entry, (links, n)), None, opens]
+    blocks = [choose, compute, memory, link]
+    upper = [np.ones(count), cloudlets.compute_s, cloudlets.memory_gb, np.zeros(links)]
+    if cut:
+        limit = sp.diags_array(-cloudlets.compute_s[use.cloudlet], shape=(pairs, pairs))
+        blocks.append([block(options.compute_s[use.entry], use.pair, use.entry, (pairs, n)), None, limit])
+        upper.append(np.zeros(pairs))
+    row_upper = np.concatenate(upper)
+    columns = n + count + pairs
+    return LinearModel(
+        cost=np.concatenate([options.delay_s, requests.remote_delay_s, instance.pull_s[use.block, use.cloudlet]]),
+        rows=sp.block_array(blocks, format="csr"),
+        row_lower=np.concatenate([np.ones(count), np.full(len(row_upper) - count, -np.inf)]),
+        row_upper=row_upper,
+        lower=np.zeros(columns),
+        upper=np.ones(columns),
+        integer=np.ones(columns, dtype=bool),
+    )
+
+
+def choice_of(instance: Instance, x: Floats) -> Ints:
+    """Decision (R,) of an integral solution of the ILP."""
+    n = len(instance.options.request)
+    chosen = np.flatnonzero(x[:n] > 0.5)
+    choice = np.full(instance.sizes[3], REMOTE)
+    choice[instance.options.request[chosen]] = chosen
+    return choice
+
+
+def solve_lp(
+    instance: Instance, *, cut: bool = False, solver: str = "auto", time_limit: float | None = None
+) -> tuple[Plan, Floats]:
+    """LP value as a Plan, and the options' fractions x (n,); the rows hold on average only."""
+    found = solvers.solve(linear_model(instance, cut=cut).relaxed(), solver, time_limit=time_limit)
+    x = _require(found)[: len(instance.options.request)]
+    method = "lp-cut" if cut else "lp"
+    plan = assess_fractional(
+        instance, method, x, cut=cut, bound=found.bound, status=found.status, solver=found.solver,
+        runtime_s=found.runtime_s,
+    )  # fmt: skip
+    return plan, x
+
+
+def solve_ilp(
+    instance: Instance, *, cut: bool = True, solver: str = "auto", seed: int = 0, time_limit: float | None = None
+) -> Plan:
+    """Optimum of the ILP, or the solver's incumbent and bound at the time limit."""
+    found = solvers.solve(linear_model(instance, cut=cut), solver, seed=seed, time_limit=time_limit)
+    return assess(
+        instance, "ilp", choice_of(instance, _require(found)), bound=found.bound, status=found.status, seed=seed,
+        solver=found.solver, runtime_s=found.runtime_s,
+    )  # fmt: skip
+
+
+def _require(found: Solution) -> Floats:
+    """The solution's columns; all requests remote is feasible, so only a limit can leave none."""
+    if found.x is None:
+        raise LimitError(f"{found.solver} found no solution within its limits (status {found.status})")
+    return found.x

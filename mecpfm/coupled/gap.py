@@ -1,0 +1,120 @@
+"""Generalised assignment rounding (Shmoys and Tardos, 1993) of the assignment part, pulls and memory left aside.
+
+The relaxation ``min sum d x, sum_o x + x0 = 1, sum_o g x <= G_c`` ignores which blocks an option needs. Each cloudlet's
+fractions, by falling compute, fill slots of size one; a minimum-cost matching of requests to slots then costs no
+more than the relaxation, and as the largest item of a slot is no larger than the mean of the slot before, loads stay
+below ``G_c + max g <= 2 G_c``.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import scipy.sparse as sp
+from numpy.typing import NDArray
+from scipy.sparse.csgraph import min_weight_full_bipartite_matching
+
+from mecpfm.coupled.check import NEGLIGIBLE, REMOTE
+from mecpfm.coupled.instance import Instance
+from mecpfm.solvers import LinearModel, highs
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+
+def shmoys_tardos(instance: Instance) -> tuple[Ints, float]:
+    """Decision (R,) whose delay without pulls is at most the relaxation's value, s, also returned; load <= 2 G_c.
+
+    Both statements are asserted on every run. Memory and the single compute rows may be broken: repair is the caller's.
+    """
+    option, x, value = _relaxation(instance)
+    edge = np.flatnonzero(x[: len(option)] > NEGLIGIBLE)
+    choice = _match(instance, *_slots(instance, option[edge], x[edge]))
+    _require_theorem(instance, choice, value)
+    return choice, value
+
+
+def _relaxation(instance: Instance) -> tuple[Ints, Floats, float]:
+    """Options that could matter without pulls, LP fractions of them and then of remote (R,), and the LP value."""
+    options, requests, cloudlets = instance.options, instance.requests, instance.cloudlets
+    option = _pareto(instance)
+    n, count, sites = len(option), instance.sizes[3], instance.sizes[2]
+    request, site = options.request[option], options.cloudlet[option]
+    choose = sp.coo_array((np.ones(n), (request, np.arange(n))), (count, n))
+    load = sp.coo_array((options.compute_s[option], (site, np.arange(n))), (sites, n))
+    rows = sp.block_array([[choose, sp.eye_array(count)], [load, None]], format="csr")
+    found = highs.solve(
+        LinearModel(
+            cost=np.concatenate([options.delay_s[option], requests.remote_delay_s]),
+            rows=rows,
+            row_lower=np.concatenate([np.ones(count), np.full(sites, -np.inf)]),
+            row_upper=np.concatenate([np.ones(count), cloudlets.compute_s]),
+            lower=np.zeros(n + count),
+            upper=np.ones(n + count),
+            integer=np.zeros(n + count, dtype=bool),
+        )
+    )
+    assert found.x is not None, "all requests remote is feasible"
+    return option, found.x, found.objective
+
+
+def _pareto(instance: Instance) -> Ints:
+    """Options that fit alone, beat remote, and are not beaten in delay and compute at their own cloudlet."""
+    options, cloudlets = instance.options, instance.cloudlets
+    useful = options.compute_s <= cloudlets.compute_s[options.cloudlet]
+    useful &= options.delay_s < instance.requests.remote_delay_s[options.request]
+    o = np.flatnonzero(useful)
+    group = options.request[o] * instance.sizes[2] + options.cloudlet[o]
+    order = np.lexsort((o, options.compute_s[o], options.delay_s[o], group))
+    o, group = o[order], group[order]
+    # Rank of compute less a step per group: the running minimum restarts with every group.
+    rank = np.unique(options.compute_s[o], return_inverse=True)[1]
+    step = np.unique(group, return_inverse=True)[1] * (len(o) + 1)
+    least = np.minimum.accumulate(rank - step)
+    keep = np.ones(len(o), dtype=bool)
+    keep[1:] = (rank - step)[1:] < least[:-1]
+    return np.sort(o[keep])
+
+
+def _slots(instance: Instance, option: Ints, x: Floats) -> tuple[Ints, Ints]:
+    """Edges (slot, option): slots are numbered across cloudlets, each a unit of fractions by falling compute."""
+    options = instance.options
+    order = np.lexsort((option, -options.compute_s[option], options.cloudlet[option]))
+    option, x = option[order], x[order]
+    site = options.cloudlet[option]
+    end = np.cumsum(x)
+    end -= np.append(0.0, end)[np.searchsorted(site, site)]  # within the cloudlet
+    first = np.floor(end - x + NEGLIGIBLE).astype(np.int64)
+    last = np.floor(np.maximum(end - NEGLIGIBLE, first)).astype(np.int64)
+    number = np.zeros(instance.sizes[2] + 1, dtype=np.int64)
+    np.maximum.at(number, site + 1, last + 1)
+    offset = np.cumsum(number)[site]
+    both = last > first
+    return np.concatenate([offset + first, (offset + last)[both]]), np.concatenate([option, option[both]])
+
+
+def _match(instance: Instance, slot: Ints, option: Ints) -> Ints:
+    """Cheapest assignment of every request to a slot of its own, or to remote."""
+    options, count = instance.options, instance.sizes[3]
+    slots = int(slot.max(initial=-1)) + 1
+    order = np.lexsort((option, options.delay_s[option], slot, options.request[option]))
+    keys, kept = np.unique((options.request[option] * slots + slot)[order], return_index=True)
+    option = option[order][kept]  # the fastest of several options of a request in one slot
+    row = np.concatenate([options.request[option], np.arange(count)])
+    column = np.concatenate([keys % max(slots, 1), slots + np.arange(count)])
+    cost = np.concatenate([options.delay_s[option], instance.requests.remote_delay_s])
+    # A sparse zero means no edge; every request is matched once, so a constant changes nothing.
+    graph = sp.csr_array((cost + 1, (row, column)), (count, slots + count))
+    rows, columns = min_weight_full_bipartite_matching(graph)
+    at_edge = columns < slots
+    choice = np.full(count, REMOTE)
+    choice[rows[at_edge]] = option[np.searchsorted(keys, rows[at_edge] * slots + columns[at_edge])]
+    return choice
+
+
+def _require_theorem(instance: Instance, choice: Ints, value: float) -> None:
+    options, edge = instance.options, choice != REMOTE
+    chosen = choice[edge]
+    cost = options.delay_s[chosen].sum() + instance.requests.remote_delay_s[~edge].sum()
+    assert cost <= value + 1e-6 * max(1.0, value), "Shmoys-Tardos: cost above the relaxation"
+    load = np.bincount(options.cloudlet[chosen], options.compute_s[chosen], instance.sizes[2])
+    assert (load <= 2 * instance.cloudlets.compute_s + 1e-6).all(), "Shmoys-Tardos: load above twice the capacity"

@@ -1,0 +1,160 @@
+"""Instance of the coupled problem and its file schema ``mecpfm.coupled/1`` (docs/coupled_setting.md).
+
+Letters: B parameter blocks, K models, C cloudlets, R requests, n options. An option is one way to serve a request at
+the edge: a model at a cloudlet. Every request can also go to the remote data centre. JSON or .npz, by the suffix.
+"""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import Annotated, ClassVar, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import model_validator
+
+from mecpfm.records import (
+    FloatArray,
+    IntArray,
+    OptionalFloatArray,
+    OptionalIntArray,
+    OptionalNames,
+    Ragged,
+    RaggedArray,
+    Range,
+    Record,
+    RootRecord,
+    Shape,
+)
+
+
+class Blocks(Record):
+    """Parameter blocks: the unit that is pulled and stored, once per cloudlet whoever uses it."""
+
+    size_gb: Annotated[FloatArray, Shape("B"), Range(ge=0)]
+    name: Annotated[OptionalNames, Shape("B")] = None
+
+
+class Models(Record):
+    """Fine-tuned models; ``blocks[k]`` lists what model k consists of. ``family`` and ``name`` serve pictures only."""
+
+    blocks: Annotated[RaggedArray, Shape("K"), Range(ge=0)]
+    family: Annotated[OptionalIntArray, Shape("K"), Range(ge=0)] = None
+    name: Annotated[OptionalNames, Shape("K")] = None
+
+
+class Cloudlets(Record):
+    """Edge sites, arrays of shape (C,).
+
+    ``compute_s`` is GPU time in the period; ``pull_s_per_gb`` the time to pull one GB from the nearest holder;
+    ``cached[c]`` the blocks that cloudlet c holds already: they cost no pull there, but memory if used.
+    """
+
+    memory_gb: Annotated[FloatArray, Shape("C"), Range(ge=0)]
+    compute_s: Annotated[FloatArray, Shape("C"), Range(ge=0)]
+    pull_s_per_gb: Annotated[FloatArray, Shape("C"), Range(ge=0)]
+    cached: Annotated[RaggedArray, Shape("C"), Range(ge=0)]
+    name: Annotated[OptionalNames, Shape("C")] = None
+    longitude_deg: Annotated[OptionalFloatArray, Shape("C"), Range(ge=-180, le=180)] = None
+    latitude_deg: Annotated[OptionalFloatArray, Shape("C"), Range(ge=-90, le=90)] = None
+
+
+class Requests(Record):
+    """Inference requests, arrays of shape (R,): delay and accuracy of the remote data centre, always available."""
+
+    remote_delay_s: Annotated[FloatArray, Shape("R"), Range(ge=0)]
+    remote_accuracy: Annotated[FloatArray, Shape("R"), Range(ge=0, le=1)]
+    longitude_deg: Annotated[OptionalFloatArray, Shape("R"), Range(ge=-180, le=180)] = None
+    latitude_deg: Annotated[OptionalFloatArray, Shape("R"), Range(ge=-90, le=90)] = None
+
+
+class Options(Record):
+    """Ways to serve requests at the edge, arrays of shape (n,), sorted by request; delay excludes pulling."""
+
+    request: Annotated[IntArray, Shape("n"), Range(ge=0)]
+    model: Annotated[IntArray, Shape("n"), Range(ge=0)]
+    cloudlet: Annotated[IntArray, Shape("n"), Range(ge=0)]
+    delay_s: Annotated[FloatArray, Shape("n"), Range(ge=0)]
+    compute_s: Annotated[FloatArray, Shape("n"), Range(ge=0)]
+    accuracy: Annotated[FloatArray, Shape("n"), Range(ge=0, le=1)]
+
+
+class Instance(RootRecord):
+    """One problem: blocks, the models made of them, cloudlets, requests and their options."""
+
+    file_schema: ClassVar[str] = "mecpfm.coupled/1"
+
+    blocks: Blocks
+    models: Models
+    cloudlets: Cloudlets
+    requests: Requests
+    options: Options
+
+    @property
+    def sizes(self) -> tuple[int, int, int, int]:
+        """(B, K, C, R): numbers of blocks, models, cloudlets and requests."""
+        return (
+            len(self.blocks.size_gb),
+            len(self.models.blocks),
+            len(self.cloudlets.memory_gb),
+            len(self.requests.remote_delay_s),
+        )
+
+    @cached_property
+    def first_option(self) -> NDArray[np.int64]:
+        """Options of request r are ``first_option[r]`` to ``first_option[r + 1]``; shape (R + 1,)."""
+        return np.searchsorted(self.options.request, np.arange(self.sizes[3] + 1)).astype(np.int64)
+
+    @cached_property
+    def cached(self) -> NDArray[np.bool_]:
+        """Whether block b is at cloudlet c already, shape (B, C)."""
+        mask = np.zeros((self.sizes[0], self.sizes[2]), dtype=bool)
+        at = self.cloudlets.cached
+        mask[at.indices, np.repeat(np.arange(len(at)), np.diff(at.indptr))] = True
+        return mask
+
+    @cached_property
+    def pull_s(self) -> NDArray[np.float64]:
+        """Time to pull block b to cloudlet c, s, shape (B, C); 0 where it is cached."""
+        return np.where(self.cached, 0.0, np.outer(self.blocks.size_gb, self.cloudlets.pull_s_per_gb))
+
+    @model_validator(mode="after")
+    def _contradictions(self) -> Self:
+        blocks, models, cloudlets, requests = self.sizes
+        if not all(self.sizes):
+            raise ValueError("blocks, models, cloudlets and requests must not be empty")
+        _below("models.blocks", self.models.blocks, blocks, "B")
+        _below("cloudlets.cached", self.cloudlets.cached, blocks, "B")
+        _below("options.request", self.options.request, requests, "R")
+        _below("options.model", self.options.model, models, "K")
+        _below("options.cloudlet", self.options.cloudlet, cloudlets, "C")
+        self._check_options()
+        self._check_cached()
+        return self
+
+    def _check_options(self) -> None:
+        request, model = self.options.request, self.options.model
+        if (bad := np.flatnonzero(request[1:] < request[:-1])).size:
+            i = int(bad[0]) + 1
+            raise ValueError(f"options.request[{i}] is {request[i]} after {request[i - 1]}; must not decrease")
+        empty = np.diff(self.models.blocks.indptr) == 0
+        if empty.any() and (bad := np.flatnonzero(empty[model])).size:
+            raise ValueError(f"options.model[{bad[0]}] names model {model[bad[0]]}, which has no blocks")
+
+    def _check_cached(self) -> None:
+        at, size, memory = self.cloudlets.cached, self.blocks.size_gb, self.cloudlets.memory_gb
+        row = np.repeat(np.arange(len(at)), np.diff(at.indptr))
+        if (bad := np.flatnonzero(size[at.indices] > memory[row])).size:
+            c, b = int(row[bad[0]]), int(at.indices[bad[0]])
+            raise ValueError(
+                f"cloudlets.cached[{c}] holds block {b} of {size[b]:g} GB; cloudlets.memory_gb[{c}] is {memory[c]:g}"
+            )
+
+
+def _below(name: str, values: NDArray[np.int64] | Ragged, limit: int, letter: str) -> None:
+    flat = values.indices if isinstance(values, Ragged) else values
+    if not flat.size or flat.max() < limit:
+        return
+    i = int(np.flatnonzero(flat >= limit)[0])
+    row = int(np.searchsorted(values.indptr, i, side="right")) - 1 if isinstance(values, Ragged) else i
+    raise ValueError(f"{name}[{row}] is {flat[i]}; must be < {letter} = {limit}")

@@ -1,0 +1,198 @@
+"""Anytime local search: ruin and recreate guided by the dual's prices (docs/experiments.md).
+
+The incumbent never gets worse; the same seed, start and number of iterations give the same plan bit by bit.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import scipy.sparse
+from numpy.typing import NDArray
+
+from mecpfm.coupled.check import assess
+from mecpfm.coupled.dual import Dual, proven, scratch
+from mecpfm.coupled.dual import solve as solve_dual
+from mecpfm.coupled.instance import Instance
+from mecpfm.coupled.structure import Structure, build
+from mecpfm.kernels import coupled_polish as kernels
+from mecpfm.kernels import coupled_state as states
+from mecpfm.kernels.coupled_cut import Work
+from mecpfm.kernels.coupled_star import MAX_ENUMERATED
+from mecpfm.plan import Plan
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+CHUNK = 25
+"""Iterations between two looks at the clock; also the steps of the temperature."""
+TOUCHED = 6
+EJECTIONS = 30
+NEIGHBOURS = 8
+HOT, COLD = 1.0, 0.03
+"""First and last temperature relative to the mean delay of a request in the dual bound."""
+Progress = Callable[[int, float], None]
+
+
+@dataclass(frozen=True, eq=False)
+class Polished:
+    """Best decision found, as instance options (R,) or -1, its cost (s) and the iterations done."""
+
+    choice: Ints
+    cost: float
+    iterations: int
+
+
+def moves(structure: Structure) -> states.Moves:
+    """Indices that the search needs beside the cells."""
+    cells, blocks = structure.cells, structure.blocks
+    record = np.repeat(np.arange(len(cells.request)), np.diff(cells.first_option))
+    cell = np.repeat(np.arange(len(cells.first_record) - 1), np.diff(cells.first_record))
+    by_request = np.argsort(cells.request, kind="stable")
+    at = np.arange(len(cells.remote_s) + 1)
+    of_block = blocks.T.tocsr()
+    owner = scipy.sparse.csr_array(
+        (np.left_shift(1, structure.rank), (structure.family, np.arange(len(structure.family)))),
+        shape=(len(cells.exact), len(structure.family)),
+    )
+    members = (owner @ (blocks != 0).astype(np.int64)).tocsr()
+    return states.Moves(
+        record=record,
+        model=structure.model,
+        cell=cell,
+        first_of_request=np.searchsorted(cells.request[by_request], at).astype(np.int64),
+        of_request=by_request,
+        first_block=blocks.indptr.astype(np.int64),
+        block=blocks.indices.astype(np.int64),
+        first_model=of_block.indptr.astype(np.int64),
+        of_block=of_block.indices.astype(np.int64),
+        rank=structure.rank,
+        family=structure.family,
+        first_member=members.indptr.astype(np.int64),
+        member_block=members.indices.astype(np.int64),
+        member_mask=members.data.astype(np.int64),
+        models=np.bincount(structure.family, minlength=len(cells.exact)),
+        near=_neighbours(cells.request, cell // len(cells.exact), len(cells.remote_s), len(cells.capacity_s)),
+    )
+
+
+def _neighbours(request: Ints, cloudlet: Ints, requests: int, cloudlets: int) -> Ints:
+    """Cloudlets that share most requests with each cloudlet, itself first, shape (C, up to 1 + NEIGHBOURS)."""
+    reach = scipy.sparse.csr_array((np.ones(len(request)), (request, cloudlet)), shape=(requests, cloudlets))
+    reach.data[:] = 1
+    common = (reach.T @ reach).toarray()
+    np.fill_diagonal(common, np.inf)
+    # a copy: a strided view would be another type to Numba, and the search compiled twice
+    return np.argsort(-common, axis=1, kind="stable")[:, : 1 + NEIGHBOURS].copy()
+
+
+def fresh(structure: Structure) -> states.State:
+    """State with every request remote, to be set by ``restart``."""
+    cells, (models, blocks) = structure.cells, structure.blocks.shape
+    cloudlets = len(cells.capacity_s)
+    return states.State(
+        np.full(len(cells.remote_s), -1),
+        np.zeros((cloudlets, blocks), dtype=np.int64),
+        np.zeros((cloudlets, models), dtype=np.int64),
+        np.zeros(len(cells.first_record) - 1, dtype=np.int64),
+        np.zeros(cloudlets),
+        np.zeros(cloudlets),
+        np.zeros(1),
+    )
+
+
+def workspace(structure: Structure) -> Work:
+    """Scratch arrays for families of any size: the search enumerates at most ``MAX_ENUMERATED`` of their models."""
+    work = scratch(structure.cells)
+    models = int(np.bincount(structure.family).max())
+    table = np.empty(1 << min(models, MAX_ENUMERATED))
+    return work._replace(reach=np.empty(models), own=np.empty(models), table=table)
+
+
+def sorted_choice(structure: Structure, choice: Ints) -> Ints:
+    """Instance options, or -1, as sorted options; options that were left out as useless become -1."""
+    place = np.full(max(int(structure.option.max(initial=-1)), int(choice.max(initial=-1))) + 2, -1)
+    place[structure.option] = np.arange(len(structure.option))
+    return np.where(choice < 0, -1, place[choice])
+
+
+def guide(structure: Structure, dual: Dual) -> Floats:
+    """Prices that steer the search: of requests (R) and of compute (C), the dearest cut of a cloudlet included."""
+    requests, cloudlets = len(structure.cells.remote_s), len(structure.cells.capacity_s)
+    compute = dual.point[requests : requests + cloudlets] + dual.cut.reshape(cloudlets, -1).max(axis=1)
+    return np.concatenate([dual.point[:requests], compute])
+
+
+def improve(
+    structure: Structure,
+    dual: Dual,
+    choice: Ints | None = None,
+    *,
+    iterations: int = 10_000,
+    time_limit: float | None = None,
+    seed: int = 0,
+    progress: Progress | None = None,
+) -> Polished:
+    """Polish a decision (instance options, all remote by default) until the budget ends or it meets the bound.
+
+    Ctrl-C ends the search early with the best plan so far.
+    """
+    began, cells, index = time.perf_counter(), structure.cells, moves(structure)
+    requests = len(cells.remote_s)
+    state, work, random = fresh(structure), workspace(structure), np.random.default_rng(seed)
+    journal, price = kernels.empty_journal(requests), guide(structure, dual)
+    first = np.full(requests, -1) if choice is None else sorted_choice(structure, choice)
+    states.restart(cells, index, state, first)
+    if choice is None:
+        everywhere = random.permutation(len(cells.capacity_s))
+        value, mu = np.empty(requests), np.empty(len(cells.capacity_s))
+        kernels.rebuild(cells, index, state, journal, random, everywhere, price, value, mu, work)
+    best, found, least, done = state.choice.copy(), state.choice.copy(), float(state.cost[0]), 0
+    mean = max(dual.bound, 1e-9) / requests
+    most = min(TOUCHED, len(cells.capacity_s))
+    try:
+        while done < iterations and proven(least, dual.bound) == "feasible":
+            share = done / iterations
+            if time_limit is not None:
+                share = max(share, (time.perf_counter() - began) / time_limit)
+                if share >= 1:
+                    break
+            heat = mean * HOT * (COLD / HOT) ** share
+            chunk = min(CHUNK, iterations - done)
+            cost = kernels.anneal(cells, index, state, best, journal, random, price, heat, chunk, EJECTIONS, most, work)
+            done += chunk
+            if cost < least:
+                least, found[:] = cost, best
+            states.restart(cells, index, state, state.choice.copy())  # sums anew: no drift
+            if progress:
+                progress(done, least)
+    except KeyboardInterrupt:
+        pass
+    return Polished(np.append(structure.option, -1)[found], least, done)
+
+
+def solve(
+    instance: Instance,
+    *,
+    iterations: int = 20_000,
+    time_limit: float | None = None,
+    seed: int = 0,
+    progress: Progress | None = None,
+) -> tuple[Plan, Dual]:
+    """Default method: bound, then local search; the plan carries the bound, the Dual its certificate.
+
+    ``progress(iterations, cost)`` is called after every chunk. Under a time limit the number of iterations, and with
+    it the plan, depends on the machine.
+    """
+    began = time.perf_counter()
+    structure = build(instance)
+    dual = solve_dual(structure, time_limit=None if time_limit is None else time_limit / 2)
+    left = None if time_limit is None else time_limit - (time.perf_counter() - began)
+    found = improve(structure, dual, iterations=iterations, time_limit=left, seed=seed, progress=progress)
+    plan = assess(
+        instance, "polish", found.choice, bound=dual.bound, status=proven(found.cost, dual.bound), seed=seed,
+        runtime_s=time.perf_counter() - began,
+    )  # fmt: skip
+    return plan, dual

@@ -1,0 +1,123 @@
+"""Randomized rounding of a fractional assignment: independent, coupled and nested (docs/theory_coupled.md).
+
+The fractions come from HiGHS's LP with the cut where it is small, else from averaging the dual's subproblems.
+A rounding is repaired to strict feasibility: what no longer fits is inserted where it is cheapest, or goes remote.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mecpfm.coupled import polish
+from mecpfm.coupled.check import assess
+from mecpfm.coupled.compress import compress
+from mecpfm.coupled.dual import Dual, explore, proven
+from mecpfm.coupled.dual import solve as solve_dual
+from mecpfm.coupled.formulation import solve_lp
+from mecpfm.coupled.instance import Instance
+from mecpfm.coupled.structure import Structure, build
+from mecpfm.kernels import coupled_rounding as kernels
+from mecpfm.kernels import coupled_state as states
+from mecpfm.plan import Plan
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+LP_OPTIONS = 4_000
+"""Largest number of options for which the explicit LP is solved."""
+Rounding = Callable[[Structure, Floats, np.random.Generator], Ints]
+
+
+def fractions(instance: Instance, structure: Structure, dual: Dual) -> tuple[Floats, str]:
+    """Fraction x of each sorted option, at most 1 in sum over a request's, and where it comes from."""
+    if len(structure.option) > LP_OPTIONS:
+        return explore(structure, dual, iterations=200).used, "dual average"
+    small = compress(instance)
+    plan, x = solve_lp(small.instance, cut=True, solver="highs")
+    full = np.zeros(len(instance.options.request))
+    full[small.option] = np.clip(x, 0, 1)
+    return within_one(structure, full[structure.option]), plan.solver
+
+
+def within_one(structure: Structure, x: Floats) -> Floats:
+    """Scale the fractions of every request whose sum exceeds 1; the rest is the remote fraction."""
+    request = owner(structure)
+    total = np.bincount(request, x, minlength=len(structure.cells.remote_s))
+    return np.asarray(x / np.maximum(total, 1.0)[request])
+
+
+def owner(structure: Structure) -> Ints:
+    """Request of each sorted option."""
+    return np.repeat(structure.cells.request, np.diff(structure.cells.first_option))
+
+
+def labels(structure: Structure) -> Ints:
+    """Label (model, cloudlet) of each sorted option: ``cloudlet * K + model``."""
+    cells = structure.cells
+    cell = np.repeat(np.arange(len(cells.first_record) - 1), np.diff(cells.first_option[cells.first_record]))
+    return cell // len(cells.exact) * len(structure.family) + structure.model
+
+
+def independent(structure: Structure, x: Floats, random: np.random.Generator) -> Ints:
+    """Every request draws one of its options, or remote, by its fractions: Raghavan and Thompson."""
+    request = owner(structure)
+    order = np.argsort(request, kind="stable")
+    rising = np.cumsum(x[order])
+    first = np.searchsorted(request[order], np.arange(len(structure.cells.remote_s) + 1))
+    before = np.append(0.0, rising)[first]
+    drawn = np.searchsorted(rising, before[:-1] + random.random(len(first) - 1), side="right")
+    return np.where(drawn < first[1:], np.append(order, -1)[drawn], -1)
+
+
+def coupled(structure: Structure, x: Floats, random: np.random.Generator) -> Ints:
+    """Requests join drawn labels together, above one threshold: Kleinberg and Tardos, theorem 4."""
+    label = labels(structure)
+    order = np.argsort(label, kind="stable")
+    order = order[x[order] > 0]
+    first = np.append(np.flatnonzero(np.diff(label[order], prepend=-1)), len(order))
+    return np.asarray(kernels.round_coupled(first, order, owner(structure), x, len(structure.cells.remote_s), random))
+
+
+def nested(structure: Structure, x: Floats, random: np.random.Generator) -> Ints:
+    """One threshold a cloudlet opens models; every request takes the fastest open option: theorem 5."""
+    label, cells = labels(structure), structure.cells
+    height = np.zeros(len(cells.capacity_s) * len(structure.family))
+    np.maximum.at(height, label, x)
+    theta = np.repeat(random.random(len(cells.capacity_s)), len(structure.family))
+    opened = np.flatnonzero((height > theta)[label])
+    delay, request = np.repeat(cells.delay_s, np.diff(cells.first_option))[opened], owner(structure)[opened]
+    order = np.lexsort((opened, delay, request))
+    served, where = np.unique(request[order], return_index=True)
+    choice = np.full(len(cells.remote_s), -1)
+    choice[served] = opened[order[where]]
+    return choice
+
+
+ROUNDINGS: dict[str, Rounding] = {"independent": independent, "coupled": coupled, "nested": nested}
+
+
+def solve(instance: Instance, kind: str, *, draws: int = 20, seed: int = 0) -> Plan:
+    """Best of ``draws`` repaired roundings; ``kind`` is a key of ``ROUNDINGS``."""
+    began = time.perf_counter()
+    structure = build(instance)
+    dual = solve_dual(structure)
+    x, source = fractions(instance, structure, dual)
+    random, index, state = np.random.default_rng(seed), polish.moves(structure), polish.fresh(structure)
+    best, least = np.full(len(structure.cells.remote_s), -1), float(structure.cells.remote_s.sum())
+    for _ in range(draws):
+        repair(structure, index, state, ROUNDINGS[kind](structure, x, random))
+        if state.cost[0] < least:
+            least, best = float(state.cost[0]), state.choice.copy()
+    return assess(
+        instance, f"rounding-{kind}", np.append(structure.option, -1)[best], bound=dual.bound,
+        status=proven(least, dual.bound), seed=seed, solver=source, runtime_s=time.perf_counter() - began,
+    )  # fmt: skip
+
+
+def repair(structure: Structure, index: states.Moves, state: states.State, choice: Ints) -> None:
+    """Set the state to a decision, keep what fits in order of request, insert the rest where it is cheapest."""
+    states.restart(structure.cells, index, state, choice)
+    states.insert_all(structure.cells, index, state, np.argsort(-structure.cells.remote_s, kind="stable"))

@@ -1,0 +1,98 @@
+"""Files that are read whole or refused in one line, and written whole or not at all."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import tempfile
+import zipfile
+import zlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mecpfm.errors import InputError
+
+HEAD = 4096
+"""Bytes of a JSON file in which the schema usually stands."""
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Read one JSON object; InputError when the file is absent, truncated, not UTF-8 or not an object."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror})") from None
+    except UnicodeDecodeError:
+        raise InputError(f"{path}: is not UTF-8 text") from None
+    except RecursionError:
+        raise InputError(f"{path}: is not usable JSON (nested too deeply)") from None
+    except ValueError as error:
+        raise InputError(f"{path}: is not valid JSON ({error})") from None
+    if not isinstance(content, dict):
+        raise InputError(f"{path}: must hold a JSON object")
+    return content
+
+
+def read_npz(path: Path) -> dict[str, Any]:
+    """Read an archive of arrays and nest its dotted keys; InputError when absent, damaged or holding objects."""
+    nested: dict[str, Any] = {}
+    try:
+        with zipfile.ZipFile(path):  # np.load would also take, and unpickle, other formats
+            archive = np.load(path, allow_pickle=False)
+        with archive:
+            for key in archive.files:
+                *groups, last = key.split(".")
+                place = nested
+                for group in groups:
+                    place = place.setdefault(group, {})
+                place[last] = archive[key]
+                place[last].flags.writeable = False
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror})") from None
+    except (ValueError, TypeError, AttributeError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        raise InputError(f"{path}: is not a usable .npz archive ({error})") from None
+    return nested
+
+
+def schema_of(path: Path) -> str:
+    """Schema that a file states, or "": a look at its head, or at one array of an archive, where that is enough."""
+    if path.suffix == ".npz":
+        return _npz_schema(path)
+    try:
+        with path.open("rb") as stream:
+            head = re.match(rb'\s*\{\s*"schema"\s*:\s*"([^"\\]*)"', stream.read(HEAD))
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror})") from None
+    return head.group(1).decode(errors="replace") if head else str(read_json(path).get("schema", ""))
+
+
+def _npz_schema(path: Path) -> str:
+    try:
+        with zipfile.ZipFile(path) as archive, archive.open("schema.npy") as member:
+            return str(np.lib.format.read_array(member, allow_pickle=False))
+    except KeyError:
+        return ""
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror})") from None
+    except (ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        raise InputError(f"{path}: is not a usable .npz archive ({error})") from None
+
+
+def write_atomic(path: Path, content: bytes) -> None:
+    """Write so that a reader, or an interrupted run, sees the old file or the new one, never half of it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    temporary = Path(name)
+    try:
+        with os.fdopen(handle, "wb") as stream:
+            stream.write(content)
+        umask = os.umask(0)
+        os.umask(umask)
+        temporary.chmod(0o666 & ~umask)
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise

@@ -1,0 +1,158 @@
+"""One (cloudlet, family) subproblem of the dual: which models to open, whom to serve, at an internal compute price.
+
+Maximise gains of served requests minus prices of opened blocks, with the compute row of the cloudlet (the valid cut
+``sum g x <= G z``) priced by lambda inside: docs/theory_coupled.md, theorem 2.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from mecpfm.kernels._jit import kernel
+from mecpfm.kernels.coupled_sets import best_set
+
+Array = Any  # a NumPy array; Numba infers dtype and rank at the first call
+CUT_STEPS = 12
+CUT_GROWTH = 2.5
+CUT_NUDGE = 1.2
+CUT_TOLERANCE = 1e-6
+
+
+class Work(NamedTuple):
+    """Scratch arrays: records of the largest cell, n models of the largest family (reach, own), 2^n sets."""
+
+    gain: Array
+    place: Array
+    mask: Array
+    weight: Array
+    served: Array
+    reach: Array
+    own: Array
+    table: Array
+
+
+class Problem(NamedTuple):
+    """One cell: blocks as masks of models, their prices, compute capacity, models that may and that must be open."""
+
+    members: Array
+    cost: Array
+    capacity: float
+    allowed: int
+    must: int
+    opened: bool
+
+
+@kernel
+def gather(cells: Any, j: int, point: Array, mu: float, allowed: int, work: Any) -> int:
+    """Collect records of cell j that gain something at compute price mu: their gains and indices; returns how many."""
+    count = 0
+    for i in range(cells.first_record[j], cells.first_record[j + 1]):
+        a = point[cells.request[i]] - cells.delay_s[i] - mu * cells.compute_s[i]
+        if a > 0 and cells.models[i] & allowed:
+            work.gain[count] = a
+            work.place[count] = i
+            count += 1
+    return count
+
+
+@kernel
+def layers(cells: Any, lam: float, count: int, work: Any) -> int:
+    """Write the gains, at a further compute price, as a coverage function of the open set S of models.
+
+    The value of a request is max over its records that S meets; with records in descending order of gain that is
+    sum_i (a_i - a_{i+1}) [S meets records 1..i], one (mask, weight) pair each. Returns how many pairs.
+    """
+    mask, weight = work.mask, work.weight
+    n, i = 0, 0
+    while i < count:
+        first, request = n, cells.request[work.place[i]]
+        while i < count and cells.request[work.place[i]] == request:
+            a = work.gain[i] - lam * cells.compute_s[work.place[i]]
+            if a > 0:
+                j = n
+                while j > first and weight[j - 1] < a:
+                    weight[j], mask[j] = weight[j - 1], mask[j - 1]
+                    j -= 1
+                weight[j], mask[j] = a, cells.models[work.place[i]]
+                n += 1
+            i += 1
+        for j in range(first + 1, n):
+            mask[j] |= mask[j - 1]
+            weight[j - 1] -= weight[j]
+    return n
+
+
+@kernel
+def serve(cells: Any, chosen: int, lam: float, count: int, work: Any) -> tuple[int, float]:
+    """Write the best record of every request that set ``chosen`` serves at a gain; how many, and their compute."""
+    n, i, load = 0, 0, 0.0
+    while i < count:
+        request = cells.request[work.place[i]]
+        best, top = -1, 0.0
+        while i < count and cells.request[work.place[i]] == request:
+            a = work.gain[i] - lam * cells.compute_s[work.place[i]]
+            if a > top and cells.models[work.place[i]] & chosen:
+                best, top = work.place[i], a
+            i += 1
+        if best >= 0:
+            work.served[n] = best
+            load += cells.compute_s[best]
+            n += 1
+    return n, load
+
+
+@kernel
+def probe(cells: Any, lam: float, problem: Any, count: int, work: Any) -> tuple[float, float, float, int]:
+    """One value of ``lambda G + max_S(gain - price)``: (lambda, value, slope, S); the slope is G minus compute used."""
+    n = layers(cells, lam, count, work)
+    value, chosen = best_set(
+        problem.members,
+        problem.cost,
+        problem.allowed,
+        problem.must,
+        work.mask,
+        work.weight,
+        n,
+        work.reach,
+        work.own,
+        work.table,
+    )
+    _, load = serve(cells, chosen, lam, count, work)
+    return lam, value + lam * problem.capacity, problem.capacity - load, chosen
+
+
+@kernel
+def solve_cell(cells: Any, problem: Any, start: float, count: int, work: Any) -> tuple[float, float, Any, Any, float]:
+    """Minimise over the internal price lambda of the cut, a convex piecewise linear function, by its tangents.
+
+    Returns the best value and its lambda (any lambda >= 0 is valid), the two points that bracket the minimum and the
+    weight of the first: their mixture uses the capacity exactly. Stops early when the cell is closed for certain.
+    """
+    low, high = (0.0, np.inf, 0.0, 0), (0.0, np.inf, -1.0, 0)
+    best, lam, guess = np.inf, 0.0, start
+    for step in range(CUT_STEPS):
+        point = probe(cells, guess, problem, count, work)
+        if point[1] < best:
+            best, lam = point[1], point[0]
+        if point[2] >= 0:
+            high = point
+        else:
+            low = point
+        if (guess == 0 and point[2] >= 0) or (best <= 0 and not problem.opened):
+            return best, lam, point, point, 1.0
+        if high[2] < 0:  # too cheap so far
+            first = 0.25 * work.gain[:count].sum() / (problem.capacity - low[2])
+            guess = first if guess == 0 else guess * (CUT_NUDGE if step == 0 else CUT_GROWTH)
+        elif low[2] >= 0:  # too dear so far
+            guess = guess / CUT_NUDGE if step == 0 else 0.0
+        else:
+            guess = (low[1] - low[2] * low[0] - high[1] + high[2] * high[0]) / (high[2] - low[2])
+            if low[1] + low[2] * (guess - low[0]) >= best - CUT_TOLERANCE * abs(best):
+                break
+    if high[2] < 0:
+        return best, lam, low, low, 1.0
+    if low[2] >= 0:
+        return best, lam, high, high, 1.0
+    return best, lam, low, high, high[2] / (high[2] - low[2])

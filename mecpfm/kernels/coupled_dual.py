@@ -1,0 +1,242 @@
+"""Lagrangian dual of the coupled problem: exact integer subproblem per (cloudlet, family), subgradient ascent.
+
+``point`` is one vector: request prices v (R), compute prices mu (C), memory prices eta (C), shares w (W). Derivation
+and proof of validity: docs/theory_coupled.md, theorem 1.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from mecpfm.kernels._jit import kernel
+from mecpfm.kernels.coupled_cut import Problem, gather, serve, solve_cell
+
+Array = Any  # a NumPy array; Numba infers dtype and rank at the first call
+IDLE = 15
+SHRINK = 0.7
+MEMORY = 0.9
+IMPROVEMENT = 1e-6
+LEVEL = 0.05
+FLOOR = 0.01
+
+
+class Node(NamedTuple):
+    """Branching decisions, one entry a cell."""
+
+    state: Array
+    """-1 closed, 0 free, 1 forced open (some model of the family is used)."""
+    allowed: Array
+    forced: Array
+    """Masks of models that may, and that must, be open."""
+
+
+@kernel
+def account(
+    cells: Any,
+    c: int,
+    f: int,
+    found: Any,
+    share: float,
+    count: int,
+    slope: Array,
+    used: Array,
+    amount: float,
+    work: Any,
+) -> None:
+    """Add ``share`` of one solution of a cell to the supergradient and, times ``amount``, to ``used`` per option."""
+    requests, cloudlets = len(cells.remote_s), len(cells.capacity_s)
+    lam, chosen = found[0], found[3]
+    n, load = serve(cells, chosen, lam, count, work)
+    for i in range(n):
+        slope[cells.request[work.served[i]]] -= share
+    slope[requests + c] += share * load
+    for b in range(cells.first_block[f], cells.first_block[f + 1]):
+        if cells.members[b] & chosen:
+            slope[requests + cloudlets + c] += share * cells.size_gb[b]
+    if amount > 0:
+        for i in range(n):
+            used[first_open(cells, work.served[i], chosen)] += share * amount
+
+
+@kernel
+def first_open(cells: Any, record: int, chosen: int) -> Any:
+    """Sorted option of a record that uses its lowest model in ``chosen``."""
+    met = cells.models[record] & chosen
+    before = cells.models[record] & ((met & -met) - 1)
+    option = cells.first_option[record]
+    while before:
+        before &= before - 1
+        option += 1
+    return option
+
+
+@kernel
+def common_price(members: Array, cost: Array, allowed: int) -> float:
+    """Price of the blocks that every allowed model needs."""
+    total = 0.0
+    for b in range(len(members)):
+        if members[b] & allowed == allowed:
+            total += cost[b]
+    return total
+
+
+@kernel
+def exact_cell(
+    cells: Any, j: int, point: Array, cut: Array, node: Any, slope: Array, used: Array, amount: float, work: Any
+) -> Any:
+    """Value of cell j of an exact family; if positive, or forced open, its solution enters the supergradient."""
+    requests, cloudlets = len(cells.remote_s), len(cells.capacity_s)
+    c, f = j // len(cells.exact), j % len(cells.exact)
+    mu, eta = point[requests + c], point[requests + cloudlets + c]
+    allowed, opened = node.allowed[j], node.state[j] == 1
+    count = gather(cells, j, point, mu, allowed, work)
+    first, end = cells.first_block[f], cells.first_block[f + 1]
+    members, cost = cells.members[first:end], cells.pull_s[c, first:end] + eta * cells.size_gb[first:end]
+    value = work.gain[:count].sum() - common_price(members, cost, allowed)
+    if value <= 0 and not opened:
+        cut[j] = 0.0  # closed without a cut; what the price was before would not close it
+        return value
+    problem = Problem(members, cost, cells.capacity_s[c], allowed, node.forced[j], opened)
+    value, cut[j], low, high, share = solve_cell(cells, problem, cut[j], count, work)
+    if value > 0 or opened:
+        for found, part in ((low, share), (high, 1 - share)):
+            if part > 0:
+                account(cells, c, f, found, part, count, slope, used, amount, work)
+    return value
+
+
+@kernel
+def relaxed_cell(cells: Any, j: int, point: Array, allowed: int, slope: Array, used: Array, amount: float) -> float:
+    """Total gain of cell j of a relaxed family at the prices w its requests pay; adds to the supergradient."""
+    requests, cloudlets = len(cells.remote_s), len(cells.capacity_s)
+    c, shares = j // len(cells.exact), requests + 2 * cloudlets
+    total, i, end = 0.0, cells.first_record[j], cells.first_record[j + 1]
+    while i < end:
+        request = cells.request[i]
+        best, top = -1, 0.0
+        while i < end and cells.request[i] == request:
+            a = point[request] - cells.delay_s[i] - point[requests + c] * cells.compute_s[i]
+            for e in range(cells.first_share[i], cells.first_share[i + 1]):
+                a -= point[shares + cells.share[e]]
+            if a > top and cells.models[i] & allowed:
+                best, top = i, a
+            i += 1
+        if best >= 0:
+            total += top
+            slope[request] -= 1.0
+            slope[requests + c] += cells.compute_s[best]
+            for e in range(cells.first_share[best], cells.first_share[best + 1]):
+                slope[shares + cells.share[e]] += 1.0
+            if amount > 0:
+                used[cells.first_option[best]] += amount
+    return total
+
+
+@kernel
+def overpaid(cells: Any, point: Array, slope: Array) -> float:
+    """Excess of the shares paid for a block over its price, summed over cloudlets and blocks of relaxed families."""
+    requests, cloudlets, blocks = len(cells.remote_s), len(cells.capacity_s), len(cells.size_gb)
+    shares, total = requests + 2 * cloudlets, 0.0
+    for c in range(cloudlets):
+        eta = point[requests + cloudlets + c]
+        for b in range(cells.first_block[-1], blocks):
+            first, end = cells.first_share_of[c * blocks + b], cells.first_share_of[c * blocks + b + 1]
+            excess = point[shares + first : shares + end].sum() - cells.pull_s[c, b] - eta * cells.size_gb[b]
+            if excess > 0:
+                total += excess
+                slope[requests + cloudlets + c] += cells.size_gb[b]
+                slope[shares + first : shares + end] -= 1.0
+    return total
+
+
+@kernel
+def evaluate(
+    cells: Any, point: Array, cut: Array, node: Any, slope: Array, value: Array, used: Array, amount: float, work: Any
+) -> Any:
+    """Lower bound at ``point``; writes a supergradient, the value of every cell and its cut price ``cut``.
+
+    ``used`` (n options) gathers ``amount`` times the primal solution of the subproblems when ``amount`` > 0.
+    """
+    requests, cloudlets = len(cells.remote_s), len(cells.capacity_s)
+    memory = requests + cloudlets
+    slope[:requests] = 1.0
+    slope[requests:memory] = -cells.capacity_s
+    slope[memory : memory + cloudlets] = -cells.memory_gb
+    slope[memory + cloudlets :] = 0.0
+    bound = 0.0
+    for i in range(memory + cloudlets):
+        bound += point[i] * slope[i]
+    for j in range(len(value)):
+        if node.state[j] < 0:
+            value[j] = -np.inf
+        elif cells.exact[j % len(cells.exact)]:
+            value[j] = exact_cell(cells, j, point, cut, node, slope, used, amount, work)
+            bound -= value[j] if node.state[j] == 1 else max(value[j], 0.0)
+        else:
+            value[j] = relaxed_cell(cells, j, point, node.allowed[j], slope, used, amount)
+            bound -= value[j]
+    return bound - overpaid(cells, point, slope)
+
+
+@kernel
+def move(point: Array, step: Array, slope: Array, scale: Array, upper: Array, length: float) -> bool:
+    """One projected step along the deflected direction; False when there is none."""
+    norm = 0.0
+    for i in range(len(point)):
+        if (point[i] <= 0 and slope[i] < 0) or (point[i] >= upper[i] and slope[i] > 0):
+            slope[i] = 0.0
+        step[i] = slope[i] + MEMORY * step[i]
+        norm += scale[i] * step[i] * step[i]
+    if norm == 0:
+        return False
+    for i in range(len(point)):
+        point[i] = min(max(point[i] + length / norm * scale[i] * step[i], 0.0), upper[i])
+    return True
+
+
+@kernel
+def ascend(
+    cells: Any, state: Any, node: Any, scale: Array, upper: Array, target: float, iterations: int, end: float, work: Any
+) -> int:
+    """Deflected subgradient ascent with Polyak steps; updates ``state`` in place and may be called again to go on.
+
+    ``scale`` preconditions the step; ``target`` is an upper bound of the optimum. Returns the iterations done: fewer
+    when theta fell below ``end`` or the bound reached the target.
+    """
+    slope, value, used = np.empty(len(state.point)), np.empty(len(state.cut)), np.empty(0)
+    control = state.control
+    for iteration in range(iterations):
+        if control[1] < end or control[0] >= target:
+            return iteration
+        bound = evaluate(cells, state.point, state.cut, node, slope, value, used, 0.0, work)
+        control[2] += 1
+        if bound > control[0]:
+            if bound > control[0] + IMPROVEMENT * abs(bound):
+                control[2] = 0
+            control[0] = bound
+            state.best[:] = state.point
+            state.best_cut[:] = state.cut
+        if control[2] >= IDLE:
+            control[1] *= SHRINK
+            control[2] = 0
+            state.point[:] = state.best
+            state.step[:] = 0.0
+            continue
+        # A step towards a level little above the best bound: the cost of a plan is too far away to aim at.
+        level = min(target, control[0] + LEVEL * max(control[0], FLOOR * target))
+        if not move(state.point, state.step, slope, scale, upper, control[1] * (level - bound)):
+            return iteration + 1
+    return iterations
+
+
+class State(NamedTuple):
+    """Where the ascent stands; ``control`` holds the best bound, theta and the idle iterations."""
+
+    point: Array
+    cut: Array
+    best: Array
+    best_cut: Array
+    step: Array
+    control: Array

@@ -1,0 +1,189 @@
+"""Greedy kernels of the coupled setting: first fit in a given order of preference, and gain per incremental byte.
+
+Blocks of model k are ``indices[indptr[k]:indptr[k + 1]]``; ``opened`` (B, C) says which blocks are in use where. Ties:
+lowest index.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mecpfm.kernels._jit import kernel
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+Bools = NDArray[np.bool_]
+
+SLACK = 1e-9
+
+
+@kernel
+def missing_gb(k: int, c: int, indptr: Ints, indices: Ints, size: Floats, opened: Bools) -> float:
+    """Memory that model k still needs at cloudlet c: its blocks that are not open there, each counted once."""
+    total = 0.0
+    for i in range(indptr[k], indptr[k + 1]):
+        if not opened[indices[i], c]:
+            total += size[indices[i]]
+    return total
+
+
+@kernel
+def first_fit(
+    order: Ints,
+    request: Ints,
+    model: Ints,
+    cloudlet: Ints,
+    compute: Floats,
+    indptr: Ints,
+    indices: Ints,
+    size: Floats,
+    compute_left: Floats,
+    memory_left: Floats,
+    choice: Ints,
+) -> None:
+    """Walk the options in ``order``; each unserved request takes the first one that still fits, and opens its blocks.
+
+    ``choice`` (R,) holds -1 for unserved requests and is filled in place, as are the two capacities left (C,).
+    """
+    opened = np.zeros((len(size), len(memory_left)), dtype=np.bool_)
+    for o in order:
+        r, k, c = request[o], model[o], cloudlet[o]
+        if choice[r] >= 0 or compute[o] > compute_left[c] + SLACK:
+            continue
+        need = missing_gb(k, c, indptr, indices, size, opened)
+        if need > memory_left[c] + SLACK:
+            continue
+        choice[r] = o
+        compute_left[c] -= compute[o]
+        memory_left[c] -= need
+        for i in range(indptr[k], indptr[k + 1]):
+            opened[indices[i], c] = True
+
+
+@kernel
+def takers(
+    low: int, high: int, option: Ints, request: Ints, delay: Floats, compute: Floats, current: Floats, left: float
+) -> tuple[float, Ints]:
+    """Options ``option[low:high]`` of one (cloudlet, model) that save delay and fit its compute, and what they save, s.
+
+    By saving per unit of compute where not all fit.
+    """
+    save = np.empty(high - low)
+    work = 0.0
+    for i in range(low, high):
+        o = option[i]
+        save[i - low] = current[request[o]] - delay[o]
+        if save[i - low] > 0:
+            work += compute[o]
+    kept = np.flatnonzero(save > 0)
+    if work > left:
+        rate = np.empty(len(kept))
+        for i in range(len(kept)):
+            rate[i] = -save[kept[i]] / max(compute[option[low + kept[i]]], 1e-12)
+        kept = kept[np.argsort(rate, kind="mergesort")]
+    total, count = 0.0, 0
+    chosen = np.empty(len(kept), dtype=np.int64)
+    for i in range(len(kept)):
+        o = option[low + kept[i]]
+        if compute[o] <= left + SLACK:
+            left -= compute[o]
+            total += save[kept[i]]
+            chosen[count] = o
+            count += 1
+    return total, chosen[:count]
+
+
+class Candidates(NamedTuple):
+    """Options by candidate placement: ``option[first[j]:first[j + 1]]`` belong to ``j = cloudlet * K + model``."""
+
+    first: Ints
+    option: Ints
+    request: Ints
+    cloudlet: Ints
+    delay: Floats
+    compute: Floats
+    indptr: Ints
+    indices: Ints
+    size: Floats
+    pull: Floats
+    """Time to pull block b to cloudlet c, shape (B, C)."""
+
+
+class State(NamedTuple):
+    """What is placed and served so far."""
+
+    opened: Bools
+    current: Floats
+    """Delay of each request as it stands, shape (R,)."""
+    compute_left: Floats
+    memory_left: Floats
+    choice: Ints
+
+
+@kernel
+def placement(j: int, at: Candidates, state: State) -> tuple[float, float, Ints]:
+    """Saving per incremental GB of candidate ``j`` (0 when it does not fit or saves nothing), its GB and its takers."""
+    models = len(at.indptr) - 1
+    c, k = j // models, j % models
+    need, pull = 0.0, 0.0
+    for i in range(at.indptr[k], at.indptr[k + 1]):
+        if not state.opened[at.indices[i], c]:
+            need += at.size[at.indices[i]]
+            pull += at.pull[at.indices[i], c]
+    left = state.compute_left[c]
+    if need > state.memory_left[c] + SLACK:
+        return 0.0, need, np.empty(0, dtype=np.int64)
+    saved, chosen = takers(
+        at.first[j], at.first[j + 1], at.option, at.request, at.delay, at.compute, state.current, left
+    )
+    return max(saved - pull, 0.0) / max(need, SLACK), need, chosen
+
+
+@kernel
+def place(j: int, need: float, chosen: Ints, at: Candidates, state: State) -> Bools:
+    """Open candidate ``j``, move its takers there; cloudlets whose room changed, shape (C,)."""
+    models = len(at.indptr) - 1
+    c, k = j // models, j % models
+    touched = np.zeros(len(state.memory_left), dtype=np.bool_)
+    touched[c] = True
+    state.memory_left[c] -= need
+    for i in range(at.indptr[k], at.indptr[k + 1]):
+        state.opened[at.indices[i], c] = True
+    for o in chosen:
+        old = state.choice[at.request[o]]
+        if old >= 0:
+            state.compute_left[at.cloudlet[old]] += at.compute[old]
+            touched[at.cloudlet[old]] = True
+        state.choice[at.request[o]] = o
+        state.current[at.request[o]] = at.delay[o]
+        state.compute_left[c] -= at.compute[o]
+    return touched
+
+
+@kernel
+def gain_per_byte(at: Candidates, state: State) -> None:
+    """Place the candidate of largest saving per incremental GB, serve its takers, repeat until none saves anything.
+
+    The saving is the delay saved less the pull of blocks not open yet. Elsewhere than at the cloudlets just touched a
+    stale score is an upper bound, since delays only fall: it is renewed only when it comes out on top.
+    """
+    models = len(at.indptr) - 1
+    score = np.full(len(at.first) - 1, np.inf)
+    fresh = np.zeros(len(score), dtype=np.int64)
+    now = 1
+    while True:
+        j = int(np.argmax(score))
+        if score[j] <= 0:
+            return
+        value, need, chosen = placement(j, at, state)
+        if fresh[j] != now:
+            score[j], fresh[j] = value, now
+            continue
+        touched = place(j, need, chosen, at, state)
+        now += 1
+        for i in range(len(score)):
+            if touched[i // models]:
+                score[i], fresh[i] = placement(i, at, state)[0], now

@@ -1,0 +1,245 @@
+"""Ruin and recreate on the coupled problem: cloudlets are emptied and filled again, family by family, by best stars.
+
+Between two such iterations single requests force their way in and others find another place. Acceptance: simulated
+annealing, cooler for the small moves.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from mecpfm.kernels._jit import kernel
+from mecpfm.kernels.coupled_cut import serve
+from mecpfm.kernels.coupled_dual import first_open
+from mecpfm.kernels.coupled_star import candidates, site, star, worth_now
+from mecpfm.kernels.coupled_state import assign, cheapest, fits, opening, release
+
+Array = Any  # a NumPy array; Numba infers dtype and rank at the first call
+COOL = 0.1
+PLANTS = 5
+
+
+class Journal(NamedTuple):
+    """Requests changed in this iteration, in order, with the option each had before; ``stamp`` marks them."""
+
+    request: Array
+    before: Array
+    stamp: Array
+    count: Array
+    """Entries, and the number of this iteration."""
+
+
+def empty_journal(requests: int) -> Journal:
+    """An empty journal."""
+    request, before, stamp = np.zeros((3, requests), dtype=np.int64)
+    return Journal(request, before, stamp, np.zeros(2, dtype=np.int64))
+
+
+@kernel
+def note(journal: Any, state: Any, r: int) -> None:
+    """Remember what request r had before its first change in this iteration."""
+    if journal.stamp[r] != journal.count[1]:
+        journal.stamp[r] = journal.count[1]
+        journal.request[journal.count[0]] = r
+        journal.before[journal.count[0]] = state.choice[r]
+        journal.count[0] += 1
+
+
+@kernel
+def undo(cells: Any, moves: Any, state: Any, journal: Any, cost: float) -> None:
+    """Take back every change of this iteration."""
+    for i in range(journal.count[0]):
+        release(cells, moves, state, journal.request[i])
+    for i in range(journal.count[0]):
+        assign(cells, moves, state, journal.request[i], journal.before[i])
+    state.cost[0] = cost
+
+
+@kernel
+def ruin(cells: Any, moves: Any, state: Any, journal: Any, random: Any, most: int, touched: Array) -> int:
+    """Empty a random cloudlet and neighbours of it: wholly, half or one family; returns how many."""
+    touched[0] = int(random.random() * len(cells.capacity_s))
+    wanted, count = 1 + int(random.random() * most), 1
+    for _ in range(4 * wanted):
+        if count >= wanted:
+            break
+        c = moves.near[touched[int(random.random() * count)], int(random.random() * moves.near.shape[1])]
+        if not (touched[:count] == c).any():
+            touched[count] = c
+            count += 1
+    draw = random.random()
+    keep = 0.5 if draw < 0.3 else 0.0
+    family = int(random.random() * len(cells.exact)) if draw > 0.7 else -1
+    for r in range(len(state.choice)):
+        c = site(cells, moves, state, r)
+        if c < 0 or not (touched[:count] == c).any():
+            continue
+        if family >= 0 and moves.family[moves.model[state.choice[r]]] != family:
+            continue
+        if keep > 0 and random.random() < keep:
+            continue
+        note(journal, state, r)
+        release(cells, moves, state, r)
+    return count
+
+
+@kernel
+def plant(
+    cells: Any, moves: Any, state: Any, journal: Any, j: int, chosen: int, value: Array, mu: float, random: Any,
+    noise: float, work: Any,
+) -> bool:  # fmt: skip
+    """Move requests to a star, densest saving (with noise) first, while they fit; True when any moved."""
+    c = j // len(cells.exact)
+    count = candidates(cells, moves, state, j, value, mu, work)
+    served, _ = serve(cells, chosen, 0.0, count, work)
+    density = np.empty(served)
+    power = 1.0 if random.random() < 0.5 else random.random()
+    for i in range(served):
+        record = work.served[i]
+        a = worth_now(cells, moves, state, cells.request[record], value) - cells.delay_s[record]
+        density[i] = a / max(cells.compute_s[record], 1e-12) ** power * (1 + 4 * noise * (random.random() - 0.5))
+    moved = False
+    for i in np.argsort(-density, kind="mergesort"):
+        record = work.served[i]
+        r, option = cells.request[record], first_open(cells, record, chosen)
+        size = opening(cells, moves, state, c, moves.model[option])[1]
+        if fits(cells, state, c, cells.compute_s[record], size):
+            note(journal, state, r)
+            release(cells, moves, state, r)
+            assign(cells, moves, state, r, option)
+            moved = True
+    return moved
+
+
+@kernel
+def recreate(
+    cells: Any, moves: Any, state: Any, journal: Any, random: Any, touched: Array, value: Array, mu: Array,
+    noise: float, work: Any,
+) -> None:  # fmt: skip
+    """Fill the touched cloudlets with best stars, in the given order, until none gains.
+
+    A star gains less once others stand, so an old gain serves as an upper bound: only the leader is evaluated again.
+    """
+    families = len(cells.exact)
+    gain, chosen, fresh = np.empty(families), np.empty(families, np.int64), np.empty(families, np.bool_)
+    for c in touched:
+        gain[:] = np.inf
+        fresh[:] = False
+        for _ in range(PLANTS * families):
+            f = int(np.argmax(gain))
+            if gain[f] <= 0:
+                break
+            if not fresh[f]:
+                gain[f], chosen[f] = star(cells, moves, state, c * families + f, value, mu[c], work)
+                gain[f] *= 1 + noise * (random.random() - 0.5)
+                fresh[f] = True
+            elif plant(cells, moves, state, journal, c * families + f, chosen[f], value, mu[c], random, noise, work):
+                fresh[:] = False
+            else:
+                gain[f] = 0.0
+
+
+@kernel
+def shift(cells: Any, moves: Any, state: Any, journal: Any, r: int) -> bool:
+    """Move one request to its cheapest option; True when that lowers the cost."""
+    before, option = state.cost[0], state.choice[r]
+    note(journal, state, r)
+    release(cells, moves, state, r)
+    assign(cells, moves, state, r, cheapest(cells, moves, state, r)[0])
+    if state.cost[0] >= before:
+        release(cells, moves, state, r)
+        assign(cells, moves, state, r, option)
+        state.cost[0] = before
+        return False
+    return True
+
+
+@kernel
+def eject(cells: Any, moves: Any, state: Any, journal: Any, random: Any) -> None:
+    """Serve a random request by a random record of its own; others leave its cloudlet until it fits."""
+    requests = len(state.choice)
+    r, start = int(random.random() * requests), int(random.random() * requests)
+    first, end = moves.first_of_request[r], moves.first_of_request[r + 1]
+    if first == end:
+        return
+    record = moves.of_request[first + int(random.random() * (end - first))]
+    c, models = moves.cell[record] // len(cells.exact), cells.models[record]
+    ready = models & state.ready[moves.cell[record]]
+    option = first_open(cells, record, ready if ready else models)
+    note(journal, state, r)
+    release(cells, moves, state, r)
+    if opening(cells, moves, state, c, moves.model[option])[1] <= state.memory[c]:
+        for i in range(start, start + requests):
+            if fits(cells, state, c, cells.compute_s[record], 0.0):
+                assign(cells, moves, state, r, option)
+                break
+            other = i % requests
+            if site(cells, moves, state, other) == c and random.random() < 0.5:
+                note(journal, state, other)
+                release(cells, moves, state, other)
+    for i in range(journal.count[0]):
+        if state.choice[journal.request[i]] < 0:
+            q = journal.request[i]
+            assign(cells, moves, state, q, cheapest(cells, moves, state, q)[0])
+
+
+@kernel
+def rebuild(
+    cells: Any, moves: Any, state: Any, journal: Any, random: Any, touched: Array, price: Array, value: Array,
+    mu: Array, work: Any,
+) -> None:  # fmt: skip
+    """Fill the touched cloudlets, most times first at the dual's prices; then shift the changed requests."""
+    noise = 0.15 if random.random() < 0.5 else 0.0
+    requests, draw = len(value), random.random()
+    factor, scale = 1 + 1.5 * random.random(), 2 * random.random()
+    for stage in range(2 if draw < 0.5 else (1 if draw < 0.8 else 0), -1, -1):
+        for r in range(requests):
+            value[r] = min(cells.remote_s[r], factor * price[r]) if stage == 2 else cells.remote_s[r]
+        for c in range(len(mu)):
+            mu[c] = scale * price[requests + c] if stage else 0.0
+        recreate(cells, moves, state, journal, random, touched, value, mu, noise, work)
+    changed = journal.count[0]
+    for i in range(2 * changed + 10):
+        r = journal.request[i % changed] if i < 2 * changed else int(random.random() * requests)
+        shift(cells, moves, state, journal, r)
+
+
+@kernel
+def anneal(
+    cells: Any,
+    moves: Any,
+    state: Any,
+    best: Array,
+    journal: Any,
+    random: Any,
+    price: Array,
+    heat: float,
+    iterations: int,
+    ejections: int,
+    most: int,
+    work: Any,
+) -> Any:
+    """Iterate ruin, recreate, descent, acceptance; ``best`` keeps the incumbent. Returns the incumbent's cost."""
+    value, mu = np.empty(len(state.choice)), np.empty(len(state.compute))
+    touched = np.empty(most + 1, np.int64)
+    least = state.cost[0]
+    best[:] = state.choice
+    for iteration in range(iterations * (1 + ejections)):
+        cost = state.cost[0]
+        journal.count[0] = 0
+        journal.count[1] += 1
+        if iteration % (1 + ejections):
+            eject(cells, moves, state, journal, random)
+            limit = cost - COOL * heat * np.log(1 - random.random())
+        else:
+            count = ruin(cells, moves, state, journal, random, most, touched)
+            rebuild(cells, moves, state, journal, random, touched[:count], price, value, mu, work)
+            limit = cost - heat * np.log(1 - random.random())
+        if state.cost[0] > limit:
+            undo(cells, moves, state, journal, cost)
+        elif state.cost[0] < least:
+            least = state.cost[0]
+            best[:] = state.choice
+    return least

@@ -1,0 +1,185 @@
+"""Best set of models to open when gains and prices are coverage functions of the set, masks of at most 62 models."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from mecpfm.kernels._jit import kernel
+
+Array = Any
+
+
+@kernel
+def reachable(mask: Array, weight: Array, n: int, alive: int, taken: int, reach: Array, own: Array) -> None:
+    """What each model of ``alive`` gains beside ``taken``: at most (no other open), and at least (all others open)."""
+    reach[:] = 0.0
+    own[:] = 0.0
+    for i in range(n):
+        rest = mask[i] & alive
+        if rest == 0 or rest & taken:
+            continue
+        single, k = rest & (rest - 1) == 0, 0
+        while rest:
+            if rest & 1:
+                reach[k] += weight[i]
+                if single:
+                    own[k] += weight[i]
+            rest >>= 1
+            k += 1
+
+
+@kernel
+def adding(members: Array, cost: Array, alive: int, taken: int, bit: int) -> tuple[float, float]:
+    """Price of opening one more model beside ``taken``: at least, and at most when some model is open already."""
+    low, high = 0.0, 0.0
+    for b in range(len(members)):
+        if members[b] & bit and not members[b] & taken:
+            if members[b] & alive == bit:
+                low += cost[b]
+            if members[b] & alive != alive:
+                high += cost[b]
+    return low, high
+
+
+@kernel
+def reduce(
+    members: Array, cost: Array, allowed: int, must: int, mask: Array, weight: Array, n: int, reach: Array, own: Array
+) -> tuple[int, int]:
+    """Models (alive, taken) such that a best set lies between them, unless it is a single model.
+
+    A model goes when it gains at most the price of the blocks that only it needs; it is taken when what it alone
+    serves is worth all its blocks but those that every model needs.
+    """
+    alive, taken = allowed, must
+    while True:
+        reachable(mask, weight, n, alive, taken, reach, own)
+        before, had = alive, taken
+        for k in range(len(reach)):
+            bit = 1 << k
+            if not bit & alive & ~taken:
+                continue
+            low, high = adding(members, cost, alive, taken, bit)
+            if reach[k] <= low:
+                alive &= ~bit
+            elif own[k] >= high:
+                taken |= bit
+        if alive == before and taken == had:
+            return alive, taken
+
+
+@kernel
+def best_single(
+    members: Array, cost: Array, allowed: int, mask: Array, weight: Array, n: int, reach: Array, own: Array
+) -> tuple[float, int]:
+    """Best set of one model: (-inf, 0) when none is allowed."""
+    reachable(mask, weight, n, allowed, 0, reach, own)
+    best, chosen = -np.inf, 0
+    for k in range(len(reach)):
+        bit = 1 << k
+        if bit & allowed:
+            value = reach[k]
+            for b in range(len(members)):
+                if members[b] & bit:
+                    value -= cost[b]
+            if value > best:
+                best, chosen = value, bit
+    return best, chosen
+
+
+@kernel
+def compress(mask: int, alive: int) -> int:
+    """Bits of ``mask`` at the places of ``alive``, moved together."""
+    out, place = 0, 0
+    while alive:
+        if alive & 1:
+            out |= (mask & 1) << place
+            place += 1
+        alive >>= 1
+        mask >>= 1
+    return out
+
+
+@kernel
+def expand(mask: int, alive: int) -> int:
+    """Inverse of :func:`compress`."""
+    out, place = 0, 0
+    while alive:
+        if alive & 1:
+            out |= (mask & 1) << place
+            mask >>= 1
+        alive >>= 1
+        place += 1
+    return out
+
+
+@kernel
+def subset_sums(
+    members: Array, cost: Array, free: int, taken: int, mask: Array, weight: Array, n: int, table: Array
+) -> None:
+    """``table[T]``: weights minus prices of the masks beside ``taken`` that lie in T (compressed): zeta transform."""
+    table[:] = 0.0
+    for i in range(n):
+        if not mask[i] & taken:
+            table[compress(mask[i], free)] += weight[i]
+    for b in range(len(members)):
+        if not members[b] & taken:
+            table[compress(members[b], free)] -= cost[b]
+    table[0] = 0.0  # what no open model serves, or no open model needs
+    step = 1
+    while step < len(table):
+        for base in range(0, len(table), 2 * step):
+            for m in range(base, base + step):
+                table[m + step] += table[m]
+        step *= 2
+
+
+@kernel
+def worth(members: Array, cost: Array, mask: Array, weight: Array, n: int, chosen: int) -> float:
+    """Coverage of a set of models minus the price of the blocks it meets."""
+    total = 0.0
+    for i in range(n):
+        if mask[i] & chosen:
+            total += weight[i]
+    for b in range(len(members)):
+        if members[b] & chosen:
+            total -= cost[b]
+    return total
+
+
+@kernel
+def best_set(
+    members: Array,
+    cost: Array,
+    allowed: int,
+    must: int,
+    mask: Array,
+    weight: Array,
+    n: int,
+    reach: Array,
+    own: Array,
+    table: Array,
+) -> Any:
+    """Best non-empty set S, must <= S <= allowed: coverage minus the price of every block it meets.
+
+    Both terms are coverage functions, so value(S) = F(all) - F(complement of S) with F the subset sums (zeta transform)
+    of weights minus prices. Returns (-inf, 0) when no such set is left. Ties: the lowest complement.
+    """
+    alive, taken = reduce(members, cost, allowed, must, mask, weight, n, reach, own)
+    if alive == 0:
+        return best_single(members, cost, allowed, mask, weight, n, reach, own)
+    free = alive & ~taken
+    full = compress(free, free)
+    subset_sums(members, cost, free, taken, mask, weight, n, table[: full + 1])
+    best = 0
+    for m in range(full + (taken != 0)):
+        if table[m] < table[best]:
+            best = m
+    chosen = taken | expand(full & ~best, free)
+    value = worth(members, cost, mask, weight, n, chosen)
+    if value < 0 and must == 0:  # all sets lose: a single model left out may lose least
+        single, alone = best_single(members, cost, allowed, mask, weight, n, reach, own)
+        if single > value:
+            return single, alone
+    return value, chosen

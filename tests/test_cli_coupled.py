@@ -1,0 +1,163 @@
+"""The command line on coupled instances: dispatch by schema, certificates that are checked, interruption."""
+
+import json
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from test_cli import ROOT, mecpfm
+
+SIZES = (
+    "--cloudlets", 6, "--requests", 60, "--models", 12, "--regime", "memory-bound", "--seed", 5,
+    "--topology", "sndlib/nobel-germany",
+)  # fmt: skip
+FIELDS = (
+    "setting method seed status feasible violations objective bound gap total_delay_s pulling_s average_accuracy "
+    "edge_share runtime_s solver decisions"
+).split()
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder with one instance in both formats, a plan and its certificate."""
+    path = tmp_path_factory.mktemp("coupled")
+    for name in ("instance.json", "instance.npz"):
+        done = mecpfm("generate", "coupled", *SIZES, "-o", path / name)
+        assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    done = mecpfm(
+        "solve", path / "instance.json", "--iterations", 200, "--certificate", path / "certificate.json", "--json"
+    )
+    assert done.returncode == 0, done.stderr
+    (path / "plan.json").write_text(done.stdout)
+    return path
+
+
+def changed(source: Path, **fields: Any) -> Path:
+    """Copy of a JSON file with other fields."""
+    target = source.with_name(f"changed-{source.name}")
+    target.write_text(json.dumps(json.loads(source.read_text()) | fields))
+    return target
+
+
+def test_polish_is_the_default_and_prints_the_contract(folder: Path):
+    """Fields, bound and gap are there; progress with incumbent, bound and gap goes to stderr only."""
+    plan = json.loads((folder / "plan.json").read_text())
+    assert list(plan) == FIELDS
+    assert plan["method"] == "polish"
+    assert plan["feasible"]
+    assert plan["bound"] <= plan["objective"] * (1 + 1e-9)
+    done = mecpfm("solve", folder / "instance.npz", "--iterations", 200, "--json")
+    again = json.loads(done.stdout)
+    assert {key: again[key] for key in ("objective", "bound", "decisions")} == {
+        key: plan[key] for key in ("objective", "bound", "decisions")
+    }, "both formats hold the same instance, and an iteration budget gives the same plan"
+    assert "cost" in done.stderr
+    assert "bound" in done.stderr
+    assert "gap" in done.stderr
+
+
+def test_certificates_verify(folder: Path):
+    """verify recomputes the stated bound and cost from the instance, whichever method's plan they belong to."""
+    files = (folder / "instance.npz", folder / "certificate.json", "--plan", folder / "plan.json")
+    done = mecpfm("verify", *files, "--json")
+    assert (done.returncode, done.stderr) == (0, "")
+    found, plan = json.loads(done.stdout), json.loads((folder / "plan.json").read_text())
+    for key in ("bound", "objective", "gap"):
+        assert found[key] == pytest.approx(plan[key], rel=1e-9, abs=1e-9)
+    assert found["complaints"] == found["violations"] == []
+    proof = folder / "remote.npz"
+    assert mecpfm("solve", files[0], "--method", "remote", "--certificate", proof).returncode == 0
+    found = json.loads(mecpfm("verify", files[0], proof, "--json").stdout)
+    assert found["bound"] == pytest.approx(found["stated_bound"], rel=1e-9)
+    assert found["objective"] is None
+
+
+def test_lies_are_found(folder: Path):
+    """A bound or cost that is not what the numbers give has code 1, a broken row code 3."""
+    instance, certificate, plan = (folder / name for name in ("instance.json", "certificate.json", "plan.json"))
+    stated = json.loads(certificate.read_text())["bound_s"]
+    done = mecpfm("verify", instance, changed(certificate, bound_s=stated * 1.01))
+    assert done.returncode == 1
+    assert "proves only" in done.stderr
+    done = mecpfm("verify", instance, certificate, "--plan", changed(plan, objective=1.0))
+    assert done.returncode == 1
+    assert "costs" in done.stderr
+    content = json.loads(instance.read_text())
+    content["cloudlets"]["compute_s"] = [0.0] * 6
+    tight = folder / "tight.json"
+    tight.write_text(json.dumps(content))
+    done = mecpfm("verify", tight, certificate, "--plan", plan)
+    assert done.returncode == 3
+    assert "compute row broken" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (("solve", "{f}/instance.npz", "--method", "exact"), "exact"),
+        (("solve", "{f}/missing.npz"), "missing.npz"),
+        (("solve", "{f}/damaged.npz"), "damaged.npz"),
+        (("solve", "{f}/other.json"), "mecpfm.other/1"),
+        (("generate", "coupled", "--regime", "magic", "-o", "{f}/x.json"), "magic"),
+        (("verify", "{f}/instance.json", "{f}/plan.json"), "plan.json: schema"),
+        (("verify", "{f}/instance.json", "{f}/certificate.json", "--plan", "{f}/other.json"), "objective"),
+        (("verify", "{f}/instance.json", "{f}/certificate.json", "--plan", "{f}/strange.json"), "strange.json"),
+    ],
+)
+def test_bad_input_is_one_line_and_code_2(words: tuple[str, ...], says: str, folder: Path):
+    """Whatever is wrong is named on one line of stderr."""
+    (folder / "damaged.npz").write_bytes((folder / "instance.npz").read_bytes()[:500])
+    (folder / "other.json").write_text('{"about": {"schema": "x"}, "schema": "mecpfm.other/1"}')
+    (folder / "strange.json").write_text('{"objective": 1.0, "decisions": {"option": [0, 99999]}}')
+    done = mecpfm(*(word.format(f=folder) for word in words))
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.count("\n") == 1
+    assert says in done.stderr
+
+
+def test_options_of_the_coupled_setting_are_refused_elsewhere(tmp_path: Path):
+    """A published instance takes no iteration budget and gives no certificate file."""
+    path = tmp_path / "published.json"
+    small = ("--cloudlets", 5, "--requests", 3, "--models", 4)
+    assert mecpfm("generate", "published", *small, "-o", path).returncode == 0
+    assert mecpfm("solve", path, "--json").returncode == 0
+    assert mecpfm("solve", path, "--iterations", 5).returncode == 2
+
+
+def test_interruption_returns_the_best_plan_so_far(folder: Path):
+    """Ctrl-C during the search: exit code 0, a feasible plan with its gap, and a certificate that verifies it."""
+    proof, out = folder / "interrupted.json", folder / "interrupted-plan.json"
+    words = ("solve", folder / "instance.npz", "--iterations", 10**9, "--certificate", proof, "--json")
+    command = [sys.executable, "-m", "mecpfm", *map(str, words)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        assert "cost" in process.stderr.readline(), "the first line of progress says that the search runs"
+        process.send_signal(signal.SIGINT)
+        stdout, _ = process.communicate()
+    assert process.returncode == 0
+    assert json.loads(stdout)["feasible"]
+    out.write_text(stdout)
+    assert mecpfm("verify", folder / "instance.npz", proof, "--plan", out).returncode == 0
+
+
+def test_the_readme_example_runs_as_it_says(tmp_path: Path):
+    """The hand-written instance is about twenty lines, its plan verifies, and the stated costs are computed ones."""
+    text = (ROOT / "README.md").read_text()
+    example = re.search(r"```json\n(.*?)```", text, re.DOTALL)
+    assert example
+    assert example[1].count("\n") <= 20
+    network, proof, plan = (tmp_path / name for name in ("network.json", "proof.json", "plan.json"))
+    network.write_text(example[1])
+    done = mecpfm("solve", network, "--certificate", proof, "--json")
+    assert done.returncode == 0, done.stderr
+    plan.write_text(done.stdout)
+    assert mecpfm("verify", network, proof, "--plan", plan).returncode == 0
+    found = json.loads(done.stdout)
+    assert (found["status"], found["edge_share"]) == ("optimal", 1.0)
+    assert f"at the edge in {found['objective']:.1f} s, {found['pulling_s']:.1f} s of which" in text
+    alone = json.loads(mecpfm("solve", network, "--method", "no-sharing", "--json").stdout)
+    assert f"without sharing it takes {alone['objective']:.1f} s" in text

@@ -1,0 +1,204 @@
+import numpy as np
+import pytest
+from coupled_strategies import instances, small
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mecpfm.coupled import dual
+from mecpfm.coupled.brute_force import solve_nlip
+from mecpfm.coupled.certificate import Certificate, certificate, verify
+from mecpfm.coupled.compress import compress
+from mecpfm.coupled.formulation import solve_lp
+from mecpfm.coupled.instance import Instance
+from mecpfm.coupled.structure import build
+from mecpfm.errors import InputError
+from mecpfm.kernels import coupled_dual as kernels
+from mecpfm.kernels.coupled_sets import best_set
+
+PATHS = pytest.mark.parametrize("exact_models", [14, 1, 0])
+FAMILIES = pytest.mark.parametrize("families", [True, False])
+
+
+def at(structure, point, cut=None):
+    """Bound, supergradient, cell values and cut prices at one point."""
+    cells = structure.cells
+    count = len(cells.first_record) - 1
+    cut = np.zeros(count) if cut is None else cut.copy()
+    slope, value = np.empty(len(point)), np.empty(count)
+    node, work = dual.free(cells), dual.scratch(cells)
+    bound = kernels.evaluate(cells, point, cut, node, slope, value, np.empty(0), 0.0, work)
+    return bound, slope, value, cut
+
+
+def random_point(structure, seed):
+    """Multipliers of the size a converged dual has, a third of them zero."""
+    random = np.random.default_rng(seed)
+    cells = structure.cells
+    point = random.uniform(0, 1, len(dual.start(cells))) * random.choice([0, 0.3, 1], len(dual.start(cells)))
+    point[: len(cells.remote_s)] = random.uniform(0, 1, len(cells.remote_s)) * cells.remote_s
+    return point
+
+
+@pytest.mark.kernels
+@given(st.integers(0, 2**32 - 1), st.booleans())
+def test_best_set_equals_enumeration(seed, forcing):
+    """The best set of models by subset sums equals the best of all sets written out, forced models included."""
+    random = np.random.default_rng(seed)
+    n, count = int(random.integers(1, 6)), int(random.integers(0, 9))
+    members = random.integers(1, 1 << n, random.integers(1, 5))
+    cost, weight = random.integers(0, 9, len(members)) / 4, random.integers(0, 9, count) / 4
+    mask = random.integers(1, 1 << n, count)
+    allowed = int(random.integers(1, 1 << n))
+    must = allowed & int(random.integers(0, 1 << n)) if forcing else 0
+    value, chosen = best_set(
+        members, cost, allowed, must, mask, weight, count, np.empty(n), np.empty(n), np.empty(1 << n)
+    )
+
+    def worth(s):
+        return weight[mask & s > 0].sum() - cost[members & s > 0].sum()
+
+    sets = [s for s in range(1, 1 << n) if s & must == must and s & ~allowed == 0]
+    assert value == pytest.approx(max(map(worth, sets)), abs=1e-12)
+    assert chosen in sets
+    assert worth(chosen) == pytest.approx(value, abs=1e-12)
+
+
+@PATHS
+@FAMILIES
+@settings(max_examples=40)
+@given(data=st.data())
+def test_bound_at_any_multipliers_is_certified(exact_models, families, data):
+    """At any multipliers the engine's bound equals the independent evaluation and is at most the optimum."""
+    instance = data.draw(instances(families=families))
+    structure = build(instance, exact_models=exact_models)
+    point = random_point(structure, data.draw(st.integers(0, 2**32 - 1)))
+    bound, _, _, cut = at(structure, point)
+    saved = certificate(structure, dual.Dual(bound, point, cut, 0, 0.0))
+    assert verify(instance, saved) == pytest.approx(bound, abs=1e-9)
+    assert bound <= solve_nlip(instance).objective + 1e-9
+
+
+@PATHS
+@FAMILIES
+@settings(max_examples=40)
+@given(data=st.data())
+def test_slope_is_a_supergradient(exact_models, families, data):
+    """The bound is concave: nowhere does it exceed the plane that value and slope at another point define."""
+    structure = build(data.draw(instances(families=families)), exact_models=exact_models)
+    seed = data.draw(st.integers(0, 2**31))
+    here, there = random_point(structure, seed), random_point(structure, seed + 1)
+    bound, slope, _, _ = at(structure, here)
+    assert at(structure, there)[0] <= bound + slope @ (there - here) + 1e-6
+
+
+@FAMILIES
+@settings(max_examples=15)
+@given(data=st.data())
+def test_exact_families_reach_the_lp_with_the_cut(families, data):
+    """With every family solved exactly the converged bound is at least the LP with the cut, to 1 %."""
+    instance = data.draw(instances(families=families, requests=8, cloudlets=3, per_request=5))
+    found = dual.solve(build(instance), theta_end=1e-6)
+    lp = solve_lp(instance, cut=True, solver="highs")[0].objective
+    assert found.bound >= 0.99 * lp - 1e-6
+
+
+@FAMILIES
+@settings(max_examples=15)
+@given(data=st.data())
+def test_price_sharing_has_the_strength_of_the_lp(families, data):
+    """With every family relaxed the converged bound lies between the LP less 1 % and the LP of the useful options."""
+    instance = compress(data.draw(instances(families=families, requests=8, cloudlets=3, per_request=5))).instance
+    found = dual.solve(build(instance, exact_models=0), theta_end=1e-6)
+    lp = solve_lp(instance, solver="highs")[0].objective
+    assert 0.99 * lp - 1e-6 <= found.bound <= lp + 1e-6
+
+
+def wide(models):
+    """One request, one cloudlet, one backbone with many private blocks: 1 GB together with the first."""
+    return {
+        "blocks": {"size_gb": [0.5] * (models + 1)},
+        "models": {"blocks": [[0, k + 1] for k in range(models)]},
+        "cloudlets": {"memory_gb": [2.0], "compute_s": [9.0], "pull_s_per_gb": [1.0], "cached": [[]]},
+        "requests": {"remote_delay_s": [9.0], "remote_accuracy": [1.0]},
+        "options": {
+            "request": [0] * models, "model": list(range(models)), "cloudlet": [0] * models,
+            "delay_s": [2.0] * models, "compute_s": [1.0] * models, "accuracy": [1.0] * models,
+        },
+    }  # fmt: skip
+
+
+def test_a_component_wider_than_a_mask_is_relaxed():
+    """A family of 100 models falls back to price sharing by itself and still certifies the optimum 3 s."""
+    instance = Instance.model_validate(wide(100))
+    structure = build(instance)
+    assert not structure.cells.exact.any()
+    found = dual.solve(structure, theta_end=1e-6)
+    assert 2.7 <= found.bound <= 3 + 1e-9
+    assert verify(instance, certificate(structure, found)) == pytest.approx(found.bound, abs=1e-9)
+
+
+def test_families_follow_from_the_blocks():
+    """Models that share a block, directly or through others, are one family; others are not."""
+    instance = small(3, 4, 2, families=True)
+    content = [set(row.tolist()) for row in instance.models.blocks]
+    structure = build(instance)
+    for k, mine in enumerate(content):
+        for other, theirs in enumerate(content):
+            if mine & theirs:
+                assert structure.family[k] == structure.family[other]
+    assert len(np.unique(structure.family * 64 + structure.rank)) == len(content)
+
+
+def test_records_hold_every_useful_option_once():
+    """Sorted options are distinct, faster than remote, and lie in the record of their request and delay."""
+    instance = small(11, 12, 3, families=True, per_request=9)
+    structure = build(instance)
+    cells, options = structure.cells, instance.options
+    assert len(np.unique(structure.option)) == len(structure.option) == cells.first_option[-1]
+    record = np.repeat(np.arange(len(cells.request)), np.diff(cells.first_option))
+    assert (options.request[structure.option] == cells.request[record]).all()
+    assert (options.delay_s[structure.option] == cells.delay_s[record]).all()
+    assert (cells.models[record] >> structure.rank[structure.model] & 1).all()
+    assert (options.delay_s < instance.requests.remote_delay_s[options.request])[structure.option].all()
+
+
+def test_certificate_survives_its_file(tmp_path):
+    """Multipliers written to JSON and .npz and read again prove the same bound."""
+    instance = small(5, 6, 2, families=True, per_request=6)
+    structure = build(instance)
+    saved = certificate(structure, dual.solve(structure))
+    for name in ("c.json", "c.npz"):
+        saved.write(tmp_path / name)
+        assert verify(instance, Certificate.read(tmp_path / name)) == pytest.approx(float(saved.bound_s), abs=1e-9)
+
+
+def test_certificate_of_another_instance_is_refused():
+    """Multipliers of the wrong shape raise an error that names both sizes; negative ones never get that far."""
+    one, other = small(5, 6, 2, families=True), small(5, 4, 2, families=True)
+    structure = build(one)
+    saved = certificate(structure, dual.solve(structure))
+    with pytest.raises(InputError, match=r"certificate is for \(K, C, R\)"):
+        verify(other, saved)
+    with pytest.raises(ValueError, match="must be >= 0"):
+        Certificate(**{**dict(saved), "request_price_s": -saved.request_price_s - 1})
+
+
+def test_certificate_may_not_split_a_family():
+    """A certificate that gives the models of one block to two exact families is refused: its sum would count twice."""
+    instance = small(3, 6, 2, families=True)
+    structure = build(instance)
+    saved = certificate(structure, dual.solve(structure))
+    family = np.arange(len(saved.family))
+    cut = np.zeros((instance.sizes[2], len(family)))
+    torn = Certificate(**{**dict(saved), "family": family, "exact": np.ones_like(family), "cut_price": cut})
+    with pytest.raises(InputError, match="splits the models"):
+        verify(instance, torn)
+
+
+def test_ascent_is_repeatable_and_resumable_from_a_warm_start():
+    """Two runs agree bitwise; a warm start never ends below the bound it started from."""
+    structure = build(small(8, 12, 3, families=True, per_request=9))
+    one, two = dual.solve(structure, iterations=60), dual.solve(structure, iterations=60)
+    assert one.bound == two.bound
+    assert (one.point == two.point).all()
+    assert dual.solve(structure, warm=one, theta=0.1).bound >= one.bound

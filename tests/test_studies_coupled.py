@@ -1,0 +1,86 @@
+"""What notebook 07 measures, on instances small enough to check, and the figures drawn from it."""
+
+import dataclasses
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from mecpfm import figures
+from mecpfm.coupled.generate import REGIMES, Recipe, generate
+from mecpfm.coupled.methods import solve
+from mecpfm.errors import InputError
+from mecpfm.experiments import measure_coupled, runner
+from mecpfm.experiments.config import experiments
+from mecpfm.experiments.coupled_map import coupled_map
+
+SMALL = Recipe(cloudlets=5, requests=25, models=8, regime="memory-bound", topology="sndlib/nobel-germany")
+
+
+def test_every_method_is_held_against_one_bound():
+    """Rows of one instance share the bound, no feasible plan is below it, and a second run gives the same numbers."""
+    rows = pd.DataFrame(measure_coupled.regimes(SMALL, 1))
+    assert list(rows["method"]) == list(measure_coupled.COMPARED)
+    assert rows["bound"].nunique() == 1
+    assert (rows["violations"] == 0).all()
+    assert (rows["objective"] >= rows["bound"] * (1 - 1e-9)).all()
+    again = pd.DataFrame(measure_coupled.regimes(SMALL, 1))
+    pd.testing.assert_frame_equal(rows.drop(columns="runtime_s"), again.drop(columns="runtime_s"))
+
+
+def test_the_bound_is_compared_with_the_linear_program():
+    """Up to the size limit the LP with the cut is solved, and the dual bound reaches it."""
+    rows = {row["method"]: row for row in measure_coupled.size(SMALL, 1)}
+    assert set(rows) == {"polish", "lp-cut", "dual"}
+    assert rows["lp-cut"]["lp_ratio"] > 0.995
+    large = dataclasses.replace(SMALL, requests=measure_coupled.LP_REQUESTS + 1)
+    assert [row["method"] for row in measure_coupled.size(large, 1)] == ["polish"]
+
+
+def test_openings_follow_the_theorems():
+    """Independent draws open a shared block with probability 1 - (1 - 1/n)^n, the others with its LP value 1/n."""
+    draws, n = 4_000, 8
+    found = {row["method"]: row["factor"] for row in measure_coupled.openings(n, draws, seed=1)}
+    for method, chance in (("independent", 1 - (1 - 1 / n) ** n), ("coupled", 1 / n), ("nested", 1 / n)):
+        error = 4 * n * np.sqrt(chance * (1 - chance) / draws)
+        assert found[f"rounding-{method}"] == pytest.approx(n * chance, abs=error), method
+
+
+def test_settings_have_caches_of_their_own():
+    """A coupled task's key depends on other sources than a published one's; every kind has its measurement."""
+    assert runner.code_version("coupled-size") != runner.code_version("sweep")
+    for profile in ("quick", "paper"):
+        studies = [one for one in experiments(profile).values() if one.kind.startswith("coupled")]
+        assert {one.kind for one in studies} == set(measure_coupled.MEASURES)
+        assert all(one.seeds >= 5 for one in studies)
+        regimes = next(one for one in studies if one.name == "coupled-regimes")
+        assert [point.recipe.regime for point in regimes.points] == list(REGIMES)
+
+
+def test_the_map_shows_every_request_once():
+    """Served and remote counts add up to the requests, and backbones stand where requests are served from."""
+    instance = generate(SMALL, 1)
+    frame = coupled_map(instance, solve(instance, "trimcaching"))
+    assert frame.loc[frame["kind"].isin(["serves", "remote"]), "count"].sum() == SMALL.requests
+    held = set(zip(*(frame.loc[frame["kind"] == "holds", name] for name in ("lon", "lat", "family")), strict=True))
+    used = frame[frame["kind"] == "serves"]
+    assert set(zip(used["lon_to"], used["lat_to"], used["family"], strict=True)) == held
+    assert len(figures.draw("coupled_map", frame).data) > 2
+    bare = instance.model_copy(update={"models": instance.models.model_copy(update={"family": None})})
+    with pytest.raises(InputError, match="families"):
+        coupled_map(bare, solve(instance, "remote"))
+
+
+def test_figures_draw_what_they_are_given():
+    """Lines follow the data: gap from cost and bound, a marker a method and regime, a line a baseline and metric."""
+    trace = pd.DataFrame({"instance": "a", "iterations": [25, 50], "cost": [10.0, 8.0], "bound": [8.0, 8.0]})
+    assert list(figures.draw("anytime", trace).data[0].y) == [0.2, 0.0]
+    ends = {"ci_low": 0.1, "ci_high": 0.3}
+    one = pd.DataFrame([{"regime": "mixed", "method": name, "mean": 0.2, **ends} for name in ("polish", "lru")])
+    assert list(figures.draw("regimes", one).data[0].y) == ["Bound and polish", "LRU"]
+    gain = pd.DataFrame([{"baseline": "no-sharing", "value": v, "reduction": v / 2, **ends} for v in (0.0, 1.0)])
+    assert list(figures.draw("gain", gain).data[1].y) == [0.0, 0.5]
+    rows = [{"axis": "requests", "value": 1.0, "metric": m, "mean": 1.0, **ends} for m in ("objective", "bound", "gap")]
+    assert len(figures.draw("growth", pd.DataFrame(rows)).data) == 6
+    opened = pd.DataFrame([{"method": "rounding-nested", "requests": n, "factor": 1.0} for n in (1, 2)])
+    assert list(figures.draw("openings", opened).data[0].y) == [1.0, 1.0]
