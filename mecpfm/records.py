@@ -216,8 +216,9 @@ class RootRecord(Record):
         try:
             content = read_npz(path) if path.suffix == ".npz" else read_json(path)
             found = content.pop("schema", None)
+            found = found.tolist() if isinstance(found, np.ndarray) else found
             if found != cls.file_schema:
-                raise InputError(f"{path}: schema is {str(found)!r}; must be {cls.file_schema!r}")
+                raise InputError(f"{path}: schema is {found!r}; must be {cls.file_schema!r}")
             return cls.model_validate(content)
         except ValidationError as error:
             raise InputError(f"{path}: {explain(error)}") from None

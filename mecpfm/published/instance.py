@@ -5,14 +5,11 @@ Letters: C cloudlets, L = C + 1 locations (the last one is the remote data centr
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
 from typing import Annotated, Self
 
 import numpy as np
-from pydantic import ValidationError, model_validator
+from pydantic import model_validator
 
-from mecpfm.errors import InputError
 from mecpfm.records import (
     FloatArray,
     IntArray,
@@ -21,9 +18,6 @@ from mecpfm.records import (
     Record,
     RootRecord,
     Shape,
-    explain,
-    read_json,
-    write_atomic,
 )
 
 SCHEMA = "mecpfm.published/1"
@@ -77,6 +71,8 @@ class Instance(RootRecord):
     ``accuracy`` and ``output_ratio`` have shape (J, K); ``memory_per_gb`` is working memory per GB of model.
     """
 
+    file_schema = SCHEMA
+
     memory_per_gb: Annotated[FloatArray, Shape(), Range(ge=0)]
     distance_s_per_gb: Annotated[FloatArray, Shape("C+1", "C+1"), Range(ge=0)]
     cloudlets: Cloudlets
@@ -117,20 +113,3 @@ class Instance(RootRecord):
                     f"models.shared_at[{k}] differs from models.shared_at[{one}] of the same family {family}; "
                     "it must be the union over the family"
                 )
-
-    @classmethod
-    def read(cls, path: Path | str) -> Instance:
-        """Read and validate a file; InputError names file, field and reason."""
-        path = Path(path)
-        content = read_json(path)
-        found = content.pop("schema", None)
-        if found != SCHEMA:
-            raise InputError(f"{path}: schema is {found!r}; must be {SCHEMA!r}")
-        try:
-            return cls.model_validate(content)
-        except ValidationError as error:
-            raise InputError(f"{path}: {explain(error)}") from None
-
-    def write(self, path: Path | str) -> None:
-        """Write as JSON, atomically."""
-        write_atomic(Path(path), (json.dumps({"schema": SCHEMA, **self.to_object()}) + "\n").encode())
