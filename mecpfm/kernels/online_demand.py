@@ -24,7 +24,7 @@ CLIP = 4.0
 SHORT_S, LONG_S = 60.0, 600.0
 MEDIAN_STEP = 0.3
 """How far the running median of the error moves each time, s."""
-RESELECT, WARM, FLOOR = 200, 150.0, 0.03
+RESELECT, WARM, FLOOR, SHRINK = 200, 150.0, 0.03, 20.0
 """COVARIANCE chooses its subset anew every RESELECT completions and explores with probability max(FLOOR, WARM / n)."""
 
 
@@ -114,9 +114,8 @@ class Demand(NamedTuple):
     """Features that COVARIANCE looks at, shape (d,)."""
     median: Array
     """Running median of the absolute error, s, shape (1,)."""
-    served: Array
-    """Completed requests in their order, shape (T,), and how many in ``learned``."""
     learned: Array
+    """Completed requests, shape (1,)."""
 
 
 @kernel
@@ -153,27 +152,24 @@ def predict(demand: Demand, history: History, request: int, work: float) -> Any:
 
 
 @kernel
-def learn(demand: Demand, work: Array, request: int, error: float, reward: float) -> None:
-    """Learn from a completed request: its work (entry of an array of shape (T,)), and the credit of what it showed.
+def learn(demand: Demand, request: int, work: float, error: float, reward: float) -> None:
+    """Learn from a completed request: its work, and the credit of what it showed.
 
     The credit is 1 if the absolute ``error`` (s) is below its running median, or the dispatcher's reward in [0, 1].
     """
     turn = demand.learned[0]
-    demand.served[turn] = request
     demand.learned[0] += 1
-    target = min(work[request], demand.cap)
+    target = min(work, demand.cap)
     if demand.error_credit:
         reward = 1.0 if error < demand.median[0] else 0.0
     demand.median[0] += MEDIAN_STEP if error > demand.median[0] else -MEDIAN_STEP
     linear_bandit.credit(demand.sight.counts, demand.sight.history, turn, demand.shown[request], reward)
-    if demand.predictor == RIDGE:
+    if demand.predictor in (RIDGE, COVARIANCE):
         linear_bandit.update(demand.state, demand.context[request], 0, target)
-    elif demand.predictor == COVARIANCE:
-        if demand.explored[request]:
-            _gather(demand, request, target)
-        _fit(demand, request, target)
-        if (turn + 1) % RESELECT == 0:
-            _reselect(demand, work)
+    if demand.explored[request]:
+        _gather(demand, request, target)
+    if demand.predictor == COVARIANCE and (turn + 1) % RESELECT == 0:
+        demand.subset[:] = greedy_subset(demand.moments, len(demand.subset))
 
 
 @kernel
@@ -194,45 +190,26 @@ def _gather(demand: Demand, request: int, target: float) -> None:
 def greedy_subset(moments: Array, size: int) -> Any:
     """Features that explain the work best, ascending: greedy forward choice by reduction of variance.
 
-    ``moments`` as in :class:`Demand`; pairs seen together less than five times count as uncorrelated.
+    ``moments`` as in :class:`Demand`. Covariances of pairs rarely seen together are shrunk towards 0 by
+    ``n / (n + SHRINK)``, and what n draws explain by chance is taken off a feature's gain.
     """
     last = moments.shape[1] - 1
     count, total = np.maximum(moments[0], 1.0), moments[1]
     mean = total[:, last] / count[:, last]
-    left = np.where(moments[0] >= 5, total / count - np.outer(mean, mean), 0.0)[:last, :last]
+    left = (total / count - np.outer(mean, mean))[:last, :last]
+    for i in range(last):
+        for j in range(last):
+            if i != j:
+                left[i, j] *= moments[0, i, j] / (moments[0, i, j] + SHRINK)
     chosen = np.zeros(last - 1, np.bool_)
     for _ in range(size):
-        best, most = -1, -1.0
+        best, most = -1, -np.inf
         for i in range(last - 1):
-            gain = left[i, last - 1] ** 2 / left[i, i] if left[i, i] > 1e-6 else 0.0
+            chance = left[-1, -1] / count[i, i]
+            gain = left[i, last - 1] ** 2 / left[i, i] - chance if left[i, i] > 1e-6 else 0.0
             if not chosen[i] and gain > most:
                 best, most = i, gain
         chosen[best] = True
         if left[best, best] > 1e-6:  # what the chosen feature explains is taken off everything else
             left -= np.outer(left[:, best], left[best]) / left[best, best]
     return np.flatnonzero(chosen)
-
-
-@kernel
-def _fit(demand: Demand, request: int, target: float) -> None:
-    """Let the ridge learn from a round that showed the whole subset."""
-    context = np.zeros(len(demand.raw) + 1)
-    context[-1] = 1.0
-    for i in demand.subset:
-        if not np.any(demand.shown[request] == i):
-            return
-        context[i] = demand.context[request, i]
-    linear_bandit.update(demand.state, context, 0, target)
-
-
-@kernel
-def _reselect(demand: Demand, work: Array) -> None:
-    """Choose the subset anew and fit the ridge to all past rounds that showed it."""
-    chosen = greedy_subset(demand.moments, len(demand.subset))
-    if np.all(chosen == demand.subset):
-        return
-    demand.subset[:] = chosen
-    demand.state[:] = linear_bandit.fresh(1, len(demand.raw) + 1, 1.0)
-    for turn in range(demand.learned[0]):
-        request = demand.served[turn]
-        _fit(demand, request, min(work[request], demand.cap))

@@ -127,10 +127,10 @@ def _feed_back(world: World, log: Log, demand: Demand, rule: Rule, learner: Lear
         context = demand.context[request] if rule.dispatch == DISJOINT else learner.context[request]
         mean, _ = linear_bandit.moments(learner.state, context)
         linear_bandit.update(learner.state, context, arm, target)
-        learn(demand, world.work, request, abs(target - mean[arm]) * LINEAR_S, reward)
+        learn(demand, request, world.work[request], abs(target - mean[arm]) * LINEAR_S, reward)
     elif demand.predictor in (RIDGE, COVARIANCE):
         error = abs(min(world.work[request], demand.cap) - log.guess_s[request])
-        learn(demand, world.work, request, error, reward)
+        learn(demand, request, world.work[request], error, reward)
     if rule.probing != ALL_SEEN:
         for seen in range(places):
             if learner.looked[request, seen]:

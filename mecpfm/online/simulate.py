@@ -30,6 +30,7 @@ class Outcome:
     log: Log
     demand: Demand
     learner: Learner
+    prefetched_gb: float = 0.0
 
     @property
     def loss_s(self) -> np.ndarray[Any, np.dtype[np.float64]]:
@@ -47,7 +48,7 @@ class Outcome:
             "accuracy": float(1 - small * (1 - setting.small_accuracy)),
             "regret_s": float((self.loss_s - log.least_s).mean()),
             "edge_share": float((log.place < setting.reach).mean()),
-            "pulled_gb": float(log.pulled_gb.sum()),
+            "pulled_gb": float(log.pulled_gb.sum() + self.prefetched_gb),
             "demand_r2": r2(self),
         }
 
@@ -74,7 +75,7 @@ class Run:
         self.history = History(*(array.copy() for array in scene.history))
         self.demand = _demand(scene, policy, self.features)
         self.learner, self.rule = _learner(scene, policy), _rule(scene, policy, self.demand)
-        self.next = 0
+        self.next, self.prefetched_gb = 0, 0.0
 
     def advance(self, stop: int) -> None:
         """Serve requests up to ``stop - 1``."""
@@ -87,7 +88,7 @@ class Run:
         self.advance(len(self.scene.world.work))
         common = self.scene.world, self.edge, self.log, self.history, self.demand, self.rule, self.learner
         online_run.settle(*common, math.inf)
-        return Outcome(self.scene, self.policy, self.log, self.demand, self.learner)
+        return Outcome(self.scene, self.policy, self.log, self.demand, self.learner, self.prefetched_gb)
 
 
 def simulate(scene: Scene, policy: Policy, seed: int = 0) -> Outcome:
@@ -135,7 +136,7 @@ def _demand(scene: Scene, policy: Policy, random: np.random.Generator) -> Demand
         state=linear_bandit.fresh(1, features + 1, RIDGE), raw=np.zeros(features),
         context=np.zeros((requests, features + 1)), shown=np.zeros((requests, observed), dtype=np.int64),
         explored=np.zeros(requests, dtype=bool), moments=np.zeros((2, features + 2, features + 2)),
-        subset=np.arange(observed), median=np.zeros(1), served=np.zeros(requests, dtype=np.int64),
+        subset=np.arange(observed), median=np.zeros(1),
         learned=np.zeros(1, dtype=np.int64),
     )  # fmt: skip
 
