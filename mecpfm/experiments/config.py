@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from mecpfm.coupled import generate as coupled
 from mecpfm.errors import InputError
+from mecpfm.online.setting import SCENARIOS, Setting
 from mecpfm.published.generate import Recipe
 
 OFFLINE = ("lp", "appro", "exact", "nbs", "nbs-released", "nonshare", "sc", "greedy")
@@ -31,7 +32,21 @@ SWEEPS: Mapping[str, tuple[str, tuple[float, ...], Mapping[str, int]]] = {
 TINY_BUDGETS = (150.0, 250.0, 400.0, 40_000.0)
 """Budgets of the four-request instances: from hopeless for most to slack."""
 COUPLED_SEEDS = 5
+TRACE_SEEDS = {"quick": 5, "paper": 24}
 SHARED_FRACTIONS = (0.0, 1 / 3, 2 / 3, 0.97, 0.999)
+
+
+ONLINE_TRACE = "online-trace"
+"""Name that runs every study on the trace; theirs begin with it."""
+
+
+@dataclass(frozen=True)
+class OnTrace:
+    """A setting under its scenario's name; ``real``: the real trace and sites, where they are at hand."""
+
+    scenario: str
+    setting: Setting
+    real: bool
 
 
 @dataclass(frozen=True)
@@ -39,7 +54,7 @@ class Point:
     """One value on an experiment's x-axis and the instances it stands for."""
 
     value: float
-    recipe: Recipe | coupled.Recipe
+    recipe: Recipe | coupled.Recipe | OnTrace
 
 
 @dataclass(frozen=True)
@@ -97,6 +112,7 @@ def experiments(profile_name: str) -> dict[str, Experiment]:
     found.append(Experiment("zoo", "fraction", "none", (Point(0, own),), chosen.seeds))
     found += _theory(chosen)
     found += _coupled(chosen)
+    found += _online(chosen)
     return {experiment.name: experiment for experiment in found}
 
 
@@ -153,3 +169,20 @@ def _coupled(chosen: Profile) -> list[Experiment]:
         )
         for name, kind, axis, points in studies
     ]
+
+
+def _online(chosen: Profile) -> list[Experiment]:
+    """On a trace: the drawn one in the quick profile, the real one, where it is at hand, in the full one."""
+    quick = chosen.name == "quick"
+
+    def points(*names: str) -> tuple[Point, ...]:
+        settings = [replace(SCENARIOS[name], requests=4_000 if quick else 8_000) for name in names]
+        recipes = [OnTrace(name, setting, not quick) for name, setting in zip(names, settings, strict=True)]
+        return tuple(Point(float(i), recipe) for i, recipe in enumerate(recipes))
+
+    kinds = {
+        "scenarios": points(*SCENARIOS), "features": points("base"), "costs": points("base"),
+        "probing": points("base"), "placement": points("base", "slow links"), "regret": points("base"),
+    }  # fmt: skip
+    seeds = TRACE_SEEDS[chosen.name]
+    return [Experiment(f"{ONLINE_TRACE}-{kind}", f"online-{kind}", "scenario", of, seeds) for kind, of in kinds.items()]
