@@ -25,6 +25,7 @@ import pandas as pd
 
 import mecpfm
 from mecpfm import paths
+from mecpfm.bandits.problems import lacks
 from mecpfm.errors import InputError
 from mecpfm.experiments.config import Experiment, Point, experiments
 from mecpfm.records import write_atomic
@@ -33,6 +34,10 @@ log = logging.getLogger("mecpfm")
 Rows = list[dict[str, Any]]
 COUPLED = "coupled"
 """Prefix of the kinds of measurement, and of the kernels, of the coupled setting."""
+RESTRICTED = "tsrc"
+"""Prefix of the kinds that test restricted context on its own, without a network."""
+TABLES = "tsrc-practice"
+"""The kind that needs scikit-learn."""
 _PUBLISHED = ("bandits", "data", "kernels", "published", "solvers")
 _KEYS = ["experiment", "value", "seed", "method"]
 _CSV: dict[str, Any] = {"index": False, "lineterminator": "\n"}
@@ -57,12 +62,13 @@ class Task:
 def code_version(kind: str) -> str:
     """Hash of the sources that a kind of measurement runs; the two settings do not invalidate each other's results."""
     digest = hashlib.sha256(mecpfm.__version__.encode())
-    coupled = kind.startswith(COUPLED)
-    for part in ("coupled", "data", "kernels", "solvers") if coupled else _PUBLISHED:
+    coupled, restricted = kind.startswith(COUPLED), kind.startswith(RESTRICTED)
+    parts = ("coupled", "data", "kernels", "solvers") if coupled else _PUBLISHED
+    for part in ("bandits", "kernels") if restricted else parts:
         for source in sorted((paths.PACKAGE / part).rglob("*.py")):
             if part != "kernels" or source.stem == "_jit" or source.stem.startswith(COUPLED) == coupled:
                 digest.update(source.read_bytes())
-    measures = "measure_coupled.py" if coupled else "measure.py"
+    measures = "measure_coupled.py" if coupled else "measure_tsrc.py" if restricted else "measure.py"
     digest.update((paths.PACKAGE / "experiments" / measures).read_bytes())
     return digest.hexdigest()
 
@@ -92,6 +98,9 @@ def run(
     known = experiments(profile)
     if name not in known:
         raise InputError(f"experiment {name!r} is unknown; known: {', '.join(known)}")
+    if known[name].kind == TABLES and (missing_package := lacks()):
+        log.warning("%s %s; nothing was run", name, missing_package)
+        return pd.DataFrame()
     tasks = _tasks(known[name])
     rows = {task: _load(task) if resume else None for task in tasks}
     missing = [task for task in tasks if rows[task] is None]
@@ -145,6 +154,10 @@ def _measure_of(kind: str) -> Callable[[Any, int], Rows]:
         from mecpfm.experiments import measure_coupled
 
         return measure_coupled.MEASURES[kind]
+    if kind.startswith(RESTRICTED):
+        from mecpfm.experiments import measure_tsrc
+
+        return measure_tsrc.MEASURES[kind]
     from mecpfm.experiments import measure
 
     return measure.MEASURES[kind]

@@ -144,8 +144,8 @@ def reveal(keys: Array, observed: int) -> Any:
 
 @kernel
 def masked(context: Array, shown: Array) -> Any:
-    """The context with exact zeros outside ``shown`` (ascending)."""
-    if shown[-1] >= len(context):
+    """The context with exact zeros outside ``shown`` (ascending, may be empty)."""
+    if len(shown) and shown[-1] >= len(context):
         raise ValueError("the context's length is not the policy's number of features")
     out = np.zeros(len(context))
     for i in shown:
