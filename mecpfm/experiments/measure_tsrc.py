@@ -93,7 +93,8 @@ def subsets(recipe: Recipe, seed: int) -> Rows:
         rows.append(
             {
                 "method": name, "problem": recipe.problem, "observed": recipe.observed,
-                "subset": " ".join(map(str, most)), "found": worths[most], "best": max(worths.values()), "mean": float(np.mean(list(worths.values()))),
+                "subset": " ".join(map(str, most)), "found": worths[most], "best": max(worths.values()),
+                "mean": float(np.mean(list(worths.values()))),
                 "share": count / (len(shown) - late), "late": float(rewards[late:].mean()),
             }
         )  # fmt: skip
