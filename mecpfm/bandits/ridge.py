@@ -1,8 +1,7 @@
-"""Online regression of a demand that is revealed late: the forward (Vovk-Azoury-Warmuth) forecaster, and its bounds.
+"""Online ridge regression of a demand that is revealed late, with the bound on its errors.
 
-The precision takes a request's features when it arrives, the right-hand side takes its demand when it completes. With
-no delay this is the forecaster of Vovk (2001) and of Azoury and Warmuth (2001). Theorems O1 to O3 of
-docs/theory_online.md bound its squared errors, with proof; nothing is quoted.
+A request counts from its arrival on: with the forecast made for it until its demand is known, with the demand from
+then. Theorems O1 to O4 of docs/theory_online.md bound the squared errors and what they cost a dispatcher, with proofs.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ from mecpfm.errors import InputError
 
 
 class OnlineRidge:
-    """Forecasts ``x' A^-1 b`` clipped to [0, top]; A = ridge I + sum of x x' over arrivals, b over completions.
+    """Forecasts ``theta' x`` clipped to [0, top]; theta is the ridge solution over all requests that have arrived.
 
     Demands must lie in [0, ``top``] (any unit). Hidden features are exact zeros; give a constant feature for a mean.
     """
@@ -32,28 +31,26 @@ class OnlineRidge:
     def reset(self) -> None:
         """Forget every request."""
         self.inverse: Floats = np.eye(self.features) / self.ridge
-        self.right: Floats = np.zeros(self.features)
+        self.theta: Floats = np.zeros(self.features)
         self.log_det = 0.0
-        """ln det(A / ridge): never below the sum of leverages."""
-        self.leverage = 0.0
-        """Sum of x' A^-1 x, each with the A that already holds x."""
+        """ln det(A / ridge), A the precision; never below the sum of leverages."""
 
-    def arrive(self, x: Floats) -> float:
-        """Forecast of the demand of a request with features of shape (N,); they are learnt at once."""
+    def arrive(self, x: Floats) -> tuple[float, float]:
+        """Forecast for features of shape (N,), and their leverage ``x' A^-1 x`` in [0, 1), A after this arrival."""
         x = self._checked(x)
-        solved = self.inverse @ x
+        solved, raw = self.inverse @ x, float(self.theta @ x)
         spread = float(x @ solved)
+        forecast = min(max(raw, 0.0), self.top)
         self.inverse -= np.outer(solved, solved) / (1 + spread)
+        self.theta += (forecast - raw) / (1 + spread) * solved
         self.log_det += math.log1p(spread)
-        self.leverage += spread / (1 + spread)
-        forecast = float(self.right @ solved) / (1 + spread)
-        return min(max(forecast, 0.0), self.top)
+        return forecast, spread / (1 + spread)
 
-    def complete(self, x: Floats, demand: float) -> None:
-        """Learn the demand of a request that arrived with these features; InputError outside [0, top]."""
+    def complete(self, x: Floats, forecast: float, demand: float) -> None:
+        """Replace the forecast of a request with these features by its demand; InputError outside [0, top]."""
         if not 0 <= demand <= self.top:
             raise InputError(f"demand is {demand}; must be in [0, top = {self.top:g}]")
-        self.right += demand * self._checked(x)
+        self.theta += (demand - forecast) * (self.inverse @ self._checked(x))
 
     def _checked(self, x: Floats) -> Floats:
         if np.shape(x) != (self.features,) or not np.isfinite(x).all():
@@ -62,24 +59,24 @@ class OnlineRidge:
 
 
 def hindsight(x: Floats, demand: Floats, ridge: float) -> float:
-    """``min_u sum (u' x_t - w_t)^2 + ridge |u|^2`` over all requests, x of shape (T, N), demand of shape (T,)."""
+    """``V = min_u sum (u' x_t - w_t)^2 + ridge |u|^2`` over all requests, x of shape (T, N), demand of shape (T,)."""
     stacked = np.vstack([x, math.sqrt(ridge) * np.eye(x.shape[1])])
     target = np.concatenate([demand, np.zeros(x.shape[1])])
     u = np.linalg.lstsq(stacked, target)[0]
     return float(np.sum((stacked @ u - target) ** 2))
 
 
-def error_bound(best: float, leverage: float, top: float, outstanding: int = 0, delay: int = 0) -> float:
-    """O1 and O2: squared errors are at most ``best + (1 + outstanding + delay) top^2 leverage``.
+def error_bound(best: float, weighed: float, outstanding: int) -> float:
+    """Sum of squared errors, at most: ``(sqrt(V) + sqrt(D Q))^2 + Q`` (O2; O1 for D = 0).
 
-    ``best`` is :func:`hindsight`; at most ``outstanding`` requests are unfinished at an arrival, and at most ``delay``
-    arrivals happen while one is. ``leverage`` may be replaced by ln det(A / ridge), which is not smaller.
+    ``best`` is V (:func:`hindsight`), ``outstanding`` D, the most requests unfinished at an arrival. ``weighed`` is Q,
+    the sum of leverage times squared error, or what is known not to be below it: ``top^2 log_det``.
     """
-    return best + (1 + outstanding + delay) * top**2 * leverage
+    return (math.sqrt(best) + math.sqrt(outstanding * weighed)) ** 2 + weighed
 
 
 def dispatch_bound(spreads: Floats, squared_errors: float) -> float:
-    """O3: the loss to the per-round oracle is at most ``sqrt(sum spread_t^2) sqrt(sum of squared errors)``.
+    """Loss to the per-round oracle, at most: ``sqrt(sum spread_t^2) sqrt(sum of squared errors)`` (O3).
 
     ``spreads`` of shape (T,) are the largest differences of 1 / speed among the arms of a round.
     """

@@ -177,6 +177,7 @@ def _tsrc(chosen: Profile) -> list[Experiment]:
     subsets = tuple(Point(float(d), problems.Recipe(name, 3000, d, 8)) for name, d in SUBSET_PROBLEMS)
     drift = (Point(2.0, problems.Recipe("drift", 4000, 2, 10)),)
     credit = tuple(Point(float(d), problems.Recipe("credit", 3000, d, 12)) for d in (1, 2, 4, 8))
+    regret = tuple(Point(float(lag), problems.Recipe("regret", 5_000, lag, 12)) for lag in (0, 10, 100))
     seeds = 6 if quick else 24
     return [
         Experiment(
@@ -185,5 +186,6 @@ def _tsrc(chosen: Profile) -> list[Experiment]:
         Experiment("tsrc-tables", "tsrc-practice", "observed", points(small, 1_000 if quick else 5_000), seeds // 2),
         Experiment("tsrc-subsets", "tsrc-subsets", "observed", subsets, seeds),
         Experiment("tsrc-drift", "tsrc-drift", "observed", drift, seeds),
+        Experiment("tsrc-regret", "tsrc-regret", "lag", regret, seeds // 2),
         Experiment("tsrc-credit", "tsrc-credit", "observed", credit, seeds),
     ]

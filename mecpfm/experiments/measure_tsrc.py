@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mecpfm.bandits.epsilon_greedy import EpsilonGreedy
 from mecpfm.bandits.linear import LinTS, LinUCB
@@ -14,7 +15,7 @@ from mecpfm.bandits.policy import Floats, Policy
 from mecpfm.bandits.problems import Labelled, Recipe, drawn, drifting, enumerate_worth, table
 from mecpfm.bandits.replay import replay
 from mecpfm.bandits.restricted import TSRC, WTSRC, RandomEI, RandomFix, Restricted
-from mecpfm.bandits.ridge import OnlineRidge
+from mecpfm.bandits.ridge import OnlineRidge, dispatch_bound, error_bound, hindsight
 from mecpfm.kernels import linear_bandit
 
 Rows = list[dict[str, Any]]
@@ -126,18 +127,11 @@ def credit(recipe: Recipe, seed: int) -> Rows:
     on features 0 and 1. ``excess_s`` is the mean loss to the oracle that knows the demand, ``squared`` the mean squared
     error in s^2, both over the second half; ``informative`` the share of the two features' chances that were taken.
     """
-    random = np.random.default_rng(seed)
-    features, rounds = recipe.features, recipe.rounds
-    x = random.standard_normal((rounds, features))
-    noise = 4 * random.standard_normal(rounds)
-    demand = np.clip(20 + 8 * x[:, 0] + 6 * x[:, 1] + noise, 0, TOP)
-    backlog = random.exponential(60, (rounds, len(SPEEDS)))
-    rows, late = [], slice(rounds // 2, None)
+    x, demand, backlog = _dispatch_problem(np.random.default_rng(seed), recipe.rounds, recipe.features)
+    rows, late = [], slice(recipe.rounds // 2, None)
     for name in CREDITED:
         forecast, shown = _forecasts(name, recipe.observed, x, demand, backlog, seed)
-        delay = backlog + demand[:, None] / SPEEDS
-        arm = np.argmin(backlog + forecast[:, None] / SPEEDS, axis=1)
-        excess = delay[np.arange(rounds), arm] - delay.min(axis=1)
+        excess = _excess(backlog, demand, forecast)
         rows.append(
             {
                 "method": name, "observed": recipe.observed, "excess_s": float(excess[late].mean()),
@@ -162,8 +156,8 @@ def _forecasts(
         shown = eyes.reveal()
         seen[t, shown] = 1
         context = np.concatenate([[1.0], linear_bandit.masked(x[t], shown)])
-        forecast[t] = model.arrive(context)
-        model.complete(context, float(demand[t]))
+        forecast[t] = model.arrive(context)[0]
+        model.complete(context, forecast[t], float(demand[t]))
         error = abs(forecast[t] - demand[t])
         if name == "tsrc-delay":
             arm = int(np.argmin(backlog[t] + forecast[t] / SPEEDS))
@@ -175,6 +169,67 @@ def _forecasts(
     return forecast, seen
 
 
+def regret(recipe: Recipe, seed: int) -> Rows:
+    """Squared errors of online ridge and losses of its dispatch against the bounds O1 to O3, by round.
+
+    A request is outstanding for a geometric number of arrivals with mean ``observed``, the study's axis; every feature
+    is seen. Cumulative: ``squared``, ``best`` (of the best linear rule in hindsight), ``bound`` (from the learner's own
+    leverages and errors) and ``worst_case`` (from ln det alone) in s^2, ``loss`` and ``loss_bound`` in s.
+    """
+    random = np.random.default_rng(seed)
+    rounds, lag = recipe.rounds, recipe.observed
+    x, demand, backlog = _dispatch_problem(random, rounds, recipe.features)
+    x = np.column_stack([np.ones(rounds), x])
+    done = np.arange(rounds) + random.geometric(1 / (1 + lag), rounds)  # the first arrival that knows the demand
+    forecast, leverage = delayed(x, demand, done)
+    outstanding = np.array([int((done[:t] > t).sum()) for t in range(rounds)])
+    loss, errors = _excess(backlog, demand, forecast), (forecast - demand) ** 2
+    spreads = np.full(rounds, 1 / SPEEDS.min() - 1 / SPEEDS.max())
+    rows: Rows = []
+    for end in np.unique(np.geomspace(20, rounds, 25).astype(int)):
+        best, most = hindsight(x[:end], demand[:end], 1.0), int(outstanding[:end].max())
+        squared, log_det = float(errors[:end].sum()), -float(np.log1p(-leverage[:end]).sum())
+        rows.append(
+            {
+                "method": "ridge", "lag": lag, "round": int(end), "outstanding": most, "squared": squared, "best": best,
+                "bound": error_bound(best, float(leverage[:end] @ errors[:end]), most),
+                "worst_case": error_bound(best, TOP**2 * log_det, most),
+                "loss": float(loss[:end].sum()), "loss_bound": dispatch_bound(spreads[:end], squared),
+            }
+        )  # fmt: skip
+    return rows
+
+
+def delayed(x: Floats, demand: Floats, done: NDArray[np.int64], *, ridge: float = 1.0) -> tuple[Floats, Floats]:
+    """Forecasts and leverages, shape (T,), when arrival ``done[s]`` (> s) is the first that knows demand s."""
+    model, forecast, leverage = OnlineRidge(x.shape[1], ridge=ridge, top=TOP), np.empty(len(x)), np.empty(len(x))
+    ready: dict[int, list[int]] = {}
+    for s, arrival in enumerate(done.tolist()):
+        ready.setdefault(arrival, []).append(s)
+    for t in range(len(x)):
+        for s in ready.get(t, ()):
+            model.complete(x[s], forecast[s], float(demand[s]))
+        forecast[t], leverage[t] = model.arrive(x[t])
+    return forecast, leverage
+
+
+def _dispatch_problem(random: np.random.Generator, rounds: int, features: int) -> tuple[Floats, Floats, Floats]:
+    """Features (T, N), demands in [0, TOP] that depend on the first two, and backlogs (T, arms) that vary more."""
+    x = random.standard_normal((rounds, features))
+    noise = 4 * random.standard_normal(rounds)
+    demand = np.clip(20 + 8 * x[:, 0] + 6 * x[:, 1] + noise, 0, TOP)
+    return x, demand, random.exponential(60, (rounds, len(SPEEDS)))
+
+
+def _excess(backlog: Floats, demand: Floats, forecast: Floats) -> Floats:
+    """Loss in s, shape (T,), of the arm of least forecast delay to the arm of least true delay on the same backlogs."""
+    delay = backlog + demand[:, None] / SPEEDS
+    arm = np.argmin(backlog + forecast[:, None] / SPEEDS, axis=1)
+    excess: Floats = delay[np.arange(len(demand)), arm] - delay.min(axis=1)
+    return excess
+
+
 MEASURES: dict[str, Callable[[Recipe, int], Rows]] = {
     "tsrc-practice": practice, "tsrc-subsets": subsets, "tsrc-drift": drift, "tsrc-credit": credit,
+    "tsrc-regret": regret,
 }  # fmt: skip
