@@ -135,7 +135,7 @@ def test_features_must_be_credited_with_the_error():
 @compiled
 @pytest.mark.parametrize(("name", "observed"), [("wine", 3), ("breast_cancer", 3), ("iris", 2)])
 def test_order_on_public_tables(name, observed):
-    """TSRC between a fresh random subset and all features (which d = 2 of iris's 4 nearly are), 4 seeds, 1,000 draws."""
+    """TSRC between a fresh random subset and all features (2 of iris's 4 nearly are), 4 seeds, 1,000 draws."""
     pytest.importorskip("sklearn")
     size, _ = config.TABLE_SIZES[name]
     parts = [rows(measure_tsrc.practice, Recipe(name, 1000, d), range(4)) for d in (0, observed, size)]

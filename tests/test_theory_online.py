@@ -136,6 +136,17 @@ def test_a_demand_that_never_comes_is_one_outstanding(seed, rounds, features, hi
     assert run.errors.sum() <= bound * SLACK + 1e-12
 
 
+@pytest.mark.parametrize("lag", [5, 20, 40])
+def test_the_number_outstanding_is_needed(lag):
+    """The first forecasts know nothing: with w = top and one constant feature, O2 without its D would be false."""
+    rounds = 120
+    x, demand = np.ones((rounds, 1)), np.ones(rounds)
+    run = Run(x, demand, np.arange(rounds) + 1 + lag, 1.0, 1.0)
+    best, weighed, most = hindsight(x, demand, 1.0), run.leverage @ run.errors, run.outstanding.max()
+    assert most == lag
+    assert error_bound(best, weighed, 0) < lag < run.errors.sum() <= error_bound(best, weighed, most)
+
+
 @given(*SHAPE, st.booleans(), st.integers(1, 40))
 def test_interleaved_copies_pay_a_logarithm(seed, rounds, features, hidden, ridge, adversarial, longest):
     """O2': D + 1 copies with ridge / (D + 1), each handed a request while it has none outstanding."""

@@ -22,9 +22,9 @@ def draw(frame: pd.DataFrame) -> go.Figure:
         for words, mask in levels.items():
             if mask.any():
                 look = {"color": GREY, "dash": "dash"}
-                place = {"annotation_text": words, "annotation_position": "bottom right"}
+                place = {"annotation_text": words, "annotation_position": "top right"}
                 drawn.add_hline(y=rows.loc[mask, "mean"].max(), line=look, row=1, col=col, **place)
         ticks = sorted(set(curves.loc[curves["panel"] == name, "observed"]))
         drawn.update_xaxes(title_text="features observed, d", type="log", tickvals=ticks, row=1, col=col)
-    drawn.update_yaxes(range=[0, 1])
+    drawn.update_yaxes(range=[0, 1.08])
     return drawn.update_yaxes(title_text="share of right guesses", col=1)

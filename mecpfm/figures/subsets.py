@@ -18,7 +18,7 @@ def draw(frame: pd.DataFrame) -> go.Figure:
     )
     for method in [name for name in LOOKS if name in set(frame["method"])]:
         of = frame[frame["method"] == method]
-        labels = [f"{problem}, d = {count}" for problem, count in zip(of["problem"], of["observed"], strict=True)]
+        labels = [f"{problem}<br>d = {count}" for problem, count in zip(of["problem"], of["observed"], strict=True)]
         look = LOOKS[method]
         drawn.add_trace(go.Bar(x=labels, y=of["hit"], name=look.name, marker={"color": look.color}))
     return drawn.update_yaxes(range=[0, 1], tickformat=".0%")
