@@ -29,8 +29,8 @@ class Run:
     The adversary answers every forecast with the end of [0, top] that is farther away.
     """
 
-    def __init__(self, x, demand, done, ridge, top, adversarial=False):
-        self.model, self.x, self.demand, self.done = OnlineRidge(x.shape[1], ridge=ridge, top=top), x, demand, done
+    def __init__(self, x, demand, done, ridge, top, adversarial=False, start=None):
+        self.model, self.demand = OnlineRidge(x.shape[1], ridge=ridge, top=top, start=start), demand
         self.forecast, self.leverage, self.outstanding = np.empty((3, len(x)))
         for t in range(len(x)):
             for s in np.flatnonzero(done[:t] == t):
@@ -51,11 +51,12 @@ def test_forecaster_equals_its_definition(seed, rounds, features, hidden, ridge)
     """Each forecast is the clipped solution of the written-out normal equations, forecasts standing in for demands."""
     random, x, demand, top = sequence(seed, rounds, features, hidden)
     done = np.arange(rounds) + random.integers(1, 9, rounds)
-    run = Run(x, demand, done, ridge, top)
+    start = random.standard_normal(features) * top
+    run = Run(x, demand, done, ridge, top, start=start)
     for t in range(rounds):
         before = ridge * np.eye(features) + x[:t].T @ x[:t]
         stands = np.where(done[:t] <= t, demand[:t], run.forecast[:t])
-        raw = x[t] @ np.linalg.solve(before, x[:t].T @ stands)
+        raw = x[t] @ np.linalg.solve(before, x[:t].T @ stands + ridge * start)
         assert run.forecast[t] == pytest.approx(np.clip(raw, 0, top), abs=1e-7 * top)
         leverage = x[t] @ np.linalg.solve(before + np.outer(x[t], x[t]), x[t])
         assert run.leverage[t] == pytest.approx(leverage, abs=1e-7)
@@ -117,8 +118,9 @@ def test_squared_errors_stay_below_the_bound(seed, rounds, features, hidden, rid
 def test_delayed_errors_stay_below_the_bound(seed, rounds, features, hidden, ridge, adversarial, longest):
     """O2, any completion order: from the learner's own leverages and errors, and from ln det alone."""
     random, x, demand, top = sequence(seed, rounds, features, hidden)
-    run = Run(x, demand, np.arange(rounds) + random.integers(1, longest + 1, rounds), ridge, top, adversarial)
-    best, most = hindsight(x, run.demand, ridge), run.outstanding.max()
+    done, start = np.arange(rounds) + random.integers(1, longest + 1, rounds), random.standard_normal(features) * top
+    run = Run(x, demand, done, ridge, top, adversarial, start)
+    best, most = hindsight(x, run.demand, ridge, start), run.outstanding.max()
     own, known = error_bound(best, run.leverage @ run.errors, most), error_bound(best, top**2 * run.model.log_det, most)
     assert run.errors.sum() <= own * SLACK + 1e-12
     assert own <= known * SLACK + 1e-12
@@ -309,6 +311,8 @@ def test_wrong_input_is_refused():
         model.arrive(np.ones(3))
     with pytest.raises(InputError, match="finite"):
         model.arrive(np.array([1.0, np.inf]))
+    with pytest.raises(InputError, match="features have shape"):
+        OnlineRidge(2, start=np.zeros(3))
     for bad in ({"features": 0}, {"features": 1, "ridge": 0.0}, {"features": 1, "top": np.inf}):
         with pytest.raises(InputError, match="must be"):
             OnlineRidge(**bad)

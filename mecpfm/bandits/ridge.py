@@ -18,20 +18,22 @@ class OnlineRidge:
     """Forecasts ``theta' x`` clipped to [0, top]; theta is the ridge solution over all requests that have arrived.
 
     Demands must lie in [0, ``top``] (any unit). Hidden features are exact zeros; give a constant feature for a mean.
+    ``start`` of shape (N,) is the rule before anything is known, and what the ridge pulls towards; default zeros.
     """
 
-    def __init__(self, features: int, *, ridge: float = 1.0, top: float = 1.0) -> None:
+    def __init__(self, features: int, *, ridge: float = 1.0, top: float = 1.0, start: Floats | None = None) -> None:
         if features < 1:
             raise InputError(f"features is {features}; must be >= 1")
         positive("ridge", ridge)
         positive("top", top)
         self.features, self.ridge, self.top = features, float(ridge), float(top)
+        self.start: Floats = self._checked(np.zeros(features) if start is None else start)
         self.reset()
 
     def reset(self) -> None:
         """Forget every request."""
         self.inverse: Floats = np.eye(self.features) / self.ridge
-        self.theta: Floats = np.zeros(self.features)
+        self.theta: Floats = np.array(self.start, dtype=np.float64)
         self.log_det = 0.0
         """ln det(A / ridge), A the precision; never below the sum of leverages."""
 
@@ -58,8 +60,10 @@ class OnlineRidge:
         return x
 
 
-def hindsight(x: Floats, demand: Floats, ridge: float) -> float:
-    """``V = min_u sum (u' x_t - w_t)^2 + ridge |u|^2`` over all requests, x of shape (T, N), demand of shape (T,)."""
+def hindsight(x: Floats, demand: Floats, ridge: float, start: Floats | None = None) -> float:
+    """``V = min_u sum (u' x_t - w_t)^2 + ridge |u - start|^2`` over all requests, x (T, N), demand (T,), start (N,)."""
+    if start is not None:
+        demand = demand - x @ start
     stacked = np.vstack([x, math.sqrt(ridge) * np.eye(x.shape[1])])
     target = np.concatenate([demand, np.zeros(x.shape[1])])
     u = np.linalg.lstsq(stacked, target)[0]

@@ -150,7 +150,10 @@ def _forecasts(
     kind = {"random-ei": RandomEI, "random-fix": RandomFix}.get(name, TSRC)
     observed = {"all-features": features, "no-features": 0}.get(name, observed)
     # Only the choice of features is used of the policy: the demand has one model, not one an arm.
-    eyes, model = kind(1, features, observed, seed=seed), OnlineRidge(1 + features, top=TOP)
+    eyes, model = (
+        kind(1, features, observed, seed=seed),
+        OnlineRidge(1 + features, top=TOP, start=_middle(1 + features)),
+    )
     forecast, seen, typical = np.empty(rounds), np.zeros((rounds, features)), 5.0
     for t in range(rounds):
         shown = eyes.reveal()
@@ -187,7 +190,7 @@ def regret(recipe: Recipe, seed: int) -> Rows:
     spreads = np.full(rounds, 1 / SPEEDS.min() - 1 / SPEEDS.max())
     rows: Rows = []
     for end in np.unique(np.geomspace(20, rounds, 25).astype(int)):
-        best, most = hindsight(x[:end], demand[:end], 1.0), int(outstanding[:end].max())
+        best, most = hindsight(x[:end], demand[:end], 1.0, _middle(x.shape[1])), int(outstanding[:end].max())
         squared, log_det = float(errors[:end].sum()), -float(np.log1p(-leverage[:end]).sum())
         rows.append(
             {
@@ -200,9 +203,15 @@ def regret(recipe: Recipe, seed: int) -> Rows:
     return rows
 
 
-def delayed(x: Floats, demand: Floats, done: NDArray[np.int64], *, ridge: float = 1.0) -> tuple[Floats, Floats]:
+def _middle(features: int) -> Floats:
+    """The rule of who knows nothing but the range of demands: half of it, by the constant feature 0."""
+    return np.concatenate([[TOP / 2], np.zeros(features - 1)])
+
+
+def delayed(x: Floats, demand: Floats, done: NDArray[np.int64]) -> tuple[Floats, Floats]:
     """Forecasts and leverages, shape (T,), when arrival ``done[s]`` (> s) is the first that knows demand s."""
-    model, forecast, leverage = OnlineRidge(x.shape[1], ridge=ridge, top=TOP), np.empty(len(x)), np.empty(len(x))
+    model = OnlineRidge(x.shape[1], top=TOP, start=_middle(x.shape[1]))
+    forecast, leverage = np.empty(len(x)), np.empty(len(x))
     ready: dict[int, list[int]] = {}
     for s, arrival in enumerate(done.tolist()):
         ready.setdefault(arrival, []).append(s)
