@@ -12,6 +12,7 @@ FLOORS = (
     ("data", "kernels", "solvers"),
     ("bandits",),
     ("published", "coupled"),
+    ("online",),
     ("experiments",),
     ("cli", "diagnose", "__main__"),
 )

@@ -1,0 +1,215 @@
+"""Demand that is unknown until served: causal features of a request, and predictions from those that may be observed.
+
+Dynamic features come from completed requests only. N features in all: S static ones (known at arrival) and the 12 of
+:func:`describe`. Regression adds a constant that is always visible: contexts have N + 1 entries.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from mecpfm.kernels import linear_bandit
+from mecpfm.kernels._jit import kernel
+from mecpfm.kernels.episode import Visibility, draw_keys
+
+Array = Any  # a NumPy array; Numba infers dtype and rank at the first call
+
+DYNAMIC = 12
+MEAN, RIDGE, COVARIANCE, TRUE, NONE = range(5)
+"""Predictors: running mean, ridge on the visible features, ridge on the subset of :func:`greedy_subset`, the truth;
+none where the dispatcher itself learns from the visible features."""
+CLIP = 4.0
+SHORT_S, LONG_S = 60.0, 600.0
+MEDIAN_STEP = 0.3
+"""How far the running median of the error moves each time, s."""
+RESELECT, WARM, FLOOR, SHRINK = 200, 150.0, 0.03, 20.0
+"""COVARIANCE chooses its subset anew every RESELECT completions and explores with probability max(FLOOR, WARM / n)."""
+
+
+class History(NamedTuple):
+    """What completed requests and past arrivals say."""
+
+    groups: Array
+    """Sum, count, last and moving average (0.3) of the group's work, shape (G, 4)."""
+    models: Array
+    """Sum, count and moving average (0.1) of the model's work, shape (M, 3)."""
+    total: Array
+    """Sum and count of all work, its moving average (0.02), moving average of gaps (0.05)."""
+    marks: Array
+    """Requests in flight; first arrival within SHORT_S and within LONG_S."""
+
+
+@kernel
+def observe(history: History, group: int, model: int, work: float) -> None:
+    """Learn the service time of a completed request."""
+    own = history.groups[group]
+    own[3] = work if own[1] == 0 else own[3] + 0.3 * (work - own[3])
+    own[0] += work
+    own[1] += 1
+    own[2] = work
+    kin = history.models[model]
+    kin[2] = work if kin[1] == 0 else kin[2] + 0.1 * (work - kin[2])
+    kin[0] += work
+    kin[1] += 1
+    total = history.total
+    total[2] = work if total[1] == 0 else total[2] + 0.02 * (work - total[2])
+    total[0] += work
+    total[1] += 1
+
+
+@kernel
+def describe(history: History, arrival: Array, request: int, group: int, model: int, static: Array, out: Array) -> None:
+    """Raw features of an arriving request into ``out`` of shape (N,); must be called in the order of arrival.
+
+    Static ones, then: the group's mean, last, moving average and log count; the model's mean and moving average; log
+    of requests in flight; log arrivals in the last 60 and 600 s; recent work; log gap; log of the average gap.
+    """
+    now = arrival[request]
+    for window, seconds in ((1, SHORT_S), (2, LONG_S)):
+        while arrival[history.marks[window]] < now - seconds:
+            history.marks[window] += 1
+    gap = now - arrival[request - 1] if request else 0.0
+    total, own, kin, at = history.total, history.groups[group], history.models[model], len(static)
+    total[3] += 0.05 * (gap - total[3])
+    overall = total[0] / total[1] if total[1] else 0.0
+    out[:at] = static
+    out[at] = own[0] / own[1] if own[1] else overall
+    out[at + 1] = own[2] if own[1] else overall
+    out[at + 2] = own[3] if own[1] else overall
+    out[at + 3] = np.log1p(own[1])
+    out[at + 4] = kin[0] / kin[1] if kin[1] else overall
+    out[at + 5] = kin[2] if kin[1] else overall
+    out[at + 6] = np.log1p(history.marks[0])
+    out[at + 7] = np.log1p(request - history.marks[1])
+    out[at + 8] = np.log1p(request - history.marks[2])
+    out[at + 9] = total[2]
+    out[at + 10] = np.log1p(gap)
+    out[at + 11] = np.log1p(total[3])
+
+
+class Demand(NamedTuple):
+    """A predictor and what it has learned; ``shown`` and ``context`` remember what each request showed."""
+
+    predictor: int
+    error_credit: bool
+    cap: float
+    """Service times above it count as it, s."""
+    shift: Array
+    scale: Array
+    sight: Visibility
+    state: Array
+    """Ridge on N + 1 features, packed as in :mod:`.linear_bandit`."""
+    raw: Array
+    context: Array
+    """Visible features, 0 elsewhere, and the constant; shape (T, N + 1)."""
+    shown: Array
+    """Shape (T, d)."""
+    explored: Array
+    """Whether a request's subset was drawn at random, shape (T,)."""
+    moments: Array
+    """Counts and sums of products over exploring rounds; rows: features, work, one; shape (2, N + 2, N + 2)."""
+    subset: Array
+    """Features that COVARIANCE looks at, shape (d,)."""
+    median: Array
+    """Running median of the absolute error, s, shape (1,)."""
+    learned: Array
+    """Completed requests, shape (1,)."""
+
+
+@kernel
+def look(demand: Demand, request: int, random: np.random.Generator) -> None:
+    """Choose the visible features of a request and keep them, standardised, as its context."""
+    sight, features = demand.sight, len(demand.raw)
+    if sight.observed == features:
+        shown = np.arange(features)
+    else:
+        subset = demand.predictor == COVARIANCE
+        if subset and random.random() >= max(FLOOR, min(1.0, WARM / (1.0 + request))):
+            shown = demand.subset
+        else:
+            demand.explored[request] = subset
+            draw_keys(sight, random)
+            shown = linear_bandit.reveal(sight.keys, sight.observed)
+    demand.context[request, features] = 1.0
+    for place in range(len(shown)):
+        i = shown[place]
+        demand.shown[request, place] = i
+        standard = (demand.raw[i] - demand.shift[i]) / demand.scale[i]
+        demand.context[request, i] = min(max(standard, -CLIP), CLIP)
+
+
+@kernel
+def predict(demand: Demand, history: History, request: int, work: float) -> Any:
+    """Service time at speed 1, s, never below 1 except for the truth."""
+    if demand.predictor == TRUE:
+        return work
+    if demand.predictor == MEAN:
+        return max(history.total[0] / history.total[1], 1.0) if history.total[1] else 1.0
+    mean, _ = linear_bandit.moments(demand.state, demand.context[request])
+    return max(mean[0], 1.0)
+
+
+@kernel
+def learn(demand: Demand, request: int, work: float, error: float, reward: float) -> None:
+    """Learn from a completed request: its work, and the credit of what it showed.
+
+    The credit is 1 if the absolute ``error`` (s) is below its running median, or the dispatcher's reward in [0, 1].
+    """
+    turn = demand.learned[0]
+    demand.learned[0] += 1
+    target = min(work, demand.cap)
+    if demand.error_credit:
+        reward = 1.0 if error < demand.median[0] else 0.0
+    demand.median[0] += MEDIAN_STEP if error > demand.median[0] else -MEDIAN_STEP
+    linear_bandit.credit(demand.sight.counts, demand.sight.history, turn, demand.shown[request], reward)
+    if demand.predictor in (RIDGE, COVARIANCE):
+        linear_bandit.update(demand.state, demand.context[request], 0, target)
+    if demand.explored[request]:
+        _gather(demand, request, target)
+    if demand.predictor == COVARIANCE and (turn + 1) % RESELECT == 0:
+        demand.subset[:] = greedy_subset(demand.moments, len(demand.subset))
+
+
+@kernel
+def _gather(demand: Demand, request: int, target: float) -> None:
+    """Add the products that an exploring round reveals: of visible features, work (row N) and one (row N + 1)."""
+    features, shown = len(demand.raw), demand.shown[request]
+    entries, values = np.empty(len(shown) + 2, np.int64), np.ones(len(shown) + 2)
+    for place in range(len(shown)):
+        entries[place], values[place] = shown[place], demand.context[request, shown[place]]
+    entries[-2], values[-2], entries[-1] = features, target, features + 1
+    for a in range(len(entries)):
+        for b in range(len(entries)):
+            demand.moments[0, entries[a], entries[b]] += 1.0
+            demand.moments[1, entries[a], entries[b]] += values[a] * values[b]
+
+
+@kernel
+def greedy_subset(moments: Array, size: int) -> Any:
+    """Features that explain the work best, ascending: greedy forward choice by reduction of variance.
+
+    ``moments`` as in :class:`Demand`. Covariances of pairs rarely seen together are shrunk towards 0 by
+    ``n / (n + SHRINK)``, and what n draws explain by chance is taken off a feature's gain.
+    """
+    last = moments.shape[1] - 1
+    count, total = np.maximum(moments[0], 1.0), moments[1]
+    mean = total[:, last] / count[:, last]
+    left = (total / count - np.outer(mean, mean))[:last, :last]
+    for i in range(last):
+        for j in range(last):
+            if i != j:
+                left[i, j] *= moments[0, i, j] / (moments[0, i, j] + SHRINK)
+    chosen = np.zeros(last - 1, np.bool_)
+    for _ in range(size):
+        best, most = -1, -np.inf
+        for i in range(last - 1):
+            chance = left[-1, -1] / count[i, i]
+            gain = left[i, last - 1] ** 2 / left[i, i] - chance if left[i, i] > 1e-6 else 0.0
+            if not chosen[i] and gain > most:
+                best, most = i, gain
+        chosen[best] = True
+        if left[best, best] > 1e-6:  # what the chosen feature explains is taken off everything else
+            left -= np.outer(left[:, best], left[best]) / left[best, best]
+    return np.flatnonzero(chosen)

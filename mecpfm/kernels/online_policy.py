@@ -1,0 +1,208 @@
+"""Dispatch rules: which place and variant a request gets, from the queues, caches and predictions at hand.
+
+An *option* of a request is a variant at a place, numbered ``variant * (K + 1) + place``; an *arm* is a variant at a
+physical cloudlet or at the data centre, numbered ``variant * (C + 1) + cloudlet``: arms are what bandits keep
+statistics of, options what is open to this request.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from mecpfm.kernels import linear_bandit
+from mecpfm.kernels._jit import kernel
+from mecpfm.kernels.online_edge import Edge, Log, World, congestion_s, edge_s, remote_s
+
+Array = Any  # a NumPy array; Numba infers dtype and rank at the first call
+
+REMOTE, RANDOM, NEAREST, SHORTEST_QUEUE, TABULAR, DISJOINT, HYBRID, STRUCTURED = range(8)
+ALL_SEEN, NEAREST_SEEN, RANDOM_SEEN, CREDIT_SEEN, BELIEF_SEEN = range(5)
+"""Whose state is probed: everybody's; or the nearest, random, most credited (TSRC), most promising (belief) ones'."""
+TABULAR_S, LINEAR_S, LINEAR_MOST = 120.0, 60.0, 4.0
+"""Delays are divided by these and cut at 1 and LINEAR_MOST before bandits see them, s."""
+RATE_S, MOST_LOAD = 300.0, 0.9
+"""Time constant of arrival rate and load in the price, and the load above which it rises no more."""
+CONGESTION_S = 600.0
+"""How fast the last congestion seen loses its weight, s."""
+BELIEF_S, BELIEF_SD = 60.0, 20.0
+
+
+class Rule(NamedTuple):
+    """Scalars that tell policies apart (:class:`mecpfm.online.policy.Policy`)."""
+
+    dispatch: int
+    variants: int
+    explore: float
+    bonus: float
+    scale: float
+    sample: bool
+    priced: bool
+    probing: int
+    probes: int
+    held_s: float
+    """Time that observing features and probing states takes."""
+
+
+class Learner(NamedTuple):
+    """What a dispatch rule has learned."""
+
+    tally: Array
+    """Plays and rewards of each arm, shape (2, arms)."""
+    state: Array
+    """Linear models of DISJOINT (one an arm) and HYBRID (one), packed as in :mod:`.linear_bandit`."""
+    context: Array
+    """What the model saw of each request, shape (T, n)."""
+    remote: Array
+    """Last congestion seen, when, sum and count of all seen, shape (4,)."""
+    rate: Array
+    """Arrivals a second and load of each cloudlet, and when last updated, shape (3, C)."""
+    belief: Array
+    """Wait last seen at each place of each home, when, sum and count of all seen, shape (4, C, K)."""
+    probed: Array
+    """Probes and their rewards, shape (2, C, K)."""
+    seen: Array
+    """Places whose state is visible now, shape (K,)."""
+    looked: Array
+    """The same, kept for each request, shape (T, K)."""
+
+
+@kernel
+def congestion_guess(learner: Learner, now: float) -> Any:
+    """Last congestion seen, decaying to the mean of all seen; 0 before any was."""
+    last, when, total, count = learner.remote
+    if count == 0:
+        return 0.0
+    return total / count + (last - total / count) * np.exp((when - now) / CONGESTION_S)
+
+
+@kernel
+def backlog_guess(world: World, edge: Edge, log: Log, cloudlet: int, now: float) -> float:
+    """Predicted time until a cloudlet is free, from the predictions of the requests in its queue."""
+    total, speed = 0.0, world.speed[cloudlet]
+    for place in range(edge.waiting[cloudlet]):
+        request = edge.queue[cloudlet, (edge.first[cloudlet] + place) % edge.queue.shape[1]]
+        work = log.guess_s[request] * (world.constants.small_work if log.variant[request] else 1.0) / speed
+        if place == 0:
+            # The first one runs, or waits for its model; one that ran longer than predicted has a quarter left.
+            elapsed = now - log.start_s[request]
+            work = max(work - elapsed, 0.25 * work)
+        total += work
+    return total
+
+
+@kernel
+def probe(world: World, rule: Rule, learner: Learner, request: int, now: float, random: np.random.Generator) -> None:
+    """Decide which places of the request's home are visible."""
+    places, home = world.near.shape[1], world.home[request]
+    if rule.probing == ALL_SEEN:
+        learner.seen[:] = True
+        return
+    keys = np.zeros(places)
+    for place in range(places):
+        if rule.probing == NEAREST_SEEN:
+            keys[place] = -place
+        elif rule.probing == RANDOM_SEEN:
+            keys[place] = random.random()
+        elif rule.probing == CREDIT_SEEN:
+            count, reward = learner.probed[0, home, place], learner.probed[1, home, place]
+            keys[place] = random.beta(1 + reward, 1 + count - reward)
+        else:
+            last, when, total, count = learner.belief[:, home, place]
+            weight = np.exp((when - now) / BELIEF_S) if count else 0.0
+            mean = total / count if count else 0.0
+            spread = BELIEF_SD * np.sqrt(1 - weight)
+            keys[place] = -(mean + weight * (last - mean) + spread * random.standard_normal())
+    learner.seen[:] = False
+    for place in linear_bandit.reveal(keys, rule.probes):
+        learner.seen[place] = True
+    learner.looked[request] = learner.seen
+
+
+@kernel
+def is_open(world: World, edge: Edge, learner: Learner, request: int, place: int) -> bool:
+    """Whether a place is visible and not full; the data centre always is."""
+    if place == world.near.shape[1]:
+        return True
+    full = edge.waiting[world.near[world.home[request], place]] >= world.constants.queue_limit
+    return learner.seen[place] and not full
+
+
+@kernel
+def price_s(world: World, learner: Learner, cloudlet: int, backlog: float, busy: float, now: float) -> Any:
+    """Delay that occupying a cloudlet for ``busy`` s adds to later arrivals, s.
+
+    First policy improvement of M/G/1-FIFO, ``lam / (2 (1 - rho)) (2 backlog busy + busy^2)``: a heuristic here, where
+    arrivals are neither Poisson nor bound to a cloudlet.
+    """
+    fade = np.exp((learner.rate[2, cloudlet] - now) / RATE_S)
+    rate = learner.rate[0, cloudlet] * fade
+    load = min(learner.rate[1, cloudlet] * fade, MOST_LOAD)
+    return rate / (2 * (1 - load)) * (2 * backlog * busy + busy * busy)
+
+
+@kernel
+def structured(
+    world: World, edge: Edge, log: Log, rule: Rule, learner: Learner, request: int, truth: bool, now: float
+) -> int:
+    """Option of the least predicted delay plus penalty (and price): the delay model is known, demand is predicted."""
+    best, least, places = 0, np.inf, world.near.shape[1]
+    home = world.home[request]
+    congestion = congestion_s(world, now) if truth else congestion_guess(learner, now)
+    for place in range(places + 1):
+        if not is_open(world, edge, learner, request, place):
+            continue
+        backlog = 0.0
+        if place < places:
+            cloudlet = world.near[home, place]
+            gap = max(edge.free[cloudlet] - now, 0.0)
+            backlog = gap if truth else backlog_guess(world, edge, log, cloudlet, now)
+        for variant in range(rule.variants):
+            work = log.guess_s[request] * (world.constants.small_work if variant else 1.0)
+            if place == places:
+                score = remote_s(world, edge, request, work, congestion)
+                score += world.constants.remote_load_s * edge.remote[0] if rule.priced else 0.0
+            else:
+                score = edge_s(world, edge, request, place, work, backlog, now)
+                if rule.probing != ALL_SEEN and variant == 0:
+                    remember(learner, home, place, score - work / world.speed[cloudlet], now)
+                if rule.priced:
+                    score += price_s(world, learner, cloudlet, backlog, score - backlog, now)
+            score += world.constants.small_penalty_s * variant
+            if score < least:
+                best, least = variant * (places + 1) + place, score
+    return best
+
+
+@kernel
+def remember(learner: Learner, home: int, place: int, wait: float, now: float) -> None:
+    """Keep the wait seen at a probed place."""
+    belief = learner.belief[:, home, place]
+    belief[0], belief[1] = wait, now
+    belief[2] += wait
+    belief[3] += 1
+
+
+@kernel
+def expect(world: World, rule: Rule, learner: Learner, log: Log, request: int, option: int, now: float) -> None:
+    """Count the arrival and the load that a dispatched request brings to its cloudlet, for later prices."""
+    places = world.near.shape[1]
+    place, variant = option % (places + 1), option // (places + 1)
+    if place == places:
+        return
+    cloudlet = world.near[world.home[request], place]
+    work = log.guess_s[request] * (world.constants.small_work if variant else 1.0)
+    fade = np.exp((learner.rate[2, cloudlet] - now) / RATE_S)
+    learner.rate[0, cloudlet] = learner.rate[0, cloudlet] * fade + 1 / RATE_S
+    learner.rate[1, cloudlet] = learner.rate[1, cloudlet] * fade + work / world.speed[cloudlet] / RATE_S
+    learner.rate[2, cloudlet] = now
+
+
+@kernel
+def arm_of(world: World, request: int, option: int) -> int:
+    """The arm that an option of this request plays."""
+    places, cloudlets = world.near.shape[1], world.near.shape[0]
+    place, variant = option % (places + 1), option // (places + 1)
+    where = cloudlets if place == places else world.near[world.home[request], place]
+    return int(variant * (cloudlets + 1) + where)

@@ -1,0 +1,279 @@
+"""The run of a policy over a trace: completions teach it, arrivals ask it, dispatches change queues and caches."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from mecpfm.kernels import linear_bandit
+from mecpfm.kernels._jit import kernel
+from mecpfm.kernels.online_demand import (
+    COVARIANCE,
+    DYNAMIC,
+    RIDGE,
+    Demand,
+    History,
+    describe,
+    learn,
+    look,
+    observe,
+    predict,
+)
+from mecpfm.kernels.online_demand import TRUE as TRUTH
+from mecpfm.kernels.online_edge import Edge, Log, World, dispatch, least_s, leave, pull_s
+from mecpfm.kernels.online_events import pop
+from mecpfm.kernels.online_policy import (
+    ALL_SEEN,
+    DISJOINT,
+    HYBRID,
+    LINEAR_MOST,
+    LINEAR_S,
+    NEAREST,
+    RANDOM,
+    SHORTEST_QUEUE,
+    STRUCTURED,
+    TABULAR,
+    TABULAR_S,
+    Learner,
+    Rule,
+    arm_of,
+    congestion_guess,
+    expect,
+    is_open,
+    probe,
+    structured,
+)
+
+Array = Any  # a NumPy array; Numba infers dtype and rank at the first call
+
+HYBRID_STATE = 8
+"""Features of an option that the hybrid rule adds to the request's own."""
+
+
+@kernel
+def run(
+    world: World,
+    edge: Edge,
+    log: Log,
+    history: History,
+    demand: Demand,
+    rule: Rule,
+    learner: Learner,
+    feature_random: np.random.Generator,
+    arm_random: np.random.Generator,
+    start: int,
+    stop: int,
+) -> None:
+    """Serve the requests ``start`` to ``stop - 1``; each first lets everything complete that is due."""
+    for request in range(start, stop):
+        settle(world, edge, log, history, demand, rule, learner, world.arrival[request])
+        now = world.arrival[request] + rule.held_s
+        if rule.dispatch in (DISJOINT, HYBRID) or demand.predictor in (RIDGE, COVARIANCE):
+            group, model = world.group[request], world.model[request]
+            describe(history, world.arrival, request, group, model, world.static[request], demand.raw)
+            if rule.dispatch == DISJOINT:
+                _describe_state(world, edge, learner, request, now, demand.raw)
+            look(demand, request, feature_random)
+        if rule.dispatch == STRUCTURED:
+            log.guess_s[request] = predict(demand, history, request, world.work[request])
+        probe(world, rule, learner, request, now, arm_random)
+        option = _choose(world, edge, log, demand, rule, learner, request, now, arm_random)
+        if rule.priced:
+            expect(world, rule, learner, log, request, option, now)
+        places = world.near.shape[1]
+        log.least_s[request] = least_s(world, edge, request, rule.variants, now) + rule.held_s
+        dispatch(world, edge, log, request, option % (places + 1), option // (places + 1), rule.held_s)
+        history.marks[0] += 1
+
+
+@kernel
+def settle(
+    world: World,
+    edge: Edge,
+    log: Log,
+    history: History,
+    demand: Demand,
+    rule: Rule,
+    learner: Learner,
+    until: float,
+) -> None:
+    """Let all requests complete that are due by ``until``: only then are work, congestion and delay known."""
+    while edge.events.size[0] and edge.events.time[0] <= until:
+        request = pop(edge.events)
+        leave(world, edge, log, request)
+        history.marks[0] -= 1
+        observe(history, world.group[request], world.model[request], world.work[request])
+        _feed_back(world, log, demand, rule, learner, request)
+
+
+@kernel
+def _feed_back(world: World, log: Log, demand: Demand, rule: Rule, learner: Learner, request: int) -> None:
+    loss = log.delay_s[request] + world.constants.small_penalty_s * log.variant[request]
+    reward = 1 - min(loss / TABULAR_S, 1.0)
+    place, places = log.place[request], world.near.shape[1]
+    option = log.variant[request] * (places + 1) + place
+    if place == places:
+        learner.remote[0], learner.remote[1] = log.congestion_s[request], world.arrival[request] + rule.held_s
+        learner.remote[2] += log.congestion_s[request]
+        learner.remote[3] += 1
+    if rule.dispatch == TABULAR:
+        arm = arm_of(world, request, option)
+        learner.tally[0, arm] += 1
+        learner.tally[1, arm] += reward
+    elif rule.dispatch in (DISJOINT, HYBRID):
+        arm = arm_of(world, request, option) if rule.dispatch == DISJOINT else 0
+        target = -min(loss / LINEAR_S, LINEAR_MOST)
+        context = demand.context[request] if rule.dispatch == DISJOINT else learner.context[request]
+        mean, _ = linear_bandit.moments(learner.state, context)
+        linear_bandit.update(learner.state, context, arm, target)
+        learn(demand, request, world.work[request], abs(target - mean[arm]) * LINEAR_S, reward)
+    elif demand.predictor in (RIDGE, COVARIANCE):
+        error = abs(min(world.work[request], demand.cap) - log.guess_s[request])
+        learn(demand, request, world.work[request], error, reward)
+    if rule.probing != ALL_SEEN:
+        for seen in range(places):
+            if learner.looked[request, seen]:
+                learner.probed[0, world.home[request], seen] += 1
+                learner.probed[1, world.home[request], seen] += reward
+
+
+@kernel
+def _choose(
+    world: World,
+    edge: Edge,
+    log: Log,
+    demand: Demand,
+    rule: Rule,
+    learner: Learner,
+    request: int,
+    now: float,
+    random: np.random.Generator,
+) -> Any:
+    """Option of the rule; ties go to the lowest number."""
+    places = world.near.shape[1]
+    if rule.dispatch == STRUCTURED:
+        return structured(world, edge, log, rule, learner, request, demand.predictor == TRUTH, now)
+    if rule.dispatch == NEAREST:
+        return 0 if is_open(world, edge, learner, request, 0) else places
+    if rule.dispatch == SHORTEST_QUEUE:
+        return _shortest_queue(world, edge, learner, request)
+    if rule.dispatch in (RANDOM, TABULAR):
+        if rule.dispatch == RANDOM or (rule.explore > 0 and random.random() < rule.explore):
+            return _any(world, edge, rule, learner, request, random)
+        return _best_arm(world, edge, rule, learner, request)
+    if rule.dispatch in (DISJOINT, HYBRID):
+        return _best_line(world, edge, demand, rule, learner, request, now, random)
+    return places
+
+
+@kernel
+def _shortest_queue(world: World, edge: Edge, learner: Learner, request: int) -> Any:
+    best, least = world.near.shape[1], world.constants.queue_limit
+    for place in range(world.near.shape[1]):
+        waiting = edge.waiting[world.near[world.home[request], place]]
+        if waiting < least and is_open(world, edge, learner, request, place):
+            best, least = place, waiting
+    return best
+
+
+@kernel
+def _any(world: World, edge: Edge, rule: Rule, learner: Learner, request: int, random: np.random.Generator) -> Any:
+    """A uniformly random open option."""
+    places = world.near.shape[1]
+    count = 0
+    for place in range(places + 1):
+        count += is_open(world, edge, learner, request, place)
+    pick = int(random.random() * count * rule.variants)
+    for place in range(places + 1):
+        if is_open(world, edge, learner, request, place):
+            if pick < rule.variants:
+                return pick * (places + 1) + place
+            pick -= rule.variants
+    return places
+
+
+@kernel
+def _best_arm(world: World, edge: Edge, rule: Rule, learner: Learner, request: int) -> Any:
+    """Largest mean reward plus UCB bonus; an arm never played comes first."""
+    places = world.near.shape[1]
+    best, most, rounds = places, -np.inf, np.log(max(learner.tally[0].sum(), 1.0))
+    for option in range(rule.variants * (places + 1)):
+        if is_open(world, edge, learner, request, option % (places + 1)):
+            arm = arm_of(world, request, option)
+            count = learner.tally[0, arm]
+            score = learner.tally[1, arm] / count + np.sqrt(rule.bonus * rounds / count) if count else np.inf
+            if score > most:
+                best, most = option, score
+    return best
+
+
+@kernel
+def _describe_state(world: World, edge: Edge, learner: Learner, request: int, now: float, raw: Array) -> None:
+    """Append queue lengths / 3, pulls / 30 s (reachable cloudlets, else 0) and congestion / 15 s to the features."""
+    cloudlets = world.near.shape[0]
+    at = world.static.shape[1] + DYNAMIC
+    raw[at:] = 0.0
+    for cloudlet in world.near[world.home[request]]:
+        raw[at + cloudlet] = edge.waiting[cloudlet] / 3
+        raw[at + cloudlets + cloudlet] = pull_s(world, edge, cloudlet, world.model[request], now) / 30
+    raw[-1] = congestion_guess(learner, now) / 15
+
+
+@kernel
+def _describe_option(
+    world: World, edge: Edge, demand: Demand, learner: Learner, request: int, option: int, now: float, out: Array
+) -> None:
+    """Features of one option for the hybrid rule: its state, then the request's features over its speed."""
+    places = world.near.shape[1]
+    place, variant = option % (places + 1), option // (places + 1)
+    out[:] = 0.0
+    speed = world.constants.remote_speed
+    if place < places:
+        cloudlet = world.near[world.home[request], place]
+        speed = world.speed[cloudlet]
+        out[1] = pull_s(world, edge, cloudlet, world.model[request], now) / 30
+        out[2] = edge.waiting[cloudlet] / 3
+        out[3] = edge.waiting[cloudlet] / (3 * speed)
+    else:
+        out[5] = 1.0
+        out[6] = congestion_guess(learner, now) / 30
+    out[0], out[4], out[7] = 1.0, 1 / speed, variant
+    out[HYBRID_STATE:] = demand.context[request, :-1] / speed
+
+
+@kernel
+def _best_line(
+    world: World,
+    edge: Edge,
+    demand: Demand,
+    rule: Rule,
+    learner: Learner,
+    request: int,
+    now: float,
+    random: np.random.Generator,
+) -> Any:
+    """Largest ``c' mu + scale e sqrt(c' B^-1 c)`` of the open options; e is 1 (LinUCB) or standard normal (LinTS).
+
+    The hybrid rule draws each option's score from its own marginal.
+    """
+    places = world.near.shape[1]
+    context = np.empty(learner.context.shape[1])
+    if rule.dispatch == DISJOINT:
+        mean, spread = linear_bandit.moments(learner.state, demand.context[request])
+    best, most = places, -np.inf
+    for option in range(rule.variants * (places + 1)):
+        if not is_open(world, edge, learner, request, option % (places + 1)):
+            continue
+        arm = arm_of(world, request, option)
+        if rule.dispatch == HYBRID:
+            _describe_option(world, edge, demand, learner, request, option, now, context)
+            mean, spread = linear_bandit.moments(learner.state, context)
+            arm = 0
+        noise = random.standard_normal() if rule.sample else 1.0
+        score = mean[arm] + rule.scale * noise * np.sqrt(max(spread[arm], 0.0))
+        if score > most:
+            best, most = option, score
+            if rule.dispatch == HYBRID:
+                learner.context[request] = context
+    return best

@@ -1,0 +1,116 @@
+"""Placement in the loop: every epoch the coupled solver proposes what each cloudlet should hold, the dispatcher routes.
+
+The forecast is persistence: the requests of the last epoch come again, each with the service time that was seen, or
+predicted where it is still under way. What the plan asks for is pulled in advance, one transfer after the other on the
+cloudlet's link; what it does not ask for is evicted first. Every GB counts, and nothing is ready before it has arrived.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mecpfm.coupled.instance import Blocks, Cloudlets, Instance, Models, Options, Requests
+from mecpfm.coupled.methods import solve
+from mecpfm.errors import InputError
+from mecpfm.kernels import online_edge, online_policy
+from mecpfm.online.policy import Policy
+from mecpfm.online.simulate import Outcome, Run
+from mecpfm.online.world import Scene
+from mecpfm.records import Ragged
+
+PLANNERS = ("polish", "trimcaching")
+
+
+@dataclass(frozen=True)
+class Planner:
+    """How often and by which method of the coupled setting cloudlets are filled."""
+
+    method: str = "polish"
+    epoch_s: float = 1_800.0
+    iterations: int = 200
+    """Budget of the local search."""
+    load: float = 0.8
+    """Share of an epoch that a cloudlet may be busy in the plan: queues need slack."""
+    pull_weight: float = 1.0
+
+    def __post_init__(self) -> None:
+        """Refuse unknown methods and empty epochs."""
+        if self.method not in PLANNERS:
+            raise InputError(f"method is {self.method!r}; must be one of {', '.join(PLANNERS)}")
+        if not (self.epoch_s > 0 and 0 < self.load <= 1):
+            raise InputError(f"epoch_s is {self.epoch_s}, load {self.load}; must be > 0 and in (0, 1]")
+
+
+def simulate(scene: Scene, policy: Policy, planner: Planner, seed: int = 0) -> Outcome:
+    """A run whose caches are planned anew every epoch."""
+    run = Run(scene, policy, seed)
+    arrival = scene.world.arrival
+    first = 0
+    for now in np.arange(planner.epoch_s, arrival[-1], planner.epoch_s):
+        stop = int(np.searchsorted(arrival, now))
+        run.advance(stop)
+        if stop > first:
+            adopt(run, propose(run, planner, first, stop, float(now)), float(now))
+        first = stop
+    return run.finish()
+
+
+def propose(run: Run, planner: Planner, first: int, stop: int, now: float) -> NDArray[np.bool_]:
+    """Parts that each cloudlet should hold, shape (C, P), from the requests ``first`` to ``stop - 1``."""
+    instance = forecast(run, planner, first, stop, now)
+    plan = solve(instance, planner.method, seed=0, iterations=planner.iterations)
+    chosen = np.array(plan.decisions["option"], dtype=np.int64)
+    chosen = chosen[chosen >= 0]
+    wanted = np.zeros(run.edge.held.shape, dtype=bool)
+    for cloudlet, model in zip(instance.options.cloudlet[chosen], instance.options.model[chosen], strict=True):
+        wanted[cloudlet, list(instance.models.blocks[model])] = True
+    return wanted
+
+
+def forecast(run: Run, planner: Planner, first: int, stop: int, now: float) -> Instance:
+    """The next epoch as an instance of the coupled problem, if the requests of the last one came again."""
+    world, constants = run.scene.world, run.scene.world.constants
+    rows = np.arange(first, stop)
+    seen = run.log.finish_s[rows] <= now
+    work = np.where(seen, world.work[rows], np.maximum(run.log.guess_s[rows], 1.0))
+    places = world.near.shape[1]
+    request = np.repeat(np.arange(len(rows)), places)
+    cloudlet = world.near[world.home[rows]].ravel()
+    busy = work[request] / world.speed[cloudlet]
+    on_the_way = world.net_s[world.home[rows]].ravel() + world.payload_gb[rows][request] / constants.payload_gb_s
+    far = constants.remote_path_s + world.payload_gb[rows] / constants.remote_payload_gb_s
+    remote = far + online_policy.congestion_guess(run.learner, now) + work / constants.remote_speed
+    models, parts = len(world.base), len(world.part_gb)
+    own = parts - models + np.arange(models)
+    return Instance(
+        blocks=Blocks(size_gb=world.part_gb),
+        models=Models(blocks=Ragged.from_lists(np.column_stack([world.base, own]).tolist())),
+        cloudlets=Cloudlets(
+            memory_gb=world.memory_gb,
+            compute_s=np.full(len(world.speed), planner.load * planner.epoch_s),
+            pull_s_per_gb=np.full(len(world.speed), planner.pull_weight / constants.centre_gb_s),
+            cached=Ragged.from_lists([np.flatnonzero(row).tolist() for row in run.edge.held]),
+        ),
+        requests=Requests(remote_delay_s=remote, remote_accuracy=np.ones(len(rows))),
+        options=Options(
+            request=request,
+            model=world.model[rows][request],
+            cloudlet=cloudlet,
+            delay_s=on_the_way + busy,
+            compute_s=busy,
+            accuracy=np.ones(len(request)),
+        ),
+    )
+
+
+def adopt(run: Run, wanted: NDArray[np.bool_], now: float) -> None:
+    """Pull what is wanted and missing, largest parts first; everything else becomes the first to go."""
+    world, edge = run.scene.world, run.edge
+    edge.used[:] = np.where(wanted, np.maximum(edge.used, now), np.minimum(edge.used, 0.0))
+    edge.uses[~wanted] = 0.0
+    for cloudlet, part in np.argwhere(wanted & ~edge.held)[::1]:
+        online_edge.evict(world, edge, cloudlet, world.part_gb[part], part, part, now)
+        run.prefetched_gb += online_edge.prefetch(world, edge, cloudlet, part, now)

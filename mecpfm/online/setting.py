@@ -1,0 +1,103 @@
+"""Everything a run on a trace assumes, in one frozen dataclass, and the scenarios of the evaluation."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from mecpfm.errors import InputError
+
+
+@dataclass(frozen=True)
+class Setting:
+    """A network of cloudlets and the load on it (docs/online_setting.md says where each number comes from)."""
+
+    cloudlets: int = 12
+    reach: int = 5
+    """Nearest cloudlets that may serve a home's requests."""
+    load: float = 0.8
+    """Work that arrives over work that all cloudlets together can do."""
+    requests: int = 8_000
+    work_s: tuple[float, float] = (1.0, 300.0)
+    """Service times at speed 1 are clipped to this range, s."""
+    gap_s: float = 600.0
+    """Longest gap between arrivals before time is scaled to the load, s."""
+    speeds: tuple[float, ...] = (0.4, 0.6, 0.8, 1.0, 1.5, 2.5)
+    families: int = 4
+    backbone_gb: tuple[float, ...] = (2.0, 4.0, 6.5, 9.0)
+    own_gb: tuple[float, float] = (0.15, 0.8)
+    """Range of what each model adds to its backbone, GB."""
+    memory_gb: tuple[float, ...] = (10.0, 12.0, 16.0, 24.0)
+    edge_gb_s: float = 1.25
+    """Pulls from another cloudlet, GB/s."""
+    centre_gb_s: float = 0.25
+    """Pulls from the data centre, GB/s."""
+    payload_gb_s: float = 1.25
+    remote_payload_gb_s: float = 0.1
+    remote_path_s: float = 0.2
+    remote_load_s: float = 0.5
+    """Delay that each of our own requests in flight adds at the data centre, s."""
+    remote_speed: float = 1.5
+    congestion_s: float = 20.0
+    """Median congestion of the data centre, s."""
+    congestion_spread: float = 0.6
+    congestion_memory_s: float = 600.0
+    grid_s: float = 10.0
+    queue_limit: int = 8
+    """Requests in system at which a cloudlet is full."""
+    eviction: Literal["lru", "value"] = "lru"
+    memory_of_use_s: float = 3_600.0
+    """Uses lose their weight with this time constant (value-based eviction), s."""
+    variants: int = 1
+    """2: each model has a small variant as well."""
+    small_work: float = 0.35
+    small_accuracy: float = 0.88
+    """Accuracy of the small variant relative to the full one."""
+    second_per_accuracy: float = 100.0
+    """Delay that one unit of accuracy is worth, s: the small variant costs 12 s."""
+    topology: str | None = None
+    """A topohub network in place of the sites of Melbourne."""
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be simulated."""
+        for name in ("cloudlets", "reach", "requests", "families", "queue_limit"):
+            if getattr(self, name) < 1:
+                raise InputError(f"{name} is {getattr(self, name)}; must be >= 1")
+        for name in ("load", "edge_gb_s", "centre_gb_s", "remote_speed", "gap_s", "grid_s", "memory_of_use_s"):
+            if not getattr(self, name) > 0:
+                raise InputError(f"{name} is {getattr(self, name)}; must be > 0")
+        if self.reach > self.cloudlets:
+            raise InputError(f"reach is {self.reach}; must be <= cloudlets = {self.cloudlets}")
+        if self.variants not in (1, 2):
+            raise InputError(f"variants is {self.variants}; must be 1 or 2")
+        if max(self.backbone_gb) + self.own_gb[1] > min(self.memory_gb):
+            raise InputError(
+                f"memory_gb has {min(self.memory_gb):g}; the largest model needs "
+                f"{max(self.backbone_gb) + self.own_gb[1]:g}"
+            )
+
+    @property
+    def small_penalty_s(self) -> float:
+        """What choosing the small variant costs, s."""
+        return (1 - self.small_accuracy) * self.second_per_accuracy
+
+
+BASE = Setting()
+SCENARIOS: Mapping[str, Setting] = {
+    "base": BASE,
+    "load 0.5": replace(BASE, load=0.5),
+    "load 1.1": replace(BASE, load=1.1),
+    "8 cloudlets": replace(BASE, cloudlets=8),
+    "16 cloudlets": replace(BASE, cloudlets=16),
+    "slow links": replace(BASE, edge_gb_s=0.125, centre_gb_s=0.0625),
+    "remote 60 s": replace(BASE, congestion_s=60.0),
+    "variants": replace(BASE, load=1.1, variants=2),
+}
+
+
+def scenario(name: str) -> Setting:
+    """A scenario by name; InputError when there is none."""
+    if name not in SCENARIOS:
+        raise InputError(f"scenario is {name!r}; must be one of {', '.join(SCENARIOS)}")
+    return SCENARIOS[name]

@@ -1,0 +1,174 @@
+"""Run a policy over a scene and report what happened to every request."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from mecpfm.errors import InputError
+from mecpfm.kernels import linear_bandit, online_demand, online_run
+from mecpfm.kernels.episode import Visibility
+from mecpfm.kernels.online_demand import DYNAMIC, Demand, History
+from mecpfm.kernels.online_edge import Edge, Log, World
+from mecpfm.kernels.online_events import Events
+from mecpfm.kernels.online_policy import Learner, Rule
+from mecpfm.online.policy import DEMAND, DISPATCH, FEATURES, PROBING, Policy
+from mecpfm.online.world import Scene
+
+RIDGE = 1.0
+
+
+@dataclass(frozen=True, eq=False)
+class Outcome:
+    """What a run wrote down; arrays of shape (T,) in ``log`` (:class:`~mecpfm.kernels.online_edge.Log`)."""
+
+    scene: Scene
+    policy: Policy
+    log: Log
+    demand: Demand
+    learner: Learner
+    prefetched_gb: float = 0.0
+
+    @property
+    def loss_s(self) -> np.ndarray[Any, np.dtype[np.float64]]:
+        """Delay plus the penalty of small variants, s, shape (T,)."""
+        return np.asarray(self.log.delay_s + self.scene.setting.small_penalty_s * self.log.variant)
+
+    def metrics(self) -> dict[str, float]:
+        """Means over requests; regret is against the best place in the same state, its demand and congestion known."""
+        log, setting = self.log, self.scene.setting
+        small = log.variant.mean()
+        return {
+            "loss_s": float(self.loss_s.mean()),
+            "delay_s": float(log.delay_s.mean()),
+            "delay_p95_s": float(np.quantile(log.delay_s, 0.95)),
+            "accuracy": float(1 - small * (1 - setting.small_accuracy)),
+            "regret_s": float((self.loss_s - log.least_s).mean()),
+            "edge_share": float((log.place < setting.reach).mean()),
+            "pulled_gb": float(log.pulled_gb.sum() + self.prefetched_gb),
+            "demand_r2": r2(self),
+        }
+
+
+def r2(outcome: Outcome) -> float:
+    """Share of the variance of the capped service times that the predictions explained; NaN without predictions."""
+    if outcome.policy.dispatch != "structured":
+        return math.nan
+    target = np.minimum(outcome.scene.world.work, outcome.scene.cap_s)
+    error = target - np.minimum(outcome.log.guess_s, outcome.scene.cap_s)
+    return float(1 - (error**2).sum() / ((target - target.mean()) ** 2).sum())
+
+
+class Run:
+    """A policy on its way through a scene; ``advance`` serves the next requests, ``finish`` lets all complete."""
+
+    def __init__(self, scene: Scene, policy: Policy, seed: int = 0) -> None:
+        self.scene, self.policy = scene, policy
+        self.features, self.arms = map(np.random.default_rng, np.random.SeedSequence(seed).spawn(2))
+        world = scene.world
+        if policy.probes > world.near.shape[1]:
+            raise InputError(f"probes is {policy.probes}; must be <= reach = {world.near.shape[1]}")
+        self.edge, self.log = fresh_edge(world, scene.setting.queue_limit), fresh_log(len(world.work))
+        self.history = History(*(array.copy() for array in scene.history))
+        self.demand = _demand(scene, policy, self.features)
+        self.learner, self.rule = _learner(scene, policy), _rule(scene, policy, self.demand)
+        self.next, self.prefetched_gb = 0, 0.0
+
+    def advance(self, stop: int) -> None:
+        """Serve requests up to ``stop - 1``."""
+        common = self.scene.world, self.edge, self.log, self.history, self.demand, self.rule, self.learner
+        online_run.run(*common, self.features, self.arms, self.next, stop)
+        self.next = stop
+
+    def finish(self) -> Outcome:
+        """Serve what is left, let everything complete and return what happened."""
+        self.advance(len(self.scene.world.work))
+        common = self.scene.world, self.edge, self.log, self.history, self.demand, self.rule, self.learner
+        online_run.settle(*common, math.inf)
+        return Outcome(self.scene, self.policy, self.log, self.demand, self.learner, self.prefetched_gb)
+
+
+def simulate(scene: Scene, policy: Policy, seed: int = 0) -> Outcome:
+    """A whole run."""
+    return Run(scene, policy, seed).finish()
+
+
+def fresh_edge(world: World, queue_limit: int) -> Edge:
+    """Empty queues and caches."""
+    cloudlets, parts, requests = len(world.speed), len(world.part_gb), len(world.work)
+    table = (cloudlets, parts)
+    return Edge(
+        free=np.zeros(cloudlets), queue=np.zeros((cloudlets, queue_limit), dtype=np.int64),
+        first=np.zeros(cloudlets, dtype=np.int64), waiting=np.zeros(cloudlets, dtype=np.int64),
+        link=np.zeros(cloudlets), held=np.zeros(table, dtype=bool), ready=np.zeros(table), used=np.zeros(table),
+        uses=np.zeros(table), used_gb=np.zeros(cloudlets), holders=np.zeros(parts, dtype=np.int64),
+        remote=np.zeros(1, dtype=np.int64),
+        events=Events(np.zeros(requests), np.zeros(requests, dtype=np.int64), np.zeros(1, dtype=np.int64)),
+    )  # fmt: skip
+
+
+def fresh_log(requests: int) -> Log:
+    """Nothing happened yet."""
+    whole = {"place", "variant"}
+    return Log(*(np.zeros(requests, dtype=np.int64 if name in whole else np.float64) for name in Log._fields))
+
+
+def _demand(scene: Scene, policy: Policy, random: np.random.Generator) -> Demand:
+    world = scene.world
+    requests, features = len(world.work), world.static.shape[1] + DYNAMIC
+    shift, scale = scene.shift, scene.scale
+    if policy.dispatch == "disjoint":
+        extra = 2 * len(world.speed) + 1
+        features += extra
+        shift, scale = np.append(shift, np.zeros(extra)), np.append(scale, np.ones(extra))
+    observed = features if policy.observed is None else policy.observed
+    if observed > features:
+        raise InputError(f"observed is {observed}; must be <= {features} features")
+    ring = np.zeros((0 if math.isinf(policy.window) else int(policy.window), 1 + observed))
+    rule = FEATURES[policy.features]
+    keys = random.random(features) if rule == linear_bandit.FIXED else np.zeros(features)
+    return Demand(
+        predictor=DEMAND[policy.demand], error_credit=policy.credit == "error", cap=scene.cap_s, shift=shift,
+        scale=scale, sight=Visibility(rule, observed, keys, np.zeros((2, features)), ring),
+        state=linear_bandit.fresh(1, features + 1, RIDGE), raw=np.zeros(features),
+        context=np.zeros((requests, features + 1)), shown=np.zeros((requests, observed), dtype=np.int64),
+        explored=np.zeros(requests, dtype=bool), moments=np.zeros((2, features + 2, features + 2)),
+        subset=np.arange(observed), median=np.zeros(1),
+        learned=np.zeros(1, dtype=np.int64),
+    )  # fmt: skip
+
+
+def _rule(scene: Scene, policy: Policy, demand: Demand) -> Rule:
+    looked = demand.sight.observed if DEMAND[policy.demand] in (online_demand.RIDGE, online_demand.COVARIANCE) else 0
+    if policy.dispatch in ("disjoint", "hybrid"):
+        looked = demand.sight.observed
+    return Rule(
+        dispatch=DISPATCH[policy.dispatch], variants=scene.setting.variants, explore=policy.explore,
+        bonus=policy.bonus, scale=policy.scale, sample=policy.sample, priced=policy.priced,
+        probing=PROBING[policy.probing], probes=policy.probes,
+        held_s=policy.feature_cost_s * looked + policy.probe_cost_s * policy.probes,
+    )  # fmt: skip
+
+
+def _learner(scene: Scene, policy: Policy) -> Learner:
+    world, variants = scene.world, scene.setting.variants
+    cloudlets, places = world.near.shape
+    requests, arms = len(world.work), variants * (cloudlets + 1)
+    width = {"disjoint": 1, "hybrid": online_run.HYBRID_STATE + world.static.shape[1] + DYNAMIC}
+    size = width.get(policy.dispatch, 1)
+    features = world.static.shape[1] + DYNAMIC + 2 * cloudlets + 2
+    state = (
+        linear_bandit.fresh(arms, features, RIDGE)
+        if policy.dispatch == "disjoint"
+        else (linear_bandit.fresh(1, size, RIDGE))
+    )
+    return Learner(
+        tally=np.zeros((2, arms)), state=state,
+        context=np.zeros((requests if policy.dispatch == "hybrid" else 1, size)), remote=np.zeros(4),
+        rate=np.zeros((3, cloudlets)), belief=np.zeros((4, cloudlets, places)),
+        probed=np.zeros((2, cloudlets, places)), seen=np.ones(places, dtype=bool),
+        looked=np.zeros((requests if policy.probes else 1, places), dtype=bool),
+    )  # fmt: skip

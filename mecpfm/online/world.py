@@ -1,0 +1,163 @@
+"""A window of a trace on a network of cloudlets: what a seed draws, and what is known when the window begins.
+
+The first ``SURVEY`` requests give means and deviations of the features and the cap of the regression. Policies are
+tuned on the window after them, up to ``TUNING``, and reported on later ones: the two never overlap.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from mecpfm.data.sites import positions
+from mecpfm.data.topologies import load
+from mecpfm.errors import InputError
+from mecpfm.kernels import online_demand
+from mecpfm.kernels.online_demand import History
+from mecpfm.kernels.online_edge import Constants, World
+from mecpfm.online.features import fresh_history, survey
+from mecpfm.online.setting import Setting
+from mecpfm.online.trace import Floats, Ints, Trace
+
+SURVEY, TUNING = 3_000, 11_000
+KM_PER_DEGREE = 111.2
+ACCESS_S, S_PER_KM = 0.005, 0.001
+CAP_QUANTILE = 0.99
+
+Part = Literal["tune", "report"]
+
+
+@dataclass(frozen=True, eq=False)
+class Scene:
+    """A world, its features' scales and the history of all requests before the window."""
+
+    world: World
+    history: History
+    shift: Floats
+    scale: Floats
+    cap_s: float
+    setting: Setting
+    coordinates: Floats
+    """Longitude and latitude of the cloudlets, shape (C, 2)."""
+    first: int
+    """Row of the trace at which the window begins."""
+
+
+def build(setting: Setting, trace: Trace, seed: int, part: Part = "report", *, real_sites: bool = True) -> Scene:
+    """The scene of a seed; every quantity has a random stream of its own, so scenarios share what they do not change.
+
+    Raises
+    ------
+    InputError
+        When the trace is too short for the window.
+    """
+    supply = _streams(seed)
+    size, rows = setting.requests, len(trace.time_s)
+    low, high = (SURVEY, TUNING) if part == "tune" else (TUNING, rows)
+    if high > rows or high - low < size:
+        raise InputError(f"{trace.source}: has {rows} requests; {size} from row {low} on are needed")
+    first = low + int(next(supply).integers(0, high - low - size + 1))
+    window = slice(first, first + size)
+    work = np.clip(trace.work_s, *setting.work_s)
+    coordinates, near, net_s = _network(setting, next(supply), real_sites)
+    speed = next(supply).permutation(_spread(setting))
+    memory = next(supply).choice(setting.memory_gb, setting.cloudlets)
+    groups, models = int(trace.group.max()) + 1, int(trace.model.max()) + 1
+    home = next(supply).integers(0, setting.cloudlets, groups)
+    base, part_gb = _library(setting, models, next(supply))
+    factor = work[window].sum() / (setting.load * speed.sum()) / _span(trace.time_s[window], setting)
+    arrival = _arrivals(trace.time_s[window], setting, factor)
+    world = World(
+        arrival=arrival,
+        work=work[window],
+        home=home[trace.group[window]],
+        model=trace.model[window],
+        group=trace.group[window],
+        payload_gb=trace.payload_gb[window],
+        static=np.ascontiguousarray(trace.static[window]),
+        near=near,
+        net_s=net_s,
+        speed=speed,
+        memory_gb=memory,
+        part_gb=part_gb,
+        base=base,
+        congestion=_congestion(setting, float(arrival[-1]), next(supply)),
+        constants=_constants(setting),
+    )
+    known = slice(0, SURVEY)
+    surveyed = survey(_arrivals(trace.time_s[known], setting, factor), work[known], trace, known)
+    history = fresh_history(groups, models)
+    for row in range(first):
+        online_demand.observe(history, trace.group[row], trace.model[row], work[row])
+    scale = surveyed.std(axis=0)
+    return Scene(
+        world, history, surveyed.mean(axis=0), np.where(scale > 1e-9, scale, 1.0),
+        float(np.quantile(work[known], CAP_QUANTILE)), setting, coordinates, first,
+    )  # fmt: skip
+
+
+def _streams(seed: int) -> Iterator[np.random.Generator]:
+    sequence = np.random.SeedSequence(seed)
+    while True:
+        yield np.random.default_rng(sequence.spawn(1)[0])
+
+
+def _span(time_s: Floats, setting: Setting) -> float:
+    return float(np.minimum(np.diff(time_s), setting.gap_s).sum())
+
+
+def _arrivals(time_s: Floats, setting: Setting, factor: float) -> Floats:
+    """Times from 0 on, gaps clipped and scaled."""
+    gaps = np.minimum(np.diff(time_s, prepend=time_s[0]), setting.gap_s) * factor
+    return np.cumsum(gaps)
+
+
+def _network(setting: Setting, random: np.random.Generator, real: bool) -> tuple[Floats, Ints, Floats]:
+    """Coordinates (C, 2), the K nearest of each home (C, K) and the time to each of them (C, K), s."""
+    count = setting.cloudlets
+    if setting.topology:
+        places = load(setting.topology).coordinates
+        if len(places) < count:
+            raise InputError(f"topology {setting.topology} has {len(places)} nodes; {count} cloudlets are wanted")
+    else:
+        places, _ = positions(125, random, real=real)
+    chosen = places[np.sort(random.choice(len(places), count, replace=False))]
+    scale = KM_PER_DEGREE * np.array([np.cos(np.radians(chosen[:, 1].mean())), 1.0])
+    km = np.linalg.norm((chosen[:, None] - chosen[None]) * scale, axis=2)
+    near = np.argsort(km, axis=1, kind="stable")[:, : setting.reach]
+    return chosen, near, ACCESS_S + S_PER_KM * np.take_along_axis(km, near, axis=1)
+
+
+def _spread(setting: Setting) -> Floats:
+    """Speeds of the cloudlets: the listed ones where they fill up evenly, else log-spaced between their ends."""
+    listed = np.array(setting.speeds)
+    if setting.cloudlets % len(listed) == 0:
+        return np.tile(listed, setting.cloudlets // len(listed))
+    return np.geomspace(listed.min(), listed.max(), setting.cloudlets)
+
+
+def _library(setting: Setting, models: int, random: np.random.Generator) -> tuple[Ints, Floats]:
+    """Backbone of each model, shape (M,), and sizes of all parts, backbones first, GB."""
+    sizes = np.resize(np.array(setting.backbone_gb), setting.families)
+    base = random.integers(0, setting.families, models)
+    return base, np.concatenate([sizes, random.uniform(*setting.own_gb, models)])
+
+
+def _congestion(setting: Setting, last_s: float, random: np.random.Generator) -> Floats:
+    """``median exp(spread x)`` of a stationary AR(1) x with unit variance, on the grid, with room for late arrivals."""
+    steps = int(last_s / setting.grid_s) + 1_000
+    keep = np.exp(-setting.grid_s / setting.congestion_memory_s)
+    noise = random.standard_normal(steps)
+    state = np.empty(steps)
+    state[0] = noise[0]
+    for t in range(1, steps):
+        state[t] = keep * state[t - 1] + np.sqrt(1 - keep * keep) * noise[t]
+    return np.asarray(setting.congestion_s * np.exp(setting.congestion_spread * state))
+
+
+def _constants(setting: Setting) -> Constants:
+    special = {"by_value": setting.eviction == "value"}
+    return Constants(**{name: special.get(name, getattr(setting, name, None)) for name in Constants._fields})  # type: ignore[arg-type]
