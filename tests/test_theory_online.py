@@ -11,6 +11,7 @@ from mecpfm.bandits.problems import Recipe
 from mecpfm.bandits.ridge import OnlineRidge, dispatch_bound, error_bound, hindsight
 from mecpfm.errors import InputError
 from mecpfm.experiments import measure_tsrc
+from mecpfm.kernels import linear_bandit
 
 SLACK = 1 + 1e-9
 
@@ -64,6 +65,24 @@ def test_forecaster_equals_its_definition(seed, rounds, features, hidden, ridge)
     assert run.model.log_det == pytest.approx(log_det, rel=1e-7, abs=1e-7)
     run.model.reset()
     assert run.model.arrive(x[0]) == (run.forecast[0], run.leverage[0])
+
+
+@given(*SHAPE)
+@settings(max_examples=30)
+def test_the_kernel_forecasts_alike(seed, rounds, features, hidden, ridge):
+    """The packed kernel, updated by the forecast and corrected by the error, is the forecaster of the theorem."""
+    random, x, demand, top = sequence(seed, rounds, features, hidden)
+    done = np.arange(rounds) + random.integers(1, 9, rounds)
+    run, state = Run(x, demand, done, ridge, top), linear_bandit.fresh(1, features, ridge)
+    for t in range(rounds):
+        for s in np.flatnonzero(done[:t] == t):
+            linear_bandit.correct(state, x[s], 0, demand[s] - run.forecast[s])
+        forecast = np.clip(linear_bandit.moments(state, x[t])[0][0], 0, top)
+        assert forecast == pytest.approx(run.forecast[t], abs=1e-7 * top)
+        linear_bandit.update(state, x[t], 0, run.forecast[t])
+    for arm, change in ((1, 0.5), (-1, 0.5), (0, np.nan)):
+        with pytest.raises(ValueError, match=r"arm|finite"):
+            linear_bandit.correct(state, x[0], arm, change)
 
 
 @given(*SHAPE)

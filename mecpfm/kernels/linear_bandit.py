@@ -134,6 +134,22 @@ def update(state: Array, context: Array, arm: int, reward: float) -> None:
 
 
 @kernel
+def correct(state: Array, context: Array, arm: int, change: float) -> None:
+    """``g += change c`` of one arm: the reward of a context that was learned before turns out to differ by ``change``.
+
+    With :func:`update` by the forecast at arrival and this by the error at completion, delayed ridge keeps the bound of
+    docs/theory_online.md (O2).
+    """
+    _check(state, context)
+    if not 0 <= arm < state.shape[1]:
+        raise ValueError("no such arm")
+    if not np.isfinite(change):
+        raise ValueError("a reward must be finite")
+    means = len(context) * (len(context) + 1) // 2
+    state[means:, arm] += change * _solve(state, context, arm)
+
+
+@kernel
 def reveal(keys: Array, observed: int) -> Any:
     """Indices of the ``observed`` largest keys (all finite), ascending; ties go to the lowest index."""
     left = keys.copy()
