@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from mecpfm.bandits import problems
 from mecpfm.coupled import generate as coupled
 from mecpfm.errors import InputError
+from mecpfm.online.setting import SCENARIOS, Setting
 from mecpfm.published.generate import Recipe
 
 OFFLINE = ("lp", "appro", "exact", "nbs", "nbs-released", "nonshare", "sc", "greedy")
@@ -40,7 +41,21 @@ TABLE_SIZES = {
 }
 """Features of each public table and how many may be seen: about 5, 10, 20 and 50 % of them."""
 SUBSET_PROBLEMS = (("one", 1), ("one", 2), ("equal", 2), ("weak", 2), ("copy", 2), ("weak", 3))
+TRACE_SEEDS = {"quick": 5, "paper": 24}
 SHARED_FRACTIONS = (0.0, 1 / 3, 2 / 3, 0.97, 0.999)
+
+
+ONLINE_TRACE = "online-trace"
+"""Name that runs every study on the trace; theirs begin with it."""
+
+
+@dataclass(frozen=True)
+class OnTrace:
+    """A setting under its scenario's name; ``real``: the real trace and sites, where they are at hand."""
+
+    scenario: str
+    setting: Setting
+    real: bool
 
 
 @dataclass(frozen=True)
@@ -48,7 +63,7 @@ class Point:
     """One value on an experiment's x-axis and the instances it stands for."""
 
     value: float
-    recipe: Recipe | coupled.Recipe | problems.Recipe
+    recipe: Recipe | coupled.Recipe | OnTrace | problems.Recipe
 
 
 @dataclass(frozen=True)
@@ -107,6 +122,7 @@ def experiments(profile_name: str) -> dict[str, Experiment]:
     found += _theory(chosen)
     found += _coupled(chosen)
     found += _tsrc(chosen)
+    found += _online(chosen)
     return {experiment.name: experiment for experiment in found}
 
 
@@ -189,3 +205,20 @@ def _tsrc(chosen: Profile) -> list[Experiment]:
         Experiment("tsrc-regret", "tsrc-regret", "lag", regret, seeds // 2),
         Experiment("tsrc-credit", "tsrc-credit", "observed", credit, seeds),
     ]
+
+
+def _online(chosen: Profile) -> list[Experiment]:
+    """On a trace: the drawn one in the quick profile, the real one, where it is at hand, in the full one."""
+    quick = chosen.name == "quick"
+
+    def points(*names: str) -> tuple[Point, ...]:
+        settings = [replace(SCENARIOS[name], requests=4_000 if quick else 8_000) for name in names]
+        recipes = [OnTrace(name, setting, not quick) for name, setting in zip(names, settings, strict=True)]
+        return tuple(Point(float(i), recipe) for i, recipe in enumerate(recipes))
+
+    kinds = {
+        "scenarios": points(*SCENARIOS), "features": points("base"), "costs": points("base"),
+        "probing": points("base"), "placement": points("base", "slow links"), "regret": points("base"),
+    }  # fmt: skip
+    seeds = TRACE_SEEDS[chosen.name]
+    return [Experiment(f"{ONLINE_TRACE}-{kind}", f"online-{kind}", "scenario", of, seeds) for kind, of in kinds.items()]

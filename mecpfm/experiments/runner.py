@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import importlib
 import json
 import logging
 import math
@@ -32,10 +33,12 @@ from mecpfm.records import write_atomic
 
 log = logging.getLogger("mecpfm")
 Rows = list[dict[str, Any]]
-COUPLED = "coupled"
-"""Prefix of the kinds of measurement, and of the kernels, of the coupled setting."""
-RESTRICTED = "tsrc"
-"""Prefix of the kinds that test restricted context on its own, without a network."""
+_PARTS = {
+    "coupled": ("coupled", "data", "kernels", "solvers"),
+    "online": ("online", "coupled", "bandits", "data", "kernels", "solvers"),
+    "tsrc": ("bandits", "kernels"),
+}
+"""Folders that a kind of measurement runs, by the word it begins with; every other one is of the paper's setting."""
 TABLES = "tsrc-practice"
 """The kind that needs scikit-learn."""
 _PUBLISHED = ("bandits", "data", "kernels", "published", "solvers")
@@ -60,17 +63,30 @@ class Task:
 
 @functools.cache
 def code_version(kind: str) -> str:
-    """Hash of the sources that a kind of measurement runs; the two settings do not invalidate each other's results."""
+    """Hash of the sources that a kind of measurement runs; the settings do not invalidate each other's results."""
     digest = hashlib.sha256(mecpfm.__version__.encode())
-    coupled, restricted = kind.startswith(COUPLED), kind.startswith(RESTRICTED)
-    parts = ("coupled", "data", "kernels", "solvers") if coupled else _PUBLISHED
-    for part in ("bandits", "kernels") if restricted else parts:
+    setting = _setting(kind)
+    parts = _PARTS.get(setting, _PUBLISHED)
+    own = {"coupled": ("coupled",), "online": ("online", "coupled", "linear", "episode")}
+    others = tuple(_PARTS)
+    for part in parts:
         for source in sorted((paths.PACKAGE / part).rglob("*.py")):
-            if part != "kernels" or source.stem == "_jit" or source.stem.startswith(COUPLED) == coupled:
+            name = source.stem
+            mine = name.startswith(own[setting]) if setting in own else not name.startswith(others)
+            if part != "kernels" or name == "_jit" or mine:
                 digest.update(source.read_bytes())
-    measures = "measure_coupled.py" if coupled else "measure_tsrc.py" if restricted else "measure.py"
-    digest.update((paths.PACKAGE / "experiments" / measures).read_bytes())
+    digest.update((paths.PACKAGE / "experiments" / f"{_measures(kind)}.py").read_bytes())
     return digest.hexdigest()
+
+
+def _setting(kind: str) -> str:
+    """Key of ``_PARTS`` that a kind of measurement begins with; empty for the paper's setting."""
+    return next((word for word in _PARTS if kind.startswith(word)), "")
+
+
+def _measures(kind: str) -> str:
+    """Module of this folder that holds a kind of measurement."""
+    return "_".join(filter(None, ("measure", _setting(kind))))
 
 
 @functools.cache
@@ -150,17 +166,9 @@ def _measure(task: Task) -> Rows:
 
 
 def _measure_of(kind: str) -> Callable[[Any, int], Rows]:
-    if kind.startswith(COUPLED):
-        from mecpfm.experiments import measure_coupled
-
-        return measure_coupled.MEASURES[kind]
-    if kind.startswith(RESTRICTED):
-        from mecpfm.experiments import measure_tsrc
-
-        return measure_tsrc.MEASURES[kind]
-    from mecpfm.experiments import measure
-
-    return measure.MEASURES[kind]
+    module = importlib.import_module(f"mecpfm.experiments.{_measures(kind)}")
+    found: Callable[[Any, int], Rows] = module.MEASURES[kind]
+    return found
 
 
 def _file(task: Task) -> Path:

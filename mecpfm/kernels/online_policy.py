@@ -93,8 +93,14 @@ def backlog_guess(world: World, edge: Edge, log: Log, cloudlet: int, now: float)
 
 
 @kernel
-def probe(world: World, rule: Rule, learner: Learner, request: int, now: float, random: np.random.Generator) -> None:
-    """Decide which places of the request's home are visible."""
+def probe(
+    world: World, log: Log, rule: Rule, learner: Learner, request: int, now: float, random: np.random.Generator
+) -> None:
+    """Decide which places of the request's home are visible.
+
+    Belief: a wait is drawn around the last one seen, which decays to the mean of all seen as it ages; the least sum of
+    wait and predicted service is looked at.
+    """
     places, home = world.near.shape[1], world.home[request]
     if rule.probing == ALL_SEEN:
         learner.seen[:] = True
@@ -112,8 +118,8 @@ def probe(world: World, rule: Rule, learner: Learner, request: int, now: float, 
             last, when, total, count = learner.belief[:, home, place]
             weight = np.exp((when - now) / BELIEF_S) if count else 0.0
             mean = total / count if count else 0.0
-            spread = BELIEF_SD * np.sqrt(1 - weight)
-            keys[place] = -(mean + weight * (last - mean) + spread * random.standard_normal())
+            wait = mean + weight * (last - mean) + BELIEF_SD * np.sqrt(1 - weight) * random.standard_normal()
+            keys[place] = -max(wait, 0.0) - log.guess_s[request] / world.speed[world.near[home, place]]
     learner.seen[:] = False
     for place in linear_bandit.reveal(keys, rule.probes):
         learner.seen[place] = True

@@ -77,7 +77,7 @@ def run(
             look(demand, request, feature_random)
         if rule.dispatch == STRUCTURED:
             log.guess_s[request] = predict(demand, history, request, world.work[request])
-        probe(world, rule, learner, request, now, arm_random)
+        probe(world, log, rule, learner, request, now, arm_random)
         option = _choose(world, edge, log, demand, rule, learner, request, now, arm_random)
         if rule.priced:
             expect(world, rule, learner, log, request, option, now)

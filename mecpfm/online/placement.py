@@ -32,9 +32,8 @@ class Planner:
     epoch_s: float = 1_800.0
     iterations: int = 200
     """Budget of the local search."""
-    load: float = 0.8
+    load: float = 0.6
     """Share of an epoch that a cloudlet may be busy in the plan: queues need slack."""
-    pull_weight: float = 1.0
 
     def __post_init__(self) -> None:
         """Refuse unknown methods and empty epochs."""
@@ -91,7 +90,7 @@ def forecast(run: Run, planner: Planner, first: int, stop: int, now: float) -> I
         cloudlets=Cloudlets(
             memory_gb=world.memory_gb,
             compute_s=np.full(len(world.speed), planner.load * planner.epoch_s),
-            pull_s_per_gb=np.full(len(world.speed), planner.pull_weight / constants.centre_gb_s),
+            pull_s_per_gb=np.full(len(world.speed), 1 / constants.centre_gb_s),
             cached=Ragged.from_lists([np.flatnonzero(row).tolist() for row in run.edge.held]),
         ),
         requests=Requests(remote_delay_s=remote, remote_accuracy=np.ones(len(rows))),
@@ -107,7 +106,7 @@ def forecast(run: Run, planner: Planner, first: int, stop: int, now: float) -> I
 
 
 def adopt(run: Run, wanted: NDArray[np.bool_], now: float) -> None:
-    """Pull what is wanted and missing, largest parts first; everything else becomes the first to go."""
+    """Pull what is wanted and missing, backbones first; everything else becomes the first to go."""
     world, edge = run.scene.world, run.edge
     edge.used[:] = np.where(wanted, np.maximum(edge.used, now), np.minimum(edge.used, 0.0))
     edge.uses[~wanted] = 0.0

@@ -63,3 +63,10 @@ def from_gentd26(frame: pd.DataFrame, source: str) -> Trace:
         static_names=tuple(columns),
         source=source,
     )
+
+
+def load(real: bool) -> Trace:
+    """GenTD26."""
+    from mecpfm.data.traces import gentd26
+
+    return from_gentd26(gentd26(), "GenTD26")
