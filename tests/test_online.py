@@ -166,7 +166,7 @@ def test_json_object_is_complete():
         ({"rounds": 0}, "rounds is 0; must be finite and >= 1"),
         ({"xi": 1.5}, r"xi is 1.5; must be in \[0, 1\]"),
         ({"features": 0}, "features is 0"),
-        ({"observed": 101}, r"observed is 101; must be in \[1, features = 100\]"),
+        ({"observed": 101}, r"observed is 101; must be in \[0, features = 100\]"),
     ],
 )
 def test_bad_options_are_named(change, message):

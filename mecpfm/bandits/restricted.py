@@ -25,6 +25,9 @@ class Restricted(Linear):
     BETA: theta_i ~ Beta(1 + r_i, 1 + n_i - r_i) with n_i and r_i the rounds and rewards of feature i, over the last
     ``window`` rounds. UNIFORM: a fresh random subset each round. FIXED: one random subset for good. Features and arms
     have separate streams. Each ``update`` belongs to the ``select`` before it. Rewards must lie in [0, 1].
+
+    Both ends are legal. ``observed`` = N is the full policy, arm for arm. ``observed`` = 0 is the same policy on an
+    all-zero context, which ties every arm, so that arm 0 is played; :mod:`.tabular` has learners without a context.
     """
 
     rule = BETA
@@ -34,8 +37,8 @@ class Restricted(Linear):
     def __init__(
         self, arms: int, features: int, observed: int, *, scale: float = 0.1, ridge: float = 1.0, seed: int = 0
     ) -> None:
-        if not 1 <= observed <= features:
-            raise InputError(f"observed is {observed}; must be in [1, features = {features}]")
+        if not 0 <= observed <= features:
+            raise InputError(f"observed is {observed}; must be in [0, features = {features}]")
         self.observed = observed
         super().__init__(arms, features, scale=scale, ridge=ridge, seed=seed)
 

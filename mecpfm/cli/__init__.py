@@ -59,7 +59,7 @@ def experiment(
     rows = []
     for one in names:
         found = run(one, profile, workers=workers, scheduler=scheduler, resume=resume)
-        rows.append((one, len(found), f"results/{profile}/{one}.csv"))
+        rows.append((one, len(found), f"results/{profile}/{one}.csv" if len(found) else "none"))
     table(("experiment", "rows", "table"), rows)
 
 

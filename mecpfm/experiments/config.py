@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
+from mecpfm.bandits import problems
 from mecpfm.coupled import generate as coupled
 from mecpfm.errors import InputError
 from mecpfm.online.setting import SCENARIOS, Setting
@@ -32,6 +33,14 @@ SWEEPS: Mapping[str, tuple[str, tuple[float, ...], Mapping[str, int]]] = {
 TINY_BUDGETS = (150.0, 250.0, 400.0, 40_000.0)
 """Budgets of the four-request instances: from hopeless for most to slack."""
 COUPLED_SEEDS = 5
+TABLE_SIZES = {
+    "digits": (64, (3, 6, 13, 32)),
+    "iris": (4, (1, 2)),
+    "wine": (13, (1, 3, 6)),
+    "breast_cancer": (30, (2, 3, 6, 15)),
+}
+"""Features of each public table and how many may be seen: about 5, 10, 20 and 50 % of them."""
+SUBSET_PROBLEMS = (("one", 1), ("one", 2), ("equal", 2), ("weak", 2), ("copy", 2), ("weak", 3))
 TRACE_SEEDS = {"quick": 5, "paper": 24}
 SHARED_FRACTIONS = (0.0, 1 / 3, 2 / 3, 0.97, 0.999)
 
@@ -54,7 +63,7 @@ class Point:
     """One value on an experiment's x-axis and the instances it stands for."""
 
     value: float
-    recipe: Recipe | coupled.Recipe | OnTrace
+    recipe: Recipe | coupled.Recipe | OnTrace | problems.Recipe
 
 
 @dataclass(frozen=True)
@@ -112,6 +121,7 @@ def experiments(profile_name: str) -> dict[str, Experiment]:
     found.append(Experiment("zoo", "fraction", "none", (Point(0, own),), chosen.seeds))
     found += _theory(chosen)
     found += _coupled(chosen)
+    found += _tsrc(chosen)
     found += _online(chosen)
     return {experiment.name: experiment for experiment in found}
 
@@ -168,6 +178,32 @@ def _coupled(chosen: Profile) -> list[Experiment]:
             name, kind, axis, tuple(Point(v, coupled.Recipe(**(base | new))) for v, new in points), COUPLED_SEEDS
         )
         for name, kind, axis, points in studies
+    ]
+
+
+def _tsrc(chosen: Profile) -> list[Experiment]:
+    """Restricted context where the answer is known: tables need scikit-learn, the rest is drawn."""
+    quick = chosen.name == "quick"
+
+    def points(names: tuple[str, ...], rounds: int) -> tuple[Point, ...]:
+        sizes = [(name, d) for name in names for d in (0, *TABLE_SIZES[name][1], TABLE_SIZES[name][0])]
+        return tuple(Point(float(d), problems.Recipe(name, rounds, d)) for name, d in sizes)
+
+    small = tuple(name for name in TABLE_SIZES if name != "digits")
+    subsets = tuple(Point(float(d), problems.Recipe(name, 3000, d, 8)) for name, d in SUBSET_PROBLEMS)
+    drift = (Point(2.0, problems.Recipe("drift", 4000, 2, 10)),)
+    credit = tuple(Point(float(d), problems.Recipe("credit", 3000, d, 12)) for d in (1, 2, 4, 8))
+    regret = tuple(Point(float(lag), problems.Recipe("regret", 5_000, lag, 12)) for lag in (0, 10, 100))
+    seeds = 6 if quick else 24
+    return [
+        Experiment(
+            "tsrc-digits", "tsrc-practice", "observed", points(("digits",), 2_000 if quick else 10_000), seeds // 2
+        ),
+        Experiment("tsrc-tables", "tsrc-practice", "observed", points(small, 1_000 if quick else 5_000), seeds // 2),
+        Experiment("tsrc-subsets", "tsrc-subsets", "observed", subsets, seeds),
+        Experiment("tsrc-drift", "tsrc-drift", "observed", drift, seeds),
+        Experiment("tsrc-regret", "tsrc-regret", "lag", regret, seeds // 2),
+        Experiment("tsrc-credit", "tsrc-credit", "observed", credit, seeds),
     ]
 
 

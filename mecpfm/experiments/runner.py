@@ -26,6 +26,7 @@ import pandas as pd
 
 import mecpfm
 from mecpfm import paths
+from mecpfm.bandits.problems import lacks
 from mecpfm.errors import InputError
 from mecpfm.experiments.config import Experiment, Point, experiments
 from mecpfm.records import write_atomic
@@ -35,8 +36,11 @@ Rows = list[dict[str, Any]]
 _PARTS = {
     "coupled": ("coupled", "data", "kernels", "solvers"),
     "online": ("online", "coupled", "bandits", "data", "kernels", "solvers"),
+    "tsrc": ("bandits", "kernels"),
 }
 """Folders that a kind of measurement runs, by the word it begins with; every other one is of the paper's setting."""
+TABLES = "tsrc-practice"
+"""The kind that needs scikit-learn."""
 _PUBLISHED = ("bandits", "data", "kernels", "published", "solvers")
 _KEYS = ["experiment", "value", "seed", "method"]
 _CSV: dict[str, Any] = {"index": False, "lineterminator": "\n"}
@@ -110,6 +114,9 @@ def run(
     known = experiments(profile)
     if name not in known:
         raise InputError(f"experiment {name!r} is unknown; known: {', '.join(known)}")
+    if known[name].kind == TABLES and (missing_package := lacks()):
+        log.warning("%s %s; nothing was run", name, missing_package)
+        return pd.DataFrame()
     tasks = _tasks(known[name])
     rows = {task: _load(task) if resume else None for task in tasks}
     missing = [task for task in tasks if rows[task] is None]

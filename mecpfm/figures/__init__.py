@@ -18,7 +18,7 @@ import plotly.io
 from mecpfm import paths
 from mecpfm.errors import InputError
 
-_HELPERS = ("style", "export")
+_HELPERS = ("style", "export", "panels")
 
 # Notebooks store a figure's data, not a copy of the plotting library: small files that can be compared.
 plotly.io.renderers.default = "plotly_mimetype"

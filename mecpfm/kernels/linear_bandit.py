@@ -134,6 +134,22 @@ def update(state: Array, context: Array, arm: int, reward: float) -> None:
 
 
 @kernel
+def correct(state: Array, context: Array, arm: int, change: float) -> None:
+    """``g += change c`` of one arm: the reward of a context that was learned before turns out to differ by ``change``.
+
+    With :func:`update` by the forecast at arrival and this by the error at completion, delayed ridge keeps the bound of
+    docs/theory_online.md (O2).
+    """
+    _check(state, context)
+    if not 0 <= arm < state.shape[1]:
+        raise ValueError("no such arm")
+    if not np.isfinite(change):
+        raise ValueError("a reward must be finite")
+    means = len(context) * (len(context) + 1) // 2
+    state[means:, arm] += change * _solve(state, context, arm)
+
+
+@kernel
 def reveal(keys: Array, observed: int) -> Any:
     """Indices of the ``observed`` largest keys (all finite), ascending; ties go to the lowest index."""
     left = keys.copy()
@@ -144,8 +160,8 @@ def reveal(keys: Array, observed: int) -> Any:
 
 @kernel
 def masked(context: Array, shown: Array) -> Any:
-    """The context with exact zeros outside ``shown`` (ascending)."""
-    if shown[-1] >= len(context):
+    """The context with exact zeros outside ``shown`` (ascending, may be empty)."""
+    if len(shown) and shown[-1] >= len(context):
         raise ValueError("the context's length is not the policy's number of features")
     out = np.zeros(len(context))
     for i in shown:

@@ -1,0 +1,67 @@
+"""From the rows of the studies of restricted context to the frames that their figures draw."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from mecpfm.experiments.statistics import interval, summary
+
+CLAIMED_WINDOW = 800
+
+
+def practice(rows: pd.DataFrame) -> pd.DataFrame:
+    """Figures practice-digits and practice-tables: several tables give a panel each, one gives centred and raw."""
+    several = rows["table"].nunique() > 1
+    if several:
+        rows = rows[rows["prepared"] == "centred"]
+    rows = rows.assign(panel=rows["table" if several else "prepared"])
+    return summary(rows, ["panel", "method", "observed", "features"], ["reward"])
+
+
+def gains(rows: pd.DataFrame, method: str, baseline: str, by: list[str], metric: str) -> pd.DataFrame:
+    """Paired difference, method minus baseline on the same seeds: the groups, mean, ci_low, ci_high, seeds."""
+    out = []
+    for key, group in rows.groupby(by, sort=False):
+        table = group.pivot(index="seed", columns="method", values=metric)
+        if {method, baseline} <= set(table):
+            difference = (table[method] - table[baseline]).dropna().to_numpy()
+            out.append((*key, *interval(difference), len(difference)))
+    return pd.DataFrame(out, columns=[*by, "mean", "ci_low", "ci_high", "seeds"])
+
+
+def drift(rows: pd.DataFrame, rounds: int = 4000) -> pd.DataFrame:
+    """Figure drift: reward by block for TSRC, WTSRC with the claimed window, random subsets and all features."""
+    names = {f"wtsrc-{CLAIMED_WINDOW}": "wtsrc", **{name: name for name in ("ol", "random-ei", "lints")}}
+    block = rows["part"].str.extract(r"block-(\d+)")[0].astype(float)
+    kept = rows[block.notna() & rows["method"].isin(names)]
+    kept = kept.assign(method=kept["method"].map(names), round=block * rounds / block.max())
+    return summary(kept, ["problem", "method", "round"], ["reward"])
+
+
+def windows(rows: pd.DataFrame) -> pd.DataFrame:
+    """Figure window: gain of every window over TSRC, in the second half."""
+    late, out = rows[rows["part"] == "second"], []
+    for name in [name for name in dict.fromkeys(late["method"]) if name.startswith("wtsrc-")]:
+        found = gains(late, name, "ol", ["problem", "part"], "reward")
+        out.append(found.assign(window=int(name.removeprefix("wtsrc-"))))
+    return pd.concat(out, ignore_index=True).drop(columns="part")
+
+
+def subsets(rows: pd.DataFrame, slack: float = 0.01) -> pd.DataFrame:
+    """Figure subsets: share of seeds whose most revealed subset is within ``slack`` of the best worth, and means."""
+    rows = rows.assign(hit=(rows["found"] >= rows["best"] - slack).astype(float))
+    columns = ["hit", "found", "best", "mean", "share", "late"]
+    return rows.groupby(["problem", "observed", "method"], sort=False)[columns].mean().reset_index()
+
+
+def credit(rows: pd.DataFrame) -> pd.DataFrame:
+    """Figure credit: squared error and lost delay of every way to choose features."""
+    return summary(rows, ["method", "observed"], ["squared", "excess_s"])
+
+
+def bounds(rows: pd.DataFrame) -> pd.DataFrame:
+    """Figure bounds: squared errors and bounds per request, means over seeds."""
+    columns = ["squared", "best", "bound", "worst_case", "loss", "loss_bound"]
+    means = rows.groupby(["lag", "round"])[columns].mean().reset_index()
+    means[columns] = means[columns].div(means["round"], axis=0)
+    return means
