@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from mecpfm.online.trace import Trace
 
 ABSENT = (
-    "mecpfm: GenTD26 is absent: using requests drawn from its summary; for the real ones run "
-    "`mecpfm data fetch lora_request_trace.csv` or set MECPFM_DATA_DIR"
+    "mecpfm: {0} not found: using requests drawn from the committed summary; for the real ones run "
+    "`mecpfm data fetch {0}` or set MECPFM_DATA_DIR"
 )
 
 
@@ -51,7 +51,7 @@ def simulate_trace(
         raise InputError("--policy is missing; --list shows the names")
     chosen = _changed(named(policy), observed, probes, feature_cost, probe_cost)
     setting = setting_of(scenario)
-    source = _read(trace)
+    source = _read(trace, setting.trace)
     room = world.longest(len(source.time_s))
     if requests is not None and requests > room:
         raise InputError(f"--requests is {requests}; {source.source} has room for {room}")
@@ -80,13 +80,12 @@ def _changed(
     return replace(policy, **changes)
 
 
-def _read(path: Path | None) -> Trace:
-    from mecpfm.data.fetch import locate
+def _read(path: Path | None, name: str) -> Trace:
     from mecpfm.online.read import read
-    from mecpfm.online.trace import GENTD26, load
+    from mecpfm.online.trace import load, missing
 
     if path is not None:
         return read(path)
-    if locate(GENTD26) is None:
-        print(ABSENT, file=sys.stderr)
-    return load()
+    if files := missing(name):
+        print(ABSENT.format(" ".join(files)), file=sys.stderr)
+    return load(name=name)

@@ -40,7 +40,7 @@ MARKS = 40
 
 def scene(recipe: OnTrace, seed: int) -> Scene:
     """The window and network of a seed; reporting windows only."""
-    return build(recipe.setting, load(recipe.real), seed, real_sites=recipe.real)
+    return build(recipe.setting, load(recipe.real, recipe.setting.trace), seed, real_sites=recipe.real)
 
 
 def scenarios(recipe: OnTrace, seed: int) -> Rows:

@@ -63,12 +63,14 @@ def _own(path: Path, header: list[str]) -> Trace:
     frame = read_table(path, {**COLUMNS, **payload, **{name: Column(ge=-HUGE, le=HUGE) for name in features}})
     _long_enough(path, len(frame))
     time, work = frame["time_s"].to_numpy(), frame["work_s"].to_numpy()
+    group = pd.factorize(frame["group"])[0].astype(np.int64)
     _refuse(path, "work_s", work, np.flatnonzero(work <= 0), "must be > 0")
     _refuse(path, "time_s", time, 1 + np.flatnonzero(np.diff(time) <= 0), "must be later than the row before")
     return Trace(
         time_s=time,
         work_s=work,
-        group=pd.factorize(frame["group"])[0].astype(np.int64),
+        origin=group,
+        group=group,
         model=pd.factorize(frame["model"])[0].astype(np.int64),
         payload_gb=(frame[PAYLOAD].to_numpy() if payload else np.full(len(frame), PAYLOAD_MB)) / 1000,
         static=np.array(frame[features], dtype=float, order="C"),  # a copy: kernels compile anew for read-only arrays

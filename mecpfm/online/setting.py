@@ -13,6 +13,7 @@ from mecpfm.errors import InputError
 class Setting:
     """A network of cloudlets and the load on it (docs/online_setting.md says where each number comes from)."""
 
+    trace: Literal["gentd26", "azure"] = "gentd26"
     cloudlets: int = 12
     reach: int = 5
     """Nearest cloudlets that may serve a home's requests."""
@@ -93,6 +94,8 @@ SCENARIOS: Mapping[str, Setting] = {
     "slow links": replace(BASE, edge_gb_s=0.125, centre_gb_s=0.0625),
     "remote 60 s": replace(BASE, congestion_s=60.0),
     "variants": replace(BASE, load=1.1, variants=2),
+    # Answers of a language model take a quarter of an image's time; so do those queued before them at the centre.
+    "LLM": replace(BASE, trace="azure", work_s=(0.1, 300.0), congestion_s=5.0, remote_load_s=0.12),
 }
 
 

@@ -23,8 +23,10 @@ REQUESTS, SEED = 26_392, 7
 """Of the drawn trace: as many requests as the real one has, and the seed of 0..7 whose requests are most like the real
 ones in how well they can be predicted (docs/online_setting.md)."""
 AZURE_REQUESTS = {"conv": 19_366, "code": 8_819}
-GENTD26 = "lora_request_trace.csv"
-AZURE = ("AzureLLMInferenceTrace_conv.csv", "AzureLLMInferenceTrace_code.csv")
+FILES = {
+    "gentd26": ("lora_request_trace.csv",),
+    "azure": ("AzureLLMInferenceTrace_conv.csv", "AzureLLMInferenceTrace_code.csv"),
+}
 GPU, BILLIONS = "L4", 7.0
 """What decodes the Azure requests at speed 1: a model of so many billion parameters, 16 bit, on this accelerator."""
 CONTEXT_BINS, BINNED = 20, 3_000
@@ -39,8 +41,10 @@ class Trace(NamedTuple):
     """Arrival, not decreasing, shape (n,)."""
     work_s: Floats
     """Service time at speed 1, unknown to every policy until served, shape (n,)."""
+    origin: Ints
+    """Who asks, and hence from where: a code from 0, shape (n,)."""
     group: Ints
-    """Who asks: a code from 0, shape (n,)."""
+    """Whose past service times tell of this one's (who asks, or what kind of request it is): a code from 0, (n,)."""
     model: Ints
     """Which model is asked for: a code from 0, shape (n,)."""
     payload_gb: Floats
@@ -59,6 +63,7 @@ def from_gentd26(frame: pd.DataFrame, source: str) -> Trace:
     lengths) enter as logarithms. Images of 1.5 MB each and 0.5 MB of prompt and control travel.
     """
     angle = 2 * np.pi * (frame["time_s"].to_numpy() % DAY_S) / DAY_S
+    group = pd.factorize(frame["group"])[0].astype(np.int64)
     negative = frame["negative_prompt_length"].to_numpy(dtype=float)
     columns = {
         "images": frame["images"].to_numpy(dtype=float),
@@ -75,7 +80,8 @@ def from_gentd26(frame: pd.DataFrame, source: str) -> Trace:
     return Trace(
         time_s=frame["time_s"].to_numpy(dtype=float),
         work_s=frame["exec_s"].to_numpy(dtype=float),
-        group=pd.factorize(frame["group"])[0].astype(np.int64),
+        origin=group,
+        group=group,
         model=pd.factorize(frame["model"])[0].astype(np.int64),
         payload_gb=0.0005 + 0.0015 * columns["images"],
         static=np.column_stack(list(columns.values())),
@@ -90,35 +96,32 @@ def from_azure(conv: pd.DataFrame, code: pd.DataFrame | None = None, source: str
     Both clocks start at the service's first request. Work is decoding alone: generated tokens times the 0.047 s in
     which an L4 (data/gpus.csv: 300 GB/s) reads the weights of a 7-billion-parameter model in 16 bit, one request at a
     time (:meth:`~mecpfm.coupled.roofline.Accelerator.decode_s`); that the service ran such a model is an assumption.
-    A service is a group and has one model. Four bytes a context token travel.
+    A service has one model; nobody knows who asks, so every request comes from somewhere of its own. Four bytes a
+    context token travel.
 
-    Features: service, log context tokens, and which of 20 quantile bins of its service's context tokens a request
-    lies in; the bins come from the service's first 3,000 requests.
+    Answers depend on context length, but not monotonically: a request's group is its service's quantile bin of context
+    tokens (20 bins from the service's first 3,000 requests), so that the group's mean is what the bin has taught.
+    Features: service and log context tokens.
     """
     services = [frame.reset_index(drop=True) for frame in (conv, code) if frame is not None]
     both = pd.concat([frame.assign(service=i) for i, frame in enumerate(services)], ignore_index=True)
-    marks = np.zeros((len(both), CONTEXT_BINS * len(services)))
-    for i, frame in enumerate(services):
-        tokens = frame["context_tokens"].to_numpy(dtype=float)
-        edges = np.quantile(tokens[:BINNED], np.arange(1, CONTEXT_BINS) / CONTEXT_BINS)
+    tokens, group = both["context_tokens"].to_numpy(dtype=float), np.zeros(len(both), dtype=np.int64)
+    for i in range(len(services)):
         rows = np.flatnonzero(both["service"] == i)
-        marks[rows, i * CONTEXT_BINS + np.searchsorted(edges, tokens, side="right")] = 1.0
+        edges = np.quantile(tokens[rows[:BINNED]], np.arange(1, CONTEXT_BINS) / CONTEXT_BINS)
+        group[rows] = i * CONTEXT_BINS + np.searchsorted(edges, tokens[rows], side="right")
     order = np.argsort(both["time_s"].to_numpy(), kind="stable")
-    both = both.iloc[order]
-    service, context = np.array(both["service"], dtype=np.int64), both["context_tokens"].to_numpy(dtype=float)
-    labels = ("conv", "code")[: len(services)]
+    both, tokens = both.iloc[order], tokens[order]
+    service = np.array(both["service"], dtype=np.int64)
     return Trace(
         time_s=both["time_s"].to_numpy(dtype=float),
         work_s=both["generated_tokens"].to_numpy(dtype=float) * second_per_token(),
-        group=service,
+        origin=np.arange(len(both)),
+        group=group[order],
         model=service.copy(),
-        payload_gb=BYTES_PER_TOKEN * context / 1e9,
-        static=np.column_stack([service.astype(float), np.log1p(context), marks[order]]),
-        static_names=(
-            "service",
-            "context",
-            *(f"{label} context bin {i + 1}" for label in labels for i in range(CONTEXT_BINS)),
-        ),
+        payload_gb=BYTES_PER_TOKEN * tokens / 1e9,
+        static=np.column_stack([service.astype(float), np.log1p(tokens)]),
+        static_names=("service", "context"),
         source=source,
     )
 
@@ -131,22 +134,22 @@ def second_per_token() -> float:
     return float(Accelerator(speed, bandwidth).decode_s(np.array([BILLIONS]), np.ones(1))[0])
 
 
-def load(real: bool = True) -> Trace:
-    """GenTD26 where it is present and ``real``, else 26,392 drawn requests; ``source`` says which.
+def load(real: bool = True, name: str = "gentd26") -> Trace:
+    """A trace by name (``gentd26`` or ``azure``) where its files are present and ``real``, else one drawn like it.
 
-    Raises
-    ------
-    InputError
-        When the real file is corrupted.
+    ``source`` says which. InputError when a file is corrupted.
     """
-    if real and locate(GENTD26):
+    present = real and not missing(name)
+    if name == "azure" and present:
+        return from_azure(traces.azure("conv"), traces.azure("code"))
+    if name == "azure":
+        drawn = (drawn_azure("conv", AZURE_REQUESTS["conv"], 0), drawn_azure("code", AZURE_REQUESTS["code"], 0))
+        return from_azure(*drawn, source="drawn from the summary of Azure LLM 2023")
+    if present:
         return from_gentd26(traces.gentd26(), "GenTD26")
     return from_gentd26(drawn_gentd26(REQUESTS, SEED), "drawn from the summary of GenTD26")
 
 
-def load_azure(real: bool = True) -> Trace:
-    """Both Azure services where their files are present and ``real``, else as many drawn requests."""
-    if real and all(locate(name) for name in AZURE):
-        return from_azure(traces.azure("conv"), traces.azure("code"))
-    drawn = (drawn_azure("conv", AZURE_REQUESTS["conv"], 0), drawn_azure("code", AZURE_REQUESTS["code"], 0))
-    return from_azure(*drawn, source="drawn from the summary of Azure LLM 2023")
+def missing(name: str) -> tuple[str, ...]:
+    """Files of a trace that are not at hand."""
+    return tuple(file for file in FILES[name] if not locate(file))
