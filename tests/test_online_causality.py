@@ -14,7 +14,7 @@ from mecpfm.online.world import SURVEY, TUNING, build
 RANDOM = {"random", "epsilon-0.5", "disjoint-lints", "hybrid-tsrc", "structured-random-ei", "belief"}
 
 
-def with_another_future(at, log, time, seed):
+def with_another_future(at, log, time, seed, held_s=0.0):
     """The same scene where all that completes after a time takes longer and congests more, and later work is new."""
     random, world = np.random.default_rng(seed), at.world
     late = log.finish_s > time
@@ -22,7 +22,7 @@ def with_another_future(at, log, time, seed):
     work = np.where(late, world.work * random.uniform(1.1, 4.0, len(late)), world.work)
     work[coming] = random.permutation(work[coming])
     # Congestion cells that a request saw which is complete by then stay as they are.
-    cell = np.minimum((world.arrival / world.constants.grid_s).astype(int), len(world.congestion) - 1)
+    cell = np.minimum(((world.arrival + held_s) / world.constants.grid_s).astype(int), len(world.congestion) - 1)
     known = np.isin(np.arange(len(world.congestion)), cell[~late & (log.place == at.setting.reach)])
     congestion = np.where(known, world.congestion, world.congestion * random.uniform(1.1, 4.0, len(known)))
     return replace(at, world=world._replace(work=work, congestion=congestion)), late
