@@ -41,8 +41,11 @@ def features(world, request, known, flying):
     ])  # fmt: skip
 
 
-def forward(covariance, size):
-    """Explicit forward selection on a covariance matrix whose last row belongs to the target."""
+def forward(covariance, count, size):
+    """Explicit forward selection on a covariance matrix whose last row belongs to the target.
+
+    A feature seen ``count`` times explains a share 1 / count of what is left of the target's variance by chance.
+    """
     chosen = []
     for _ in range(size):
         gains = {}
@@ -53,18 +56,20 @@ def forward(covariance, size):
                 if s:
                     cross = covariance[np.ix_(s, [i, -1])]
                     rest = rest - cross.T @ np.linalg.solve(covariance[np.ix_(s, s)], cross)
-                gains[i] = rest[0, 1] ** 2 / rest[0, 0] if rest[0, 0] > 1e-6 else 0.0
+                gains[i] = rest[0, 1] ** 2 / rest[0, 0] - rest[1, 1] / count[i] if rest[0, 0] > 1e-6 else 0.0
         chosen.append(max(sorted(gains), key=gains.get))
     return sorted(chosen)
 
 
-def pairwise(rows, targets, seen, least=5):
-    """Covariances (target last) from rows of which only some entries were seen; pairs seen too rarely count as 0."""
+def pairwise(rows, targets, seen):
+    """Covariances (target last) from rows of which only some entries were seen, shrunk, and how often each was seen."""
     full = np.column_stack([np.where(seen, rows, 0.0), targets])
     shown = np.column_stack([seen, np.ones(len(rows))]).astype(float)
     count = shown.T @ shown
     average = full.sum(axis=0) / np.maximum(shown.sum(axis=0), 1)
-    return np.where(count >= least, full.T @ full / np.maximum(count, 1) - np.outer(average, average), 0.0)
+    covariance = full.T @ full / np.maximum(count, 1) - np.outer(average, average)
+    shrink = np.where(np.eye(len(count)) > 0, 1.0, count / (count + 20))
+    return covariance * shrink, np.maximum(np.diag(count)[:-1], 1)
 
 
 def ridge(contexts, targets):
@@ -93,7 +98,7 @@ class Plain:
         self.subset = list(range(self.observed))
         self.known, self.waits = [], {}
 
-    # Who is complete, and what that teaches ---------------------------------------------------------------------------
+    # Who is complete, and what that teaches --------------------------------------------------------------------------
     def loss(self, j):
         row = self.twin.served[j]
         return row.delay + row.variant * self.world.constants.small_penalty_s
@@ -130,10 +135,10 @@ class Plain:
                 rows = [j for j in self.known if self.explored[j]]
                 seen = np.array([[i in self.shown[j] for i in range(self.width)] for j in rows])
                 values = np.array([self.context[j][:-1] for j in rows])
-                self.subset = forward(pairwise(values, [self.work(j) for j in rows], seen), self.observed)
+                self.subset = forward(*pairwise(values, [self.work(j) for j in rows], seen), self.observed)
         self.twin.clock(time)
 
-    # What is seen -----------------------------------------------------------------------------------------------------
+    # What is seen ----------------------------------------------------------------------------------------------------
     def choose_shown(self, request):
         policy = self.policy
         self.explored.append(False)
@@ -201,13 +206,14 @@ class Plain:
                 if past:
                     weight, last = math.exp(-(now - past[-1][0]) / 60), past[-1][1]
                 noise = 20 * math.sqrt(1 - weight) * self.arms.standard_normal()
-                keys.append(-(average + weight * (last - average) + noise))
+                service = self.guess[request] / float(self.world.speed[self.twin.cloudlet(request, place)])
+                keys.append(-max(average + weight * (last - average) + noise, 0.0) - service)
         best = sorted(range(self.reach), key=lambda p: (-keys[p], p))[: policy.probes] if keys else range(self.reach)
         self.seen.append([place in best for place in range(self.reach)])
 
     def open(self, request):
         return [
-            p for p in range(self.reach + 1) if p == self.reach or self.seen[-1][p] and not self.twin.full(request, p)
+            p for p in range(self.reach + 1) if p == self.reach or (self.seen[-1][p] and not self.twin.full(request, p))
         ]
 
     def predict(self, request):
@@ -216,24 +222,27 @@ class Plain:
             return float(self.world.work[request])
         if demand == "mean":
             return max(1.0, mean([float(self.world.work[j]) for j in self.known]))
-        used = [*self.subset, self.width] if demand == "covariance" else list(range(self.width + 1))
-        rows = [j for j in self.known if demand == "ridge" or set(self.subset) <= set(self.shown[j])]
-        if not rows:
+        if not self.known:
             return 1.0
-        _, solution = ridge([self.context[j][used] for j in rows], [self.work(j) for j in rows])
-        return max(1.0, float(self.context[request][used] @ solution))
+        _, solution = ridge([self.context[j] for j in self.known], [self.work(j) for j in self.known])
+        return max(1.0, float(self.context[request] @ solution))
 
-    # Where to -----------------------------------------------------------------------------------------------------------
+    # Where to --------------------------------------------------------------------------------------------------------
     def run(self):
         for request in range(len(self.world.work)):
             self.complete(float(self.world.arrival[request]))
             now = float(self.world.arrival[request]) + self.held
-            self.probe(request, now)
-            if self.looks:
-                self.describe(request, now)
-            structured = self.policy.dispatch == "structured"
-            self.guess.append(self.predict(request) if structured else 0.0)
             self.lines.append(None)
+            if self.policy.dispatch == "structured":
+                if self.looks:
+                    self.describe(request, now)
+                self.guess.append(self.predict(request))
+                self.probe(request, now)
+            else:
+                self.guess.append(0.0)
+                self.probe(request, now)
+                if self.looks:
+                    self.describe(request, now)
             place, variant = self.choose(request, now)
             self.twin.send(request, place, variant, self.held, self.variants)
         self.complete(math.inf)

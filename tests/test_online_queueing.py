@@ -76,7 +76,7 @@ def test_waiting_is_that_of_pollaczek_and_khinchine(works, load):
 
 @pytest.mark.parametrize("limit", [1, 3])
 def test_full_queues_turn_away_what_loss_formulas_say(limit):
-    """M/M/1/L loses (1 - rho) rho^L / (1 - rho^(L+1)) of its requests to the data centre; M/G/1/1 loses rho / (1 + rho)."""
+    """M/M/1/L turns away (1 - rho) rho^L / (1 - rho^(L+1)) of its requests, M/G/1/1 rho / (1 + rho) (Erlang's B)."""
     load = 0.8
     log = simulate(queue(2, load, Exponential(), queue_limit=limit), HOME).log
     assert_mean(1.0 * (log.place == 1), (1 - load) * load**limit / (1 - load ** (limit + 1)))

@@ -89,14 +89,14 @@ ordered = st.lists(st.lists(st.tuples(st.integers(0, 2), st.integers(0, 10)), ma
 @given(worlds, decided, ordered)
 @settings(max_examples=150)
 def test_any_decisions_give_what_the_replay_gives(world, decisions, orders):
-    """Any places, variants, held times and advance orders: times, pulls, congestion, queues and caches agree to 1e-9 s."""
+    """For any places, variants, held times and advance orders all times, pulls, queues and caches agree to 1e-9 s."""
     both(world, decisions, orders)
 
 
 @pytest.mark.kernels
 @pytest.mark.parametrize("by_value", [False, True])
 def test_small_worlds_evict_overflow_and_tie(by_value):
-    """The worlds above do what they are for: parts are evicted, cloudlets are full, requests arrive at the same time."""
+    """The worlds above are what they are for: parts are evicted, cloudlets full, and requests arrive together."""
     evicted = refused = tied = 0
     for seed in range(12):
         world = tiny(seed, 30, by_value=by_value)
@@ -132,7 +132,7 @@ def assert_replays(run, outcome):
 @pytest.mark.kernels
 @pytest.mark.parametrize("name", ["random", "ucb1", "disjoint-lints", "hybrid-tsrc", "structured-oracle", "held"])
 def test_runs_of_policies_replay(name):
-    """The decisions of policies of every kind, replayed slowly, give the same log on a drawn trace with two variants."""
+    """Decisions of policies of every kind, replayed slowly, give the same log (drawn trace, two variants)."""
     run = Run(scene(120, variants=2, load=1.1), ALL[name])
     assert_replays(run, run.finish())
 
