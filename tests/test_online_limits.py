@@ -19,7 +19,7 @@ def same(one, other):
     return all(x.tobytes() == y.tobytes() for x, y in zip(one, other, strict=True))
 
 
-# Limits -----------------------------------------------------------------------------------------------------------------
+# Limits --------------------------------------------------------------------------------------------------------------
 @pytest.mark.parametrize("name", ["tsrc", "tsrc-delay", "wtsrc", "random-ei", "random-fix", "cov"])
 @pytest.mark.parametrize("priced", ["structured", "priced"])
 def test_all_features_are_all_features_however_they_are_chosen(name, priced):
@@ -96,7 +96,7 @@ def test_no_load_no_waiting():
     assert (log.delay_s >= alone - 1e-9).all()
 
 
-# Regret -----------------------------------------------------------------------------------------------------------------
+# Regret --------------------------------------------------------------------------------------------------------------
 @pytest.mark.parametrize("name", sorted(ALL))
 @pytest.mark.parametrize("variants", [1, 2])
 def test_regret_is_never_negative_and_nothing_for_the_oracle(name, variants):
@@ -129,7 +129,7 @@ def test_metrics_are_those_of_the_log():
     assert np.isnan(simulate(scene(50), ALL["ucb1"]).metrics()["demand_r2"])
 
 
-# What is refused --------------------------------------------------------------------------------------------------------
+# What is refused -----------------------------------------------------------------------------------------------------
 def refused(message, make, *arguments, **options):
     """The call is refused in one line with this text."""
     with pytest.raises(InputError) as caught:
@@ -146,19 +146,19 @@ def refused(message, make, *arguments, **options):
         ({"requests": 0}, "requests is 0; must be >= 1"),
         ({"families": -1}, "families is -1; must be >= 1"),
         ({"queue_limit": 0}, "queue_limit is 0; must be >= 1"),
-        ({"load": 0.0}, "load is 0.0; must be > 0"),
-        ({"load": float("nan")}, "load is nan; must be > 0"),
+        ({"load": 0.0}, "load is 0.0; must be finite and > 0"),
+        ({"load": float("nan")}, "load is nan; must be finite and > 0"),
         ({"load": float("inf")}, "load is inf; must be"),
-        ({"edge_gb_s": -1.0}, "edge_gb_s is -1.0; must be > 0"),
-        ({"centre_gb_s": 0.0}, "centre_gb_s is 0.0; must be > 0"),
-        ({"payload_gb_s": 0.0}, "payload_gb_s is 0.0; must be > 0"),
-        ({"remote_payload_gb_s": 0.0}, "remote_payload_gb_s is 0.0; must be > 0"),
-        ({"remote_speed": 0.0}, "remote_speed is 0.0; must be > 0"),
-        ({"gap_s": 0.0}, "gap_s is 0.0; must be > 0"),
-        ({"grid_s": 0.0}, "grid_s is 0.0; must be > 0"),
-        ({"congestion_memory_s": 0.0}, "congestion_memory_s is 0.0; must be > 0"),
-        ({"memory_of_use_s": 0.0}, "memory_of_use_s is 0.0; must be > 0"),
-        ({"small_work": 0.0}, "small_work is 0.0; must be > 0"),
+        ({"edge_gb_s": -1.0}, "edge_gb_s is -1.0; must be finite and > 0"),
+        ({"centre_gb_s": 0.0}, "centre_gb_s is 0.0; must be finite and > 0"),
+        ({"payload_gb_s": 0.0}, "payload_gb_s is 0.0; must be finite and > 0"),
+        ({"remote_payload_gb_s": 0.0}, "remote_payload_gb_s is 0.0; must be finite and > 0"),
+        ({"remote_speed": 0.0}, "remote_speed is 0.0; must be finite and > 0"),
+        ({"gap_s": 0.0}, "gap_s is 0.0; must be finite and > 0"),
+        ({"grid_s": 0.0}, "grid_s is 0.0; must be finite and > 0"),
+        ({"congestion_memory_s": 0.0}, "congestion_memory_s is 0.0; must be finite and > 0"),
+        ({"memory_of_use_s": 0.0}, "memory_of_use_s is 0.0; must be finite and > 0"),
+        ({"small_work": 0.0}, "small_work is 0.0; must be finite and > 0"),
         ({"remote_path_s": -0.1}, "remote_path_s is -0.1; must be"),
         ({"remote_load_s": -0.1}, "remote_load_s is -0.1; must be"),
         ({"congestion_s": -1.0}, "congestion_s is -1.0; must be"),
@@ -218,7 +218,12 @@ def test_more_than_there_is_is_refused():
     """Observing more features than a world has, or probing more places, is refused with the number there is."""
     at = scene(50)
     features = len(at.shift)
-    refused(f"observed is {features + 1}; must be <= {features} features", Run, at, Policy(demand="ridge", observed=features + 1))
+    refused(
+        f"observed is {features + 1}; must be <= {features} features",
+        Run,
+        at,
+        Policy(demand="ridge", observed=features + 1),
+    )
     wide = features + 2 * at.setting.cloudlets + 1
     refused(f"must be <= {wide} features", Run, at, Policy(dispatch="disjoint", observed=wide + 1))
     Run(at, Policy(dispatch="disjoint", observed=wide))
