@@ -90,8 +90,10 @@ class Twin:
         kept = self.memory[cloudlet][part]
         if not self.rules.by_value:
             return kept.last
-        uses = math.fsum(math.exp(-(now - at) / self.rules.memory_of_use_s) for at in kept.asked)
-        return uses / (self.rules.edge_gb_s if self.others_hold(part, cloudlet) else self.rules.centre_gb_s)
+        return self.uses(kept, now) / (self.rules.edge_gb_s if self.others_hold(part, cloudlet) else self.rules.centre_gb_s)
+
+    def uses(self, kept, now):
+        return math.fsum(math.exp(-(now - at) / self.rules.memory_of_use_s) for at in kept.asked)
 
     def ask(self, cloudlet, model, now):
         """Have both parts in memory; returns GB pulled."""

@@ -39,6 +39,7 @@ def assert_same_state(edge, twin):
         for part, kept in memory.items():
             assert edge.ready[cloudlet, part] == pytest.approx(kept.complete, abs=1e-9)
             assert edge.used[cloudlet, part] == pytest.approx(kept.last, abs=1e-9)
+            assert edge.uses[cloudlet, part] == pytest.approx(twin.uses(kept, kept.last), abs=1e-9)
         assert edge.used_gb[cloudlet] == pytest.approx(twin.size(cloudlet), abs=1e-9)
     parts = range(len(edge.holders))
     assert edge.holders.tolist() == [sum(part in memory for memory in twin.memory) for part in parts]
