@@ -90,7 +90,9 @@ class Twin:
         kept = self.memory[cloudlet][part]
         if not self.rules.by_value:
             return kept.last
-        return self.uses(kept, now) / (self.rules.edge_gb_s if self.others_hold(part, cloudlet) else self.rules.centre_gb_s)
+        return self.uses(kept, now) / (
+            self.rules.edge_gb_s if self.others_hold(part, cloudlet) else self.rules.centre_gb_s
+        )
 
     def uses(self, kept, now):
         return math.fsum(math.exp(-(now - at) / self.rules.memory_of_use_s) for at in kept.asked)

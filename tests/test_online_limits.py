@@ -11,7 +11,7 @@ from mecpfm.errors import InputError
 from mecpfm.online.policy import DISPATCH, POLICIES, PROBING, Policy, named
 from mecpfm.online.setting import BASE, SCENARIOS, Setting, scenario
 from mecpfm.online.simulate import Run, simulate
-from mecpfm.online.world import build
+from mecpfm.online.world import TUNING, build, longest
 
 
 def same(one, other):
@@ -231,13 +231,15 @@ def test_more_than_there_is_is_refused():
 
 
 def test_a_trace_too_short_is_refused():
-    """A window that does not fit before or after row 11,000 is refused with the rows there are."""
+    """A window that does not fit is refused with the rows there are; a short trace has two thirds for one window."""
     short = trace()
-    refused("drawn: has 11600 requests; 601 from row 11000 on are needed", build, replace(BASE, requests=601), short, 0)
-    refused("8001 from row 3000 on are needed", build, replace(BASE, requests=8001), short, 0, "tune")
-    few = short._replace(time_s=short.time_s[:10_000])
-    refused("drawn: has 10000 requests; 8000 from row 3000 on", build, BASE, few, 0, "tune")
-    build(replace(BASE, requests=600), short, 0, real_sites=False)
+    assert longest(11_600) == 7_734
+    refused(
+        "drawn: has 11600 requests; 7735 from row 3866 on are needed", build, replace(BASE, requests=7_735), short, 0
+    )
+    refused("8001 from row 3866 on are needed", build, replace(BASE, requests=8001), short, 0, "tune")
+    assert build(replace(BASE, requests=601), short, 0, real_sites=False).first >= 3_866
+    assert build(replace(BASE, requests=600), short, 0, real_sites=False).first == TUNING
 
 
 def test_a_topology_too_small_is_refused():
