@@ -69,6 +69,8 @@ def run(
     for request in range(start, stop):
         settle(world, edge, log, history, demand, rule, learner, world.arrival[request])
         now = world.arrival[request] + rule.held_s
+        if rule.dispatch != STRUCTURED:
+            probe(world, log, rule, learner, request, now, arm_random)
         if rule.dispatch in (DISJOINT, HYBRID) or demand.predictor in (RIDGE, COVARIANCE):
             group, model = world.group[request], world.model[request]
             describe(history, world.arrival, request, group, model, world.static[request], demand.raw)
@@ -77,7 +79,7 @@ def run(
             look(demand, request, feature_random)
         if rule.dispatch == STRUCTURED:
             log.guess_s[request] = predict(demand, history, request, world.work[request])
-        probe(world, log, rule, learner, request, now, arm_random)
+            probe(world, log, rule, learner, request, now, arm_random)  # belief ranks by the prediction too
         option = _choose(world, edge, log, demand, rule, learner, request, now, arm_random)
         if rule.priced:
             expect(world, rule, learner, log, request, option, now)
@@ -210,13 +212,15 @@ def _best_arm(world: World, edge: Edge, rule: Rule, learner: Learner, request: i
 
 @kernel
 def _describe_state(world: World, edge: Edge, learner: Learner, request: int, now: float, raw: Array) -> None:
-    """Append queue lengths / 3, pulls / 30 s (reachable cloudlets, else 0) and congestion / 15 s to the features."""
+    """Append queue lengths / 3, pulls / 30 s (visible cloudlets, else 0) and congestion / 15 s to the features."""
     cloudlets = world.near.shape[0]
     at = world.static.shape[1] + DYNAMIC
     raw[at:] = 0.0
-    for cloudlet in world.near[world.home[request]]:
-        raw[at + cloudlet] = edge.waiting[cloudlet] / 3
-        raw[at + cloudlets + cloudlet] = pull_s(world, edge, cloudlet, world.model[request], now) / 30
+    for place in range(world.near.shape[1]):
+        if learner.seen[place]:
+            cloudlet = world.near[world.home[request], place]
+            raw[at + cloudlet] = edge.waiting[cloudlet] / 3
+            raw[at + cloudlets + cloudlet] = pull_s(world, edge, cloudlet, world.model[request], now) / 30
     raw[-1] = congestion_guess(learner, now) / 15
 
 

@@ -113,3 +113,4 @@ def adopt(run: Run, wanted: NDArray[np.bool_], now: float) -> None:
     for cloudlet, part in np.argwhere(wanted & ~edge.held)[::1]:
         online_edge.evict(world, edge, cloudlet, world.part_gb[part], part, part, now)
         run.prefetched_gb += online_edge.prefetch(world, edge, cloudlet, part, now)
+        edge.uses[cloudlet, part] = 1.0  # what was ordered is worth more than what the plan does not ask for

@@ -65,8 +65,13 @@ class Policy:
                 raise InputError(f"{name} is {getattr(self, name)}; must be finite and >= 0")
         if self.observed is not None and self.observed < 0:
             raise InputError(f"observed is {self.observed}; must be >= 0")
+        if not 0 <= self.explore <= 1:
+            raise InputError(f"explore is {self.explore}; must be in [0, 1]")
+        if not self.window >= 1:
+            raise InputError(f"window is {self.window}; must be >= 1")
         if (self.probing == "all") != (self.probes == 0):
-            raise InputError(f"probes is {self.probes}; must be >= 1 unless probing is 'all'")
+            bound = "0" if self.probing == "all" else ">= 1"
+            raise InputError(f"probes is {self.probes}; must be {bound} where probing is {self.probing!r}")
         if self.dispatch == "structured" and self.demand == "none":
             raise InputError("demand is 'none'; a structured policy needs a prediction")
 

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
 from mecpfm.errors import InputError
+
+_POSITIVE = (
+    "load", "edge_gb_s", "centre_gb_s", "payload_gb_s", "remote_payload_gb_s", "remote_speed", "gap_s", "grid_s",
+    "congestion_memory_s", "memory_of_use_s", "small_work",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -65,9 +71,9 @@ class Setting:
         for name in ("cloudlets", "reach", "requests", "families", "queue_limit"):
             if getattr(self, name) < 1:
                 raise InputError(f"{name} is {getattr(self, name)}; must be >= 1")
-        for name in ("load", "edge_gb_s", "centre_gb_s", "remote_speed", "gap_s", "grid_s", "memory_of_use_s"):
-            if not getattr(self, name) > 0:
-                raise InputError(f"{name} is {getattr(self, name)}; must be > 0")
+        _check_numbers(self)
+        if self.eviction not in ("lru", "value"):
+            raise InputError(f"eviction is {self.eviction!r}; must be one of lru, value")
         if self.reach > self.cloudlets:
             raise InputError(f"reach is {self.reach}; must be <= cloudlets = {self.cloudlets}")
         if self.variants not in (1, 2):
@@ -82,6 +88,23 @@ class Setting:
     def small_penalty_s(self) -> float:
         """What choosing the small variant costs, s."""
         return (1 - self.small_accuracy) * self.second_per_accuracy
+
+
+def _check_numbers(setting: Setting) -> None:
+    """Refuse rates, times and sizes out of range."""
+    for name in _POSITIVE:
+        if not 0 < getattr(setting, name) < math.inf:
+            raise InputError(f"{name} is {getattr(setting, name)}; must be finite and > 0")
+    for name in ("remote_path_s", "remote_load_s", "congestion_s", "congestion_spread", "second_per_accuracy"):
+        if not 0 <= getattr(setting, name) < math.inf:
+            raise InputError(f"{name} is {getattr(setting, name)}; must be finite and >= 0")
+    for name in ("work_s", "own_gb"):
+        low, high = getattr(setting, name)
+        if not 0 <= low <= high < math.inf:
+            raise InputError(f"{name} is {getattr(setting, name)}; must be two numbers >= 0 in order")
+    for name in ("speeds", "backbone_gb", "memory_gb"):
+        if not min(getattr(setting, name)) > 0:
+            raise InputError(f"{name} has {min(getattr(setting, name)):g}; must be > 0")
 
 
 BASE = Setting()

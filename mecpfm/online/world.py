@@ -141,7 +141,7 @@ def _network(setting: Setting, random: np.random.Generator, real: bool) -> tuple
     chosen = places[np.sort(random.choice(len(places), count, replace=False))]
     scale = KM_PER_DEGREE * np.array([np.cos(np.radians(chosen[:, 1].mean())), 1.0])
     km = np.linalg.norm((chosen[:, None] - chosen[None]) * scale, axis=2)
-    near = np.argsort(km, axis=1, kind="stable")[:, : setting.reach]
+    near = np.ascontiguousarray(np.argsort(km, axis=1, kind="stable")[:, : setting.reach])
     return chosen, near, ACCESS_S + S_PER_KM * np.take_along_axis(km, near, axis=1)
 
 

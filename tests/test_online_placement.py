@@ -1,0 +1,72 @@
+"""Placement in the loop: what a plan may know, what it does to caches, and that every GB is counted."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from online_strategies import ALL, scene
+from test_online_causality import differing, with_another_future
+
+from mecpfm.online import placement
+from mecpfm.online.placement import Planner, adopt
+from mecpfm.online.simulate import Run
+
+PLANNER = Planner(epoch_s=300.0, iterations=20)
+
+
+def spans(at):
+    """Time from the first to the last arrival."""
+    return float(at.world.arrival[-1])
+
+
+@pytest.mark.parametrize("name", ["nearest", "priced-tsrc"])
+def test_plans_depend_on_what_is_complete_only(name):
+    """Another future of what is not complete at t changes no decision before t, plans and advance pulls included."""
+    at, policy = scene(200, load=1.1), ALL[name]
+    planner = replace(PLANNER, epoch_s=spans(at) / 7)
+    log = placement.simulate(at, policy, planner, seed=3).log
+    time = float(np.quantile(at.world.arrival, 0.7))
+    changed, late = with_another_future(at, log, time, seed=5)
+    other = placement.simulate(changed, policy, planner, seed=3).log
+    before = at.world.arrival <= time
+    assert late[before].sum() > 3
+    assert differing(log, other, before) == 0
+    assert np.array_equal(log.pulled_gb[before], other.pulled_gb[before])
+    assert np.array_equal(log.pull_s[before], other.pull_s[before])
+
+
+def test_plans_matter_and_their_pulls_are_charged():
+    """Planned caches change what happens, and the GB pulled count what was ordered in advance as well."""
+    at = scene(200, load=1.1)
+    planned = placement.simulate(at, ALL["nearest"], replace(PLANNER, epoch_s=spans(at) / 7))
+    assert not np.array_equal(planned.log.pull_s, Run(at, ALL["nearest"]).finish().log.pull_s)
+    assert planned.prefetched_gb > 0
+    assert planned.metrics()["pulled_gb"] == pytest.approx(planned.log.pulled_gb.sum() + planned.prefetched_gb)
+
+
+@pytest.mark.parametrize("eviction", ["lru", "value"])
+def test_a_plan_that_fits_is_adopted(eviction):
+    """Whatever the eviction rule, all parts of a plan that fits are held afterwards, ready one after the other."""
+    at = scene(200, eviction=eviction)
+    run, random = Run(at, ALL["nearest"]), np.random.default_rng(2)
+    run.advance(150)
+    world, edge = at.world, run.edge
+    now = float(world.arrival[149]) + 1.0
+    wanted = np.zeros_like(edge.held)
+    for cloudlet, memory in enumerate(world.memory_gb):
+        for part in random.permutation(len(world.part_gb)):
+            wanted[cloudlet, part] = world.part_gb[wanted[cloudlet]].sum() + world.part_gb[part] <= memory
+    fresh = wanted & ~edge.held
+    adopt(run, wanted, now)
+    assert edge.held[wanted].all()
+    assert run.prefetched_gb == pytest.approx((fresh * world.part_gb).sum())
+    used = (edge.held * world.part_gb).sum(axis=1)
+    np.testing.assert_allclose(edge.used_gb, used, rtol=0, atol=1e-9)
+    assert (used <= world.memory_gb + 1e-9).all()
+    assert edge.holders.tolist() == edge.held.sum(axis=0).tolist()
+    least = world.part_gb / at.setting.edge_gb_s
+    for cloudlet in np.flatnonzero(fresh.sum(axis=1) > 1):
+        ready = np.sort(edge.ready[cloudlet, fresh[cloudlet]])
+        assert ready[0] >= now + least[fresh[cloudlet]].min()
+        assert ready[-1] >= now + least[fresh[cloudlet]].sum() - 1e-9
+        assert edge.link[cloudlet] == ready[-1]
