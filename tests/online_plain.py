@@ -220,12 +220,17 @@ class Plain:
         demand = self.policy.demand
         if demand == "true":
             return float(self.world.work[request])
+        least = self.scene.setting.work_s[0]
         if demand == "mean":
-            return max(1.0, mean([float(self.world.work[j]) for j in self.known]))
-        if not self.known:
-            return 1.0
-        _, solution = ridge([self.context[j] for j in self.known], [self.work(j) for j in self.known])
-        return max(1.0, float(self.context[request] @ solution))
+            return max(least, mean([float(self.world.work[j]) for j in self.known]))
+        start = np.append(np.zeros(self.width), least)
+        if request == 0:
+            return least
+        # Whoever is under way counts with the forecast made for it.
+        counted = [self.work(j) if j in self.known else self.guess[j] for j in range(request)]
+        contexts = np.array(self.context[:request])
+        _, change = ridge(contexts, counted - contexts @ start)
+        return min(max(float(self.context[request] @ (start + change)), least), self.scene.cap_s)
 
     # Where to --------------------------------------------------------------------------------------------------------
     def run(self):

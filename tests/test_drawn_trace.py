@@ -14,7 +14,7 @@ from mecpfm.data.drawn_trace import drawn_gentd26
 from mecpfm.data.marginals import inverse, ranked
 from mecpfm.errors import InputError
 from mecpfm.online import predictability
-from mecpfm.online.trace import REQUESTS, SEED, from_azure, from_gentd26, load, load_azure
+from mecpfm.online.trace import REQUESTS, SEED, from_azure, from_gentd26, load
 
 COLUMNS = "time_s type exec_s group prompt_length negative_prompt_length images steps model loras".split()
 SEEDS = (SEED, 0, 11)
@@ -131,7 +131,7 @@ def test_drawn_azure_has_the_committed_quantiles():
             assert found.loc[name, level] == pytest.approx(stated.loc[name, level], rel=0.1), (name, level)
     trace = from_azure(frame)
     sets = predictability.feature_sets(trace).set_index("features")["r2"]
-    assert sets["request"] == pytest.approx(0.57, abs=0.05)
+    assert sets["group history"] == pytest.approx(0.57, abs=0.05)
 
 
 def test_load_says_where_requests_come_from(monkeypatch):
@@ -140,6 +140,6 @@ def test_load_says_where_requests_come_from(monkeypatch):
     trace = load(real=False)
     assert trace.source.startswith("drawn") and len(trace.time_s) == REQUESTS
     assert (np.diff(trace.time_s) >= 0).all() and (trace.work_s > 0).all()
-    both = load_azure(real=False)
+    both = load(False, "azure")
     assert both.source.startswith("drawn") and len(both.time_s) == 28_185 and (np.diff(both.time_s) >= 0).all()
-    assert both.static[:, 2:].sum(axis=1).tolist() == [1.0] * 28_185
+    assert both.group.max() == 39 and len(np.unique(both.origin)) == 28_185

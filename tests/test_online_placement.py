@@ -1,7 +1,5 @@
 """Placement in the loop: what a plan may know, what it does to caches, and that every GB is counted."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 from online_strategies import ALL, scene
@@ -11,23 +9,17 @@ from mecpfm.online import placement
 from mecpfm.online.placement import Planner, adopt
 from mecpfm.online.simulate import Run
 
-PLANNER = Planner(epoch_s=300.0, iterations=20)
-
-
-def spans(at):
-    """Time from the first to the last arrival."""
-    return float(at.world.arrival[-1])
+PLANNER = Planner(epoch=30, iterations=20)
 
 
 @pytest.mark.parametrize("name", ["nearest", "priced-tsrc"])
 def test_plans_depend_on_what_is_complete_only(name):
     """Another future of what is not complete at t changes no decision before t, plans and advance pulls included."""
     at, policy = scene(200, load=1.1), ALL[name]
-    planner = replace(PLANNER, epoch_s=spans(at) / 7)
-    log = placement.simulate(at, policy, planner, seed=3).log
+    log = placement.simulate(at, policy, PLANNER, seed=3).log
     time = float(np.quantile(at.world.arrival, 0.7))
     changed, late = with_another_future(at, log, time, seed=5)
-    other = placement.simulate(changed, policy, planner, seed=3).log
+    other = placement.simulate(changed, policy, PLANNER, seed=3).log
     before = at.world.arrival <= time
     assert late[before].sum() > 3
     assert differing(log, other, before) == 0
@@ -38,7 +30,7 @@ def test_plans_depend_on_what_is_complete_only(name):
 def test_plans_matter_and_their_pulls_are_charged():
     """Planned caches change what happens, and the GB pulled count what was ordered in advance as well."""
     at = scene(200, load=1.1)
-    planned = placement.simulate(at, ALL["nearest"], replace(PLANNER, epoch_s=spans(at) / 7))
+    planned = placement.simulate(at, ALL["nearest"], PLANNER)
     assert not np.array_equal(planned.log.pull_s, Run(at, ALL["nearest"]).finish().log.pull_s)
     assert planned.prefetched_gb > 0
     assert planned.metrics()["pulled_gb"] == pytest.approx(planned.log.pulled_gb.sum() + planned.prefetched_gb)

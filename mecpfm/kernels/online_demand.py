@@ -94,8 +94,9 @@ class Demand(NamedTuple):
 
     predictor: int
     error_credit: bool
+    least: float
     cap: float
-    """Service times above it count as it, s."""
+    """Service times are taken to lie between these, s."""
     shift: Array
     scale: Array
     sight: Visibility
@@ -141,33 +142,39 @@ def look(demand: Demand, request: int, random: np.random.Generator) -> None:
 
 
 @kernel
-def predict(demand: Demand, history: History, request: int, work: float) -> Any:
-    """Service time at speed 1, s, never below 1 except for the truth."""
+def forecast(demand: Demand, history: History, request: int, work: float) -> Any:
+    """Service time of an arriving request at speed 1, s.
+
+    Ridge counts the request with its forecast until it completes: the learner of docs/theory_online.md (O2).
+    """
     if demand.predictor == TRUE:
         return work
     if demand.predictor == MEAN:
-        return max(history.total[0] / history.total[1], 1.0) if history.total[1] else 1.0
+        return max(history.total[0] / history.total[1], demand.least) if history.total[1] else demand.least
     mean, _ = linear_bandit.moments(demand.state, demand.context[request])
-    return max(mean[0], 1.0)
+    guess = min(max(mean[0], demand.least), demand.cap)
+    linear_bandit.update(demand.state, demand.context[request], 0, guess)
+    return guess
 
 
 @kernel
-def learn(demand: Demand, request: int, work: float, error: float, reward: float) -> None:
+def learn(demand: Demand, request: int, work: float, surprise: float, reward: float) -> None:
     """Learn from a completed request: its work, and the credit of what it showed.
 
-    The credit is 1 if the absolute ``error`` (s) is below its running median, or the dispatcher's reward in [0, 1].
+    ``surprise`` is what it took beyond the forecast, s. The credit is 1 if its size is below the running median, or
+    the dispatcher's reward in [0, 1].
     """
+    error = abs(surprise)
     turn = demand.learned[0]
     demand.learned[0] += 1
-    target = min(work, demand.cap)
     if demand.error_credit:
         reward = 1.0 if error < demand.median[0] else 0.0
     demand.median[0] += MEDIAN_STEP if error > demand.median[0] else -MEDIAN_STEP
     linear_bandit.credit(demand.sight.counts, demand.sight.history, turn, demand.shown[request], reward)
     if demand.predictor in (RIDGE, COVARIANCE):
-        linear_bandit.update(demand.state, demand.context[request], 0, target)
+        linear_bandit.correct(demand.state, demand.context[request], 0, surprise)
     if demand.explored[request]:
-        _gather(demand, request, target)
+        _gather(demand, request, min(work, demand.cap))
     if demand.predictor == COVARIANCE and (turn + 1) % RESELECT == 0:
         demand.subset[:] = greedy_subset(demand.moments, len(demand.subset))
 

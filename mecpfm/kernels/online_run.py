@@ -15,10 +15,10 @@ from mecpfm.kernels.online_demand import (
     Demand,
     History,
     describe,
+    forecast,
     learn,
     look,
     observe,
-    predict,
 )
 from mecpfm.kernels.online_demand import TRUE as TRUTH
 from mecpfm.kernels.online_edge import Edge, Log, World, dispatch, least_s, leave, pull_s
@@ -78,7 +78,7 @@ def run(
                 _describe_state(world, edge, learner, request, now, demand.raw)
             look(demand, request, feature_random)
         if rule.dispatch == STRUCTURED:
-            log.guess_s[request] = predict(demand, history, request, world.work[request])
+            log.guess_s[request] = forecast(demand, history, request, world.work[request])
             probe(world, log, rule, learner, request, now, arm_random)  # belief ranks by the prediction too
         option = _choose(world, edge, log, demand, rule, learner, request, now, arm_random)
         if rule.priced:
@@ -129,10 +129,10 @@ def _feed_back(world: World, log: Log, demand: Demand, rule: Rule, learner: Lear
         context = demand.context[request] if rule.dispatch == DISJOINT else learner.context[request]
         mean, _ = linear_bandit.moments(learner.state, context)
         linear_bandit.update(learner.state, context, arm, target)
-        learn(demand, request, world.work[request], abs(target - mean[arm]) * LINEAR_S, reward)
+        learn(demand, request, world.work[request], (target - mean[arm]) * LINEAR_S, reward)
     elif demand.predictor in (RIDGE, COVARIANCE):
-        error = abs(min(world.work[request], demand.cap) - log.guess_s[request])
-        learn(demand, request, world.work[request], error, reward)
+        surprise = min(world.work[request], demand.cap) - log.guess_s[request]
+        learn(demand, request, world.work[request], surprise, reward)
     if rule.probing != ALL_SEEN:
         for seen in range(places):
             if learner.looked[request, seen]:

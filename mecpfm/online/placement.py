@@ -29,7 +29,8 @@ class Planner:
     """How often and by which method of the coupled setting cloudlets are filled."""
 
     method: str = "polish"
-    epoch_s: float = 1_800.0
+    epoch: int = 500
+    """Requests between two plans."""
     iterations: int = 200
     """Budget of the local search."""
     load: float = 0.6
@@ -39,27 +40,22 @@ class Planner:
         """Refuse unknown methods and empty epochs."""
         if self.method not in PLANNERS:
             raise InputError(f"method is {self.method!r}; must be one of {', '.join(PLANNERS)}")
-        if not (self.epoch_s > 0 and 0 < self.load <= 1):
-            raise InputError(f"epoch_s is {self.epoch_s}, load {self.load}; must be > 0 and in (0, 1]")
+        if not (self.epoch >= 1 and 0 < self.load <= 1):
+            raise InputError(f"epoch is {self.epoch}, load {self.load}; must be >= 1 and in (0, 1]")
 
 
 def simulate(scene: Scene, policy: Policy, planner: Planner, seed: int = 0) -> Outcome:
     """A run whose caches are planned anew every epoch."""
-    run = Run(scene, policy, seed)
-    arrival = scene.world.arrival
-    first = 0
-    for now in np.arange(planner.epoch_s, arrival[-1], planner.epoch_s):
-        stop = int(np.searchsorted(arrival, now))
+    run, count = Run(scene, policy, seed), len(scene.world.work)
+    for stop in range(planner.epoch, count, planner.epoch):
         run.advance(stop)
-        if stop > first:
-            adopt(run, propose(run, planner, first, stop, float(now)), float(now))
-        first = stop
+        adopt(run, propose(run, planner, stop), float(scene.world.arrival[stop - 1]))
     return run.finish()
 
 
-def propose(run: Run, planner: Planner, first: int, stop: int, now: float) -> NDArray[np.bool_]:
-    """Parts that each cloudlet should hold, shape (C, P), from the requests ``first`` to ``stop - 1``."""
-    instance = forecast(run, planner, first, stop, now)
+def propose(run: Run, planner: Planner, stop: int) -> NDArray[np.bool_]:
+    """Parts that each cloudlet should hold, shape (C, P), from the last epoch's requests, up to ``stop - 1``."""
+    instance = forecast(run, planner, stop)
     plan = solve(instance, planner.method, seed=0, iterations=planner.iterations)
     chosen = np.array(plan.decisions["option"], dtype=np.int64)
     chosen = chosen[chosen >= 0]
@@ -69,10 +65,12 @@ def propose(run: Run, planner: Planner, first: int, stop: int, now: float) -> ND
     return wanted
 
 
-def forecast(run: Run, planner: Planner, first: int, stop: int, now: float) -> Instance:
+def forecast(run: Run, planner: Planner, stop: int) -> Instance:
     """The next epoch as an instance of the coupled problem, if the requests of the last one came again."""
     world, constants = run.scene.world, run.scene.world.constants
-    rows = np.arange(first, stop)
+    rows = np.arange(max(stop - planner.epoch, 0), stop)
+    now = float(world.arrival[stop - 1])
+    lasted = now - float(world.arrival[rows[0]])
     seen = run.log.finish_s[rows] <= now
     work = np.where(seen, world.work[rows], np.maximum(run.log.guess_s[rows], 1.0))
     places = world.near.shape[1]
@@ -89,7 +87,7 @@ def forecast(run: Run, planner: Planner, first: int, stop: int, now: float) -> I
         models=Models(blocks=Ragged.from_lists(np.column_stack([world.base, own]).tolist())),
         cloudlets=Cloudlets(
             memory_gb=world.memory_gb,
-            compute_s=np.full(len(world.speed), planner.load * planner.epoch_s),
+            compute_s=np.full(len(world.speed), planner.load * lasted),
             pull_s_per_gb=np.full(len(world.speed), 1 / constants.centre_gb_s),
             cached=Ragged.from_lists([np.flatnonzero(row).tolist() for row in run.edge.held]),
         ),

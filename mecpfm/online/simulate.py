@@ -129,11 +129,15 @@ def _demand(scene: Scene, policy: Policy, random: np.random.Generator) -> Demand
         raise InputError(f"observed is {observed}; must be <= {features} features")
     ring = np.zeros((0 if math.isinf(policy.window) else int(policy.window), 1 + observed))
     rule = FEATURES[policy.features]
+    least, total = scene.setting.work_s[0], scene.history.total
+    state = linear_bandit.fresh(1, features + 1, RIDGE)
+    # Before anything is learned, everybody takes what requests took on average before the window.
+    state[-1] = min(max(total[0] / total[1], least), scene.cap_s) if total[1] else least
     keys = random.random(features) if rule == linear_bandit.FIXED else np.zeros(features)
     return Demand(
-        predictor=DEMAND[policy.demand], error_credit=policy.credit == "error", cap=scene.cap_s, shift=shift,
-        scale=scale, sight=Visibility(rule, observed, keys, np.zeros((2, features)), ring),
-        state=linear_bandit.fresh(1, features + 1, RIDGE), raw=np.zeros(features),
+        predictor=DEMAND[policy.demand], error_credit=policy.credit == "error", least=least, cap=scene.cap_s,
+        shift=shift, scale=scale, sight=Visibility(rule, observed, keys, np.zeros((2, features)), ring),
+        state=state, raw=np.zeros(features),
         context=np.zeros((requests, features + 1)), shown=np.zeros((requests, observed), dtype=np.int64),
         explored=np.zeros(requests, dtype=bool), moments=np.zeros((2, features + 2, features + 2)),
         subset=np.arange(observed), median=np.zeros(1),
