@@ -141,7 +141,7 @@ def test_lru_keeps_the_last_and_lfu_the_most_asked() -> None:
 def test_replacement_evicts_the_backbone_its_name_says() -> None:
     """Memory for one backbone of two, asked a a b: recency ends with b's family, frequency with a's; both count uses.
 
-    With memory for both, nothing leaves and the two agree; the adapter of the family that left stays, as it need not go.
+    With memory for both, nothing leaves and the two agree; a small block of the family that left stays.
     """
     families, size = [[0, 2], [0, 3], [1, 4]], [4.0, 4.0, 0.5, 0.5, 0.5]
     asked = [families[k] for k in (0, 1, 2)]
