@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from mecpfm import paths
 from mecpfm.errors import InputError
-from mecpfm.experiments.config import SWEEPS
+from mecpfm.experiments.config import SWEEPS, TIMED
 from mecpfm.experiments.runner import run, timings
 from mecpfm.experiments.statistics import growth_exponent, interval, paired
 from mecpfm.records import explain
@@ -39,7 +39,7 @@ class Claim(BaseModel):
     method: str = ""
     baseline: str = ""
     experiments: tuple[str, ...] = tuple(SWEEPS)
-    where: dict[str, str | bool] = {}
+    where: dict[str, str | bool | float] = {}
     """Only rows with these values count, for example one pull rule of the ablation."""
     direction: Literal["at least", "at most"]
     threshold: float
@@ -49,6 +49,11 @@ class Claim(BaseModel):
     why: str
     notebook: str
     figure: str
+
+    @property
+    def timed(self) -> bool:
+        """Whether the verdict rests on running times, which differ from run to run."""
+        return self.test == "speedup" or not set(TIMED).isdisjoint(self.experiments)
 
 
 @functools.cache
