@@ -33,12 +33,13 @@ COMPARED = (
 ITERATIONS = 1_000
 """Budget of every local search: a number of iterations, so that results do not depend on the machine."""
 SECONDS, QUICK_SECONDS = 30.0, 1.0
-"""Budget of each method in the race against HiGHS, s; the short one for instances of at most ``LP_REQUESTS``."""
+"""Budget of each method in the race against HiGHS, s; the short one for at most ``QUICK_REQUESTS`` requests."""
+QUICK_REQUESTS = 100
 SHARES = (0.1, 0.2, 0.5, 1.0)
 MANY = 10**9
 """Iterations that no time limit leaves room for."""
-LP_REQUESTS = 150
-"""The explicit LP with the cut is solved up to this many requests; HiGHS needs minutes beyond 400."""
+LP_OPTIONS = 65_000
+"""The explicit LP with the cut is solved up to this many options: HiGHS needs seconds there, minutes at 268,000."""
 
 
 def regimes(recipe: Recipe, seed: int) -> Rows:
@@ -55,7 +56,7 @@ def size(recipe: Recipe, seed: int) -> Rows:
     """Cost, bound and gap; ``lp_ratio`` is the dual bound over the LP's value with the cut, where that is solved."""
     instance = generate(recipe, seed)
     rows = _compare(instance, ("polish",), seed)
-    if recipe.requests > LP_REQUESTS:
+    if len(instance.options.request) > LP_OPTIONS:
         return rows
     start = time.perf_counter()
     found, _ = solve_lp(compress(instance).instance, cut=True, solver="highs")
@@ -75,7 +76,7 @@ def anytime(recipe: Recipe, seed: int) -> Rows:
     compressed instance and the valid cut. Wall time decides: these rows are a measurement of this machine.
     """
     instance = generate(recipe, seed)
-    budget = SECONDS if recipe.requests > LP_REQUESTS else QUICK_SECONDS
+    budget = SECONDS if recipe.requests > QUICK_REQUESTS else QUICK_SECONDS
     case = f"{recipe.regime}, {recipe.requests} requests"
     _compiled()
     rows: Rows = []
