@@ -23,11 +23,13 @@ def draw(frame: pd.DataFrame) -> go.Figure:
             rows = frame[(frame["case"] == case) & (frame["metric"] == metric)]
             for method in [name for name in LOOKS if name in set(rows["method"])]:
                 of = rows[rows["method"] == method].sort_values("seconds")
-                low = of["ci_low"].clip(lower=0)
-                drawn.add_trace(band(method, of["seconds"], low, of["ci_high"]), row=row, col=col)
+                low, high = of["ci_low"].clip(lower=0), of["ci_high"].clip(upper=1 if metric == "gap" else None)
+                drawn.add_trace(band(method, of["seconds"], low, high), row=row, col=col)
                 shown = {"legendgroup": method, "showlegend": row == col == 1}
                 drawn.add_trace(line(method, x=of["seconds"], y=of["mean"], **shown), row=row, col=col)
-        drawn.update_xaxes(title_text="seconds", type="log", row=2, col=col)
+        ticks = sorted(set(frame.loc[frame["case"] == case, "seconds"]))
+        drawn.update_xaxes(type="log", tickvals=ticks, ticktext=[f"{tick:g}" for tick in ticks], col=col)
+        drawn.update_xaxes(title_text="seconds", row=2, col=col)
     for row, title in enumerate(PANELS.values(), 1):
         drawn.update_yaxes(title_text=title, row=row, col=1)
     drawn.update_yaxes(tickformat=".0%", rangemode="tozero")
