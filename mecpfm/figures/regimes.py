@@ -35,7 +35,7 @@ def draw(frame: pd.DataFrame) -> go.Figure:
             row=1,
             col=col,
         )
-    marks = {LEAST: "&le;0.1%", 0.01: "1%", 0.1: "10%", 1: "100%", 10: "1000%"}
+    marks = {LEAST: "≤0.1%", 0.01: "1%", 0.1: "10%", 1: "100%", 10: "1000%"}
     ticks = {"tickvals": list(marks), "ticktext": list(marks.values()), "tickangle": 0}
     drawn.update_xaxes(type="log", range=[-3.3, 1.3], **ticks)
     drawn.update_layout(template=TEMPLATE, width=1150, height=520, margin={"l": 190})
