@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import os
 import re
+import struct
 import tempfile
+import tokenize
 import zipfile
 import zlib
 from pathlib import Path
@@ -15,6 +17,11 @@ import numpy as np
 
 from mecpfm.errors import InputError
 
+_DAMAGED = (
+    ValueError, TypeError, AttributeError, EOFError, SyntaxError, RuntimeError, struct.error, tokenize.TokenError,
+    zipfile.BadZipFile, zlib.error,
+)  # fmt: skip
+"""What zipfile and NumPy raise of archives that were cut, changed, encrypted or never were any."""
 HEAD = 4096
 """Bytes of a JSON file in which the schema usually stands."""
 
@@ -48,36 +55,45 @@ def read_npz(path: Path) -> dict[str, Any]:
                 place = nested
                 for group in groups:
                     place = place.setdefault(group, {})
+                    if not isinstance(place, dict):
+                        raise ValueError(f"{group!r} in {key!r} is an array as well")
                 place[last] = archive[key]
                 place[last].flags.writeable = False
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror})") from None
-    except (ValueError, TypeError, AttributeError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+    except _DAMAGED as error:
         raise InputError(f"{path}: is not a usable .npz archive ({error})") from None
     return nested
 
 
 def schema_of(path: Path) -> str:
-    """Schema that a file states, or "": a look at its head, or at one array of an archive, where that is enough."""
+    """Schema that a file states: a look at its head, or at one array of an archive, where that is enough.
+
+    InputError when it cannot be read or states none.
+    """
     if path.suffix == ".npz":
-        return _npz_schema(path)
-    try:
-        with path.open("rb") as stream:
-            head = re.match(rb'\s*\{\s*"schema"\s*:\s*"([^"\\]*)"', stream.read(HEAD))
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror})") from None
-    return head.group(1).decode(errors="replace") if head else str(read_json(path).get("schema", ""))
+        found = _npz_schema(path)
+    else:
+        try:
+            with path.open("rb") as stream:
+                head = re.match(rb'\s*\{\s*"schema"\s*:\s*"([^"\\]*)"', stream.read(HEAD))
+        except OSError as error:
+            raise InputError(f"{path}: cannot be read ({error.strerror})") from None
+        found = head.group(1).decode(errors="replace") if head else read_json(path).get("schema")
+    if not isinstance(found, str):
+        raise InputError(f"{path}: schema is {found!r}; must be a name such as 'mecpfm.coupled/1'")
+    return found
 
 
-def _npz_schema(path: Path) -> str:
+def _npz_schema(path: Path) -> Any:
     try:
         with zipfile.ZipFile(path) as archive, archive.open("schema.npy") as member:
-            return str(np.lib.format.read_array(member, allow_pickle=False))
+            return np.lib.format.read_array(member, allow_pickle=False).tolist()
     except KeyError:
-        return ""
+        return None
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror})") from None
-    except (ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+    except _DAMAGED as error:
         raise InputError(f"{path}: is not a usable .npz archive ({error})") from None
 
 

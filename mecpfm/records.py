@@ -96,6 +96,8 @@ def _array(value: Any, dtype: str) -> NDArray[Any]:
     plain = isinstance(value, np.ndarray) or bool not in map(type, np.asarray(value, dtype=object).flat)
     if array.size and not (array.dtype.kind in wanted and plain):
         raise ValueError("must hold integers only" if dtype == "int64" else "must hold numbers only")
+    if array.dtype == np.uint64 and dtype == "int64" and array.size and array.max() >= 2**63:
+        raise ValueError("must hold integers below 2^63")
     if array.dtype == dtype and array.flags.c_contiguous and array.base is None and not array.flags.writeable:
         return array  # frozen already: large files are held once
     array = np.array(array, dtype=dtype, order="C")
@@ -126,7 +128,9 @@ def _flat_ragged(indptr: NDArray[np.int64], indices: NDArray[np.int64]) -> Ragge
 def _ragged(value: Any) -> Ragged:
     if isinstance(value, Ragged):
         return _flat_ragged(_array(value.indptr, "int64"), _array(value.indices, "int64"))
-    if isinstance(value, dict) and value.keys() == {"indptr", "indices"}:
+    if isinstance(value, dict):
+        if value.keys() != {"indptr", "indices"}:
+            raise ValueError("must hold indptr and indices, nothing else")
         return _flat_ragged(_array(value["indptr"], "int64"), _array(value["indices"], "int64"))
     if not isinstance(value, list):
         raise ValueError("must be a list of lists")
@@ -275,5 +279,6 @@ def explain(error: ValidationError) -> str:
     reason = {
         "extra_forbidden": "is not a known field",
         "missing": "is missing",
+        "model_type": "must be a group of fields",
     }.get(first["type"], first["msg"].removeprefix("Value error, "))
-    return f"{place}{'' if reason.startswith('[') or not place else ' '}{reason}"
+    return f"{place}{'' if reason.startswith(('[', '.')) or not place else ' '}{reason}"

@@ -1,6 +1,7 @@
 """The command line on coupled instances: dispatch by schema, certificates that are checked, interruption."""
 
 import json
+import pickle
 import re
 import signal
 import subprocess
@@ -101,6 +102,9 @@ def test_lies_are_found(folder: Path):
         (("solve", "{f}/instance.npz", "--method", "exact"), "exact"),
         (("solve", "{f}/missing.npz"), "missing.npz"),
         (("solve", "{f}/damaged.npz"), "damaged.npz"),
+        (("solve", "{f}/pickled.npz", "--json"), "pickled.npz: is not a usable .npz archive"),
+        (("solve", "{f}/unsorted.json", "--json"), "unsorted.json: options.request[1] is 0 after 1; must not decrease"),
+        (("solve", "{f}/nameless.json", "--iterations", "5"), "nameless.json: schema is None"),
         (("solve", "{f}/other.json"), "mecpfm.other/1"),
         (("generate", "coupled", "--regime", "magic", "-o", "{f}/x.json"), "magic"),
         (("verify", "{f}/instance.json", "{f}/plan.json"), "plan.json: schema"),
@@ -111,6 +115,11 @@ def test_lies_are_found(folder: Path):
 def test_bad_input_is_one_line_and_code_2(words: tuple[str, ...], says: str, folder: Path):
     """Whatever is wrong is named on one line of stderr."""
     (folder / "damaged.npz").write_bytes((folder / "instance.npz").read_bytes()[:500])
+    (folder / "pickled.npz").write_bytes(pickle.dumps({"schema": "mecpfm.coupled/1"}))
+    content = json.loads((folder / "instance.json").read_text())
+    (folder / "nameless.json").write_text(json.dumps({key: content[key] for key in content if key != "schema"}))
+    content["options"]["request"][:2] = [1, 0]
+    (folder / "unsorted.json").write_text(json.dumps(content))
     (folder / "other.json").write_text('{"about": {"schema": "x"}, "schema": "mecpfm.other/1"}')
     (folder / "strange.json").write_text('{"objective": 1.0, "decisions": {"option": [0, 99999]}}')
     done = mecpfm(*(word.format(f=folder) for word in words))

@@ -138,6 +138,76 @@ def test_lru_keeps_the_last_and_lfu_the_most_asked() -> None:
     assert baselines.lfu(two).tolist() == [0, 1, REMOTE, 3]
 
 
+def test_replacement_evicts_the_backbone_its_name_says() -> None:
+    """Memory for one backbone of two, asked a a b: recency ends with b's family, frequency with a's; both count uses.
+
+    With memory for both, nothing leaves and the two agree; a small block of the family that left stays.
+    """
+    families, size = [[0, 2], [0, 3], [1, 4]], [4.0, 4.0, 0.5, 0.5, 0.5]
+    asked = [families[k] for k in (0, 1, 2)]
+    assert baselines.cache(asked, size, 6.0, by_frequency=False) == [1, 2, 3, 4]
+    assert baselines.cache(asked, size, 6.0, by_frequency=True) == [0, 2, 3, 4]
+    for by_frequency in (False, True):
+        assert baselines.cache(asked, size, 10.0, by_frequency=by_frequency) == [0, 1, 2, 3, 4]
+        assert baselines.cache(asked, size, 4.0, by_frequency=by_frequency) == [], "no model fits on its own"
+    instance = Instance(
+        blocks={"size_gb": size},
+        models={"blocks": families},
+        cloudlets={"memory_gb": [6.0], "compute_s": [9.0], "pull_s_per_gb": [0.0], "cached": [[]]},
+        requests={"remote_delay_s": [5.0] * 3, "remote_accuracy": [1.0] * 3},
+        options={"request": [0, 1, 2], "model": [0, 1, 2], **_first(3)},
+    )
+    assert baselines.lru(instance).tolist() == [REMOTE, REMOTE, 2]
+    assert baselines.lfu(instance).tolist() == [0, 1, REMOTE]
+
+
+def slow_cache(demands: list[list[int]], size: list[float], memory: float, by_frequency: bool) -> list[int]:
+    """One eviction at a time, then whatever left for nothing comes back: written as the sentence says it."""
+    held: list[int] = []
+    for now, wanted in enumerate(demands):
+        if sum(size[b] for b in wanted) > memory:
+            continue
+        seen = [[*blocks] for blocks in demands[: now + 1] if sum(size[b] for b in blocks) <= memory]
+        held += [b for b in wanted if b not in held]
+
+        def worth(b: int, seen: list[list[int]] = seen) -> tuple[float, ...]:
+            recency = max(i for i, blocks in enumerate(seen) if b in blocks)
+            return (sum(b in blocks for blocks in seen) if by_frequency else 0, recency, -size[b], b)
+
+        left = []
+        while sum(size[b] for b in held) > memory:
+            left.append(min(held, key=worth))
+            held.remove(left[-1])
+        for b in reversed(left):
+            if sum(size[c] for c in held) + size[b] <= memory:
+                held.append(b)
+    return sorted(held)
+
+
+@given(st.integers(0, 10_000), st.booleans())
+def test_replacement_equals_its_slow_twin(seed: int, by_frequency: bool) -> None:
+    """Random demands on up to four families of shared blocks, sizes in quarters of a GB so that sums are exact."""
+    random = np.random.default_rng(seed)
+    size = (random.integers(0, 9, 8) / 4).tolist()
+    models = [sorted(random.choice(8, random.integers(1, 4), replace=False).tolist()) for _ in range(5)]
+    demands = [models[k] for k in random.integers(0, 5, 12)]
+    memory = float(random.integers(0, 20)) / 4
+    found = baselines.cache(demands, size, memory, by_frequency=by_frequency)
+    assert found == slow_cache(demands, size, memory, by_frequency)
+
+
+def test_nearest_goes_by_coordinates_where_there_are_any() -> None:
+    """The nearer cloudlet counts although the other one is faster; across the date line too; else the faster one."""
+    pair = tiny(cloudlet=[0, 1] * 3, delay_s=[1.0, 2.0] * 3)
+    assert baselines.nearest(pair).tolist() == [0, 0, 0]
+    placed = replaced(
+        pair,
+        cloudlets={"longitude_deg": [100.0, -179.0], "latitude_deg": [60.0, 60.0]},
+        requests={"longitude_deg": [179.0, 101.0, 100.0], "latitude_deg": [60.0, 60.0, 0.0]},
+    )
+    assert baselines.nearest(placed).tolist() == [1, 0, 0]
+
+
 def test_trimcaching_counts_shared_blocks_once() -> None:
     """With memory for the backbone and both adapters, both models are placed though each alone takes most of it."""
     apart = tiny(

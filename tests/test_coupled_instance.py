@@ -18,8 +18,10 @@ from mecpfm.coupled.compress import compress, membership
 from mecpfm.coupled.formulation import solve_lp
 from mecpfm.coupled.generate import REGIMES, Recipe, generate, token_counts
 from mecpfm.coupled.instance import Instance
+from mecpfm.coupled.methods import solve
 from mecpfm.data.tables import trace_summary
 from mecpfm.errors import InputError
+from mecpfm.files import schema_of
 
 any_instance = st.booleans().flatmap(lambda families: instances(families=families))
 
@@ -124,6 +126,12 @@ def test_arrays_are_frozen(tmp_path: Path) -> None:
             "cloudlets.cached[1] holds block 0 of 4 GB; cloudlets.memory_gb[1] is 3",
         ),
         ({"cloudlets__memory_gb": [6.0, float("nan")]}, "cloudlets.memory_gb[1] is nan; must be finite"),
+        ({"options__delay_s": [1.0, 1e308, 1.0]}, "options.delay_s[1] is 1e+308; must be <= 1e+15"),
+        ({"options__delay_s": [1.0, True, 1.0]}, "options.delay_s must hold numbers only"),
+        ({"options__model": [0, 10**30, 0]}, "options.model must hold integers only"),
+        ({"models__blocks": [[[0]], [0], []]}, "models.blocks[0] must be a flat list"),
+        ({"schema": 3}, "schema is 3; must be"),
+        ({"options": [1]}, "options must be a group of fields"),
     ],
 )
 def test_bad_fields_are_named(tmp_path: Path, changes: dict[str, Any], message: str) -> None:
@@ -144,7 +152,12 @@ def test_bad_fields_are_named(tmp_path: Path, changes: dict[str, Any], message: 
         ("models.blocks.indptr", [0, 2, 9, 4], "must rise from 0 to 4"),
         ("models.blocks.indices", [1, 0, 0, 2], "[0] must be strictly ascending"),
         ("models.blocks.indptr", [0.5, 2, 4, 4], "must hold integers only"),
-        ("blocks", [1.0], "is not a usable .npz archive"),
+        ("models.blocks.indptr", [0, 2, 4, 99], "models.blocks.indptr must rise from 0 to 4"),
+        ("models.blocks.indptr", None, "models.blocks must hold indptr and indices"),
+        ("options.model", np.full(3, 2**64 - 1, dtype=np.uint64), "options.model must hold integers below 2^63"),
+        ("options.delay_s", np.ones(3, dtype=complex), "options.delay_s must hold numbers only"),
+        ("schema", None, "schema is None"),
+        ("blocks", [1.0], "'blocks' in 'blocks.size_gb' is an array as well"),
         ("options.delay_s", np.array([{}, 1, 2], dtype=object), "is not a usable .npz archive"),
     ],
 )
@@ -154,7 +167,8 @@ def test_bad_archives_are_refused(tmp_path: Path, key: str, value: Any, message:
     Instance.read(saved(tmp_path)).write(path)
     with np.load(path) as archive:
         arrays = {name: archive[name] for name in archive.files}
-    np.savez(path, **{key: np.asarray(value)}, **{name: array for name, array in arrays.items() if name != key})
+    added = {} if value is None else {key: np.asarray(value)}
+    np.savez(path, **added, **{name: array for name, array in arrays.items() if name != key})
     with pytest.raises(InputError) as caught:
         Instance.read(path)
     assert message in str(caught.value)
@@ -170,6 +184,36 @@ def test_truncated_archives_are_refused(tmp_path: Path, cut: int) -> None:
         Instance.read(path)
     with pytest.raises(InputError, match=r"absent\.npz: cannot be read"):
         Instance.read(tmp_path / "absent.npz")
+
+
+def test_damaged_archives_are_refused(tmp_path: Path) -> None:
+    """Whatever byte is wrong, the outcome is an instance or one InputError that names the file; schema_of alike."""
+    path = tmp_path / "instance.npz"
+    Instance.read(saved(tmp_path)).write(path)
+    sound, refused = path.read_bytes(), 0
+    random = np.random.default_rng(0)
+    for _ in range(300):
+        damaged = bytearray(sound)
+        for place in random.integers(0, len(sound), 3):
+            damaged[place] ^= int(random.integers(1, 256))
+        path.write_bytes(bytes(damaged))
+        for read in (Instance.read, schema_of):
+            try:
+                read(path)
+            except InputError as error:
+                refused += 1
+                assert str(error).startswith(f"{path}: ")
+    assert refused > 300
+
+
+def test_legal_corner_cases_are_solved(tmp_path: Path) -> None:
+    """No memory, no compute, a cloudlet with neither, requests without options, no options at all: all remote."""
+    none = {f"options__{name}": [] for name in ("request", "model", "cloudlet", "delay_s", "compute_s", "accuracy")}
+    zero = {"cloudlets__memory_gb": [0.0, 0.0], "cloudlets__compute_s": [0.0, 0.0], "cloudlets__cached": [[], []]}
+    for changes in (none, zero):
+        plan = solve(Instance.read(saved(tmp_path, **changes)), "polish", iterations=25)
+        assert plan.status == "optimal"
+        assert plan.metrics["edge_share"] == 0
 
 
 def test_checker_recomputes_cost_and_metrics(tmp_path: Path) -> None:

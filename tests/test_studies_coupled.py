@@ -1,18 +1,18 @@
 """What notebook 07 measures, on instances small enough to check, and the figures drawn from it."""
 
-import dataclasses
-
 import numpy as np
 import pandas as pd
 import pytest
 
 from mecpfm import figures
+from mecpfm.coupled.formulation import linear_model
 from mecpfm.coupled.generate import REGIMES, Recipe, generate
 from mecpfm.coupled.methods import solve
 from mecpfm.errors import InputError
 from mecpfm.experiments import measure_coupled, runner
 from mecpfm.experiments.config import experiments
 from mecpfm.experiments.coupled_map import coupled_map
+from mecpfm.solvers import highs
 
 SMALL = Recipe(cloudlets=5, requests=25, models=8, regime="memory-bound", topology="sndlib/nobel-germany")
 
@@ -28,13 +28,38 @@ def test_every_method_is_held_against_one_bound():
     pd.testing.assert_frame_equal(rows.drop(columns="runtime_s"), again.drop(columns="runtime_s"))
 
 
-def test_the_bound_is_compared_with_the_linear_program():
+def test_the_bound_is_compared_with_the_linear_program(monkeypatch: pytest.MonkeyPatch):
     """Up to the size limit the LP with the cut is solved, and the dual bound reaches it."""
     rows = {row["method"]: row for row in measure_coupled.size(SMALL, 1)}
     assert set(rows) == {"polish", "lp-cut", "dual"}
     assert rows["lp-cut"]["lp_ratio"] > 0.995
-    large = dataclasses.replace(SMALL, requests=measure_coupled.LP_REQUESTS + 1)
-    assert [row["method"] for row in measure_coupled.size(large, 1)] == ["polish"]
+    monkeypatch.setattr(measure_coupled, "LP_OPTIONS", len(generate(SMALL, 1).options.request) - 1)
+    assert [row["method"] for row in measure_coupled.size(SMALL, 1)] == ["polish"]
+
+
+def test_the_race_is_fair_and_monotone():
+    """Two methods, equal moments; costs only fall and bounds only rise, no cost is below any bound."""
+    rows = pd.DataFrame(measure_coupled.anytime(SMALL, 1))
+    assert list(rows.groupby("method")["share"].apply(tuple)) == [measure_coupled.SHARES] * 2
+    for _, of in rows.groupby("method"):
+        assert of["objective"].is_monotonic_decreasing
+        assert of["bound"].is_monotonic_increasing
+    assert rows["objective"].min() >= rows["bound"].max() * (1 - 1e-9)
+    assert (rows["over_bound"] > -1e-9).all()
+    shown = pd.DataFrame([{**row, "metric": "gap", "mean": 0.1, "ci_low": -0.1, "ci_high": 0.2} for row in
+                          rows.to_dict("records")])  # fmt: skip
+    assert len(figures.draw("race", shown).data) == 4
+
+
+def test_highs_notes_what_it_finds_on_the_way():
+    """The last moment has the optimum that a plain solve has; nothing is noted before the start."""
+    model = linear_model(generate(SMALL, 1), cut=True)
+    moments, found = highs.anytime(model, 60.0), highs.solve(model)
+    assert moments[-1].x is not None
+    assert model.cost @ moments[-1].x == pytest.approx(found.objective)
+    assert moments[-1].bound == pytest.approx(found.bound)
+    assert all(moment.seconds >= 0 for moment in moments)
+    assert all(model.residual(moment.x) < 1e-5 for moment in moments if moment.x is not None)
 
 
 def test_openings_follow_the_theorems():

@@ -5,6 +5,8 @@ Each function takes an instance and gives a feasible decision (R,): option index
 
 from __future__ import annotations
 
+from collections import Counter
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -35,13 +37,29 @@ def first_fit(instance: Instance, order: Ints) -> Ints:
 
 
 def nearest(instance: Instance) -> Ints:
-    """Nearest cloudlet of each request, shape (R,): that of its fastest option; -1 without options."""
+    """Nearest cloudlet of each request among those of its options, shape (R,); -1 without options.
+
+    By coordinates (degrees) where the file has them; of equals, and without coordinates, that of the fastest option.
+    """
     options = instance.options
-    order = np.lexsort((options.delay_s, options.request))
+    order = np.lexsort((options.delay_s, _squared_degrees(instance), options.request))
     has, first = np.unique(options.request[order], return_index=True)
     home = np.full(instance.sizes[3], -1)
     home[has] = options.cloudlet[order[first]]
     return home
+
+
+def _squared_degrees(instance: Instance) -> NDArray[np.float64]:
+    """Squared distance of each option, shape (n,), in degrees of latitude; zeros without coordinates."""
+    sites, users, options = instance.cloudlets, instance.requests, instance.options
+    if sites.longitude_deg is None or sites.latitude_deg is None:
+        return np.zeros(len(options.request))
+    if users.longitude_deg is None or users.latitude_deg is None:
+        return np.zeros(len(options.request))
+    north = sites.latitude_deg[options.cloudlet] - users.latitude_deg[options.request]
+    east = sites.longitude_deg[options.cloudlet] - users.longitude_deg[options.request]
+    shrink = np.cos(np.radians(users.latitude_deg))[options.request]
+    return np.asarray(north**2 + (((east + 180) % 360 - 180) * shrink) ** 2)
 
 
 def accuracy_first(instance: Instance) -> Ints:
@@ -80,26 +98,47 @@ def lfu(instance: Instance) -> Ints:
 
 
 def _replacement(instance: Instance, *, by_frequency: bool) -> Ints:
-    """Every request asks its nearest cloudlet for its most accurate model there; shared blocks are stored once."""
+    """Every request asks its nearest cloudlet for its most accurate model there; a model held is one held whole."""
     options = instance.options
     near = options.cloudlet == nearest(instance)[options.request]
     wanted = np.flatnonzero(near)
     wanted = wanted[np.lexsort((wanted, -options.accuracy[wanted], options.request[wanted]))]
     wanted = wanted[np.unique(options.request[wanted], return_index=True)[1]]
-    held = np.zeros((instance.sizes[2], instance.sizes[1]), dtype=bool)
+    size_gb, stored = instance.blocks.size_gb.tolist(), np.zeros((instance.sizes[2], instance.sizes[0]), dtype=np.int64)
     for c, memory in enumerate(instance.cloudlets.memory_gb.tolist()):
-        store: dict[int, int] = {}
-        asked: dict[int, int] = {}
-        for k in options.model[wanted[options.cloudlet[wanted] == c]].tolist():
-            asked[k] = asked.get(k, 0) + 1
-            store.pop(k, None)
-            while store and _memory(instance, [*store, k]) > memory:
-                # A dictionary keeps the order of use, so the first of the rarest is the least recent of them.
-                del store[min(store, key=asked.__getitem__) if by_frequency else next(iter(store))]
-            if _memory(instance, [*store, k]) <= memory:
-                store[k] = k
-        held[c, list(store)] = True
-    return _serve_from(instance, held, near)
+        asked = options.model[wanted[options.cloudlet[wanted] == c]].tolist()
+        demands = [instance.models.blocks[k].tolist() for k in asked]
+        stored[c, cache(demands, size_gb, memory, by_frequency=by_frequency)] = 1
+    return _serve_from(instance, (1 - stored) @ membership(instance).T.astype(np.int64) == 0, near)
+
+
+def cache(demands: list[list[int]], size_gb: list[float], memory_gb: float, *, by_frequency: bool) -> list[int]:
+    """Blocks that a cache holds after ``demands``, the blocks of one model each, came by one after the other.
+
+    What a model lacks joins; then the block used longest ago, or used least often so far, leaves until memory is kept:
+    by frequency that may be the newcomer. What need not have left, small blocks beside a large one, stays. Every use of
+    a shared block counts. Ties: the older, then the larger one. A model that exceeds the memory alone passes by.
+    """
+    room = memory_gb + kernels.SLACK
+    held: set[int] = set()
+    uses: Counter[int] = Counter()
+    last: dict[int, int] = {}
+
+    def rank(b: int) -> tuple[float, ...]:
+        return (uses[b] if by_frequency else 0, last[b], -size_gb[b], b)
+
+    for now, blocks in enumerate(demands):
+        if sum(size_gb[b] for b in blocks) > room:
+            continue
+        uses.update(blocks)
+        last.update(dict.fromkeys(blocks, now))
+        stays, total = set[int](), 0.0
+        for b in sorted(held.union(blocks), key=rank, reverse=True):
+            if total + size_gb[b] <= room:
+                stays.add(b)
+                total += size_gb[b]
+        held = stays
+    return sorted(held)
 
 
 def _memory(instance: Instance, models: list[int]) -> float:

@@ -27,11 +27,15 @@ from mecpfm.records import (
     Shape,
 )
 
+LARGEST = 1e15
+"""Most seconds or GB a field may state: sums of products stay exact enough, and infinity has no use here."""
+Amount = Range(ge=0, le=LARGEST)
+
 
 class Blocks(Record):
     """Parameter blocks: the unit that is pulled and stored, once per cloudlet whoever uses it."""
 
-    size_gb: Annotated[FloatArray, Shape("B"), Range(ge=0)]
+    size_gb: Annotated[FloatArray, Shape("B"), Amount]
     name: Annotated[OptionalNames, Shape("B")] = None
 
 
@@ -50,9 +54,9 @@ class Cloudlets(Record):
     ``cached[c]`` the blocks that cloudlet c holds already: they cost no pull there, but memory if used.
     """
 
-    memory_gb: Annotated[FloatArray, Shape("C"), Range(ge=0)]
-    compute_s: Annotated[FloatArray, Shape("C"), Range(ge=0)]
-    pull_s_per_gb: Annotated[FloatArray, Shape("C"), Range(ge=0)]
+    memory_gb: Annotated[FloatArray, Shape("C"), Amount]
+    compute_s: Annotated[FloatArray, Shape("C"), Amount]
+    pull_s_per_gb: Annotated[FloatArray, Shape("C"), Amount]
     cached: Annotated[RaggedArray, Shape("C"), Range(ge=0)]
     name: Annotated[OptionalNames, Shape("C")] = None
     longitude_deg: Annotated[OptionalFloatArray, Shape("C"), Range(ge=-180, le=180)] = None
@@ -62,7 +66,7 @@ class Cloudlets(Record):
 class Requests(Record):
     """Inference requests, arrays of shape (R,): delay and accuracy of the remote data centre, always available."""
 
-    remote_delay_s: Annotated[FloatArray, Shape("R"), Range(ge=0)]
+    remote_delay_s: Annotated[FloatArray, Shape("R"), Amount]
     remote_accuracy: Annotated[FloatArray, Shape("R"), Range(ge=0, le=1)]
     longitude_deg: Annotated[OptionalFloatArray, Shape("R"), Range(ge=-180, le=180)] = None
     latitude_deg: Annotated[OptionalFloatArray, Shape("R"), Range(ge=-90, le=90)] = None
@@ -74,8 +78,8 @@ class Options(Record):
     request: Annotated[IntArray, Shape("n"), Range(ge=0)]
     model: Annotated[IntArray, Shape("n"), Range(ge=0)]
     cloudlet: Annotated[IntArray, Shape("n"), Range(ge=0)]
-    delay_s: Annotated[FloatArray, Shape("n"), Range(ge=0)]
-    compute_s: Annotated[FloatArray, Shape("n"), Range(ge=0)]
+    delay_s: Annotated[FloatArray, Shape("n"), Amount]
+    compute_s: Annotated[FloatArray, Shape("n"), Amount]
     accuracy: Annotated[FloatArray, Shape("n"), Range(ge=0, le=1)]
 
 

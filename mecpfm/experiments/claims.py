@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from mecpfm import paths
 from mecpfm.errors import InputError
-from mecpfm.experiments.config import SWEEPS
+from mecpfm.experiments.config import SWEEPS, TIMED
 from mecpfm.experiments.runner import run, timings
 from mecpfm.experiments.statistics import growth_exponent, interval, paired
 from mecpfm.records import explain
@@ -39,7 +39,7 @@ class Claim(BaseModel):
     method: str = ""
     baseline: str = ""
     experiments: tuple[str, ...] = tuple(SWEEPS)
-    where: dict[str, str | bool] = {}
+    where: dict[str, str | bool | float] = {}
     """Only rows with these values count, for example one pull rule of the ablation."""
     direction: Literal["at least", "at most"]
     threshold: float
@@ -49,6 +49,15 @@ class Claim(BaseModel):
     why: str
     notebook: str
     figure: str
+
+    def holds_at(self, one: Evidence) -> bool:
+        """Whether the whole interval lies on the right side; of an exact value, the value itself."""
+        return one.low >= self.threshold if self.direction == "at least" else one.high <= self.threshold
+
+    @property
+    def timed(self) -> bool:
+        """Whether the verdict rests on running times, which differ from run to run."""
+        return self.test == "speedup" or not set(TIMED).isdisjoint(self.experiments)
 
 
 @functools.cache
@@ -62,6 +71,8 @@ class Evidence(NamedTuple):
     value: float
     low: float
     high: float
+    point: str = ""
+    """Experiment and where in it; empty for facts without an interval, of which there may be hundreds."""
 
 
 class Verdict(NamedTuple):
@@ -76,6 +87,7 @@ class Verdict(NamedTuple):
     worst: float
     best: float
     verdict: str
+    evidence: tuple[Evidence, ...] = ()
 
     @property
     def agrees(self) -> bool:
@@ -109,14 +121,12 @@ def judge(claim: Claim, profile: str) -> Verdict:
     """Recompute a claim from the experiments' results."""
     evidence = TESTS[claim.test](claim, profile)
     sign = 1 if claim.direction == "at least" else -1
-    # The whole interval must lie on the right side; of an exact value, the value itself.
-    holding = sum(sign * (one.low if sign > 0 else one.high) >= sign * claim.threshold for one in evidence)
+    holding = sum(map(claim.holds_at, evidence))
     ranked = sorted(evidence, key=lambda one: sign * one.value)
     middle = ranked[(len(ranked) - 1) // 2]
     verdict = "reproduced" if holding == len(evidence) else "partly" if holding else "not-reproduced"
-    return Verdict(
-        claim, len(evidence), holding, middle.value, middle.low, middle.high, ranked[0].value, ranked[-1].value, verdict
-    )
+    ends = (ranked[0].value, ranked[-1].value)
+    return Verdict(claim, len(evidence), holding, *middle[:3], *ends, verdict, tuple(evidence))
 
 
 def judge_all(profile: str) -> list[Verdict]:
@@ -137,10 +147,14 @@ def _gains(claim: Claim, profile: str) -> list[Evidence]:
 def _relative(claim: Claim, profile: str, sign: float) -> list[Evidence]:
     found = []
     for name in claim.experiments:
-        points = paired(_chosen(claim, _results(name, profile)), claim.method, claim.baseline, claim.metric)
-        for mean, *ends in points[["reduction", "ci_low", "ci_high"]].to_numpy(dtype=float).tolist():
+        rows = _chosen(claim, _results(name, profile))
+        points = paired(rows, claim.method, claim.baseline, claim.metric)
+        label = next((column for column in ("case", "regime") if column in rows), "value")
+        words = rows.groupby("value")[label].first().map(lambda word: word if isinstance(word, str) else f"{word:g}")
+        for value, mean, *ends in points[["value", "reduction", "ci_low", "ci_high"]].to_numpy(dtype=float).tolist():
             if math.isfinite(mean):
-                found.append(Evidence(sign * mean, *sorted(sign * end for end in ends)))
+                low, high = sorted(sign * end for end in ends)
+                found.append(Evidence(sign * mean, low, high, f"{name}: {words[value]}"))
     return found
 
 
@@ -176,7 +190,8 @@ def _speedup(claim: Claim, profile: str) -> list[Evidence]:
     for name in claim.experiments:
         table = timings(name, profile).pivot(index=["value", "seed"], columns="method", values="runtime_s")
         ratio = table[claim.baseline] / table[claim.method]
-        found += [Evidence(*interval(group.to_numpy(dtype=float))) for _, group in ratio.groupby("value")]
+        for value, group in ratio.dropna().groupby("value"):
+            found.append(Evidence(*interval(group.to_numpy(dtype=float)), f"{name}: {value:g}"))
     return found
 
 

@@ -42,6 +42,8 @@ TABLE_SIZES = {
 """Features of each public table and how many may be seen: about 5, 10, 20 and 50 % of them."""
 SUBSET_PROBLEMS = (("one", 1), ("one", 2), ("equal", 2), ("weak", 2), ("copy", 2), ("weak", 3))
 TRACE_SEEDS = {"quick": 5, "paper": 24}
+TIMED = ("coupled-anytime",)
+"""Experiments whose rows, not only their running times, depend on how fast the machine is."""
 SHARED_FRACTIONS = (0.0, 1 / 3, 2 / 3, 0.97, 0.999)
 
 
@@ -167,11 +169,13 @@ def _coupled(chosen: Profile) -> list[Experiment]:
     shared = [(value, {"shared_fraction": value, "regime": "memory-bound"}) for value in SHARED_FRACTIONS]
     requests = [(float(count), {"requests": count}) for count in ((20, 40, 80, 120) if quick else (100, 200, 400, 816))]
     cloudlets = [(float(count), {"cloudlets": count}) for count in ((4, 8, 12, 16) if quick else (8, 16, 32, 50))]
+    large = [] if quick else [(float(len(regimes)), {"requests": 816, "cloudlets": 50, "models": 96, "families": 8})]
     studies: list[tuple[str, str, str, Any]] = [
         ("coupled-regimes", "coupled-regimes", "regime", regimes),
         ("coupled-fraction", "coupled-fraction", "shared_fraction", shared),
         ("coupled-requests", "coupled-size", "requests", requests),
         ("coupled-cloudlets", "coupled-size", "cloudlets", cloudlets),
+        ("coupled-anytime", "coupled-anytime", "case", regimes + large),
     ]
     return [
         Experiment(

@@ -45,7 +45,9 @@ def disagreements(verdicts: list[Verdict], profile: str) -> list[str]:
 
 
 def save(verdicts: list[Verdict], profile: str) -> None:
-    """Write docs/claims.csv and the table between the README's markers."""
+    """Write docs/claims.csv, docs/claims_points.csv and the table between the README's markers."""
+    points_csv = rounded(points(verdicts), 4).to_csv(index=False, lineterminator="\n")
+    write_atomic(paths.root() / "docs" / "claims_points.csv", points_csv.encode())
     table_csv = rounded(table(verdicts), 4).to_csv(index=False, lineterminator="\n")
     write_atomic(paths.root() / "docs" / "claims.csv", table_csv.encode())
     readme = paths.root() / "README.md"
@@ -56,6 +58,17 @@ def save(verdicts: list[Verdict], profile: str) -> None:
         [before + MARKS[0], f"<!-- mecpfm claims --profile {profile} --save -->", *lines, MARKS[1] + after]
     )
     write_atomic(readme, text.encode())
+
+
+def points(verdicts: list[Verdict]) -> pd.DataFrame:
+    """Every point with an interval, claim by claim: where, value, 95 % interval, and whether the claim holds there."""
+    found = [
+        (v.claim.id, one.point, one.value, one.low, one.high, v.claim.threshold, v.claim.holds_at(one))
+        for v in verdicts
+        for one in v.evidence
+        if one.point
+    ]
+    return pd.DataFrame(found, columns=["id", "point", "value", "ci_low", "ci_high", "threshold", "holds"])
 
 
 def table(verdicts: list[Verdict]) -> pd.DataFrame:

@@ -16,5 +16,5 @@ def draw(frame: pd.DataFrame) -> go.Figure:
         stairs = {"color": BLUE if dash == "solid" else GREY, "dash": dash, "shape": "hv"}
         gap = (of["cost"] - of["bound"]) / of["cost"]
         drawn.add_trace(go.Scatter(x=of["iterations"], y=gap, mode="lines", name=str(name), line=stairs))
-    drawn.update_xaxes(type="log")
+    drawn.update_xaxes(type="log", tickvals=[m * 10**e for e in range(1, 6) for m in (1, 2, 5)])
     return drawn.update_yaxes(tickformat=".1%", rangemode="tozero")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Hashable
+from typing import Any
 
 import pandas as pd
 import plotly.graph_objects as go
@@ -23,11 +25,12 @@ def draw(frame: pd.DataFrame) -> go.Figure:
         xaxis={"showgrid": False},
     )
     sites, holds = frame[frame["kind"] == "site"], frame[frame["kind"] == "holds"]
+    span = 0.008 * (sites["lat"].max() - sites["lat"].min() or 1)
     for row in frame[frame["kind"] == "serves"].to_dict("records"):
-        color, ends = FAMILY_COLORS[int(row["family"])], [(row["lon"], row["lat"]), (row["lon_to"], row["lat_to"])]
+        color, ends = FAMILY_COLORS[int(row["family"])], _beside(row, span, scale)
         style = {"color": color, "width": 1 + 1.5 * math.sqrt(row["count"])}
         x, y = zip(*ends, strict=True)
-        words = {"text": row["name"], "hovertemplate": "%{text}<extra></extra>", "showlegend": False, "opacity": 0.5}
+        words = {"text": row["name"], "hovertemplate": "%{text}<extra></extra>", "showlegend": False, "opacity": 0.7}
         drawn.add_trace(go.Scatter(x=x, y=y, mode="lines", line=style, **words))
     marker = {"symbol": "circle", "size": 9, "color": "white", "line": {"color": GREY, "width": 2}}
     names = {"text": sites["name"], "textposition": "bottom center", "textfont": {"size": 10, "color": "#555555"}}
@@ -41,6 +44,14 @@ def draw(frame: pd.DataFrame) -> go.Figure:
         go.Scatter(x=far["lon"], y=far["lat"], text=far["name"], mode="markers", name="Served remotely", marker=cross)
     )
     return drawn
+
+
+def _beside(row: dict[Hashable, Any], step: float, scale: float) -> list[tuple[float, float]]:
+    """Ends of a line, moved sideways by family so that two families on one way stay apart."""
+    east, north = (row["lon_to"] - row["lon"]) / scale, row["lat_to"] - row["lat"]
+    length, side = math.hypot(east, north) or 1.0, step * (int(row["family"]) - 0.5)
+    dx, dy = -north / length * side * scale, east / length * side
+    return [(row["lon"] + dx, row["lat"] + dy), (row["lon_to"] + dx, row["lat_to"] + dy)]
 
 
 def _holders(rows: pd.DataFrame, step: float) -> list[go.Scatter]:

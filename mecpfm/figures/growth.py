@@ -20,7 +20,8 @@ def draw(frame: pd.DataFrame) -> go.Figure:
         for metric, method in SERIES.items():
             of = frame[(frame["axis"] == axis) & (frame["metric"] == metric)].sort_values("value")
             cell = {"row": 2 if metric == "gap" else 1, "col": col}
-            drawn.add_trace(band(method, of["value"], of["ci_low"], of["ci_high"]), **cell)
+            low = of["ci_low"].clip(lower=0)  # neither costs nor gaps are negative
+            drawn.add_trace(band(method, of["value"], low, of["ci_high"]), **cell)
             shown = {"showlegend": col == 1 and metric != "gap", "name": LOOKS[method].name}
             drawn.add_trace(line(method, x=of["value"], y=of["mean"], **shown), **cell)
             drawn.update_yaxes(title_text=PANELS[metric] if col == 1 else "", **cell)

@@ -59,6 +59,7 @@ LOOKS = {
     "lfu": Look("LFU", GREY, "square", "dash"),
     "accuracy-first": Look("Accuracy first", PINK, "pentagon"),
     "remote": Look("Remote only", BLACK, "cross", "dash"),
+    "highs": Look("HiGHS MIP", BLACK, "square"),
     "lp-cut": Look("LP with cut", BLACK, "line-ew-open", "dot"),
     "dual": Look("Dual bound", GREY, "line-ew-open", "dot"),
     "random-fix": Look("Random fixed subset", RED, "triangle-down", "dash"),

@@ -6,10 +6,11 @@ import math
 import time
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import highspy
 import numpy as np
+from numpy.typing import NDArray
 
 from mecpfm.solvers.model import LinearModel, Solution
 
@@ -69,6 +70,34 @@ def solve(
             result["bound"] = info.objective_function_value
     x = np.array(solution.col_value)
     return Solution("feasible" if status == "unknown" else status, x, float(model.cost @ x), **result)
+
+
+class Moment(NamedTuple):
+    """State of a MIP search at a time after its start, s: incumbent x (None if no new one) and proven bound."""
+
+    seconds: float
+    x: NDArray[np.float64] | None
+    bound: float
+
+
+def anytime(model: LinearModel, time_limit: float, *, seed: int = 0) -> list[Moment]:
+    """Solve a MIP and note every incumbent and bound on the way; the last moment is the end.
+
+    How far it comes in ``time_limit`` seconds depends on the machine.
+    """
+    start, moments = time.perf_counter(), list[Moment]()
+    solver = load(model, time_limit=time_limit, random_seed=seed, mip_rel_gap=0.0, mip_abs_gap=0.0)
+
+    def note(event: Any, x: NDArray[np.float64] | None = None) -> None:
+        moments.append(Moment(time.perf_counter() - start, x, float(event.data_out.mip_dual_bound)))
+
+    solver.cbMipImprovingSolution += lambda event: note(event, np.array(event.data_out.mip_solution))
+    solver.cbMipLogging += note
+    solver.run()
+    found, info = solver.getSolution(), solver.getInfo()
+    last = np.array(found.col_value) if found.value_valid else None
+    moments.append(Moment(time.perf_counter() - start, last, float(info.mip_dual_bound)))
+    return moments
 
 
 def write_mps(model: LinearModel, path: Path) -> None:
