@@ -8,7 +8,7 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
-from mecpfm.cli import instances
+from mecpfm.cli import instances, trace
 from mecpfm.cli.output import table
 from mecpfm.errors import InputError, MecpfmError
 
@@ -24,6 +24,7 @@ app.add_typer(instances.generate, name="generate")
 app.add_typer(data, name="data")
 for command in (instances.solve, instances.verify, instances.simulate):
     app.command()(command)
+app.command("simulate-trace")(trace.simulate_trace)
 
 Profile = Annotated[str, typer.Option(help="quick or paper.")]
 

@@ -83,6 +83,11 @@ def read_table(path: Path, columns: Mapping[str, Column]) -> pd.DataFrame:
     return pd.DataFrame(frame)
 
 
+def read_header(path: Path) -> list[str]:
+    """Names of all columns in their order; InputError where the file cannot be read or is not valid CSV."""
+    return _records(path)[0]
+
+
 def _records(path: Path) -> tuple[list[str], list[list[str]]]:
     try:
         with path.open(encoding="utf-8-sig", newline="") as stream:

@@ -43,6 +43,14 @@ TRACE_SUMMARY = {
     "count": Column("whole number", ge=1),
     **{name: Column(ge=0) for name in ("mean", "std", *QUANTILES)},
 }
+TRACE_STRUCTURE = {
+    "trace": _TEXT,
+    "quantity": _TEXT,
+    "item": Column("text", missing=True),
+    "value": Column(),
+    "unit": _TEXT,
+    "description": _TEXT,
+}
 
 
 def _table(name: str, columns: Mapping[str, Column], key: list[str]) -> pd.DataFrame:
@@ -91,3 +99,8 @@ def gpus() -> pd.DataFrame:
 def trace_summary() -> pd.DataFrame:
     """Counts, means and quantiles of the three traces, as :func:`mecpfm.data.traces.summary` computes them."""
     return _table("trace_summary.csv", TRACE_SUMMARY, ["trace", "quantity"])
+
+
+def trace_structure() -> pd.DataFrame:
+    """How requests of GenTD26 hang together, as :func:`mecpfm.data.structure.structure` computes it."""
+    return _table("trace_structure.csv", TRACE_STRUCTURE, ["trace", "quantity", "item"])

@@ -1,7 +1,8 @@
 """A window of a trace on a network of cloudlets: what a seed draws, and what is known when the window begins.
 
 The first ``SURVEY`` requests give means and deviations of the features and the cap of the regression. Policies are
-tuned on the window after them, up to ``TUNING``, and reported on later ones: the two never overlap.
+tuned on the window after them, up to ``TUNING``, and reported on later ones: the two never overlap. A trace below twice
+``TUNING`` that has no room for that gives its first third to the survey and the rest to one window for either part.
 """
 
 from __future__ import annotations
@@ -56,7 +57,7 @@ def build(setting: Setting, trace: Trace, seed: int, part: Part = "report", *, r
     """
     supply = _streams(seed)
     size, rows = setting.requests, len(trace.time_s)
-    low, high = (SURVEY, TUNING) if part == "tune" else (TUNING, rows)
+    surveyed_rows, low, high = _parts(rows, size, part)
     if high > rows or high - low < size:
         raise InputError(f"{trace.source}: has {rows} requests; {size} from row {low} on are needed")
     first = low + int(next(supply).integers(0, high - low - size + 1))
@@ -87,7 +88,7 @@ def build(setting: Setting, trace: Trace, seed: int, part: Part = "report", *, r
         congestion=_congestion(setting, float(arrival[-1]), next(supply)),
         constants=_constants(setting),
     )
-    known = slice(0, SURVEY)
+    known = slice(0, surveyed_rows)
     surveyed = survey(_arrivals(trace.time_s[known], setting, factor), work[known], trace, known)
     history = fresh_history(groups, models)
     for row in range(first):
@@ -97,6 +98,19 @@ def build(setting: Setting, trace: Trace, seed: int, part: Part = "report", *, r
         world, history, surveyed.mean(axis=0), np.where(scale > 1e-9, scale, 1.0),
         float(np.quantile(work[known], CAP_QUANTILE)), setting, coordinates, first,
     )  # fmt: skip
+
+
+def longest(rows: int) -> int:
+    """Most requests that a reported window of a trace with so many rows can have."""
+    return rows - TUNING if rows >= 2 * TUNING else rows - rows // 3
+
+
+def _parts(rows: int, size: int, part: Part) -> tuple[int, int, int]:
+    """Rows of the survey, and between which rows the window lies."""
+    low, high = (SURVEY, TUNING) if part == "tune" else (TUNING, rows)
+    if rows < 2 * TUNING and (high > rows or high - low < size):
+        return min(SURVEY, rows // 3), rows // 3, rows
+    return SURVEY, low, high
 
 
 def _streams(seed: int) -> Iterator[np.random.Generator]:

@@ -1,0 +1,92 @@
+"""Command on request traces: simulate-trace runs an online policy on a real, drawn or own trace."""
+
+from __future__ import annotations
+
+import math
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from mecpfm.cli.instances import Json, Seed
+from mecpfm.cli.output import report, table
+from mecpfm.errors import InputError
+
+if TYPE_CHECKING:
+    from mecpfm.online.policy import Policy
+    from mecpfm.online.trace import Trace
+
+ABSENT = (
+    "mecpfm: GenTD26 is absent: using requests drawn from its summary; for the real ones run "
+    "`mecpfm data fetch lora_request_trace.csv` or set MECPFM_DATA_DIR"
+)
+
+
+def simulate_trace(
+    trace: Annotated[Path | None, typer.Argument(metavar="[TRACE.csv]", help="Default GenTD26, or drawn.")] = None,
+    policy: Annotated[str | None, typer.Option(help="A name that --list shows.")] = None,
+    scenario: Annotated[str, typer.Option(help="A name that --list shows.")] = "base",
+    seed: Seed = 0,
+    requests: Annotated[int | None, typer.Option(min=2, help="Requests served; default 8000, or what fits.")] = None,
+    observed: Annotated[int | None, typer.Option(min=0, help="Features observed of each request.")] = None,
+    probes: Annotated[int | None, typer.Option(min=1, help="Cloudlets probed a request (belief sampling).")] = None,
+    feature_cost: Annotated[float | None, typer.Option(help="Time that observing a feature takes, s.")] = None,
+    probe_cost: Annotated[float | None, typer.Option(help="Time that a probe takes, s.")] = None,
+    listing: Annotated[bool, typer.Option("--list", help="List policies and scenarios and stop.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Serve requests of a trace whose service times are unknown until served (docs/online_setting.md)."""
+    from mecpfm.online import world
+    from mecpfm.online.policy import POLICIES, named
+    from mecpfm.online.setting import SCENARIOS
+    from mecpfm.online.setting import scenario as setting_of
+    from mecpfm.online.simulate import simulate
+
+    if listing:
+        table(("kind", "name"), [*(("policy", name) for name in POLICIES), *(("scenario", name) for name in SCENARIOS)])
+        return
+    if policy is None:
+        raise InputError("--policy is missing; --list shows the names")
+    chosen = _changed(named(policy), observed, probes, feature_cost, probe_cost)
+    setting = setting_of(scenario)
+    source = _read(trace)
+    room = world.longest(len(source.time_s))
+    if requests is not None and requests > room:
+        raise InputError(f"--requests is {requests}; {source.source} has room for {room}")
+    setting = replace(setting, requests=requests or min(setting.requests, room))
+    metrics = simulate(world.build(setting, source, seed), chosen, seed).metrics()
+    content: dict[str, Any] = {
+        "setting": "online",
+        "source": source.source,
+        "scenario": scenario,
+        "policy": policy,
+        "seed": seed,
+        "requests": setting.requests,
+        **{name: None if math.isnan(value) else value for name, value in metrics.items()},
+    }
+    report(content, as_json)
+
+
+def _changed(
+    policy: Policy, observed: int | None, probes: int | None, feature_cost: float | None, probe_cost: float | None
+) -> Policy:
+    changes: dict[str, Any] = {"observed": observed, "probes": probes}
+    changes |= {"feature_cost_s": feature_cost, "probe_cost_s": probe_cost}
+    changes = {name: value for name, value in changes.items() if value is not None}
+    if probes is not None:
+        changes["probing"] = "belief"
+    return replace(policy, **changes)
+
+
+def _read(path: Path | None) -> Trace:
+    from mecpfm.data.fetch import locate
+    from mecpfm.online.read import read
+    from mecpfm.online.trace import GENTD26, load
+
+    if path is not None:
+        return read(path)
+    if locate(GENTD26) is None:
+        print(ABSENT, file=sys.stderr)
+    return load()

@@ -1,0 +1,255 @@
+"""Requests like those of GenTD26 where the trace itself is absent: drawn from the committed figures alone.
+
+A model of the trace, not a copy: marginals by inverse transform of the quantiles in ``trace_summary.csv``; who comes
+back when, who asks for which model, which fields a group keeps, and what service takes from ``trace_structure.csv``.
+Not modelled: the hour of the day, popularity that drifts, gaps that know who comes, dependence between a request's
+fields beyond its model.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from mecpfm.data.marginals import Figures, Floats, Ints, between, figures, inverse, ranked
+from mecpfm.data.structure import CLASSES, TOP, effects
+from mecpfm.errors import InputError
+
+ITEMS = (*map(str, range(1, TOP + 1)), "other")
+CUMULATED_GAPS = 0.9922
+"""Correlation of the slow part of log gaps from one to the next: what takes 0.39 at lag 1 to 0.26 at lag 50."""
+
+
+def drawn_gentd26(requests: int, seed: int) -> pd.DataFrame:
+    """Requests with the columns of :func:`mecpfm.data.traces.gentd26`.
+
+    Parameters
+    ----------
+    requests
+        At least 1; the figures are those of 26,392.
+    seed
+        At least 0; the same requests each time.
+
+    Returns
+    -------
+    One row a request in the order of arrival: ``time_s`` (whole s from 0, never decreasing), ``type``, ``exec_s`` (s),
+    ``group``, ``prompt_length``, ``negative_prompt_length``, ``images``, ``steps``, ``model``, ``loras``.
+
+    Raises
+    ------
+    InputError
+        When ``requests`` is below 1.
+    """
+    if requests < 1:
+        raise InputError(f"requests is {requests}; must be >= 1")
+    known = figures()
+    streams = [np.random.default_rng(one) for one in np.random.SeedSequence(seed).spawn(5)]
+    gaps = np.floor(inverse("gap_s", ranked(_slow(known, requests, streams[0])), finer=known["gap_s"]) + 0.5)
+    gaps[0] = 0.0
+    group = _groups(known, requests, streams[1])
+    home = _homes(known, np.bincount(group), streams[2])
+    model = _models(known, group, home, streams[2])
+    frame = pd.DataFrame({"time_s": np.cumsum(gaps), "group": group, "model": model})
+    for name, values in _fields(known, group, home, model, streams[3]).items():
+        frame[name] = values
+    level = ranked(_log_work(known, frame, streams[4]))
+    frame["exec_s"] = np.floor(inverse("exec_s", level, finer=known["exec_s"]) + 0.5)
+    frame["group"] = [f"group {code}" for code in group]
+    frame["model"] = [f"model {code}" for code in model]
+    order = "time_s type exec_s group prompt_length negative_prompt_length images steps model loras"
+    return frame[order.split()]
+
+
+def _slow(known: Figures, count: int, random: np.random.Generator) -> Floats:
+    """A slow AR(1) plus noise, variance 1: correlation ``share CUMULATED_GAPS^lag``."""
+    share = known["gap_autocorrelation"]["1"] / CUMULATED_GAPS
+    noise = random.standard_normal((2, count))
+    state = np.empty(count)
+    state[0] = noise[0, 0]
+    for i in range(1, count):
+        state[i] = CUMULATED_GAPS * state[i - 1] + np.sqrt(1 - CUMULATED_GAPS**2) * noise[0, i]
+    return np.asarray(np.sqrt(share) * state + np.sqrt(1 - share) * noise[1])
+
+
+def _groups(known: Figures, requests: int, random: np.random.Generator) -> Ints:
+    """Who asks, in the order of arrival: sizes, then distances between a group's requests, laid out in a circle."""
+    count = max(1, round(known["first_share"][""] * requests))
+    size = np.round(between(known["group_size"], (np.arange(count) + 0.5) / count)).astype(np.int64)
+    # Rounding, and what a short trace cuts off, is made good by the larger groups: the many small ones stay right.
+    spare = np.where(size >= min(CLASSES["21-99"], size.max()), size - 1.0, 0.0) + 1e-9
+    size += np.diff(np.round(np.cumsum(spare) * (requests - size.sum()) / spare.sum()), prepend=0).astype(np.int64)
+    size = np.maximum(size, 1)
+    size[-1] += requests - size.sum()
+    owner = np.repeat(random.permutation(count), size)
+    step = between(known["return_distance"], random.random(requests))
+    first = np.cumsum(size) - size
+    step[first] = random.uniform(0, requests, count)
+    walked = np.cumsum(step)
+    place = (walked - np.repeat(walked[first] - step[first], size)) % requests
+    return np.asarray(pd.factorize(owner[np.argsort(place, kind="stable")])[0], dtype=np.int64)
+
+
+def _popularity(known: Figures, quantity: str, given: str) -> Floats:
+    """Probability of each model: the ranked ones', then Zipf's law (exponent 1) for what is left to all others."""
+    shares = np.array([known[quantity].get(f"{given} > {item}", 0.0) for item in ITEMS])
+    tail = 1 / np.arange(1, round(known["models"][""]) - TOP + 1)
+    return _norm(np.concatenate([shares[:-1], shares[-1] * tail / tail.sum()]))
+
+
+def _homes(known: Figures, size: Ints, random: np.random.Generator) -> Ints:
+    """Each group's home model by popularity rank from 0, so that the requests of each class share as they should."""
+    home = np.empty(len(size), dtype=np.int64)
+    place = np.searchsorted(list(CLASSES.values()), size, side="right") - 1
+    for i, name in enumerate(CLASSES):
+        own = random.permutation(np.flatnonzero(place == i))
+        lacking = _popularity(known, "home_share", name) * size[own].sum()
+        for who in own[np.argsort(-size[own], kind="stable")]:  # few big groups decide the shares, so they come first
+            home[who] = int(lacking.argmax())
+            lacking[home[who]] -= size[who]
+    return home
+
+
+def _models(known: Figures, group: Ints, home: Ints, random: np.random.Generator) -> Ints:
+    """Models by popularity rank from 0: each group has a home model, leaves it, wanders and returns."""
+    models, size = round(known["models"][""]), np.bincount(group)
+    away = np.cumsum([_popularity(known, "away_share", item) for item in ITEMS], axis=1)
+    others = np.empty((len(group), 4), dtype=np.int64)
+    rank = np.minimum(home, TOP)[group]
+    for k in range(len(ITEMS)):
+        mine = rank == k
+        others[mine] = np.searchsorted(away[k], random.random((int(mine.sum()), 4))).clip(max=models - 1)
+    stay = [known["home_stay"][ITEMS[min(k, TOP)]] for k in range(models)]
+    back, again = known["home_return"][""], known["home_return"][""] + known["away_repeat"][""]
+    chance = random.random(len(group))
+    last = np.full(len(size), -1)
+    out = np.empty(len(group), dtype=np.int64)
+    for i, who in enumerate(group):
+        own, before = home[who], last[who]
+        other = next((k for k in others[i] if k not in (own, before)), others[i, -1])
+        if before < 0:
+            out[i] = own if size[who] == 1 or chance[i] < known["home_first"][""] else other
+        elif before == own:
+            out[i] = own if chance[i] < stay[own] else other
+        else:
+            out[i] = own if chance[i] < back else before if chance[i] < again else other
+        last[who] = out[i]
+    return out
+
+
+def _norm(weights: Floats) -> Floats:
+    return np.asarray(weights / weights.sum())
+
+
+class _Field(NamedTuple):
+    """Values and shares of one field; ``head`` is the share of the first value, by model rank (or for all)."""
+
+    values: Sequence[float] | Sequence[str]
+    shares: Sequence[float]
+    head: str | None = None
+
+
+def _catalogue(known: Figures) -> dict[str, _Field]:
+    found: dict[str, list[tuple[str, float]]] = {}
+    for item, share in known["share"].items():
+        field, value = item.split(" ")
+        found.setdefault(field, []).append((value, share))
+    heads = {"images": "home_one_image", "steps": "home_default_steps", "loras": "model_lora"}
+    first = {"images": "1", "steps": "30", "loras": "0"}
+    catalogue = {}
+    for field, head in heads.items():
+        pairs = sorted(found[field], key=lambda pair: (pair[0] != first[field], float(pair[0])))
+        catalogue[field] = _Field([float(value) for value, _ in pairs], [share for _, share in pairs], head)
+    kinds = sorted(found["type"])
+    return {**catalogue, "type": _Field([kind for kind, _ in kinds], [share for _, share in kinds])}
+
+
+def _fields(
+    known: Figures, group: Ints, home: Ints, model: Ints, random: np.random.Generator
+) -> dict[str, NDArray[Any]]:
+    """Fields by inverse transform of a level that a group keeps or draws anew, given its home or the model."""
+    at_home, rank = np.minimum(home, TOP)[group], np.minimum(model, TOP)
+    out: dict[str, NDArray[Any]] = {}
+    for name, field in _catalogue(known).items():
+        out[name] = _sticky(
+            known["repeat"][name],
+            group,
+            partial(_value, known, name, field, rank if name == "loras" else at_home),
+            random,
+        )
+    negative = partial(_negative_length, known, rank)
+    out["negative_prompt_length"] = _sticky(known["repeat"]["negative_prompt_length"], group, negative, random)
+    prompt = lambda level: np.floor(inverse("prompt_length", level) + 0.5)  # noqa: E731
+    out["prompt_length"] = _sticky(known["repeat"]["prompt_length"], group, prompt, random)
+    return out
+
+
+def _value(known: Figures, name: str, field: _Field, rank: Ints, level: Floats) -> NDArray[Any]:
+    shares = np.array(field.shares) / sum(field.shares)
+    own = np.full(len(rank), shares[0])
+    if field.head:
+        own = np.array([known[field.head][item] for item in ITEMS])[rank]
+        own = 1 - own if name == "loras" else own
+    rest = np.cumsum(shares[1:] / shares[1:].sum())
+    inner = np.searchsorted(rest, (level - own) / np.maximum(1 - own, 1e-12)).clip(max=len(rest) - 1)
+    return np.array(field.values)[np.where(level < own, 0, 1 + inner)]
+
+
+def _negative_length(known: Figures, rank: Ints, level: Floats) -> Floats:
+    """None at all, the usual 26, or a longer one from above the 95 % quantile."""
+    none = np.array([known["model_no_negative"][item] for item in ITEMS])[rank]
+    usual = known["share"]["negative_prompt_length 26"] / (1 - known["no_negative"][""])
+    above = ((level - none) / np.maximum(1 - none, 1e-12) - usual) / (1 - usual)
+    longer = np.floor(inverse("negative_prompt_length", 0.95 + 0.05 * above.clip(0)) + 0.5)
+    return np.where(level < none, 0.0, np.where(above < 0, 26.0, longer))
+
+
+def _sticky(
+    repeat: float, group: Ints, values: Callable[[Floats], NDArray[Any]], random: np.random.Generator
+) -> NDArray[Any]:
+    """Values of levels that a group keeps so often that values repeat with probability ``repeat``.
+
+    Levels kept always and never give the two ends between which the repetition of values is linear.
+    """
+    fresh, chance, start = random.random((3, len(group)))
+    order = np.argsort(group, kind="stable")
+    later = np.diff(group[order]) == 0
+
+    def drawn(keep: float) -> NDArray[Any]:
+        return values(_kept(group, chance < keep, fresh, start))
+
+    def found(keep: float) -> float:
+        sorted_values = drawn(keep)[order]
+        return float((sorted_values[1:] == sorted_values[:-1])[later].mean()) if later.any() else 0.0
+
+    low, high = found(0.0), found(1.0)
+    return drawn(float(np.clip((repeat - low) / max(high - low, 1e-9), 0, 1)))
+
+
+def _kept(group: Ints, keep: NDArray[np.bool_], fresh: Floats, start: Floats) -> Floats:
+    """A group's last value where it keeps it, ``fresh`` elsewhere; ``start`` (by group) before there is a last one."""
+    last = pd.Series(np.where(keep, np.nan, fresh)).groupby(group).ffill().to_numpy()
+    return np.where(np.isnan(last), start[group], last)
+
+
+def _log_work(known: Figures, frame: pd.DataFrame, random: np.random.Generator) -> Floats:
+    """Log service time: model, its group's habit, what the request asks for, noise."""
+    model = frame["model"].to_numpy()
+    count = round(known["models"][""])
+
+    def by_rank(name: str) -> Floats:
+        return np.array([known[name][ITEMS[min(k, TOP)]] for k in range(count)])
+
+    level = by_rank("model_log_work")
+    level[TOP:] += known["model_spread"]["other"] * random.standard_normal(count - TOP)
+    who = frame["group"].to_numpy()
+    habit = _kept(who, random.random(len(who)) < known["habit_keep"][""], *random.standard_normal((2, len(who))))
+    habit *= by_rank("model_habit_sd")[model]
+    noise = random.standard_normal(len(frame)) * by_rank("model_noise_sd")[model]
+    extra = effects(frame)
+    asked = extra.to_numpy() @ np.array([known["slope"][str(name)] for name in extra])
+    return np.asarray(level[model] + habit + asked + noise)

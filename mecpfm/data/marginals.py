@@ -1,0 +1,60 @@
+"""Inverse transform of the quantiles in the committed tables."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mecpfm.data.tables import trace_structure, trace_summary
+from mecpfm.data.traces import QUANTILES
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+Figures = Mapping[str, Mapping[str, float]]
+
+
+def figures(trace: str = "gentd26") -> Figures:
+    """The committed structure of a trace as ``figures()[quantity][item]``."""
+    table = trace_structure()
+    table = table[table["trace"] == trace]
+    return {str(name): dict(zip(part["item"], part["value"], strict=True)) for name, part in table.groupby("quantity")}
+
+
+def inverse(
+    quantity: str, uniforms: Floats, trace: str = "gentd26", finer: Mapping[str, float] | None = None
+) -> Floats:
+    """Values at levels in [0, 1] of a quantity of ``trace_summary.csv``, linear in log(1 + x) between its quantiles.
+
+    ``finer`` adds quantiles by level. Above the last but one, log(1 + x) is a power of the level that makes the mean
+    the committed one: the largest value says little of the others near it.
+    """
+    table = trace_summary()
+    row = table[(table["trace"] == trace) & (table["quantity"] == quantity)].iloc[0]
+    known = {level: float(np.log1p(row[name])) for name, level in QUANTILES.items()}
+    known |= {float(level): float(np.log1p(value)) for level, value in (finer or {}).items()}
+    levels = np.array(sorted(known))
+    logs = np.array([known[level] for level in levels])
+
+    def at(points: Floats, power: float) -> Floats:
+        part = ((points - levels[-2]) / (1 - levels[-2])).clip(0) ** power
+        return np.asarray(np.expm1(np.interp(points, levels[:-1], logs[:-1]) + part * (logs[-1] - logs[-2])))
+
+    grid = (np.arange(20_000) + 0.5) / 20_000
+    low, high = 0.1, 30.0
+    for _ in range(40):  # a higher power means a lower mean
+        middle = np.sqrt(low * high)
+        low, high = (middle, high) if at(grid, middle).mean() > row["mean"] else (low, middle)
+    return at(uniforms, low)
+
+
+def ranked(scores: Floats) -> Floats:
+    """Levels of scores among themselves: (rank + 1/2) / n, in (0, 1)."""
+    return np.asarray((np.argsort(np.argsort(scores, kind="stable"), kind="stable") + 0.5) / len(scores))
+
+
+def between(known: Mapping[str, float], uniforms: Floats) -> Floats:
+    """Values at levels in [0, 1] of quantiles in ``trace_structure.csv``, log-linear; the lowest extends to level 0."""
+    levels = sorted(known, key=float)
+    return np.asarray(np.exp(np.interp(uniforms, list(map(float, levels)), np.log([known[name] for name in levels]))))
