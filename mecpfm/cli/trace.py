@@ -81,12 +81,19 @@ def _changed(
 
 
 def _read(path: Path | None) -> Trace:
-    from mecpfm.data.fetch import locate
     from mecpfm.online.read import read
-    from mecpfm.online.trace import GENTD26, load
+    from mecpfm.online.trace import load
 
     if path is not None:
         return read(path)
+    say_if_absent()
+    return load()
+
+
+def say_if_absent() -> None:
+    """One line on stderr where the real trace is missing, and how to get it."""
+    from mecpfm.data.fetch import locate
+    from mecpfm.online.trace import GENTD26
+
     if locate(GENTD26) is None:
         print(ABSENT, file=sys.stderr)
-    return load()

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
-from mecpfm.experiments.statistics import interval, paired
+from mecpfm.experiments.statistics import interval, paired, summary
 
 RUNGS = (
     ("ucb1", "UCB1", "", "state"),
@@ -63,8 +63,82 @@ def savings(
     return found.assign(against=[COMPARATORS.get(name, name) for name in found["baseline"]])
 
 
-def words(found: pd.DataFrame, rows: str, columns: str) -> pd.DataFrame:
-    """Reductions as a table of texts: mean and 95 % interval."""
-    text = [f"{r.reduction:.1%} [{r.ci_low:.1%}, {r.ci_high:.1%}]" for r in found.itertuples()]
-    wide = found.assign(text=text).pivot(index=rows, columns=columns, values="text")
-    return wide.loc[list(dict.fromkeys(found[rows])), list(dict.fromkeys(found[columns]))]
+WORTH = (
+    ("priced-cov", "ucb1", "two features, priced, against a bandit that sees no state"),
+    ("priced-mean", "ucb1", "the same without any feature: state and prices alone"),
+    ("priced-cov", "priced-mean", "two features: what restricted context itself is worth"),
+    ("priced-full", "priced-mean", "all features"),
+    ("priced-oracle", "priced-mean", "every demand known"),
+    ("priced-tsrc", "priced-random-ei", "TSRC, error as credit, against random subsets (4 features)"),
+    ("priced-tsrc-delay", "priced-random-ei", "TSRC, delay as credit, as published, against random subsets"),
+    ("disjoint-tsrc", "disjoint-lints", "restricting a model per place to half of its features"),
+    ("planned-cov", "priced-cov", "planning caches with the coupled solver"),
+)
+"""Comparisons that say what is worth what."""
+
+
+def worth(rows: pd.DataFrame) -> pd.DataFrame:
+    """Paired reductions in the base scenario with their intervals, and the least and most over all scenarios.
+
+    Columns: ``what``, ``base``, ``ci_low``, ``ci_high``, ``least``, ``most``.
+    """
+    out = []
+    for method, against, words in WORTH:
+        found = savings(rows, method, [against]).set_index("scenario")
+        base = found.loc["base"]
+        ends = found["reduction"].min(), found["reduction"].max()
+        out.append((words, base["reduction"], base["ci_low"], base["ci_high"], *ends))
+    return pd.DataFrame(out, columns=["what", "base", "ci_low", "ci_high", "least", "most"])
+
+
+def choosers(rows: pd.DataFrame) -> pd.DataFrame:
+    """Delay saved against observing nothing (paired) and R^2, by how many features are observed and who chooses them.
+
+    Columns: ``method``, ``observed``, ``features``, ``metric`` (``saved``, ``demand_r2``), ``mean``, ``ci_low``,
+    ``ci_high``.
+    """
+    nothing = rows[rows["observed"] == 0].groupby("seed")["loss_s"].first()
+    gain = _against(rows, nothing, ["method", "observed"]).rename(columns={"reduction": "mean"})
+    known = summary(rows, ["method", "observed"], ["demand_r2"]).drop(columns="seeds")
+    return pd.concat([gain.assign(metric="saved"), known], ignore_index=True).assign(features=rows["observed"].max())
+
+
+def prices(rows: pd.DataFrame, observed: Mapping[str, int]) -> pd.DataFrame:
+    """Change of the delay against observing nothing, paired, by the price of a feature.
+
+    Columns: ``method``, ``observed``, ``cost_s``, ``change``, ``ci_low``, ``ci_high``.
+    """
+    nothing = rows[rows["method"] == "priced-mean"].groupby("seed")["loss_s"].first()
+    found = _change(_against(rows, nothing, ["method", "cost_s"]))
+    return found.assign(observed=found["method"].map(observed))
+
+
+def probes(rows: pd.DataFrame) -> pd.DataFrame:
+    """Change of the delay against seeing all states, paired.
+
+    Columns: ``method``, ``probes``, ``change``, ``ci_low``, ``ci_high``.
+    """
+    every = rows[rows["method"] == "probe-all"].set_index("seed")["loss_s"]
+    found = _change(_against(rows, every, ["method", "probes"]))
+    return found[found["method"] != "probe-all"].reset_index(drop=True)
+
+
+def caches(rows: pd.DataFrame) -> pd.DataFrame:
+    """What filling caches otherwise saves against LRU, in delay and in data pulled: columns of :func:`savings`."""
+    others = [name for name in dict.fromkeys(rows["method"]) if name != "lru"]
+    return pd.concat(
+        [savings(rows, name, ["lru"], metric=metric) for metric in ("loss_s", "pulled_gb") for name in others]
+    )
+
+
+def _against(rows: pd.DataFrame, level: pd.Series[float], by: list[str]) -> pd.DataFrame:
+    out = []
+    for key, group in rows.groupby(by, sort=False):
+        reduction = 1 - group.set_index("seed")["loss_s"] / level
+        out.append((*key, *interval(reduction.to_numpy(dtype=float))))
+    return pd.DataFrame(out, columns=[*by, "reduction", "ci_low", "ci_high"])
+
+
+def _change(found: pd.DataFrame) -> pd.DataFrame:
+    flipped = {"change": -found["reduction"], "ci_low": -found["ci_high"], "ci_high": -found["ci_low"]}
+    return found.drop(columns="reduction").assign(**flipped)

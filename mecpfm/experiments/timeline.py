@@ -36,6 +36,7 @@ def timeline(scene: Scene, policy: Policy, cloudlet: int, first: int, last: int,
     rows = [*memory.rows(end), *_serving(world, run.log, here, run.rule.held_s)]
     rows += _queue(world.arrival[here] + run.rule.held_s, run.log.finish_s[here], begin, end)
     table = pd.DataFrame(rows, columns=["lane", "start_s", "end_s", "what", "level"])
+    table = table.astype({"start_s": float, "end_s": float, "level": float})
     table[["start_s", "end_s"]] = table[["start_s", "end_s"]].clip(begin, end) - begin
     return table[table["end_s"] > table["start_s"]].sort_values(["lane", "start_s"], ignore_index=True)
 
@@ -44,6 +45,18 @@ def served(world: World, log: Log, cloudlet: int, last: int) -> np.ndarray[Any, 
     """Requests before ``last`` that went to a cloudlet, in the order in which it serves them."""
     edge = np.flatnonzero(log.place[:last] < world.near.shape[1])
     return np.asarray(edge[world.near[world.home[edge], log.place[edge]] == cloudlet])
+
+
+def busiest(scene: Scene, policy: Policy, first: int, last: int, seed: int = 0) -> int:
+    """The cloudlet that pulls most in this part of a run, GB."""
+    world, run = scene.world, Run(scene, policy, seed)
+    run.advance(last)
+    pulled = [run.log.pulled_gb[here[here >= first]].sum() for here in _by_cloudlet(world, run.log, last)]
+    return int(np.argmax(pulled))
+
+
+def _by_cloudlet(world: World, log: Log, last: int) -> list[np.ndarray[Any, np.dtype[np.int64]]]:
+    return [served(world, log, cloudlet, last) for cloudlet in range(len(world.speed))]
 
 
 class _Memory:
@@ -82,8 +95,9 @@ def _serving(world: World, log: Log, here: np.ndarray[Any, np.dtype[np.int64]], 
     free = 0.0
     for request in here:
         start, finish = float(log.start_s[request]), float(log.finish_s[request])
-        if log.pull_s[request] > 0:
-            rows.append((SERVING, max(free, float(world.arrival[request]) + held_s), start, IDLE, np.nan))
+        idle = max(free, float(world.arrival[request]) + held_s)
+        if log.pull_s[request] > 0 and start - idle > 1e-6:
+            rows.append((SERVING, idle, start, IDLE, np.nan))
         rows.append((SERVING, start, finish, _name(world, int(world.base[world.model[request]])), np.nan))
         free = finish
     return rows

@@ -44,10 +44,16 @@ def draw(frame: pd.DataFrame) -> go.Figure:
     )
     for label, value, low in zip(places, steps["step"], steps["step_low"], strict=True):
         drawn.add_annotation(
-            text=f"{value:+.1f} s ", x=min(low, value, 0), y=label, xanchor="right", showarrow=False, row=1, col=2
+            text=f"{value:+.1f} s ".replace("-", "−"),
+            x=min(low, value, 0),
+            y=label,
+            xanchor="right",
+            showarrow=False,
+            row=1,
+            col=2,
         )
     low = min(steps["step_low"].fillna(steps["step"]).min(), 0)
-    drawn.update_xaxes(range=[1.25 * low, -0.08 * low], title_text="change of the mean delay (s)", col=2)
+    drawn.update_xaxes(range=[1.22 * low, -0.08 * low], title_text="change of the mean delay (s)", col=2)
     drawn.update_xaxes(title_text="mean delay (s)", rangemode="tozero", col=1)
     drawn.update_yaxes(categoryorder="array", categoryarray=labels[::-1])
     title = "From UCB1 to known demand: what each rung adds (blue: what is known of the request)"

@@ -36,8 +36,10 @@ def draw(frame: pd.DataFrame) -> go.Figure:
                 col=col,
             )
     drawn.add_vline(x=0, line={"color": GREY, "dash": "dash"})
-    drawn.update_xaxes(title_text="change against LRU", tickformat="+.0%")
+    drawn.update_xaxes(title_text="change against LRU", tickformat=".0%", zeroline=False)
     names = [f"{LOOKS[name].name} " for name in methods]
-    drawn.update_yaxes(tickvals=list(range(len(methods))), ticktext=names, range=[-0.5, len(methods) - 0.5])
-    title = "Plans pay where links are slow, and pull more"
+    drawn.update_yaxes(
+        tickvals=list(range(len(methods))), ticktext=names, range=[-0.5, len(methods) - 0.5], zeroline=False
+    )
+    title = "Planned caches and eviction by value, against LRU under the same dispatcher"
     return drawn.update_layout(template=TEMPLATE, title_text=title, width=980, margin={"l": 150, "t": 80})

@@ -43,12 +43,19 @@ def draw(frame: pd.DataFrame) -> go.Figure:
     drawn.add_trace(bar, row=1, col=2)
     every = float(sets.loc[sets["features"] == "all", "r2"].iloc[0])
     drawn.add_hline(
-        y=every, line={"color": GREEN, "dash": "dash"}, annotation_text="all", annotation_position="top left", col=1
+        y=every,
+        line={"color": GREEN, "dash": "dash"},
+        annotation_text="all",
+        annotation_position="top left",
+        row=1,
+        col=1,
     )
     ticks = sorted(set(frame.loc[frame["choice"] != "set", "observed"]))
     drawn.update_xaxes(title_text="features observed, d", type="log", tickvals=ticks, col=1)
     drawn.update_xaxes(title_text="R² out of sample", col=2)
-    drawn.update_yaxes(title_text="R² out of sample", col=1)
-    legend = {"x": 0.6, "xanchor": "right", "y": 0.06, "yanchor": "bottom"}
+    drawn.update_yaxes(title_text="R² out of sample", zeroline=False, col=1)
+    legend = {"orientation": "h", "x": 0, "y": -0.22}
     title = "Service times: few features, chosen well, predict as much as all"
-    return drawn.update_layout(template=TEMPLATE, title_text=title, width=1000, margin={"t": 80}, legend=legend)
+    return drawn.update_layout(
+        template=TEMPLATE, title_text=title, width=1000, height=460, margin={"t": 80}, legend=legend
+    )

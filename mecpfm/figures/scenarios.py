@@ -19,7 +19,7 @@ def draw(frame: pd.DataFrame) -> go.Figure:
     words = frame.assign(text=[_words(*cell) for cell in frame[["reduction", "ci_low", "ci_high"]].to_numpy()])
     text = words.set_index(["against", "scenario"])["text"].unstack().loc[rows, columns]
     drawn = figure(
-        f"Loss saved in %, paired over seeds, ± half a 95 % interval (bold: all of it at or above {THRESHOLD:.0%})",
+        f"Loss saved in %, paired over seeds, ± half a 95 % interval (●: all of it at or above {THRESHOLD:.0%})",
         "scenario",
         "",
         width=1060,
@@ -39,6 +39,7 @@ def draw(frame: pd.DataFrame) -> go.Figure:
             z=values.to_numpy(),
             text=text.to_numpy(),
             texttemplate="%{text}",
+            textfont={"size": 13, "color": "#111111"},
             xgap=2,
             ygap=2,
             **shade,
@@ -51,4 +52,4 @@ def draw(frame: pd.DataFrame) -> go.Figure:
 def _words(reduction: float, low: float, high: float) -> str:
     half = f" ± {50 * (high - low):.0f}" if high == high else ""
     words = f"{100 * reduction:.0f}{half}"
-    return f"<b>{words}</b>" if low >= THRESHOLD else words
+    return f"● <b>{words}</b>" if low >= THRESHOLD else words

@@ -31,9 +31,12 @@ def draw(frame: pd.DataFrame) -> go.Figure:
         if len(of):
             _bars(drawn, of, lane, color, mark)
     for words, mark in (("serving or held", ""), ("pulling", "x"), (IDLE, "/")):
-        look = {"color": GREY, "pattern": {"shape": mark, "fgcolor": "white", "size": 5}}
+        look = {
+            "color": GREY,
+            "pattern": {"shape": mark, "fgcolor": "white", "size": 6, "fillmode": "overlay", "solidity": 0.35},
+        }
         drawn.add_trace(go.Bar(x=[None], y=[SERVING], name=words, marker=look, orientation="h"), row=2, col=1)
-    drawn.update_yaxes(title_text="requests in system", rangemode="tozero", dtick=2, row=1)
+    drawn.update_yaxes(title_text="in system", rangemode="tozero", nticks=5, row=1)
     lanes = [SERVING, *backbones]
     drawn.update_yaxes(categoryorder="array", categoryarray=lanes[::-1], row=2)
     drawn.update_xaxes(title_text="time (s)", row=2)
@@ -55,7 +58,7 @@ def _bars(drawn: go.Figure, of: pd.DataFrame, lane: str, color: str, mark: str) 
             marker={
                 "color": color,
                 "line": {"color": "white", "width": 0.6},
-                "pattern": {"shape": mark, "fgcolor": "white", "size": 5},
+                "pattern": {"shape": mark, "fgcolor": "white", "size": 6, "fillmode": "overlay", "solidity": 0.35},
             },
             hovertext=of["what"],
             showlegend=False,
