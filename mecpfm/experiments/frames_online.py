@@ -91,6 +91,25 @@ def worth(rows: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(out, columns=["what", "base", "ci_low", "ci_high", "least", "most"])
 
 
+def accuracy(rows: pd.DataFrame, method: str) -> pd.DataFrame:
+    """Where accuracy is a choice: loss, delay and accuracy of every comparator and of a policy, and the paired gain.
+
+    Columns: ``policy``, ``loss_s``, ``delay_s``, ``accuracy``, ``gain`` (of the policy's accuracy over this one's, a
+    share), ``ci_low``, ``ci_high``.
+    """
+    found = savings(rows, method, list(COMPARATORS), metric="accuracy")
+    gain = found.assign(gain=-found["reduction"], low=-found["ci_high"], high=-found["ci_low"]).set_index("baseline")
+    means = rows.groupby("method")[["loss_s", "delay_s", "accuracy"]].mean().loc[[*COMPARATORS, method]]
+    means[["gain", "ci_low", "ci_high"]] = gain[["gain", "low", "high"]]
+    return means.reset_index(names="policy").assign(policy=[*COMPARATORS.values(), NAMES[method]])
+
+
+def texts(table: pd.DataFrame, mean: str, low: str = "ci_low", high: str = "ci_high", form: str = "+.1%") -> list[str]:
+    """Means with their 95 % intervals as texts; nothing where there is no mean."""
+    rows = table[[mean, low, high]].to_numpy(dtype=float)
+    return ["" if math.isnan(row[0]) else f"{row[0]:{form}} [{row[1]:{form}}, {row[2]:{form}}]" for row in rows]
+
+
 def choosers(rows: pd.DataFrame) -> pd.DataFrame:
     """Delay saved against observing nothing (paired) and R^2, by how many features are observed and who chooses them.
 

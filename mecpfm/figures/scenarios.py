@@ -5,26 +5,27 @@ from __future__ import annotations
 import pandas as pd
 import plotly.graph_objects as go
 
-from mecpfm.figures.style import figure
+from mecpfm.figures.style import LOOKS, figure
 
 THRESHOLD = 0.38
 """The reduction that the paper's abstract claims."""
 
 
 def draw(frame: pd.DataFrame) -> go.Figure:
-    """Columns: scenario, against (the comparator's name), reduction, ci_low, ci_high (shares, paired over seeds)."""
+    """Columns: method (one), scenario, against (the comparator's name), reduction, ci_low, ci_high (shares, paired over seeds)."""
     rows, columns = (list(dict.fromkeys(frame[name])) for name in ("against", "scenario"))
     table = frame.set_index(["against", "scenario"])
     values = table["reduction"].unstack().loc[rows, columns]
     words = frame.assign(text=[_words(*cell) for cell in frame[["reduction", "ci_low", "ci_high"]].to_numpy()])
     text = words.set_index(["against", "scenario"])["text"].unstack().loc[rows, columns]
     drawn = figure(
-        f"Loss saved in %, paired over seeds, ± half a 95 % interval (●: all of it at or above {THRESHOLD:.0%})",
+        f"{LOOKS[frame['method'].iloc[0]].name}: loss saved in %, paired over seeds, ± half a 95 % interval"
+        f"<br>(●: all of it at or above {THRESHOLD:.0%})",
         "scenario",
         "",
         width=1060,
-        height=120 + 44 * len(rows),
-        margin={"l": 230, "t": 60, "b": 70},
+        height=140 + 44 * len(rows),
+        margin={"l": 230, "t": 80, "b": 70},
     )
     shade = {
         "colorscale": [[0, "#FBE3D6"], [0.125, "#FFFFFF"], [1, "#5AA9D6"]],
