@@ -33,7 +33,7 @@ NAMES = {name: words for name, words, *_ in RUNGS}
 
 
 def ladder(rows: pd.DataFrame, metric: str = "loss_s") -> pd.DataFrame:
-    """Mean of every rung and the paired difference to the rung it builds on, with 95 % intervals.
+    """Mean of every rung in one scenario and the paired difference to the rung it builds on, with 95 % intervals.
 
     Columns: ``rung``, ``over`` (what it builds on), ``kind``, ``mean``, ``ci_low``, ``ci_high``, ``step``,
     ``step_low``, ``step_high``, ``p_value``.
@@ -43,7 +43,7 @@ def ladder(rows: pd.DataFrame, metric: str = "loss_s") -> pd.DataFrame:
         mean = interval(rows.loc[rows["method"] == method, metric].to_numpy(dtype=float))
         step = (math.nan,) * 4
         if over:
-            found = paired(rows, method, over, metric).iloc[0]
+            found = paired(rows, method, over, metric, by="scenario").iloc[0]
             step = (found.difference, found.difference_low, found.difference_high, found.p_value)
         out.append((words, NAMES.get(over, ""), kind, *mean, *step))
     columns = "rung over kind mean ci_low ci_high step step_low step_high p_value"
@@ -159,5 +159,5 @@ def _against(rows: pd.DataFrame, level: pd.Series[float], by: list[str]) -> pd.D
 
 
 def _change(found: pd.DataFrame) -> pd.DataFrame:
-    flipped = {"change": -found["reduction"], "ci_low": -found["ci_high"], "ci_high": -found["ci_low"]}
+    flipped = {"change": 0.0 - found["reduction"], "ci_low": 0.0 - found["ci_high"], "ci_high": 0.0 - found["ci_low"]}
     return found.drop(columns="reduction").assign(**flipped)

@@ -12,9 +12,10 @@ CONTEXT = "context"
 
 
 def draw(frame: pd.DataFrame) -> go.Figure:
-    """Columns: rung, kind, mean, ci_low, ci_high (s), step, step_low, step_high (paired, s; NaN at the first rung).
+    """Columns: rung, over (rung it is compared with), kind, mean, ci_low, ci_high, step, step_low, step_high (all s).
 
-    Rungs whose ``kind`` is ``context`` change what is known of the request; they are coloured apart.
+    Steps are paired, NaN at the first rung. Rungs whose ``kind`` is ``context`` change what is known of the request;
+    they are coloured apart.
     """
     drawn = make_subplots(
         cols=2,
@@ -22,13 +23,14 @@ def draw(frame: pd.DataFrame) -> go.Figure:
         horizontal_spacing=0.04,
         subplot_titles=["mean and 95 % interval", "paired change by this rung"],
     )
-    labels = [f"{name} " for name in frame["rung"]]
+    names = dict(zip(frame["rung"], _labels(frame), strict=True))
+    labels = list(names.values())
     colors = [BLUE if kind == CONTEXT else GREY for kind in frame["kind"]]
     spread = {"array": frame["ci_high"] - frame["mean"], "arrayminus": frame["mean"] - frame["ci_low"]}
     drawn.add_trace(_dots(frame["mean"], labels, spread, colors), row=1, col=1)
     steps = frame[frame["step"].notna()]
     bars = {"array": steps["step_high"] - steps["step"], "arrayminus": steps["step"] - steps["step_low"]}
-    places = [f"{name} " for name in steps["rung"]]
+    places = [names[name] for name in steps["rung"]]
     fill = [BLUE if kind == CONTEXT else GREY for kind in steps["kind"]]
     drawn.add_trace(
         go.Bar(
@@ -58,6 +60,15 @@ def draw(frame: pd.DataFrame) -> go.Figure:
     drawn.update_yaxes(categoryorder="array", categoryarray=labels[::-1])
     title = "From UCB1 to known demand: what each rung adds (blue: what is known of the request)"
     return drawn.update_layout(template=TEMPLATE, title_text=title, width=1050, height=470, margin={"l": 260, "t": 80})
+
+
+def _labels(frame: pd.DataFrame) -> list[str]:
+    """Names of the rungs; one that does not build on the rung above it says on which."""
+    above = ["", *frame["rung"][:-1]]
+    triples = zip(frame["rung"], frame["over"].fillna(""), above, strict=True)
+    return [
+        f"{name} " if over in ("", last) else f"{name} <br><sup>against: {over}</sup> " for name, over, last in triples
+    ]
 
 
 def _dots(x: pd.Series[float], y: list[str], spread: dict[str, pd.Series[float]], colors: list[str]) -> go.Scatter:

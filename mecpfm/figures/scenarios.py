@@ -12,7 +12,7 @@ THRESHOLD = 0.38
 
 
 def draw(frame: pd.DataFrame) -> go.Figure:
-    """Columns: method (one), scenario, against (the comparator's name), reduction, ci_low, ci_high (shares, paired over seeds)."""
+    """Columns: method (one), scenario, against (the comparator's name), reduction, ci_low, ci_high (paired shares)."""
     rows, columns = (list(dict.fromkeys(frame[name])) for name in ("against", "scenario"))
     table = frame.set_index(["against", "scenario"])
     values = table["reduction"].unstack().loc[rows, columns]
