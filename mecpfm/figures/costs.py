@@ -44,8 +44,8 @@ def draw(frame: pd.DataFrame) -> go.Figure:
         drawn.add_vrect(x0=low, x1=high, fillcolor=LOOKS[method].color, opacity=0.09, line_width=0)
         middle = (np.log10(low) + np.log10(high)) / 2
         words = f"<b>{counts[method]}</b>"
-        drawn.add_annotation(x=middle, y=1.0, yref="paper", yanchor="bottom", text=words, showarrow=False)
-    place = {"xref": "paper", "yref": "paper", "xanchor": "right", "yanchor": "bottom"}
+        drawn.add_annotation(x=middle, y=1.0, yref="paper", yanchor="bottom", text=words, showarrow=False, yshift=8)
+    place = {"xref": "paper", "yref": "paper", "xanchor": "right", "yanchor": "bottom", "yshift": 8}
     drawn.add_annotation(x=-0.03, y=1.0, text="best d:", showarrow=False, **place)
     drawn.update_xaxes(type="log", tickvals=list(wide.index), range=list(np.log10([wide.index[0], wide.index[-1]])))
     least = float(np.nanmin([paid["change"].min(), paid["ci_low"].min()]))
