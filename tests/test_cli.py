@@ -14,6 +14,11 @@ FIELDS = (
     "runtime_s solver decisions"
 ).split()
 
+TRACE_FIELDS = (
+    "setting source scenario policy seed requests loss_s delay_s delay_p95_s accuracy regret_s edge_share pulled_gb "
+    "demand_r2"
+).split()
+
 
 def mecpfm(*words: object, **environment: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "mecpfm", *map(str, words)]
@@ -63,6 +68,32 @@ def test_simulate_prints_one_json_object(instance: Path):
     assert (first["share"], first["source"], first["rounds"]) == (False, "cloud", 7)
 
 
+def test_simulate_trace_prints_one_json_object(tmp_path: Path):
+    """simulate-trace --json gives the contract's fields; what does not exist is null; too long a window is refused."""
+    path = tmp_path / "own.csv"
+    rows = (f"{2.0 * i},{3 + i % 5},g{i % 3},m{i % 2},{i % 4}" for i in range(90))
+    path.write_text("\n".join(["time_s,work_s,group,model,tokens", *rows]) + "\n")
+    for policy, options in (("ucb1", ()), ("priced-tsrc", ("--observed", 2, "--probes", 1, "--requests", 50))):
+        done = mecpfm("simulate-trace", path, "--policy", policy, *options, "--json")
+        assert (done.returncode, done.stderr) == (0, ""), policy
+        content = json.loads(done.stdout)
+        assert list(content) == TRACE_FIELDS
+        assert (content["source"], content["requests"]) == ("own.csv", 50 if options else 60)
+        assert (content["demand_r2"] is None) == (policy == "ucb1")
+    done = mecpfm("simulate-trace", path, "--policy", "ucb1", "--requests", 61)
+    assert done.returncode == 2 and done.stderr == "mecpfm: error: --requests is 61; own.csv has room for 60\n"
+
+
+def test_simulate_trace_says_that_requests_are_drawn(tmp_path: Path):
+    """Without the real trace one line of stderr says so and how to get it; --list shows the names."""
+    nowhere = {"MECPFM_DATA_DIR": str(tmp_path)}
+    done = mecpfm("simulate-trace", "--policy", "remote", "--requests", 100, "--json", **nowhere)
+    assert done.returncode == 0 and json.loads(done.stdout)["source"] == "drawn from the summary of GenTD26"
+    assert done.stderr.count("\n") == 1 and "mecpfm data fetch lora_request_trace.csv" in done.stderr
+    listed = mecpfm("simulate-trace", "--list").stdout
+    assert all(name in listed for name in ("priced-tsrc", "disjoint-lints", "load 1.1", "variants"))
+
+
 def test_tables_for_people(instance: Path):
     """Without --json a short table is printed."""
     done = mecpfm("solve", instance, "--method", "greedy")
@@ -84,6 +115,11 @@ def test_tables_for_people(instance: Path):
         (("notebooks", "no_such"), "no_such"),
         (("notebooks", "--profile", "huge"), "huge"),
         (("data", "fetch", "nothing.csv"), "nothing.csv"),
+        (("simulate-trace",), "--policy is missing"),
+        (("simulate-trace", "--policy", "magic"), "policy is 'magic'; must be one of remote"),
+        (("simulate-trace", "--policy", "ucb1", "--scenario", "magic"), "scenario is 'magic'; must be one of base"),
+        (("simulate-trace", "--policy", "ucb1", "--feature-cost", "-1"), "feature_cost_s is -1"),
+        (("simulate-trace", "missing.csv", "--policy", "ucb1"), "missing.csv: cannot be read"),
     ],
 )
 def test_bad_input_is_one_line_and_code_2(words: tuple[str, ...], says: str, instance: Path):

@@ -12,12 +12,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mecpfm import paths
-from mecpfm.data import registry, sites, tables, traces
+from mecpfm.data import registry, sites, structure, tables, traces
 from mecpfm.data.columns import Column, read_table
 from mecpfm.errors import InputError
 
 FOLDER = paths.tables()
-TABLES = {"model_zoo.csv": tables.model_zoo, "gpus.csv": tables.gpus, "trace_summary.csv": tables.trace_summary}
+TABLES = {
+    "model_zoo.csv": tables.model_zoo,
+    "gpus.csv": tables.gpus,
+    "trace_summary.csv": tables.trace_summary,
+    "trace_structure.csv": tables.trace_structure,
+}
 
 
 GENTD26 = (
@@ -246,3 +251,23 @@ def test_summary_by_hand(tmp_path):
 def test_trace_summary_comes_from_the_traces():
     """The committed summary equals the one computed from the real traces, to the six digits it holds."""
     pd.testing.assert_frame_equal(tables.trace_summary(), traces.summary(), rtol=1e-5)
+
+
+@pytest.mark.skipif("MECPFM_DATA_DIR" not in os.environ, reason="MECPFM_DATA_DIR is not set")
+def test_trace_structure_comes_from_the_traces():
+    """The committed structure equals the one computed from the real traces, to the six digits it holds."""
+    pd.testing.assert_frame_equal(tables.trace_structure(), structure.summary(), rtol=1e-5)
+
+
+def test_trace_structure_holds_figures_and_no_names():
+    """Aggregates only: no group, model or time of the real trace stands in the table; shares lie in [0, 1]."""
+    table = tables.trace_structure()
+    assert not table["item"].str.contains(r"[GM]\d{4}|:").any() and set(table["trace"]) <= {
+        "gentd26",
+        "azure-conv",
+        "azure-code",
+    }
+    assert table.loc[table["unit"] == "share", "value"].between(0, 1).all()
+    known = table.set_index(["quantity", "item"])["value"]
+    for name in ("model_share", "class_share"):
+        assert known[name].sum() == pytest.approx(1, abs=1e-4)

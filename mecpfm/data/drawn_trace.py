@@ -185,6 +185,7 @@ def _fields(
     out["negative_prompt_length"] = _sticky(known["repeat"]["negative_prompt_length"], group, negative, random)
     prompt = lambda level: np.floor(inverse("prompt_length", level) + 0.5)  # noqa: E731
     out["prompt_length"] = _sticky(known["repeat"]["prompt_length"], group, prompt, random)
+    out["loras"] = out["loras"].astype(np.int64)
     return out
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,23 +31,30 @@ def inverse(
     ``finer`` adds quantiles by level. Above the last but one, log(1 + x) is a power of the level that makes the mean
     the committed one: the largest value says little of the others near it.
     """
+    levels, logs, power = _curve(quantity, trace, tuple((finer or {}).items()))
+    return _at(uniforms, levels, logs, power)
+
+
+def _at(points: Floats, levels: Floats, logs: Floats, power: float) -> Floats:
+    part = ((points - levels[-2]) / (1 - levels[-2])).clip(0) ** power
+    return np.asarray(np.expm1(np.interp(points, levels[:-1], logs[:-1]) + part * (logs[-1] - logs[-2])))
+
+
+@lru_cache(maxsize=64)
+def _curve(quantity: str, trace: str, finer: tuple[tuple[str, float], ...]) -> tuple[Floats, Floats, float]:
+    """Levels, log quantiles and the power of the last piece."""
     table = trace_summary()
     row = table[(table["trace"] == trace) & (table["quantity"] == quantity)].iloc[0]
     known = {level: float(np.log1p(row[name])) for name, level in QUANTILES.items()}
-    known |= {float(level): float(np.log1p(value)) for level, value in (finer or {}).items()}
+    known |= {float(level): float(np.log1p(value)) for level, value in finer}
     levels = np.array(sorted(known))
     logs = np.array([known[level] for level in levels])
-
-    def at(points: Floats, power: float) -> Floats:
-        part = ((points - levels[-2]) / (1 - levels[-2])).clip(0) ** power
-        return np.asarray(np.expm1(np.interp(points, levels[:-1], logs[:-1]) + part * (logs[-1] - logs[-2])))
-
     grid = (np.arange(20_000) + 0.5) / 20_000
     low, high = 0.1, 30.0
     for _ in range(40):  # a higher power means a lower mean
         middle = np.sqrt(low * high)
-        low, high = (middle, high) if at(grid, middle).mean() > row["mean"] else (low, middle)
-    return at(uniforms, low)
+        low, high = (middle, high) if _at(grid, levels, logs, middle).mean() > row["mean"] else (low, middle)
+    return levels, logs, float(low)
 
 
 def ranked(scores: Floats) -> Floats:

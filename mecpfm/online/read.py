@@ -71,7 +71,7 @@ def _own(path: Path, header: list[str]) -> Trace:
         group=pd.factorize(frame["group"])[0].astype(np.int64),
         model=pd.factorize(frame["model"])[0].astype(np.int64),
         payload_gb=(frame[PAYLOAD].to_numpy() if payload else np.full(len(frame), PAYLOAD_MB)) / 1000,
-        static=np.ascontiguousarray(frame[features].to_numpy(dtype=float)),
+        static=np.array(frame[features], dtype=float, order="C"),  # a copy: kernels compile anew for read-only arrays
         static_names=tuple(features),
         source=path.name,
     )

@@ -105,7 +105,7 @@ def from_azure(conv: pd.DataFrame, code: pd.DataFrame | None = None, source: str
         marks[rows, i * CONTEXT_BINS + np.searchsorted(edges, tokens, side="right")] = 1.0
     order = np.argsort(both["time_s"].to_numpy(), kind="stable")
     both = both.iloc[order]
-    service, context = both["service"].to_numpy(dtype=np.int64), both["context_tokens"].to_numpy(dtype=float)
+    service, context = np.array(both["service"], dtype=np.int64), both["context_tokens"].to_numpy(dtype=float)
     labels = ("conv", "code")[: len(services)]
     return Trace(
         time_s=both["time_s"].to_numpy(dtype=float),
