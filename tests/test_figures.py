@@ -39,7 +39,9 @@ def test_methods_differ_in_more_than_colour():
     """No two methods share both marker and dash: grey print keeps them apart."""
     offline = ["lp", "ilp", "exact", "appro", "greedy", "nbs", "nbs-released", "nonshare", "sc"]
     online = ["ol", "wtsrc", "mab", "adms", "random", "ucb1", "epsilon-greedy", "linucb", "lints", "myopic"]
-    for group in (offline, online):
+    trace = [f"priced-{name}" for name in style.CHOOSERS]
+    probing = [name for name in style.LOOKS if name.startswith("probe-")]
+    for group in (offline, online, trace, probing):
         assert len({(style.LOOKS[name].symbol, style.LOOKS[name].dash) for name in group}) == len(group)
 
 
@@ -113,3 +115,50 @@ def test_map_shows_every_holder_and_every_pull():
     assert kinds["pull"] == away
     drawn = figures.draw("network_map", frame)
     assert drawn.layout.xaxis.title.text == "longitude (degrees)"
+
+
+def test_ladder_states_every_step_and_what_it_is_compared_with():
+    """Each rung has a point with its interval; each step a bar and its number; odd comparisons are named."""
+    frame = pd.DataFrame(
+        [
+            ("start", "", "state", 50.0, 45.0, 55.0, np.nan, np.nan, np.nan),
+            ("state", "start", "state", 40.0, 36.0, 44.0, -10.0, -12.0, -8.0),
+            ("context", "state", "context", 38.0, 34.0, 42.0, -2.0, -3.0, -1.0),
+            ("other", "state", "context", 41.0, 37.0, 45.0, 1.0, -0.5, 2.5),
+        ],
+        columns=["rung", "over", "kind", "mean", "ci_low", "ci_high", "step", "step_low", "step_high"],
+    )
+    drawn = figures.draw("ladder", frame)
+    dots, bars = drawn.data
+    assert list(dots.x) == frame["mean"].tolist()
+    assert list(bars.x) == [-10.0, -2.0, 1.0]
+    assert dots.marker.color[2] == style.BLUE != dots.marker.color[0]
+    assert "against: state" in dots.y[3]
+    assert not any("against" in label for label in dots.y[:3])
+    texts = [note.text.strip() for note in drawn.layout.annotations]
+    assert {"\u221210.0 s", "\u22122.0 s", "+1.0 s"} <= set(texts)
+
+
+def test_scenarios_mark_only_intervals_above_the_threshold():
+    """A dot needs the whole interval at or above the paper's reduction."""
+    rows = [("a", 0.5, 0.39, 0.61), ("b", 0.5, 0.37, 0.63), ("c", -0.02, -0.1, 0.06)]
+    frame = pd.DataFrame(rows, columns=["scenario", "reduction", "ci_low", "ci_high"])
+    drawn = figures.draw("scenarios", frame.assign(against="UCB1", method="planned-cov"))
+    texts = np.asarray(drawn.data[0].text)[0]
+    assert [text.startswith("●") for text in texts] == [True, False, False]
+    assert texts[1] == "50 ± 13"
+
+
+def test_costs_say_who_is_best_at_which_price():
+    """Bands of price cover the axis and change where the interpolated curves cross."""
+    from mecpfm.figures.costs import best
+
+    wide = pd.DataFrame(
+        {"priced-mean": [0.0, 0.0, 0.0], "priced-cov": [-0.1, -0.1, 0.1], "priced-full": [-0.2, 0.0, 1.0]},
+        index=[0.01, 0.1, 1.0],
+    )
+    bands = best(wide)
+    assert [name for *_, name in bands] == ["priced-full", "priced-cov", "priced-mean"]
+    assert bands[0][1] == pytest.approx(10**-1.5, rel=0.02)
+    assert bands[1][1] == pytest.approx(10**-0.5, rel=0.02)
+    assert (bands[0][0], bands[-1][1]) == (pytest.approx(0.01), pytest.approx(1.0))

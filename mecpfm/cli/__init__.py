@@ -46,22 +46,34 @@ def doctor() -> None:
 
 @app.command()
 def experiment(
-    name: Annotated[str, typer.Argument(help="An experiment, or all.")],
+    name: Annotated[str, typer.Argument(help="An experiment, online-trace for all on a trace, or all.")],
     profile: Profile = "quick",
     workers: Annotated[int | None, typer.Option(min=1, help="Processes; default one a core.")] = None,
     scheduler: Annotated[str | None, typer.Option(help="Address of a dask.distributed scheduler.")] = None,
     resume: Annotated[bool, typer.Option("--resume/--no-resume", help="Keep what is finished.")] = True,
 ) -> None:
-    """Run an experiment; what is finished is kept, whatever happens, and never computed twice."""
-    from mecpfm.experiments.config import experiments
+    """Run an experiment; what is finished is kept, whatever happens, and never computed twice.
+
+    online-trace runs every study on the trace, then notebook 08, which draws their figures.
+    """
+    from mecpfm.experiments import notebooks
+    from mecpfm.experiments.config import ONLINE_TRACE, TRACE_NOTEBOOK, experiments
     from mecpfm.experiments.runner import run
 
-    names = list(experiments(profile)) if name == "all" else [name]
+    names = [name]
+    if name in ("all", ONLINE_TRACE):
+        names = [one for one in experiments(profile) if name == "all" or one.startswith(ONLINE_TRACE)]
+    if name == ONLINE_TRACE:
+        from mecpfm.online.trace import FILES
+
+        trace.say_if_absent(*FILES)
     rows = []
     for one in names:
         found = run(one, profile, workers=workers, scheduler=scheduler, resume=resume)
         rows.append((one, len(found), f"results/{profile}/{one}.csv" if len(found) else "none"))
     table(("experiment", "rows", "table"), rows)
+    if name == ONLINE_TRACE:
+        table(("notebook", "seconds", "peak MB", "MB written"), notebooks.run(profile, [TRACE_NOTEBOOK]))
 
 
 @app.command()

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from mecpfm.online.trace import Trace
 
 ABSENT = (
-    "mecpfm: {0} not found: using requests drawn from the committed summary; for the real ones run "
+    "mecpfm: absent: {0}; using requests drawn from the committed summary; for the real ones run "
     "`mecpfm data fetch {0}` or set MECPFM_DATA_DIR"
 )
 
@@ -82,10 +82,17 @@ def _changed(
 
 def _read(path: Path | None, name: str) -> Trace:
     from mecpfm.online.read import read
-    from mecpfm.online.trace import load, missing
+    from mecpfm.online.trace import load
 
     if path is not None:
         return read(path)
-    if files := missing(name):
-        print(ABSENT.format(" ".join(files)), file=sys.stderr)
+    say_if_absent(name)
     return load(name=name)
+
+
+def say_if_absent(*names: str) -> None:
+    """One line on stderr where files of these traces are missing, and how to get them."""
+    from mecpfm.online.trace import missing
+
+    if files := [file for name in names for file in missing(name)]:
+        print(ABSENT.format(" ".join(files)), file=sys.stderr)

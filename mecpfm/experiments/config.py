@@ -49,6 +49,7 @@ SHARED_FRACTIONS = (0.0, 1 / 3, 2 / 3, 0.97, 0.999)
 
 ONLINE_TRACE = "online-trace"
 """Name that runs every study on the trace; theirs begin with it."""
+TRACE_NOTEBOOK = "08_coupled_online"
 
 
 @dataclass(frozen=True)

@@ -2,51 +2,113 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 
+from mecpfm.kernels.online_edge import Log, World
 from mecpfm.online.policy import Policy
 from mecpfm.online.simulate import Run
 from mecpfm.online.world import Scene
 
+QUEUE, SERVING, IDLE = "in system", "serving", "waiting for a pull"
+Rows = list[tuple[str, float, float, str, float]]
+
 
 def timeline(scene: Scene, policy: Policy, cloudlet: int, first: int, last: int, seed: int = 0) -> pd.DataFrame:
-    """Intervals between the arrivals of requests ``first`` and ``last``.
+    """Intervals between the arrivals of requests ``first`` and ``last``, which is time 0.
 
     Returns
     -------
-    Columns: ``lane`` (``serving``, ``waiting`` or a backbone's name), ``start_s``, ``end_s``, ``what`` (the backbone,
-    or ``pulling`` and ``held``), and ``level`` (requests in system) where the lane is ``waiting``.
+    Columns: ``lane`` (``in system``, ``serving`` or a backbone's name), ``start_s``, ``end_s``, ``what`` (``serving``:
+    the request's backbone, or ``waiting for a pull``; a backbone: ``pulling`` or ``held``), and ``level`` (requests in
+    system) where the lane is ``in system``. Intervals of a lane do not overlap.
     """
     world, run = scene.world, Run(scene, policy, seed)
     run.advance(first)
-    backbones = len(world.part_gb) - len(world.base)
-    begin, end = world.arrival[first], world.arrival[last]
-    since = dict.fromkeys(np.flatnonzero(run.edge.held[cloudlet, :backbones]).tolist(), float(begin))
-    rows: list[tuple[str, float, float, str, float]] = []
+    begin, end = float(world.arrival[first]), float(world.arrival[last])
+    memory = _Memory(run, cloudlet, begin)
     for request in range(first, last):
         run.advance(request + 1)
-        now = float(world.arrival[request])
-        held = set(np.flatnonzero(run.edge.held[cloudlet, :backbones]).tolist())
-        for gone in set(since) - held:
-            rows.append((_name(world.part_gb[gone], gone), since.pop(gone), now, "held", np.nan))
-        for new in held - set(since):
-            since[new] = float(run.edge.ready[cloudlet, new])
-            rows.append((_name(world.part_gb[new], new), now, since[new], "pulling", np.nan))
-        rows.append(("waiting", now, float(world.arrival[request + 1]), "", float(run.edge.waiting[cloudlet])))
-    rows += [(_name(world.part_gb[b], b), start, end, "held", np.nan) for b, start in since.items()]
-    log = run.log
-    edge = np.flatnonzero(log.place[:last] < world.near.shape[1])
-    here = edge[world.near[world.home[edge], log.place[edge]] == cloudlet]
-    for request in here[(log.finish_s[here] > begin) & (log.start_s[here] < end)]:
-        backbone = world.base[world.model[request]]
-        rows.append(
-            ("serving", log.start_s[request], log.finish_s[request], _name(world.part_gb[backbone], backbone), np.nan)
-        )
+        memory.look(float(world.arrival[request]) + run.rule.held_s)
+    here = served(world, run.log, cloudlet, last)
+    rows = [*memory.rows(end), *_serving(world, run.log, here, run.rule.held_s)]
+    rows += _queue(world.arrival[here] + run.rule.held_s, run.log.finish_s[here], begin, end)
     table = pd.DataFrame(rows, columns=["lane", "start_s", "end_s", "what", "level"])
+    table = table.astype({"start_s": float, "end_s": float, "level": float})
     table[["start_s", "end_s"]] = table[["start_s", "end_s"]].clip(begin, end) - begin
     return table[table["end_s"] > table["start_s"]].sort_values(["lane", "start_s"], ignore_index=True)
 
 
-def _name(size_gb: float, backbone: int) -> str:
-    return f"backbone {backbone} ({size_gb:g} GB)"
+def served(world: World, log: Log, cloudlet: int, last: int) -> np.ndarray[Any, np.dtype[np.int64]]:
+    """Requests before ``last`` that went to a cloudlet, in the order in which it serves them."""
+    edge = np.flatnonzero(log.place[:last] < world.near.shape[1])
+    return np.asarray(edge[world.near[world.home[edge], log.place[edge]] == cloudlet])
+
+
+def busiest(scene: Scene, policy: Policy, first: int, last: int, seed: int = 0) -> int:
+    """The cloudlet that pulls most in this part of a run, GB."""
+    world, run = scene.world, Run(scene, policy, seed)
+    run.advance(last)
+    pulled = [run.log.pulled_gb[here[here >= first]].sum() for here in _by_cloudlet(world, run.log, last)]
+    return int(np.argmax(pulled))
+
+
+def _by_cloudlet(world: World, log: Log, last: int) -> list[np.ndarray[Any, np.dtype[np.int64]]]:
+    return [served(world, log, cloudlet, last) for cloudlet in range(len(world.speed))]
+
+
+class _Memory:
+    """Which backbones a cloudlet holds, seen after every dispatch."""
+
+    def __init__(self, run: Run, cloudlet: int, now: float) -> None:
+        self.run, self.cloudlet = run, cloudlet
+        self.since = dict.fromkeys(self._held(), now)
+        self.gone: Rows = []
+
+    def _held(self) -> list[int]:
+        backbones = len(self.run.scene.world.part_gb) - len(self.run.scene.world.base)
+        return np.flatnonzero(self.run.edge.held[self.cloudlet, :backbones]).tolist()
+
+    def look(self, now: float) -> None:
+        held = self._held()
+        for backbone in [one for one in self.since if one not in held]:
+            self.gone += self._rows(backbone, now)
+            del self.since[backbone]
+        for backbone in held:
+            self.since.setdefault(backbone, now)
+
+    def rows(self, end: float) -> Rows:
+        return self.gone + [row for backbone in self.since for row in self._rows(backbone, end)]
+
+    def _rows(self, backbone: int, until: float) -> Rows:
+        """On its way until it is ready, then held; what is dropped on its way was never held."""
+        name = _name(self.run.scene.world, backbone)
+        start, ready = self.since[backbone], float(self.run.edge.ready[self.cloudlet, backbone])
+        ready = min(max(ready, start), until)
+        return [(name, start, ready, "pulling", np.nan), (name, ready, until, "held", np.nan)]
+
+
+def _serving(world: World, log: Log, here: np.ndarray[Any, np.dtype[np.int64]], held_s: float) -> Rows:
+    rows: Rows = []
+    free = 0.0
+    for request in here:
+        start, finish = float(log.start_s[request]), float(log.finish_s[request])
+        idle = max(free, float(world.arrival[request]) + held_s)
+        if log.pull_s[request] > 0 and start - idle > 1e-6:
+            rows.append((SERVING, idle, start, IDLE, np.nan))
+        rows.append((SERVING, start, finish, _name(world, int(world.base[world.model[request]])), np.nan))
+        free = finish
+    return rows
+
+
+def _queue(join: np.ndarray[Any, Any], leave: np.ndarray[Any, Any], begin: float, end: float) -> Rows:
+    times = np.unique(np.clip(np.concatenate([[begin, end], join, leave]), begin, end))
+    present = np.searchsorted(np.sort(join), times[:-1], side="right")
+    level = present - np.searchsorted(np.sort(leave), times[:-1], side="right")
+    return [(QUEUE, *span, "", float(count)) for *span, count in zip(times[:-1], times[1:], level, strict=True)]
+
+
+def _name(world: World, backbone: int) -> str:
+    return f"backbone {backbone + 1} ({world.part_gb[backbone]:g} GB)"

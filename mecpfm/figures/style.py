@@ -68,6 +68,27 @@ LOOKS = {
     "all-features": Look("All features", GREEN, "diamond"),
     "no-features": Look("No features", GREY, "x", "dot"),
 }
+CHOOSERS = {
+    "mean": Look("No context", GREY, "x", "dot"),
+    "full": Look("All features", GREEN, "diamond"),
+    "tsrc": Look("TSRC, error as credit", BLUE, "circle"),
+    "tsrc-delay": Look("TSRC, delay as credit", SKY, "circle-open", "dash"),
+    "cov": Look("Chosen by covariance", PINK, "square"),
+    "random-ei": Look("Random subset each round", ORANGE, "triangle-up"),
+    "random-fix": Look("Random fixed subset", RED, "triangle-down", "dash"),
+    "oracle": Look("Demand known", BLACK, "cross", "dash"),
+}
+"""How policies on a trace choose what they observe; a look stands for the choice, whoever dispatches by it."""
+LOOKS |= {f"{kind}-{name}": look for kind in ("structured", "priced") for name, look in CHOOSERS.items()}
+LOOKS |= {
+    "planned-cov": Look("Two features, prices, planned caches", PINK, "square-open", "dash"),
+    "value": Look("By value", ORANGE, "triangle-up"),
+    "probe-all": Look("All states seen", GREEN, "diamond"),
+    "probe-belief": Look("Sampled beliefs", BLUE, "circle"),
+    "probe-tsrc": Look("TSRC, delay as credit", SKY, "circle-open", "dash"),
+    "probe-random": Look("Random", ORANGE, "triangle-up"),
+    "probe-nearest": Look("Nearest", GREY, "x", "dot"),
+}
 FAMILY_COLORS = (BLUE, ORANGE, GREEN, PINK, SKY, RED, YELLOW, BLACK)
 
 TEMPLATE = go.layout.Template(

@@ -1,0 +1,68 @@
+"""One cloudlet over time: how many requests are in system, what it serves, which backbones it holds and pulls."""
+
+from __future__ import annotations
+
+import pandas as pd
+import plotly.graph_objects as go
+from plotly.subplots import make_subplots
+
+from mecpfm.figures.style import BLACK, FAMILY_COLORS, GREY, TEMPLATE
+
+QUEUE, SERVING = "in system", "serving"
+IDLE = "waiting for a pull"
+
+
+def draw(frame: pd.DataFrame) -> go.Figure:
+    """Columns: lane, start_s, end_s, what, level (mecpfm.experiments.timeline)."""
+    drawn = make_subplots(rows=2, shared_xaxes=True, row_heights=[0.34, 0.66], vertical_spacing=0.05)
+    queue = frame[frame["lane"] == QUEUE].sort_values("start_s")
+    x = [*queue["start_s"], queue["end_s"].iloc[-1]]
+    y = [*queue["level"], queue["level"].iloc[-1]]
+    steps = {"shape": "hv", "color": BLACK, "width": 1.5}
+    drawn.add_trace(go.Scatter(x=x, y=y, mode="lines", line=steps, showlegend=False), row=1, col=1)
+    backbones = sorted(set(frame["lane"]) - {QUEUE, SERVING})
+    colors = dict(zip(backbones, FAMILY_COLORS, strict=False))
+    bars = frame[frame["lane"] != QUEUE]
+    kinds = [(SERVING, name, colors[name], "") for name in backbones]
+    kinds += [(name, what, colors[name], mark) for name in backbones for what, mark in (("held", ""), ("pulling", "x"))]
+    kinds.append((SERVING, IDLE, GREY, "/"))
+    for lane, what, color, mark in kinds:
+        of = bars[(bars["lane"] == lane) & (bars["what"] == what)]
+        if len(of):
+            _bars(drawn, of, lane, color, mark)
+    for words, mark in (("serving or held", ""), ("pulling", "x"), (IDLE, "/")):
+        look = {
+            "color": GREY,
+            "pattern": {"shape": mark, "fgcolor": "white", "size": 6, "fillmode": "overlay", "solidity": 0.35},
+        }
+        drawn.add_trace(go.Bar(x=[None], y=[SERVING], name=words, marker=look, orientation="h"), row=2, col=1)
+    drawn.update_yaxes(title_text="in system", rangemode="tozero", nticks=5, row=1)
+    lanes = [SERVING, *backbones]
+    drawn.update_yaxes(categoryorder="array", categoryarray=lanes[::-1], row=2)
+    drawn.update_xaxes(title_text="time (s)", row=2)
+    legend = {"orientation": "h", "y": -0.18, "x": 0}
+    title = "One cloudlet: its queue, what it serves, which backbones it holds and pulls"
+    return drawn.update_layout(
+        template=TEMPLATE, title_text=title, barmode="overlay", width=1050, height=520, margin={"l": 160}, legend=legend
+    )
+
+
+def _bars(drawn: go.Figure, of: pd.DataFrame, lane: str, color: str, mark: str) -> None:
+    drawn.add_trace(
+        go.Bar(
+            base=of["start_s"],
+            x=of["end_s"] - of["start_s"],
+            y=[lane] * len(of),
+            orientation="h",
+            width=0.7,
+            marker={
+                "color": color,
+                "line": {"color": "white", "width": 0.6},
+                "pattern": {"shape": mark, "fgcolor": "white", "size": 6, "fillmode": "overlay", "solidity": 0.35},
+            },
+            hovertext=of["what"],
+            showlegend=False,
+        ),
+        row=2,
+        col=1,
+    )
