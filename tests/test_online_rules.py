@@ -75,6 +75,17 @@ def test_unnamed_policies_decide_as_they_do_spelled_out(name):
         assert_spelled_out(at, wide(at, MIXED[name]), seed)
 
 
+@pytest.mark.parametrize("name", ["nearest", "random", "shortest-queue"])
+def test_who_finishes_as_another_arrives_has_made_room(name):
+    """With room for one request, a completion at the very moment of an arrival counts as complete (exact times)."""
+    ties = 0
+    for seed in range(16):
+        at = scene_of(tiny(seed, 40, queue_limit=1, tight=False))
+        _, outcome, _ = assert_spelled_out(at, ALL[name], seed)
+        ties += np.isin(outcome.log.finish_s, at.world.arrival).sum()
+    assert ties >= 3
+
+
 @pytest.mark.parametrize("name", ["structured-tsrc", "structured-tsrc-delay", "structured-wtsrc", "hybrid-tsrc"])
 def test_credits_are_counts_of_completed_requests(name):
     """TSRC's counts are sums over completed requests (the last w of WTSRC) of what each showed, and its credit."""
