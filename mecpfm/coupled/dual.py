@@ -36,6 +36,8 @@ class Dual:
     """Internal price of the cut, one a cell."""
     iterations: int
     runtime_s: float
+    interrupted: bool = False
+    """Whether Ctrl-C ended the ascent."""
 
 
 def proven(cost: float, bound: float) -> str:
@@ -102,7 +104,10 @@ def solve(
     theta_end: float = 1e-3,
     time_limit: float | None = None,
 ) -> Dual:
-    """Maximise the bound; ``target`` is the cost of any known plan (serving all remotely by default)."""
+    """Maximise the bound; ``target`` is the cost of any known plan (serving all remotely by default).
+
+    Ctrl-C ends it early with the best bound so far.
+    """
     began, cells = time.perf_counter(), structure.cells
     point = start(cells) if warm is None else warm.point.copy()
     cut = np.zeros(len(cells.first_record) - 1) if warm is None else warm.cut.copy()
@@ -111,13 +116,19 @@ def solve(
     upper = ceiling(cells)
     target = min(target, float(cells.remote_s.sum()))
     node, work, scale, done = node or free(cells), scratch(cells), scaling(cells), 0
-    while done < iterations:
-        chunk = min(CHUNK, iterations - done)
-        ran = kernels.ascend(cells, state, node, scale, upper, target, chunk, theta_end, work)
-        done += ran
-        if ran < chunk or (time_limit is not None and time.perf_counter() - began > time_limit):
-            break
-    return Dual(float(control[0]), state.best, state.best_cut, done, time.perf_counter() - began)
+    interrupted = False
+    try:
+        while done < iterations:
+            chunk = min(CHUNK, iterations - done)
+            ran = kernels.ascend(cells, state, node, scale, upper, target, chunk, theta_end, work)
+            done += ran
+            if ran < chunk or (time_limit is not None and time.perf_counter() - began > time_limit):
+                break
+    except KeyboardInterrupt:
+        interrupted = True
+    if control[0] == -np.inf:  # without any price, zero is proved
+        control[0], state.best[:], state.best_cut[:] = 0.0, 0.0, 0.0
+    return Dual(float(control[0]), state.best, state.best_cut, done, time.perf_counter() - began, interrupted)
 
 
 @dataclass(frozen=True, eq=False)

@@ -17,7 +17,7 @@ Array = Any  # a NumPy array; Numba infers dtype and rank at the first call
 CUT_STEPS = 12
 CUT_GROWTH = 2.5
 CUT_NUDGE = 1.2
-CUT_TOLERANCE = 1e-6
+CUT_TOLERANCE = 1e-4
 
 
 class Work(NamedTuple):
@@ -132,6 +132,7 @@ def solve_cell(cells: Any, problem: Any, start: float, count: int, work: Any) ->
     """
     low, high = (0.0, np.inf, 0.0, 0), (0.0, np.inf, -1.0, 0)
     best, lam, guess = np.inf, 0.0, start
+    scale = work.gain[:count].sum()  # not the value: that of a cell on the edge of opening is nearly zero
     for step in range(CUT_STEPS):
         point = probe(cells, guess, problem, count, work)
         if point[1] < best:
@@ -143,13 +144,13 @@ def solve_cell(cells: Any, problem: Any, start: float, count: int, work: Any) ->
         if (guess == 0 and point[2] >= 0) or (best <= 0 and not problem.opened):
             return best, lam, point, point, 1.0
         if high[2] < 0:  # too cheap so far
-            first = 0.25 * work.gain[:count].sum() / (problem.capacity - low[2])
+            first = 0.25 * scale / (problem.capacity - low[2])
             guess = first if guess == 0 else guess * (CUT_NUDGE if step == 0 else CUT_GROWTH)
         elif low[2] >= 0:  # too dear so far
             guess = guess / CUT_NUDGE if step == 0 else 0.0
         else:
             guess = (low[1] - low[2] * low[0] - high[1] + high[2] * high[0]) / (high[2] - low[2])
-            if low[1] + low[2] * (guess - low[0]) >= best - CUT_TOLERANCE * abs(best):
+            if low[1] + low[2] * (guess - low[0]) >= best - CUT_TOLERANCE * scale:
                 break
     if high[2] < 0:
         return best, lam, low, low, 1.0

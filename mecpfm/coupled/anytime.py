@@ -1,0 +1,165 @@
+"""The default search, anytime: starts, a choice of cells, local search inside it, exact assignment, and again.
+
+The incumbent never gets worse. Without a time limit the same seed and number of iterations give the same plan bit by
+bit; what helped and what did not is in docs/experiments.md.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mecpfm.coupled import baselines, polish
+from mecpfm.coupled.check import assess
+from mecpfm.coupled.dive import Opened, core, dive, opened_only, vary
+from mecpfm.coupled.dual import Dual, proven
+from mecpfm.coupled.dual import solve as solve_dual
+from mecpfm.coupled.instance import Instance
+from mecpfm.coupled.polish import Polished, Progress
+from mecpfm.coupled.settle import settle
+from mecpfm.coupled.structure import Structure, build, restrict
+from mecpfm.plan import Plan
+
+Ints = NDArray[np.int64]
+DIVING, INSIDE, VARYING = 0.3, 0.1, 0.5
+"""Shares of the time left: at most for the first dive, for the search inside its cells, for varying the cells."""
+SETTLING_S = 4.0
+ROUNDS = 500
+"""Iterations for which one other choice of cells is tried."""
+
+
+@dataclass(eq=False)
+class Search:
+    """Budget and incumbent."""
+
+    structure: Structure
+    dual: Dual
+    iterations: int
+    deadline: float
+    seed: int
+    progress: Progress | None
+    best: Polished
+
+    def left(self) -> float | None:
+        """Seconds until the deadline, None without one."""
+        return None if math.isinf(self.deadline) else max(self.deadline - time.perf_counter(), 0.0)
+
+    def until(self, share: float) -> float:
+        """Moment at which a share of the time left is over, inf without a deadline."""
+        left = self.left()
+        return math.inf if left is None else time.perf_counter() + share * left
+
+    def offer(self, found: Polished) -> bool:
+        """Take a plan as the incumbent when it is better; True when the search is over."""
+        better = found if found.cost < self.best.cost else self.best
+        self.best = replace(better, iterations=self.best.iterations + found.iterations)
+        if self.progress:
+            self.progress(self.best.iterations, self.best.cost)
+        over = found.interrupted or proven(self.best.cost, self.dual.bound) == "optimal"
+        return over or time.perf_counter() >= self.deadline
+
+    def polished(self, view: Structure, dual: Dual, choice: Ints | None, iterations: int, share: float) -> Polished:
+        """Local search on a view, for a share of the time left."""
+        tell, before = self.progress, self.best
+        left = self.left()
+        return polish.improve(
+            view, dual, choice, iterations=iterations, time_limit=None if left is None else share * left, seed=self.seed,
+            progress=tell and (lambda done, cost: tell(before.iterations + done, min(before.cost, cost))),
+        )  # fmt: skip
+
+
+def search(
+    instance: Instance,
+    structure: Structure,
+    dual: Dual,
+    *,
+    iterations: int = 20_000,
+    time_limit: float | None = None,
+    seed: int = 0,
+    progress: Progress | None = None,
+) -> Polished:
+    """Best plan found within the limits, never worse than all remote or TrimCaching-Gen's; Ctrl-C ends it early.
+
+    ``progress(iterations, cost)`` is called as the search goes, cost in s.
+    """
+    cost = float(structure.cells.remote_s.sum())
+    deadline = math.inf if time_limit is None else time.perf_counter() + time_limit
+    nothing = Polished(np.full(len(structure.cells.remote_s), -1), cost, 0)
+    state = Search(structure, dual, iterations, deadline, seed, progress, nothing)
+    try:
+        for found in _phases(instance, state):
+            if state.offer(found):
+                break
+    except KeyboardInterrupt:
+        pass
+    return state.best
+
+
+def _phases(instance: Instance, state: Search) -> Iterator[Polished]:
+    """Plans, as they are found; ``state.best`` is up to date whenever the next one is asked for."""
+    structure, dual = state.structure, state.dual
+    yield polish.improve(structure, dual, baselines.trimcaching(instance), iterations=0)
+    view = core(structure, dual)
+    free = np.zeros(len(dual.cut), dtype=np.int64)
+    opened = dive(view, dual, free, limit=state.best.cost, deadline=state.until(DIVING))
+    yield from _inside(view, opened, state, state.iterations // 4)
+    first, random, near = opened, np.random.default_rng(state.seed), polish.moves(view).near
+    end = state.until(VARYING)
+    for _ in range(state.iterations // ROUNDS):
+        if time.perf_counter() >= end:
+            break
+        opened = vary(view, opened, near, random, limit=state.best.cost, deadline=end)
+    if opened is not first:
+        yield from _inside(view, opened, state, state.iterations // 4)
+    used = np.isin(structure.option, state.best.choice) | np.isin(structure.option, view.option)
+    wide = restrict(structure, used)
+    found = state.polished(wide, dual, state.best.choice, max(state.iterations - state.best.iterations, 0), 0.8)
+    yield found
+    yield from _settled(wide, dual, state.best.choice, state)
+
+
+def _inside(view: Structure, opened: Opened, state: Search, iterations: int) -> Iterator[Polished]:
+    """Local search in the open cells alone, then the assignment for the blocks it uses."""
+    small = opened_only(view, opened.state)
+    found = state.polished(small, opened.dual, None, iterations, INSIDE)
+    yield found
+    yield from _settled(small, opened.dual, found.choice, state)
+
+
+def _settled(view: Structure, dual: Dual, choice: Ints, state: Search) -> Iterator[Polished]:
+    left = state.left()
+    limit = None if left is None else min(SETTLING_S, left)
+    better = settle(view, polish.sorted_choice(view, choice), time_limit=limit)
+    if better is not None:
+        yield polish.improve(view, dual, np.append(view.option, -1)[better], iterations=0)
+
+
+def solve(
+    instance: Instance,
+    *,
+    iterations: int = 20_000,
+    time_limit: float | None = None,
+    seed: int = 0,
+    progress: Progress | None = None,
+) -> tuple[Plan, Dual]:
+    """Default method: bound, then search; the plan carries the bound, the Dual its certificate.
+
+    Under a time limit the number of iterations, and with it the plan, depends on the machine.
+    """
+    began = time.perf_counter()
+    structure = build(instance)
+    dual = solve_dual(structure, time_limit=None if time_limit is None else time_limit / 2)
+    if dual.interrupted:
+        iterations, time_limit = 0, 0.0
+    left = None if time_limit is None else time_limit - (time.perf_counter() - began)
+    found = search(instance, structure, dual, iterations=iterations, time_limit=left, seed=seed, progress=progress)
+    plan = assess(
+        instance, "polish", found.choice, bound=dual.bound, status=proven(found.cost, dual.bound), seed=seed,
+        runtime_s=time.perf_counter() - began,
+    )  # fmt: skip
+    return plan, dual
