@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -65,10 +65,10 @@ class Search:
 
     def polished(self, view: Structure, dual: Dual, choice: Ints | None, iterations: int, share: float) -> Polished:
         """Local search on a view, for a share of the time left."""
-        tell, before = self.progress, self.best
-        left = self.left()
+        tell, before, left = self.progress, self.best, self.left()
+        limit = None if left is None else share * left
         return polish.improve(
-            view, dual, choice, iterations=iterations, time_limit=None if left is None else share * left, seed=self.seed,
+            view, dual, choice, iterations=iterations, time_limit=limit, seed=self.seed,
             progress=tell and (lambda done, cost: tell(before.iterations + done, min(before.cost, cost))),
         )  # fmt: skip
 
@@ -133,7 +133,7 @@ def _inside(view: Structure, opened: Opened, state: Search, iterations: int) -> 
 
 def _settled(view: Structure, dual: Dual, choice: Ints, state: Search) -> Iterator[Polished]:
     left = state.left()
-    limit = None if left is None else min(SETTLING_S, left)
+    limit = None if left is None else min(SETTLING_S, left / 2)
     better = settle(view, polish.sorted_choice(view, choice), time_limit=limit)
     if better is not None:
         yield polish.improve(view, dual, np.append(view.option, -1)[better], iterations=0)
@@ -145,21 +145,23 @@ def solve(
     iterations: int = 20_000,
     time_limit: float | None = None,
     seed: int = 0,
-    progress: Progress | None = None,
-) -> tuple[Plan, Dual]:
-    """Default method: bound, then search; the plan carries the bound, the Dual its certificate.
+    progress: Callable[[int, float, float], None] | None = None,
+) -> tuple[Plan, Structure, Dual]:
+    """Default method: bound, in at most half of the time, then search; Structure and Dual make the certificate.
 
-    Under a time limit the number of iterations, and with it the plan, depends on the machine.
+    ``progress(iterations, cost, bound)`` is called as the search goes, both in s. Under a time limit the number of
+    iterations, and with it the plan, depends on the machine. Ctrl-C ends it with the best plan and bound so far.
     """
     began = time.perf_counter()
     structure = build(instance)
     dual = solve_dual(structure, time_limit=None if time_limit is None else time_limit / 2)
-    if dual.interrupted:
-        iterations, time_limit = 0, 0.0
     left = None if time_limit is None else time_limit - (time.perf_counter() - began)
-    found = search(instance, structure, dual, iterations=iterations, time_limit=left, seed=seed, progress=progress)
+    found = search(
+        instance, structure, dual, iterations=iterations, time_limit=0.0 if dual.interrupted else left, seed=seed,
+        progress=progress and (lambda done, cost: progress(done, cost, dual.bound)),
+    )  # fmt: skip
     plan = assess(
         instance, "polish", found.choice, bound=dual.bound, status=proven(found.cost, dual.bound), seed=seed,
         runtime_s=time.perf_counter() - began,
     )  # fmt: skip
-    return plan, dual
+    return plan, structure, dual

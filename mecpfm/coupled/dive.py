@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from mecpfm.coupled.dual import Dual, explore, free
 from mecpfm.coupled.dual import solve as solve_dual
 from mecpfm.coupled.structure import Structure, restrict
+from mecpfm.kernels.coupled_dual import Node
 
 Bools = NDArray[np.bool_]
 Ints = NDArray[np.int64]
@@ -27,9 +28,9 @@ STEPS = 12
 """Steps of a dive, about: each opens as many cells as it takes."""
 RARE, SURE = 0.05, 0.9
 """Fractions below which a dive ends, and above which cells are opened at once."""
+ITERATIONS = 200
 WORTH = 1e-5
 """Least relative improvement of a choice of cells: a bound is known no better."""
-EXACT = {"iterations": 200, "theta": 0.3, "theta_end": 5e-3}
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,6 +39,12 @@ class Opened:
 
     state: Ints
     dual: Dual
+
+
+def _bound(structure: Structure, warm: Dual, node: Node, target: float) -> Dual:
+    return solve_dual(
+        structure, target=target, warm=warm, node=node, iterations=ITERATIONS, theta=0.3, theta_end=5e-3
+    )  # fmt: skip
 
 
 def option_cells(structure: Structure) -> Ints:
@@ -66,7 +73,9 @@ def opened_only(structure: Structure, state: Ints) -> Structure:
     return restrict(structure, (state >= 0)[option_cells(structure)])
 
 
-def dive(structure: Structure, warm: Dual, state: Ints, *, limit: float = math.inf, deadline: float = math.inf) -> Opened:
+def dive(
+    structure: Structure, warm: Dual, state: Ints, *, limit: float = math.inf, deadline: float = math.inf
+) -> Opened:
     """Open the cells that the subproblems open most, bound again, until the rest is hardly ever opened; close it.
 
     ``limit`` is the cost of a plan: a step that reaches it is taken back and its cells are closed. After ``deadline``
@@ -85,9 +94,9 @@ def dive(structure: Structure, warm: Dual, state: Ints, *, limit: float = math.i
         if late or not len(chosen):
             node.state[undecided] = -1
             node.state[chosen] = 1
-            return Opened(node.state, solve_dual(structure, target=limit, warm=dual, node=node, **EXACT))
+            return Opened(node.state, _bound(structure, dual, node, limit))
         node.state[chosen] = 1
-        found = solve_dual(structure, target=min(limit, 1.1 * dual.bound), warm=dual, node=node, **EXACT)
+        found = _bound(structure, dual, node, min(limit, 1.1 * dual.bound))
         if found.bound >= limit:
             node.state[chosen] = -1
         else:

@@ -19,6 +19,7 @@ from mecpfm.kernels import coupled_dual as kernels
 from mecpfm.kernels.coupled_cut import Work
 
 Floats = NDArray[np.float64]
+SLOTS = 1024
 CHUNK = 50
 """Iterations between two looks at the clock."""
 SHARE_SCALE = 3.0
@@ -67,6 +68,7 @@ def scratch(cells: Cells) -> Work:
         np.empty(models),
         np.empty(models),
         np.empty(1 << models),
+        np.zeros(SLOTS, dtype=np.int64),
     )
 
 

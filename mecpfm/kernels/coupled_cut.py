@@ -15,13 +15,15 @@ from mecpfm.kernels.coupled_sets import best_set
 
 Array = Any  # a NumPy array; Numba infers dtype and rank at the first call
 CUT_STEPS = 12
+HASH = 0x9E3779B1
+"""Odd multiplier that spreads masks (Knuth, vol. 3, 6.4)."""
 CUT_GROWTH = 2.5
 CUT_NUDGE = 1.2
 CUT_TOLERANCE = 1e-4
 
 
 class Work(NamedTuple):
-    """Scratch arrays: records of the largest cell, n models of the largest family (reach, own), 2^n sets."""
+    """Scratch arrays: records of the largest cell, n models of the largest family (reach, own), 2^n sets; slots."""
 
     gain: Array
     place: Array
@@ -31,6 +33,8 @@ class Work(NamedTuple):
     reach: Array
     own: Array
     table: Array
+    slot: Array
+    """Hash table of masks: any content will do."""
 
 
 class Problem(NamedTuple):
@@ -81,7 +85,35 @@ def layers(cells: Any, lam: float, count: int, work: Any) -> int:
         for j in range(first + 1, n):
             mask[j] |= mask[j - 1]
             weight[j - 1] -= weight[j]
-    return n
+    return merge(mask, weight, n, work.slot)
+
+
+@kernel
+def merge(mask: Array, weight: Array, n: int, slot: Array) -> int:
+    """Add up the weights of equal masks, in place and in order of first occurrence; returns how many are left.
+
+    ``slot`` is an open-addressing table of places. What earlier calls left there does no harm: an entry counts only if
+    it points to a place in use, and then its mask is compared.
+    """
+    count, size = 0, len(slot)
+    for i in range(n):
+        at, full = (mask[i] * HASH >> 24) & (size - 1), True
+        for _ in range(size):
+            place = slot[at]
+            if place < count and mask[place] == mask[i]:
+                weight[place] += weight[i]
+                full = False
+                break
+            if place >= count:
+                slot[at], full = count, False
+                mask[count], weight[count] = mask[i], weight[i]
+                count += 1
+                break
+            at = (at + 1) & (size - 1)
+        if full:  # more masks than slots: leave the rest as they are
+            mask[count], weight[count] = mask[i], weight[i]
+            count += 1
+    return count
 
 
 @kernel
