@@ -68,7 +68,7 @@ def scratch(cells: Cells) -> Work:
         np.empty(models),
         np.empty(models),
         np.empty(1 << models),
-        np.zeros(SLOTS, dtype=np.int64),
+        np.zeros(SLOTS + 1, dtype=np.int64),
     )
 
 

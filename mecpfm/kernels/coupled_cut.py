@@ -34,7 +34,7 @@ class Work(NamedTuple):
     own: Array
     table: Array
     slot: Array
-    """Hash table of masks: any content will do."""
+    """Hash table of masks, a power of two long, and the number of the last call."""
 
 
 class Problem(NamedTuple):
@@ -92,27 +92,24 @@ def layers(cells: Any, lam: float, count: int, work: Any) -> int:
 def merge(mask: Array, weight: Array, n: int, slot: Array) -> int:
     """Add up the weights of equal masks, in place and in order of first occurrence; returns how many are left.
 
-    ``slot`` is an open-addressing table of places. What earlier calls left there does no harm: an entry counts only if
-    it points to a place in use, and then its mask is compared.
+    ``slot`` is an open-addressing table of places, and last the number of this call, which marks what is of now.
     """
-    count, size = 0, len(slot)
+    count, size = 0, len(slot) - 1
+    slot[size] += 1
+    mark = slot[size] << 32
     for i in range(n):
-        at, full = (mask[i] * HASH >> 24) & (size - 1), True
+        at, key, weigh = (mask[i] * HASH >> 24) & (size - 1), mask[i], weight[i]
         for _ in range(size):
-            place = slot[at]
-            if place < count and mask[place] == mask[i]:
-                weight[place] += weight[i]
-                full = False
-                break
-            if place >= count:
-                slot[at], full = count, False
-                mask[count], weight[count] = mask[i], weight[i]
-                count += 1
+            if slot[at] < mark or mask[slot[at] - mark] == key:
                 break
             at = (at + 1) & (size - 1)
-        if full:  # more masks than slots: leave the rest as they are
-            mask[count], weight[count] = mask[i], weight[i]
-            count += 1
+        if slot[at] >= mark and mask[slot[at] - mark] == key:
+            weight[slot[at] - mark] += weigh
+            continue
+        if slot[at] < mark:
+            slot[at] = mark + count
+        mask[count], weight[count] = key, weigh  # more masks than slots: the rest stays as it is
+        count += 1
     return count
 
 
