@@ -42,9 +42,10 @@ class Opened:
 
 
 def _bound(structure: Structure, warm: Dual, node: Node, target: float) -> Dual:
-    return solve_dual(
-        structure, target=target, warm=warm, node=node, iterations=ITERATIONS, theta=0.3, theta_end=5e-3
-    )  # fmt: skip
+    found = solve_dual(structure, target=target, warm=warm, node=node, iterations=ITERATIONS, theta=0.3, theta_end=5e-3)
+    if found.interrupted:
+        raise KeyboardInterrupt
+    return found
 
 
 def option_cells(structure: Structure) -> Ints:

@@ -72,11 +72,12 @@ def _assignment(structure: Structure, record: Ints) -> LinearModel:
     choose = sp.coo_array((np.ones(n), (cells.request[record], np.arange(n))), (count, n))
     load = sp.coo_array((cells.compute_s[record], (cell // len(cells.exact), np.arange(n))), (sites, n))
     columns = n + count
+    capacity = np.maximum(cells.capacity_s - SHORT * np.maximum(cells.capacity_s, 1), 0)
     return LinearModel(
         cost=np.concatenate([cells.delay_s[record], cells.remote_s]),
         rows=sp.block_array([[choose, sp.eye_array(count)], [load, None]], format="csr"),
         row_lower=np.concatenate([np.ones(count), np.full(sites, -np.inf)]),
-        row_upper=np.concatenate([np.ones(count), cells.capacity_s - SHORT * np.maximum(cells.capacity_s, 1)]),
+        row_upper=np.concatenate([np.ones(count), capacity]),
         lower=np.zeros(columns),
         upper=np.ones(columns),
         integer=np.ones(columns, dtype=bool),
