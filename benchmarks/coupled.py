@@ -104,7 +104,7 @@ def gaps(name: str, seeds: range, seconds: float, must: str, aim: str) -> None:
         if name == "L":  # no branching closes anything there
             plan, *_ = anytime.solve(instance, iterations=1_000_000, time_limit=seconds, seed=seed)
         else:
-            plan = branch.solve(instance, iterations=1_000_000, time_limit=seconds, seed=seed)
+            plan, *_ = branch.solve(instance, iterations=1_000_000, time_limit=seconds, seed=seed)
         assert plan.feasible
         found.append(100 * plan.gap)
         optimal += plan.status == "optimal"

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from mecpfm.coupled import baselines, polish
 from mecpfm.coupled.check import assess
-from mecpfm.coupled.dive import Opened, core, dive, opened_only, vary
+from mecpfm.coupled.dive import Opened, core, dive, opened_only
 from mecpfm.coupled.dual import Dual, proven
 from mecpfm.coupled.dual import solve as solve_dual
 from mecpfm.coupled.instance import Instance
@@ -27,10 +27,10 @@ from mecpfm.plan import Plan
 
 Ints = NDArray[np.int64]
 DIVING, INSIDE, VARYING = 0.3, 0.1, 0.5
-"""Shares of the time left: at most for the first dive, for the search inside its cells, for varying the cells."""
+"""Shares of the time left: at most for the first dive, for the search inside its cells, for other dives."""
 SETTLING_S = 4.0
-ROUNDS = 500
-"""Iterations for which one other choice of cells is tried."""
+AGAIN = 4_000
+"""One other dive for so many iterations, while there is time."""
 
 
 @dataclass(eq=False)
@@ -105,15 +105,14 @@ def _phases(instance: Instance, state: Search) -> Iterator[Polished]:
     structure, dual = state.structure, state.dual
     yield polish.improve(structure, dual, baselines.trimcaching(instance), iterations=0)
     view = core(structure, dual)
-    free = np.zeros(len(dual.cut), dtype=np.int64)
-    opened = dive(view, dual, free, limit=state.best.cost, deadline=state.until(DIVING))
+    opened = dive(view, dual, limit=state.best.cost, deadline=state.until(DIVING))
     yield from _inside(view, opened, state, state.iterations // 4)
-    first, random, near = opened, np.random.default_rng(state.seed), polish.moves(view).near
-    end = state.until(VARYING)
-    for _ in range(state.iterations // ROUNDS):
+    first, random, end = opened, np.random.default_rng(state.seed), state.until(VARYING)
+    for _ in range(state.iterations // AGAIN):
         if time.perf_counter() >= end:
             break
-        opened = vary(view, opened, near, random, limit=state.best.cost, deadline=end)
+        other = dive(view, dual, random, limit=state.best.cost, deadline=end)
+        opened = other if other.dual.bound < opened.dual.bound else opened
     if opened is not first:
         yield from _inside(view, opened, state, state.iterations // 4)
     used = np.isin(structure.option, state.best.choice) | np.isin(structure.option, view.option)

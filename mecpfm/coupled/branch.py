@@ -62,11 +62,12 @@ def solve(
     seed: int = 0,
     mip_options: int = MIP_OPTIONS,
     progress: Callable[[int, float, float], None] | None = None,
-) -> Plan:
+) -> tuple[Plan, Structure, Dual]:
     """Plan with the best bound proved within the limits (60 s unless given); ``optimal`` when nothing better exists.
 
-    ``iterations`` are those of the search that gives the first incumbent, in at most half of the time. Ctrl-C ends it
-    with the best plan and bound so far.
+    Structure and Dual are the root's: its multipliers certify a bound, the tree a better one. ``iterations`` are those
+    of the search that gives the first incumbent, in at most half of the time. Ctrl-C ends it with the best plan and
+    bound so far.
     """
     began, time_limit = time.perf_counter(), SECONDS if time_limit is None else time_limit
     first, structure, root = anytime.solve(
@@ -76,10 +77,11 @@ def solve(
     bound = root.bound
     if not root.interrupted:
         bound = run(search, root, nodes=nodes, deadline=began + time_limit, mip_options=mip_options)
-    return assess(
+    plan = assess(
         instance, "branch", search.choice, bound=bound, status=proven(search.cost, bound), seed=seed,
         runtime_s=time.perf_counter() - began,
     )  # fmt: skip
+    return plan, structure, root
 
 
 def run(search: Search, root: Dual, *, nodes: int, deadline: float, mip_options: int) -> float:

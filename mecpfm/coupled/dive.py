@@ -1,4 +1,4 @@
-"""Which cells to open: a dive into the dual's tree, then the same again around one cloudlet after another.
+"""Which cells to open: a dive into the dual's tree, from the root until every cell is decided.
 
 In the plans that matter few cells are open, and their choice decides the cost; for a given choice the dual bound is
 within about half a percent of the best plan. So choices are compared by their bounds, and plans made at the end.
@@ -29,8 +29,7 @@ STEPS = 12
 RARE, SURE = 0.05, 0.9
 """Fractions below which a dive ends, and above which cells are opened at once."""
 ITERATIONS = 200
-WORTH = 1e-5
-"""Least relative improvement of a choice of cells: a bound is known no better."""
+NOISE = 0.3
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,19 +74,25 @@ def opened_only(structure: Structure, state: Ints) -> Structure:
 
 
 def dive(
-    structure: Structure, warm: Dual, state: Ints, *, limit: float = math.inf, deadline: float = math.inf
+    structure: Structure,
+    warm: Dual,
+    random: np.random.Generator | None = None,
+    *,
+    limit: float = math.inf,
+    deadline: float = math.inf,
 ) -> Opened:
     """Open the cells that the subproblems open most, bound again, until the rest is hardly ever opened; close it.
 
     ``limit`` is the cost of a plan: a step that reaches it is taken back and its cells are closed. After ``deadline``
-    (time.perf_counter) everything left with a fraction of one half opens.
+    (time.perf_counter) everything left with a fraction of one half opens. ``random`` perturbs the order of opening.
     """
     exact = np.tile(structure.cells.exact, len(structure.cells.capacity_s))
-    node, dual = free(structure.cells)._replace(state=state.copy()), warm
-    each = 0
+    node, dual, each = free(structure.cells), warm, 0
     while True:
         undecided = exact & (node.state == 0)
         fraction = np.where(undecided, explore(structure, dual, node, iterations=60).open, 0.0)
+        if random is not None:
+            fraction *= 1 + NOISE * (2 * random.random(len(fraction)) - 1)
         late = time.perf_counter() > deadline
         each = each or max(1, round(fraction.sum() / STEPS))
         first = np.argsort(-fraction, kind="stable")[:each]
@@ -102,22 +107,3 @@ def dive(
             node.state[chosen] = -1
         else:
             dual = found
-
-
-def vary(
-    structure: Structure, opened: Opened, near: Ints, random: np.random.Generator, *, limit: float, deadline: float
-) -> Opened:
-    """Free the cells of a random cloudlet and of some that share most requests with it, dive again: the better choice.
-
-    ``near`` lists neighbours, itself first, shape (C, neighbours).
-    """
-    families = len(structure.cells.exact)
-    live = np.unique(option_cells(structure) // families)
-    if not len(live):
-        return opened
-    centre = live[int(random.random() * len(live))]
-    some = near[centre, : 1 + int(random.random() * near.shape[1])]
-    state = opened.state.copy()
-    state[np.isin(np.arange(len(state)) // families, some)] = 0
-    found = dive(opened_only(structure, state), opened.dual, state, limit=limit, deadline=deadline)
-    return found if found.dual.bound < opened.dual.bound * (1 - WORTH) else opened

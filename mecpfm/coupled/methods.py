@@ -91,8 +91,8 @@ def _solve(instance: Instance, method: str, request: Request) -> tuple[Plan, Bou
     if method not in METHODS:
         raise InputError(f"method is {method!r}; must be one of {' '.join(METHODS)}")
     found: Bounded | None = None
-    if method == "polish":
-        plan, structure, bound = anytime.solve(instance, **request.searching)
+    if method in SEARCHES:
+        plan, structure, bound = SEARCHES[method](instance, **request.searching)
         found = Bounded(structure, bound)
     else:
         plan = METHODS[method](instance, method, request)
@@ -138,8 +138,8 @@ def _no_sharing(instance: Instance, method: str, request: Request) -> Plan:
     return dataclasses.replace(plan, metrics={**plan.metrics, "unshared_delay_s": planned.objective})
 
 
-def _branch(instance: Instance, method: str, request: Request) -> Plan:
-    return branch.solve(instance, **request.searching)
+def _search(instance: Instance, method: str, request: Request) -> Plan:
+    return SEARCHES[method](instance, **request.searching)[0]
 
 
 def _rounding(instance: Instance, method: str, request: Request) -> Plan:
@@ -160,14 +160,19 @@ def _gap_rounding(instance: Instance, method: str, request: Request) -> Plan:
     return assess(instance, method, baselines.first_fit(instance, choice[choice >= 0]))
 
 
+SEARCHES: dict[str, Callable[..., tuple[Plan, Structure, dual.Dual]]] = {
+    "polish": anytime.solve,
+    "branch": branch.solve,
+}
+"""Methods that bring the dual engine's bound along."""
+
 METHODS: dict[str, Method] = {
     "lp": _relaxation,
     "lp-cut": _relaxation,
     "ilp": _ilp,
     "nlip": _nlip,
     "dual": _baseline(baselines.trimcaching),
-    "polish": lambda instance, _, request: anytime.solve(instance, **request.searching)[0],
-    "branch": _branch,
+    **dict.fromkeys(SEARCHES, _search),
     "remote": _baseline(baselines.remote),
     "popularity": _baseline(baselines.popularity),
     "lru": _baseline(baselines.lru),

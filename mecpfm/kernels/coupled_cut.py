@@ -62,7 +62,7 @@ def gather(cells: Any, j: int, point: Array, mu: float, allowed: int, work: Any)
 
 
 @kernel
-def layers(cells: Any, lam: float, count: int, work: Any) -> int:
+def layers(cells: Any, lam: float, count: int, work: Any) -> Any:
     """Write the gains, at a further compute price, as a coverage function of the open set S of models.
 
     The value of a request is max over its records that S meets; with records in descending order of gain that is
