@@ -186,7 +186,7 @@ def test_interrupting_the_bound_leaves_a_plan_and_a_valid_certificate(monkeypatc
 
 
 def test_interrupting_the_dive_keeps_the_start(monkeypatch):
-    """Ctrl-C in the first dive: TrimCaching-Gen's plan, with the whole bound."""
+    """Ctrl-C in the first dive: at least TrimCaching-Gen's plan."""
     instance = generate(MIDDLE, 105)
     structure = build(instance)
     bound = dual.solve(structure)

@@ -21,6 +21,7 @@ from mecpfm.coupled.dual import Dual, proven
 from mecpfm.coupled.dual import solve as solve_dual
 from mecpfm.coupled.instance import Instance
 from mecpfm.coupled.polish import Polished, Progress
+from mecpfm.coupled.rounding import repair
 from mecpfm.coupled.settle import settle
 from mecpfm.coupled.structure import Structure, build, restrict
 from mecpfm.plan import Plan
@@ -103,6 +104,9 @@ def search(
 def _phases(instance: Instance, state: Search) -> Iterator[Polished]:
     """Plans, as they are found; ``state.best`` is up to date whenever the next one is asked for."""
     structure, dual = state.structure, state.dual
+    inserted = polish.fresh(structure)  # cheap at any size, for those in a hurry
+    repair(structure, polish.moves(structure), inserted, state.best.choice)
+    yield Polished(np.append(structure.option, -1)[inserted.choice], float(inserted.cost[0]), 0)
     yield polish.improve(structure, dual, baselines.trimcaching(instance), iterations=0)
     view = core(structure, dual)
     opened = dive(view, dual, limit=state.best.cost, deadline=state.until(DIVING))

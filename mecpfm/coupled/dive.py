@@ -18,12 +18,11 @@ from mecpfm.coupled.dual import solve as solve_dual
 from mecpfm.coupled.structure import Structure, restrict
 from mecpfm.kernels.coupled_dual import Node
 
-Bools = NDArray[np.bool_]
 Ints = NDArray[np.int64]
 HOPELESS = 0.005
 """Options that cost more than this share of the bound by reduced cost are left out of the search ..."""
 WHOLE = 10_000
-"""... unless so few options are left."""
+"""... but no more than leaves this many."""
 STEPS = 12
 """Steps of a dive, about: each opens as many cells as it takes."""
 RARE, SURE = 0.05, 0.9
