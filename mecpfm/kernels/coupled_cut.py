@@ -19,7 +19,7 @@ HASH = 0x9E3779B1
 """Odd multiplier that spreads masks (Knuth, vol. 3, 6.4)."""
 CUT_GROWTH = 2.5
 CUT_NUDGE = 1.2
-CUT_TOLERANCE = 1e-4
+CUT_TOLERANCE = 1e-7
 
 
 class Work(NamedTuple):
