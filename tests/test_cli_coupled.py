@@ -153,6 +153,18 @@ def test_interruption_returns_the_best_plan_so_far(folder: Path):
     assert mecpfm("verify", folder / "instance.npz", proof, "--plan", out).returncode == 0
 
 
+def test_branch_proves_optimality_where_it_ends(folder: Path):
+    """Method branch is there by name; on a small instance its plan is optimal and its certificate verifies."""
+    small, proof, out = (folder / name for name in ("small.npz", "branch.json", "branch-plan.json"))
+    sizes = ("--cloudlets", 4, "--requests", 12, "--models", 8, "--families", 2, "--topology", "sndlib/nobel-germany")
+    assert mecpfm("generate", "coupled", *sizes, "-o", small).returncode == 0
+    done = mecpfm("solve", small, "--method", "branch", "--iterations", 100, "--certificate", proof, "--json")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["status"] == "optimal"
+    out.write_text(done.stdout)
+    assert mecpfm("verify", small, proof, "--plan", out).returncode == 0
+
+
 def test_the_readme_example_runs_as_it_says(tmp_path: Path):
     """The hand-written instance is about twenty lines, its plan verifies, and the stated costs are computed ones."""
     text = (ROOT / "README.md").read_text()

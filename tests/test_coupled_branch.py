@@ -19,7 +19,7 @@ FAMILIES = pytest.mark.parametrize("families", [True, False])
 def test_bound_and_cost_enclose_the_optimum(families, mip_options, data):
     """Cost >= optimum >= bound, with MIP leaves and without; status optimal is claimed only for the optimum."""
     instance = data.draw(instances(families=families, requests=5, cloudlets=2, per_request=4))
-    plan = branch.solve(instance, iterations=25, nodes=40, mip_options=mip_options)
+    plan, *_ = branch.solve(instance, iterations=25, nodes=40, mip_options=mip_options)
     optimum = solve_nlip(instance).objective
     assert plan.feasible
     assert plan.bound <= optimum + 1e-6

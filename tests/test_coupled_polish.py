@@ -4,7 +4,7 @@ from coupled_strategies import instances, small
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mecpfm.coupled import dual, polish
+from mecpfm.coupled import anytime, dual, polish
 from mecpfm.coupled.brute_force import solve_nlip
 from mecpfm.coupled.check import assess
 from mecpfm.coupled.structure import build
@@ -78,7 +78,7 @@ def test_cheapest_is_the_best_of_all_options(families, data):
 def test_search_reaches_the_optimum_of_tiny_instances(families, data):
     """On tiny instances the search finds the optimum, which lies above the bound, and its plan is feasible."""
     instance = data.draw(instances(families=families, requests=5, cloudlets=2, per_request=4))
-    plan, found = polish.solve(instance, iterations=300)
+    plan, _, found = anytime.solve(instance, iterations=300)
     assert plan.feasible
     assert plan.objective == pytest.approx(solve_nlip(instance).objective, abs=1e-9)
     assert found.bound <= plan.objective + 1e-9
@@ -160,7 +160,7 @@ def test_large_families_are_searched_too():
             "accuracy": [1.0] * 3 * models,
         },
     }  # fmt: skip
-    plan, _ = polish.solve(type(busy()).model_validate(content), iterations=50)
+    plan, *_ = anytime.solve(type(busy()).model_validate(content), iterations=50)
     assert plan.objective == pytest.approx(3 * 2 + 1.0)
 
 

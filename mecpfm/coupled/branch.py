@@ -9,18 +9,19 @@ from __future__ import annotations
 import heapq
 import itertools
 import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mecpfm.coupled import polish
+from mecpfm.coupled import anytime
 from mecpfm.coupled.check import assess
 from mecpfm.coupled.dual import Dual, explore, free, proven
 from mecpfm.coupled.dual import solve as solve_dual
 from mecpfm.coupled.formulation import solve_ilp
 from mecpfm.coupled.instance import Instance, Options
-from mecpfm.coupled.structure import Structure, build
+from mecpfm.coupled.structure import Structure
 from mecpfm.errors import LimitError
 from mecpfm.kernels.coupled_dual import Node
 from mecpfm.plan import Plan
@@ -31,6 +32,7 @@ MIP_OPTIONS = 4_000
 """Largest remainder, in options, that is handed to HiGHS."""
 MIP_SECONDS = 10.0
 NODE_ITERATIONS = 250
+SECONDS = 60.0
 
 
 @dataclass(eq=False)
@@ -54,52 +56,71 @@ class Search:
 def solve(
     instance: Instance,
     *,
-    time_limit: float = 60.0,
+    time_limit: float | None = None,
     nodes: int = 10_000,
     iterations: int = 5_000,
     seed: int = 0,
     mip_options: int = MIP_OPTIONS,
-) -> Plan:
-    """Plan with the best bound proved within the limits; status ``optimal`` when nothing better can exist.
+    progress: Callable[[int, float, float], None] | None = None,
+) -> tuple[Plan, Structure, Dual]:
+    """Plan with the best bound proved within the limits (60 s unless given); ``optimal`` when nothing better exists.
 
-    ``iterations`` are those of the polish that gives the first incumbent, in at most half of the time.
+    Structure and Dual are the root's: its multipliers certify a bound, the tree a better one. ``iterations`` are those
+    of the search that gives the first incumbent, in at most half of the time. Ctrl-C ends it with the best plan and
+    bound so far.
     """
-    began = time.perf_counter()
-    structure = build(instance)
-    root = solve_dual(structure)
-    found = polish.improve(structure, root, iterations=iterations, time_limit=time_limit / 2, seed=seed)
-    search = Search(instance, structure, found.choice, assess(instance, "branch", found.choice).objective)
-    bound = run(search, root, nodes=nodes, deadline=began + time_limit, mip_options=mip_options)
-    return assess(
+    began, time_limit = time.perf_counter(), SECONDS if time_limit is None else time_limit
+    first, structure, root = anytime.solve(
+        instance, iterations=iterations, time_limit=time_limit / 2, seed=seed, progress=progress
+    )
+    search = Search(instance, structure, np.array(first.decisions["option"], dtype=np.int64), first.objective)
+    bound = root.bound
+    if not root.interrupted:
+        bound = run(search, root, nodes=nodes, deadline=began + time_limit, mip_options=mip_options)
+    plan = assess(
         instance, "branch", search.choice, bound=bound, status=proven(search.cost, bound), seed=seed,
         runtime_s=time.perf_counter() - began,
     )  # fmt: skip
+    return plan, structure, root
 
 
 def run(search: Search, root: Dual, *, nodes: int, deadline: float, mip_options: int) -> float:
     """Best-first search; returns the least bound of all that is left open, given up, or the incumbent's cost."""
     serial = itertools.count()
     heap: list[tuple[float, int, Dual, Node]] = [(root.bound, next(serial), root, free(search.structure.cells))]
-    while heap and heap[0][0] < search.cost and search.nodes < nodes and time.perf_counter() < deadline:
-        _, _, dual, node = heapq.heappop(heap)
-        search.nodes += 1
-        node, kept, fractional = tighten(search, dual, node)
-        if int(kept.sum()) <= mip_options:
-            close(search, dual.bound, kept, deadline)
-            continue
-        children = branch(search.structure, node, *fractional)
-        if not children:
-            search.given_up = min(search.given_up, dual.bound)
-        for child in children:
-            new = solve_dual(
-                search.structure, target=search.cost, warm=dual, node=child, iterations=NODE_ITERATIONS, theta=0.3,
-                theta_end=5e-3,
-            )  # fmt: skip
-            bound = max(new.bound, dual.bound)  # a child's optimum is never below its parent's
-            if bound < search.cost:
-                heapq.heappush(heap, (bound, next(serial), replace(new, bound=bound), child))
+    at_work = np.inf
+    try:
+        while heap and heap[0][0] < search.cost and search.nodes < nodes and time.perf_counter() < deadline:
+            at_work, _, dual, node = heapq.heappop(heap)
+            search.nodes += 1
+            for new, child in expand(search, dual, node, deadline, mip_options):
+                heapq.heappush(heap, (new.bound, next(serial), new, child))
+            at_work = np.inf
+    except KeyboardInterrupt:
+        search.given_up = min(search.given_up, at_work)  # some of its children may be missing
     left = heap[0][0] if heap else np.inf
     return float(min(search.cost, search.given_up, left))
+
+
+def expand(search: Search, dual: Dual, node: Node, deadline: float, mip_options: int) -> Iterator[tuple[Dual, Node]]:
+    """Children of a node that may hold a better plan; a small remainder is solved instead."""
+    node, kept, fractional = tighten(search, dual, node)
+    if int(kept.sum()) <= mip_options:
+        close(search, dual.bound, kept, deadline)
+        return
+    children = branch(search.structure, node, *fractional)
+    if not children:
+        search.given_up = min(search.given_up, dual.bound)
+    for child in children:
+        new = solve_dual(
+            search.structure, target=search.cost, warm=dual, node=child, iterations=NODE_ITERATIONS, theta=0.3,
+            theta_end=5e-3,
+        )  # fmt: skip
+        if new.interrupted:
+            raise KeyboardInterrupt
+        bound = max(new.bound, dual.bound)  # a child's optimum is never below its parent's
+        if bound < search.cost:
+            yield replace(new, bound=bound), child
 
 
 def tighten(search: Search, dual: Dual, node: Node) -> tuple[Node, NDArray[np.bool_], tuple[Floats, Floats]]:

@@ -19,6 +19,7 @@ from mecpfm.kernels import coupled_dual as kernels
 from mecpfm.kernels.coupled_cut import Work
 
 Floats = NDArray[np.float64]
+SLOTS = 1024
 CHUNK = 50
 """Iterations between two looks at the clock."""
 SHARE_SCALE = 3.0
@@ -36,6 +37,8 @@ class Dual:
     """Internal price of the cut, one a cell."""
     iterations: int
     runtime_s: float
+    interrupted: bool = False
+    """Whether Ctrl-C ended the ascent."""
 
 
 def proven(cost: float, bound: float) -> str:
@@ -65,6 +68,7 @@ def scratch(cells: Cells) -> Work:
         np.empty(models),
         np.empty(models),
         np.empty(1 << models),
+        np.zeros(SLOTS + 1, dtype=np.int64),
     )
 
 
@@ -102,7 +106,10 @@ def solve(
     theta_end: float = 1e-3,
     time_limit: float | None = None,
 ) -> Dual:
-    """Maximise the bound; ``target`` is the cost of any known plan (serving all remotely by default)."""
+    """Maximise the bound; ``target`` is the cost of any known plan (serving all remotely by default).
+
+    Ctrl-C ends it early with the best bound so far.
+    """
     began, cells = time.perf_counter(), structure.cells
     point = start(cells) if warm is None else warm.point.copy()
     cut = np.zeros(len(cells.first_record) - 1) if warm is None else warm.cut.copy()
@@ -111,13 +118,19 @@ def solve(
     upper = ceiling(cells)
     target = min(target, float(cells.remote_s.sum()))
     node, work, scale, done = node or free(cells), scratch(cells), scaling(cells), 0
-    while done < iterations:
-        chunk = min(CHUNK, iterations - done)
-        ran = kernels.ascend(cells, state, node, scale, upper, target, chunk, theta_end, work)
-        done += ran
-        if ran < chunk or (time_limit is not None and time.perf_counter() - began > time_limit):
-            break
-    return Dual(float(control[0]), state.best, state.best_cut, done, time.perf_counter() - began)
+    interrupted = False
+    try:
+        while done < iterations:
+            chunk = min(CHUNK, iterations - done)
+            ran = kernels.ascend(cells, state, node, scale, upper, target, chunk, theta_end, work)
+            done += ran
+            if ran < chunk or (time_limit is not None and time.perf_counter() - began > time_limit):
+                break
+    except KeyboardInterrupt:
+        interrupted = True
+    if control[0] == -np.inf:  # without any price, zero is proved
+        control[0], state.best[:], state.best_cut[:] = 0.0, 0.0, 0.0
+    return Dual(float(control[0]), state.best, state.best_cut, done, time.perf_counter() - began, interrupted)
 
 
 @dataclass(frozen=True, eq=False)

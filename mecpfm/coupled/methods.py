@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from mecpfm.coupled import baselines, brute_force, dual, formulation, gap, polish, rounding
+from mecpfm.coupled import anytime, baselines, branch, brute_force, dual, formulation, gap, rounding
 from mecpfm.coupled.certificate import Certificate, certificate
 from mecpfm.coupled.check import assess, assess_fractional
 from mecpfm.coupled.compress import compress
@@ -36,8 +36,13 @@ class Request:
     progress: Progress | None = None
 
     @property
-    def polishing(self) -> dict[str, Any]:
-        """Keyword arguments of the local search."""
+    def searching(self) -> dict[str, Any]:
+        """Keyword arguments of the search."""
+        return {"progress": self.progress, **self.quietly}
+
+    @property
+    def quietly(self) -> dict[str, Any]:
+        """The same without progress, for a search that is only a part of a method."""
         budget = {} if self.iterations is None else {"iterations": self.iterations}
         return {"seed": self.seed, "time_limit": self.time_limit, **budget}
 
@@ -86,26 +91,12 @@ def _solve(instance: Instance, method: str, request: Request) -> tuple[Plan, Bou
     if method not in METHODS:
         raise InputError(f"method is {method!r}; must be one of {' '.join(METHODS)}")
     found: Bounded | None = None
-    if method == "polish":
-        plan, found = _polish(instance, request)
+    if method in SEARCHES:
+        plan, structure, bound = SEARCHES[method](instance, **request.searching)
+        found = Bounded(structure, bound)
     else:
         plan = METHODS[method](instance, method, request)
     return dataclasses.replace(plan, seed=request.seed), found
-
-
-def _polish(instance: Instance, request: Request) -> tuple[Plan, Bounded]:
-    """Bound, then local search in what is left of the time."""
-    began, limit = time.perf_counter(), request.time_limit
-    view = build(instance)
-    found = dual.solve(view, time_limit=None if limit is None else limit / 2)
-    wanted = request.polishing
-    if limit is not None:
-        wanted["time_limit"] = limit - (time.perf_counter() - began)
-    if tell := request.progress:
-        wanted["progress"] = lambda iterations, cost: tell(iterations, cost, found.bound)
-    best = polish.improve(view, found, **wanted)
-    status = dual.proven(best.cost, found.bound)
-    return assess(instance, "polish", best.choice, bound=found.bound, status=status), Bounded(view, found)
 
 
 def uniforms(method: str, seed: int, count: int) -> NDArray[np.float64]:
@@ -142,9 +133,13 @@ def _nlip(instance: Instance, method: str, request: Request) -> Plan:
 def _no_sharing(instance: Instance, method: str, request: Request) -> Plan:
     """Planned as if nothing were shared, costed as it is; the metric ``unshared_delay_s`` is the cost planned for."""
     alone = baselines.unshared(instance)
-    planned, _ = polish.solve(alone, **request.polishing)
+    planned, *_ = anytime.solve(alone, **request.quietly)
     plan = assess(instance, method, np.array(planned.decisions["option"]))
     return dataclasses.replace(plan, metrics={**plan.metrics, "unshared_delay_s": planned.objective})
+
+
+def _search(instance: Instance, method: str, request: Request) -> Plan:
+    return SEARCHES[method](instance, **request.searching)[0]
 
 
 def _rounding(instance: Instance, method: str, request: Request) -> Plan:
@@ -165,13 +160,19 @@ def _gap_rounding(instance: Instance, method: str, request: Request) -> Plan:
     return assess(instance, method, baselines.first_fit(instance, choice[choice >= 0]))
 
 
+SEARCHES: dict[str, Callable[..., tuple[Plan, Structure, dual.Dual]]] = {
+    "polish": anytime.solve,
+    "branch": branch.solve,
+}
+"""Methods that bring the dual engine's bound along."""
+
 METHODS: dict[str, Method] = {
     "lp": _relaxation,
     "lp-cut": _relaxation,
     "ilp": _ilp,
     "nlip": _nlip,
     "dual": _baseline(baselines.trimcaching),
-    "polish": lambda instance, _, request: _polish(instance, request)[0],
+    **dict.fromkeys(SEARCHES, _search),
     "remote": _baseline(baselines.remote),
     "popularity": _baseline(baselines.popularity),
     "lru": _baseline(baselines.lru),

@@ -13,16 +13,12 @@ import numpy as np
 import scipy.sparse
 from numpy.typing import NDArray
 
-from mecpfm.coupled.check import assess
 from mecpfm.coupled.dual import Dual, proven, scratch
-from mecpfm.coupled.dual import solve as solve_dual
-from mecpfm.coupled.instance import Instance
-from mecpfm.coupled.structure import Structure, build
+from mecpfm.coupled.structure import Structure
 from mecpfm.kernels import coupled_polish as kernels
 from mecpfm.kernels import coupled_state as states
 from mecpfm.kernels.coupled_cut import Work
 from mecpfm.kernels.coupled_star import MAX_ENUMERATED
-from mecpfm.plan import Plan
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -43,6 +39,7 @@ class Polished:
     choice: Ints
     cost: float
     iterations: int
+    interrupted: bool = False
 
 
 def moves(structure: Structure) -> states.Moves:
@@ -52,6 +49,7 @@ def moves(structure: Structure) -> states.Moves:
     cell = np.repeat(np.arange(len(cells.first_record) - 1), np.diff(cells.first_record))
     by_request = np.argsort(cells.request, kind="stable")
     at = np.arange(len(cells.remote_s) + 1)
+    live = np.unique(cell // len(cells.exact))
     of_block = blocks.T.tocsr()
     owner = scipy.sparse.csr_array(
         (np.left_shift(1, structure.rank), (structure.family, np.arange(len(structure.family)))),
@@ -75,6 +73,7 @@ def moves(structure: Structure) -> states.Moves:
         member_mask=members.data.astype(np.int64),
         models=np.bincount(structure.family, minlength=len(cells.exact)),
         near=_neighbours(cells.request, cell // len(cells.exact), len(cells.remote_s), len(cells.capacity_s)),
+        live=live if len(live) else np.arange(len(cells.capacity_s)),
     )
 
 
@@ -151,7 +150,7 @@ def improve(
         kernels.rebuild(cells, index, state, journal, random, everywhere, price, value, mu, work)
     best, found, least, done = state.choice.copy(), state.choice.copy(), float(state.cost[0]), 0
     mean = max(dual.bound, 1e-9) / requests
-    most = min(TOUCHED, len(cells.capacity_s))
+    most, interrupted = min(TOUCHED, len(cells.capacity_s)), False
     try:
         while done < iterations and proven(least, dual.bound) == "feasible":
             share = done / iterations
@@ -169,30 +168,5 @@ def improve(
             if progress:
                 progress(done, least)
     except KeyboardInterrupt:
-        pass
-    return Polished(np.append(structure.option, -1)[found], least, done)
-
-
-def solve(
-    instance: Instance,
-    *,
-    iterations: int = 20_000,
-    time_limit: float | None = None,
-    seed: int = 0,
-    progress: Progress | None = None,
-) -> tuple[Plan, Dual]:
-    """Default method: bound, then local search; the plan carries the bound, the Dual its certificate.
-
-    ``progress(iterations, cost)`` is called after every chunk. Under a time limit the number of iterations, and with
-    it the plan, depends on the machine.
-    """
-    began = time.perf_counter()
-    structure = build(instance)
-    dual = solve_dual(structure, time_limit=None if time_limit is None else time_limit / 2)
-    left = None if time_limit is None else time_limit - (time.perf_counter() - began)
-    found = improve(structure, dual, iterations=iterations, time_limit=left, seed=seed, progress=progress)
-    plan = assess(
-        instance, "polish", found.choice, bound=dual.bound, status=proven(found.cost, dual.bound), seed=seed,
-        runtime_s=time.perf_counter() - began,
-    )  # fmt: skip
-    return plan, dual
+        interrupted = True
+    return Polished(np.append(structure.option, -1)[found], least, done, interrupted)

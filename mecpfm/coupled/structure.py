@@ -7,7 +7,7 @@ needs are left out: no faster than remote, or too large for the cloudlet on thei
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -107,6 +107,35 @@ def build(instance: Instance, *, exact_models: int = EXACT_MODELS) -> Structure:
         remote_s=instance.requests.remote_delay_s,
     )
     return Structure(cells, option, model, family, rank, block, blocks, share_request)
+
+
+def restrict(structure: Structure, kept: NDArray[np.bool_]) -> Structure:
+    """The view on some of the sorted options, mask (n,): cells, requests and multipliers keep their places.
+
+    A bound of it is none of the instance's: searches use it to leave out what the multipliers call hopeless.
+    """
+    cells = structure.cells
+    each = np.diff(cells.first_option)
+    record = np.repeat(np.arange(len(each)), each)[kept]
+    count = np.bincount(record, minlength=len(each))
+    alive = count > 0
+    first_option = _running(count[alive])
+    bit = np.left_shift(1, structure.rank[structure.model[kept]])
+    paid = np.diff(cells.first_share)
+    smaller = cells._replace(
+        first_record=_running(alive)[cells.first_record],
+        **{name: getattr(cells, name)[alive] for name in ("request", "delay_s", "compute_s")},
+        models=np.bitwise_or.reduceat(bit, first_option[:-1]) if len(bit) else bit,
+        first_option=first_option,
+        first_share=_running(paid[alive]),
+        share=cells.share[np.repeat(alive, paid)],
+    )
+    return replace(structure, cells=smaller, option=structure.option[kept], model=structure.model[kept])
+
+
+def _running(count: NDArray[Any]) -> Ints:
+    """0 and the running sums of ``count``."""
+    return np.append(0, np.cumsum(count, dtype=np.int64))
 
 
 def _starts(sorted_keys: Ints, count: int) -> Ints:

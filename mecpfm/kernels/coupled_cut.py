@@ -15,13 +15,15 @@ from mecpfm.kernels.coupled_sets import best_set
 
 Array = Any  # a NumPy array; Numba infers dtype and rank at the first call
 CUT_STEPS = 12
+HASH = 0x9E3779B1
+"""Odd multiplier that spreads masks (Knuth, vol. 3, 6.4)."""
 CUT_GROWTH = 2.5
 CUT_NUDGE = 1.2
-CUT_TOLERANCE = 1e-6
+CUT_TOLERANCE = 1e-7
 
 
 class Work(NamedTuple):
-    """Scratch arrays: records of the largest cell, n models of the largest family (reach, own), 2^n sets."""
+    """Scratch arrays: records of the largest cell, n models of the largest family (reach, own), 2^n sets; slots."""
 
     gain: Array
     place: Array
@@ -31,6 +33,8 @@ class Work(NamedTuple):
     reach: Array
     own: Array
     table: Array
+    slot: Array
+    """Hash table of masks, a power of two long, and the number of the last call."""
 
 
 class Problem(NamedTuple):
@@ -58,7 +62,7 @@ def gather(cells: Any, j: int, point: Array, mu: float, allowed: int, work: Any)
 
 
 @kernel
-def layers(cells: Any, lam: float, count: int, work: Any) -> int:
+def layers(cells: Any, lam: float, count: int, work: Any) -> Any:
     """Write the gains, at a further compute price, as a coverage function of the open set S of models.
 
     The value of a request is max over its records that S meets; with records in descending order of gain that is
@@ -81,7 +85,32 @@ def layers(cells: Any, lam: float, count: int, work: Any) -> int:
         for j in range(first + 1, n):
             mask[j] |= mask[j - 1]
             weight[j - 1] -= weight[j]
-    return n
+    return merge(mask, weight, n, work.slot)
+
+
+@kernel
+def merge(mask: Array, weight: Array, n: int, slot: Array) -> int:
+    """Add up the weights of equal masks, in place and in order of first occurrence; returns how many are left.
+
+    ``slot`` is an open-addressing table of places, and last the number of this call, which marks what is of now.
+    """
+    count, size = 0, len(slot) - 1
+    slot[size] += 1
+    mark = slot[size] << 32
+    for i in range(n):
+        at, key, weigh = (mask[i] * HASH >> 24) & (size - 1), mask[i], weight[i]
+        for _ in range(size):
+            if slot[at] < mark or mask[slot[at] - mark] == key:
+                break
+            at = (at + 1) & (size - 1)
+        if slot[at] >= mark and mask[slot[at] - mark] == key:
+            weight[slot[at] - mark] += weigh
+            continue
+        if slot[at] < mark:
+            slot[at] = mark + count
+        mask[count], weight[count] = key, weigh  # more masks than slots: the rest stays as it is
+        count += 1
+    return count
 
 
 @kernel
@@ -132,6 +161,7 @@ def solve_cell(cells: Any, problem: Any, start: float, count: int, work: Any) ->
     """
     low, high = (0.0, np.inf, 0.0, 0), (0.0, np.inf, -1.0, 0)
     best, lam, guess = np.inf, 0.0, start
+    scale = work.gain[:count].sum()  # not the value: that of a cell on the edge of opening is nearly zero
     for step in range(CUT_STEPS):
         point = probe(cells, guess, problem, count, work)
         if point[1] < best:
@@ -143,13 +173,13 @@ def solve_cell(cells: Any, problem: Any, start: float, count: int, work: Any) ->
         if (guess == 0 and point[2] >= 0) or (best <= 0 and not problem.opened):
             return best, lam, point, point, 1.0
         if high[2] < 0:  # too cheap so far
-            first = 0.25 * work.gain[:count].sum() / (problem.capacity - low[2])
+            first = 0.25 * scale / (problem.capacity - low[2])
             guess = first if guess == 0 else guess * (CUT_NUDGE if step == 0 else CUT_GROWTH)
         elif low[2] >= 0:  # too dear so far
             guess = guess / CUT_NUDGE if step == 0 else 0.0
         else:
             guess = (low[1] - low[2] * low[0] - high[1] + high[2] * high[0]) / (high[2] - low[2])
-            if low[1] + low[2] * (guess - low[0]) >= best - CUT_TOLERANCE * abs(best):
+            if low[1] + low[2] * (guess - low[0]) >= best - CUT_TOLERANCE * scale:
                 break
     if high[2] < 0:
         return best, lam, low, low, 1.0

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from mecpfm.kernels._jit import kernel
-from mecpfm.kernels.coupled_cut import Problem, gather, serve, solve_cell
+from mecpfm.kernels.coupled_cut import Problem, gather, probe, serve, solve_cell
 
 Array = Any  # a NumPy array; Numba infers dtype and rank at the first call
 IDLE = 15
@@ -99,7 +99,12 @@ def exact_cell(
         cut[j] = 0.0  # closed without a cut; what the price was before would not close it
         return value
     problem = Problem(members, cost, cells.capacity_s[c], allowed, node.forced[j], opened)
-    value, cut[j], low, high, share = solve_cell(cells, problem, cut[j], count, work)
+    if opened:  # the compute row says all that the cut could
+        cut[j], share = 0.0, 1.0
+        low = high = probe(cells, 0.0, problem, count, work)
+        value = low[1]
+    else:
+        value, cut[j], low, high, share = solve_cell(cells, problem, cut[j], count, work)
     if value > 0 or opened:
         for found, part in ((low, share), (high, 1 - share)):
             if part > 0:

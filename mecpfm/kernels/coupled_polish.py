@@ -60,7 +60,7 @@ def undo(cells: Any, moves: Any, state: Any, journal: Any, cost: float) -> None:
 @kernel
 def ruin(cells: Any, moves: Any, state: Any, journal: Any, random: Any, most: int, touched: Array) -> int:
     """Empty a random cloudlet and neighbours of it: wholly, half or one family; returns how many."""
-    touched[0] = int(random.random() * len(cells.capacity_s))
+    touched[0] = moves.live[int(random.random() * len(moves.live))]
     wanted, count = 1 + int(random.random() * most), 1
     for _ in range(4 * wanted):
         if count >= wanted:

@@ -43,6 +43,8 @@ class Moves(NamedTuple):
     """Number of models of family f."""
     near: Array
     """Cloudlets that share most requests with cloudlet c, shape (C, neighbours)."""
+    live: Array
+    """Cloudlets with any option, or all when none has one."""
 
 
 class State(NamedTuple):

@@ -1,0 +1,92 @@
+"""Who is served where, for given open blocks: an assignment problem with capacities, nearly integral in its LP.
+
+All but about two requests a cloudlet are whole in the LP's basic solution. Options whose reduced cost is high stay
+out, and HiGHS's branch and bound settles the rest; one plan goes in and one no dearer comes out.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import scipy.sparse as sp
+from numpy.typing import NDArray
+
+from mecpfm.coupled.structure import Structure
+from mecpfm.solvers import LinearModel, Solution, highs
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+NARROW = 0.02
+"""Largest reduced cost, in mean delays of a request, of the options that the integer problem sees."""
+NODES = 20
+GAP = 1e-4
+SHORT = 2e-6
+"""HiGHS may exceed a row by 1e-6; the plan must not."""
+
+
+def settle(structure: Structure, choice: Ints, *, time_limit: float | None = None) -> Ints | None:
+    """Sorted options, (R,) or -1, that serve the requests from the blocks ``choice`` uses; None when none is found."""
+    cells, option = structure.cells, ready(structure, choice)
+    if not len(option):
+        return None
+    record = np.searchsorted(cells.first_option, option, side="right") - 1
+    model = _assignment(structure, record)
+    limit = math.inf if time_limit is None else time_limit
+    relaxed = highs.solve(model.relaxed(), time_limit=limit)
+    if relaxed.x is None or relaxed.duals is None:
+        return None
+    near = np.abs(model.cost - model.rows.T @ relaxed.duals) <= NARROW * relaxed.objective / len(choice)
+    column = np.flatnonzero(near | (relaxed.x > 0) | (np.arange(len(near)) >= len(option)))
+    found = _branched(model, column, max(limit - relaxed.runtime_s, 0.0))
+    if found.x is None:
+        return None
+    chosen = column[found.x > 0.5]
+    chosen = chosen[chosen < len(option)]
+    settled = np.full(len(choice), -1)
+    settled[cells.request[record[chosen]]] = option[chosen]
+    return settled
+
+
+def ready(structure: Structure, choice: Ints) -> Ints:
+    """Fastest option of each (request, cell) among the models whose blocks ``choice`` all uses, ascending."""
+    cells = structure.cells
+    record = np.repeat(np.arange(len(cells.request)), np.diff(cells.first_option))
+    cell = np.repeat(np.arange(len(cells.first_record) - 1), np.diff(cells.first_record))[record]
+    cloudlet = cell // len(cells.exact)
+    member = structure.blocks.toarray() != 0
+    used = np.zeros((len(cells.capacity_s), member.shape[1]), dtype=bool)
+    chosen = choice[choice >= 0]
+    np.logical_or.at(used, cloudlet[chosen], member[structure.model[chosen]])
+    held = member.astype(np.int64) @ ~used.T == 0
+    option = np.flatnonzero(held[structure.model, cloudlet])
+    key = cell[option] * len(cells.remote_s) + cells.request[record[option]]
+    return np.asarray(option[np.unique(key, return_index=True)[1]])  # delays ascend within a request
+
+
+def _assignment(structure: Structure, record: Ints) -> LinearModel:
+    """Columns: one a record, then remote; rows: one choice a request, compute a cloudlet."""
+    cells, n, count = structure.cells, len(record), len(structure.cells.remote_s)
+    cell = np.searchsorted(cells.first_record, record, side="right") - 1
+    sites = len(cells.capacity_s)
+    choose = sp.coo_array((np.ones(n), (cells.request[record], np.arange(n))), (count, n))
+    load = sp.coo_array((cells.compute_s[record], (cell // len(cells.exact), np.arange(n))), (sites, n))
+    columns = n + count
+    capacity = np.maximum(cells.capacity_s - SHORT * np.maximum(cells.capacity_s, 1), 0)
+    return LinearModel(
+        cost=np.concatenate([cells.delay_s[record], cells.remote_s]),
+        rows=sp.block_array([[choose, sp.eye_array(count)], [load, None]], format="csr"),
+        row_lower=np.concatenate([np.ones(count), np.full(sites, -np.inf)]),
+        row_upper=np.concatenate([np.ones(count), capacity]),
+        lower=np.zeros(columns),
+        upper=np.ones(columns),
+        integer=np.ones(columns, dtype=bool),
+    )
+
+
+def _branched(model: LinearModel, column: Ints, time_limit: float) -> Solution:
+    """Integer solution over some columns, to within a small gap or a number of nodes."""
+    part = {name: getattr(model, name)[column] for name in ("cost", "lower", "upper", "integer")}
+    rows = model.rows[:, column].tocsr()
+    small = LinearModel(rows=rows, row_lower=model.row_lower, row_upper=model.row_upper, **part)
+    return highs.solve(small, time_limit=time_limit, gap=GAP, mip_max_nodes=NODES)
