@@ -18,8 +18,9 @@ def trace() -> Trace:
     static = random.standard_normal((ROWS, 3))
     model = random.integers(0, 4, ROWS)
     work = 20 + 3 * static[:, 0] + 5 * model + random.standard_normal(ROWS)
+    group = random.integers(0, 30, ROWS)
     return Trace(
-        np.cumsum(random.exponential(10, ROWS)), np.maximum(work, 1), random.integers(0, 30, ROWS), model,
+        np.cumsum(random.exponential(10, ROWS)), np.maximum(work, 1), group, group, model,
         np.full(ROWS, 1e-3), static, ("good", "noise", "hour (sine)"), "made up",
     )  # fmt: skip
 
@@ -84,6 +85,6 @@ def test_features_are_causal(trace):
 
 def test_too_few_requests_are_refused(trace):
     """Below ten requests nothing can be learnt."""
-    short = Trace(*(part[:9] for part in trace[:6]), *trace[6:])
+    short = Trace(*(part[:9] for part in trace[:7]), *trace[7:])
     with pytest.raises(InputError, match="made up: has 9 requests; at least 10"):
         predictability.feature_sets(short)

@@ -12,8 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from mecpfm.coupled import baselines, dual, polish
 from mecpfm.coupled.instance import Blocks, Cloudlets, Instance, Models, Options, Requests
-from mecpfm.coupled.methods import solve
+from mecpfm.coupled.structure import build
 from mecpfm.errors import InputError
 from mecpfm.kernels import online_edge, online_policy
 from mecpfm.online.policy import Policy
@@ -22,6 +23,8 @@ from mecpfm.online.world import Scene
 from mecpfm.records import Ragged
 
 PLANNERS = ("polish", "trimcaching")
+"""Local search from the dual's prices (the coupled setting's, without its dives: a plan every epoch must be quick), or
+TrimCaching-Gen."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +34,7 @@ class Planner:
     method: str = "polish"
     epoch: int = 500
     """Requests between two plans."""
-    iterations: int = 200
+    iterations: int = 100
     """Budget of the local search."""
     load: float = 0.6
     """Share of an epoch that a cloudlet may be busy in the plan: queues need slack."""
@@ -56,8 +59,11 @@ def simulate(scene: Scene, policy: Policy, planner: Planner, seed: int = 0) -> O
 def propose(run: Run, planner: Planner, stop: int) -> NDArray[np.bool_]:
     """Parts that each cloudlet should hold, shape (C, P), from the last epoch's requests, up to ``stop - 1``."""
     instance = forecast(run, planner, stop)
-    plan = solve(instance, planner.method, seed=0, iterations=planner.iterations)
-    chosen = np.array(plan.decisions["option"], dtype=np.int64)
+    if planner.method == "polish":
+        view = build(instance)
+        chosen = polish.improve(view, dual.solve(view), iterations=planner.iterations).choice
+    else:
+        chosen = baselines.trimcaching(instance)
     chosen = chosen[chosen >= 0]
     wanted = np.zeros(run.edge.held.shape, dtype=bool)
     for cloudlet, model in zip(instance.options.cloudlet[chosen], instance.options.model[chosen], strict=True):

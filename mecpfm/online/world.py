@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -173,5 +173,6 @@ def _congestion(setting: Setting, last_s: float, random: np.random.Generator) ->
 
 
 def _constants(setting: Setting) -> Constants:
-    special = {"by_value": setting.eviction == "value"}
-    return Constants(**{name: special.get(name, getattr(setting, name, None)) for name in Constants._fields})  # type: ignore[arg-type]
+    # Floats even where the setting says 1: an int would compile every kernel again.
+    given: dict[str, Any] = {name: float(getattr(setting, name, 0)) for name in Constants._fields}
+    return Constants(**{**given, "queue_limit": setting.queue_limit, "by_value": setting.eviction == "value"})
