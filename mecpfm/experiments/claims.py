@@ -41,6 +41,8 @@ class Claim(BaseModel):
     experiments: tuple[str, ...] = tuple(SWEEPS)
     where: dict[str, str | bool | float] = {}
     """Only rows with these values count, for example one pull rule of the ablation."""
+    by: str = "value"
+    """Column whose values are the points at which the claim can hold."""
     direction: Literal["at least", "at most"]
     threshold: float
     status: Status
@@ -148,10 +150,11 @@ def _relative(claim: Claim, profile: str, sign: float) -> list[Evidence]:
     found = []
     for name in claim.experiments:
         rows = _chosen(claim, _results(name, profile))
-        points = paired(rows, claim.method, claim.baseline, claim.metric)
-        label = next((column for column in ("case", "regime") if column in rows), "value")
-        words = rows.groupby("value")[label].first().map(lambda word: word if isinstance(word, str) else f"{word:g}")
-        for value, mean, *ends in points[["value", "reduction", "ci_low", "ci_high"]].to_numpy(dtype=float).tolist():
+        points = paired(rows, claim.method, claim.baseline, claim.metric, by=claim.by)
+        label = next((column for column in ("case", "regime", "scenario") if column in rows), "value")
+        label = label if claim.by == "value" else claim.by
+        words = rows.groupby(claim.by)[label].first().map(lambda word: word if isinstance(word, str) else f"{word:g}")
+        for value, mean, *ends in points[[claim.by, "reduction", "ci_low", "ci_high"]].to_numpy(dtype=float).tolist():
             if math.isfinite(mean):
                 low, high = sorted(sign * end for end in ends)
                 found.append(Evidence(sign * mean, low, high, f"{name}: {words[value]}"))

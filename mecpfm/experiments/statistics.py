@@ -41,7 +41,7 @@ def paired(rows: pd.DataFrame, method: str, baseline: str, metric: str, by: str 
     """
     out = []
     for value, group in rows.groupby(by):
-        table = group.pivot_table(index="seed", columns="method", values=metric)
+        table = group.pivot_table(index="seed", columns="method", values=metric).reindex(columns=[method, baseline])
         ours, theirs = table[method].to_numpy(), table[baseline].to_numpy()
         keep = np.isfinite(ours) & np.isfinite(theirs)
         ours, theirs = ours[keep], theirs[keep]
