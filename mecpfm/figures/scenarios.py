@@ -24,8 +24,8 @@ def draw(frame: pd.DataFrame) -> go.Figure:
         "scenario",
         "",
         width=1060,
-        height=140 + 44 * len(rows),
-        margin={"l": 230, "t": 80, "b": 70},
+        height=150 + 44 * len(rows),
+        margin={"l": 230, "t": 80, "b": 80},
     )
     shade = {
         "colorscale": [[0, "#FBE3D6"], [0.125, "#FFFFFF"], [1, "#5AA9D6"]],
@@ -35,7 +35,7 @@ def draw(frame: pd.DataFrame) -> go.Figure:
     }
     drawn.add_trace(
         go.Heatmap(
-            x=columns,
+            x=[name.replace(" ", "<br>") for name in columns],
             y=[f"{name} " for name in rows],
             z=values.to_numpy(),
             text=text.to_numpy(),
