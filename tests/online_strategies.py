@@ -111,6 +111,7 @@ def trace(rows: int = 11_600) -> Trace:
     return Trace(
         time_s=np.cumsum(np.floor(random.exponential(12, rows))),
         work_s=work,
+        origin=group,
         group=group,
         model=model,
         payload_gb=0.0005 + 0.0015 * static[:, 0],

@@ -32,13 +32,16 @@ def test_all_features_are_all_features_however_they_are_chosen(name, priced):
 
 @pytest.mark.parametrize("name", ["tsrc", "random-ei", "random-fix", "cov"])
 def test_no_feature_is_a_shrunk_mean(name):
-    """With d = 0 the prediction is that of a ridge with a constant alone: sum of capped work over count plus one."""
+    """With d = 0 the forecast is a ridge with a constant alone, drawn to the past's mean; who is under way counts as
+    forecast."""
     at = scene(300)
     log = simulate(at, replace(ALL[f"structured-{name}"], observed=0)).log
-    work = np.minimum(at.world.work, at.cap_s)
+    work, past = np.minimum(at.world.work, at.cap_s), at.history.total
+    start = min(past[0] / past[1], at.cap_s)
     for request in (0, 1, 10, 150, 299):
-        done = log.finish_s <= at.world.arrival[request]
-        expected = max(1.0, work[done].sum() / (done.sum() + 1))
+        done = log.finish_s[:request] <= at.world.arrival[request]
+        counted = np.where(done, work[:request], log.guess_s[:request])
+        expected = start + (counted - start).sum() / (request + 1)
         assert log.guess_s[request] == pytest.approx(expected, rel=1e-9)
 
 

@@ -101,7 +101,8 @@ def test_figures_draw_what_they_are_given():
     trace = pd.DataFrame({"instance": "a", "iterations": [25, 50], "cost": [10.0, 8.0], "bound": [8.0, 8.0]})
     assert list(figures.draw("anytime", trace).data[0].y) == [0.2, 0.0]
     ends = {"ci_low": 0.1, "ci_high": 0.3}
-    one = pd.DataFrame([{"regime": "mixed", "method": name, "mean": 0.2, **ends} for name in ("polish", "lru")])
+    means = {"lru": 0.3, "polish": 0.2}
+    one = pd.DataFrame([{"regime": "mixed", "method": name, "mean": mean, **ends} for name, mean in means.items()])
     assert list(figures.draw("regimes", one).data[0].y) == ["Bound and polish", "LRU"]
     gain = pd.DataFrame([{"baseline": "no-sharing", "value": v, "reduction": v / 2, **ends} for v in (0.0, 1.0)])
     assert list(figures.draw("gain", gain).data[1].y) == [0.0, 0.5]
