@@ -32,8 +32,7 @@ def test_all_features_are_all_features_however_they_are_chosen(name, priced):
 
 @pytest.mark.parametrize("name", ["tsrc", "random-ei", "random-fix", "cov"])
 def test_no_feature_is_a_shrunk_mean(name):
-    """With d = 0 the forecast is a ridge with a constant alone, drawn to the past's mean; who is under way counts as
-    forecast."""
+    """With d = 0 forecasts are means shrunk to that of the past, in which whoever is under way counts as forecast."""
     at = scene(300)
     log = simulate(at, replace(ALL[f"structured-{name}"], observed=0)).log
     work, past = np.minimum(at.world.work, at.cap_s), at.history.total
