@@ -142,11 +142,16 @@ def test_interruption_returns_the_best_plan_so_far(folder: Path):
     proof, out = folder / "interrupted.json", folder / "interrupted-plan.json"
     words = ("solve", folder / "instance.npz", "--iterations", 10**9, "--certificate", proof, "--json")
     command = [sys.executable, "-m", "mecpfm", *map(str, words)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+
+    def listen() -> None:  # a shell that runs the tests in the background has its children ignore Ctrl-C
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True, preexec_fn=listen) as process:
         assert process.stderr is not None
         assert "cost" in process.stderr.readline(), "the first line of progress says that the search runs"
         process.send_signal(signal.SIGINT)
-        stdout, _ = process.communicate()
+        stdout, _ = process.communicate(timeout=300)
     assert process.returncode == 0
     assert json.loads(stdout)["feasible"]
     out.write_text(stdout)

@@ -19,14 +19,15 @@ PATHS = pytest.mark.parametrize("exact_models", [14, 1, 0])
 FAMILIES = pytest.mark.parametrize("families", [True, False])
 
 
-def at(structure, point, cut=None):
-    """Bound, supergradient, cell values and cut prices at one point."""
+def at(structure, point, cut=None, *, closely=False):
+    """Bound, supergradient, cell values and cut prices at one point; ``closely`` solves closed cells to the end."""
     cells = structure.cells
     count = len(cells.first_record) - 1
     cut = np.zeros(count) if cut is None else cut.copy()
     slope, value = np.empty(len(point)), np.empty(count)
     node, work = dual.free(cells), dual.scratch(cells)
-    bound = kernels.evaluate(cells, point, cut, node, slope, value, np.empty(0), 0.0, work)
+    used, amount = (np.zeros(len(structure.option)), 1.0) if closely else (np.empty(0), 0.0)
+    bound = kernels.evaluate(cells, point, cut, node, slope, value, used, amount, work)
     return bound, slope, value, cut
 
 
@@ -89,6 +90,23 @@ def test_slope_is_a_supergradient(exact_models, families, data):
     here, there = random_point(structure, seed), random_point(structure, seed + 1)
     bound, slope, _, _ = at(structure, here)
     assert at(structure, there)[0] <= bound + slope @ (there - here) + 1e-6
+
+
+@pytest.mark.kernels
+@FAMILIES
+@settings(max_examples=40)
+@given(data=st.data())
+def test_the_short_proof_that_a_cell_is_closed_changes_nothing(families, data):
+    """Bound and supergradient are bitwise those without it; what it says of a closed cell is no less than its value."""
+    structure = build(data.draw(instances(families=families, requests=8, cloudlets=3, per_request=5)))
+    seed = data.draw(st.integers(0, 2**31))
+    point = random_point(structure, seed)
+    cut = np.random.default_rng(seed).choice([0, 0.1, 1], len(structure.cells.first_record) - 1)
+    bound, slope, value, _ = at(structure, point, cut)
+    close, closely, least, _ = at(structure, point, cut, closely=True)
+    assert bound == close
+    assert (slope == closely).all()
+    assert ((value == least) | ((value <= 0) & (value >= least))).all()
 
 
 @FAMILIES

@@ -62,6 +62,19 @@ def gather(cells: Any, j: int, point: Array, mu: float, allowed: int, work: Any)
 
 
 @kernel
+def most(cells: Any, lam: float, count: int, work: Any) -> float:
+    """What the gathered records gain at a further compute price with every model open: one record a request."""
+    total, i = 0.0, 0
+    while i < count:
+        request, top = cells.request[work.place[i]], 0.0
+        while i < count and cells.request[work.place[i]] == request:
+            top = max(top, work.gain[i] - lam * cells.compute_s[work.place[i]])
+            i += 1
+        total += top
+    return total
+
+
+@kernel
 def layers(cells: Any, lam: float, count: int, work: Any) -> Any:
     """Write the gains, at a further compute price, as a coverage function of the open set S of models.
 

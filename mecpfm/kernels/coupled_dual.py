@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from mecpfm.kernels._jit import kernel
-from mecpfm.kernels.coupled_cut import Problem, gather, probe, serve, solve_cell
+from mecpfm.kernels.coupled_cut import Problem, gather, most, probe, serve, solve_cell
 
 Array = Any  # a NumPy array; Numba infers dtype and rank at the first call
 IDLE = 15
@@ -86,7 +86,10 @@ def common_price(members: Array, cost: Array, allowed: int) -> float:
 def exact_cell(
     cells: Any, j: int, point: Array, cut: Array, node: Any, slope: Array, used: Array, amount: float, work: Any
 ) -> Any:
-    """Value of cell j of an exact family; if positive, or forced open, its solution enters the supergradient."""
+    """Value of cell j of an exact family; if positive, or forced open, its solution enters the supergradient.
+
+    Of a cell that stays closed it is an upper bound, and with ``amount`` > 0 a close one.
+    """
     requests, cloudlets = len(cells.remote_s), len(cells.capacity_s)
     c, f = j // len(cells.exact), j % len(cells.exact)
     mu, eta = point[requests + c], point[requests + cloudlets + c]
@@ -94,10 +97,15 @@ def exact_cell(
     count = gather(cells, j, point, mu, allowed, work)
     first, end = cells.first_block[f], cells.first_block[f + 1]
     members, cost = cells.members[first:end], cells.pull_s[c, first:end] + eta * cells.size_gb[first:end]
-    value = work.gain[:count].sum() - common_price(members, cost, allowed)
+    common = common_price(members, cost, allowed)
+    value = work.gain[:count].sum() - common
     if value <= 0 and not opened:
         cut[j] = 0.0  # closed without a cut; what the price was before would not close it
         return value
+    if amount == 0 and not opened:  # most closed cells show it with all models open and only the common blocks paid
+        value = most(cells, cut[j], count, work) + cut[j] * cells.capacity_s[c] - common
+        if value <= 0:
+            return value
     problem = Problem(members, cost, cells.capacity_s[c], allowed, node.forced[j], opened)
     if opened:  # the compute row says all that the cut could
         cut[j], share = 0.0, 1.0
