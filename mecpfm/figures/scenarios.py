@@ -35,7 +35,7 @@ def draw(frame: pd.DataFrame) -> go.Figure:
     }
     drawn.add_trace(
         go.Heatmap(
-            x=[name.replace(" ", "<br>") for name in columns],
+            x=[name.replace(" ", "<br>", 1) for name in columns],
             y=[f"{name} " for name in rows],
             z=values.to_numpy(),
             text=text.to_numpy(),
