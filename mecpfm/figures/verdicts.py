@@ -58,7 +58,5 @@ def draw(frame: pd.DataFrame) -> go.Figure:
         )
     )
     drawn.update_xaxes(tickformat=".0%")
-    drawn.update_yaxes(
-        categoryorder="array", categoryarray=frame["id"][::-1], automargin=True, range=[-1, len(frame)]
-    )
+    drawn.update_yaxes(categoryorder="array", categoryarray=frame["id"][::-1], automargin=True, range=[-1, len(frame)])
     return drawn.update_layout(legend={"orientation": "h", "y": 1, "yanchor": "bottom", "x": 0})
