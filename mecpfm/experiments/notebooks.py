@@ -90,6 +90,7 @@ def _papermill(source: Path, profile: str) -> None:
         kernel_name="python3",
         progress_bar=False,
         cwd=str(source.parent),
+        **QUIET,
     )
 
 
