@@ -147,3 +147,11 @@ def test_verdicts_follow_the_intervals(monkeypatch: pytest.MonkeyPatch):
     assert report.disagreements([found], "paper") == [claim.id]
     assert report.disagreements([verdict(claim, [0.6, 0.4], monkeypatch)], "quick") == []
     assert report.disagreements([verdict(claim, [0.3], monkeypatch)], "quick") == [claim.id]
+
+
+def test_a_busy_machine_is_no_contradiction(monkeypatch: pytest.MonkeyPatch):
+    """A claim about running times that fails is told apart from one about results."""
+    claim = next(claim for claim in claims.read() if claim.id == "one-multiplier-speed")
+    found = verdict(claim, [60.0, 40.0], monkeypatch)
+    assert report.disagreements([found], "paper") == []
+    assert report.disagreements([found], "paper", timed=True) == [claim.id]

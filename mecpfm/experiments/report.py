@@ -34,13 +34,18 @@ def _short(value: float) -> str:
     return f"{value:.3g}"
 
 
-def disagreements(verdicts: list[Verdict], profile: str) -> list[str]:
-    """Claims whose status the data deny; the quick profile, with few seeds, may only deny a reproduced one."""
+def disagreements(verdicts: list[Verdict], profile: str, *, timed: bool = False) -> list[str]:
+    """Claims whose status the data deny; the quick profile, with few seeds, may only deny a reproduced one.
+
+    ``timed`` asks for those that rest on running times instead: another machine, or a busy one, may deny them.
+    """
     strict = profile == "paper"
     return [
         v.claim.id
         for v in verdicts
-        if not v.agrees and (strict or (v.claim.status == "reproduced" and v.verdict == "not-reproduced"))
+        if v.claim.timed == timed
+        and not v.agrees
+        and (strict or (v.claim.status == "reproduced" and v.verdict == "not-reproduced"))
     ]
 
 
