@@ -17,6 +17,8 @@ Array = Any  # a NumPy array; Numba infers dtype and rank at the first call
 CUT_STEPS = 12
 HASH = 0x9E3779B1
 """Odd multiplier that spreads masks (Knuth, vol. 3, 6.4)."""
+LOW = (1 << 31) - 1
+"""Bits of a mask that are hashed: their product with ``HASH`` fits 64 bits; exact families have at most 14 models."""
 CUT_GROWTH = 2.5
 CUT_NUDGE = 1.2
 CUT_TOLERANCE = 1e-7
@@ -111,7 +113,7 @@ def merge(mask: Array, weight: Array, n: int, slot: Array) -> int:
     slot[size] += 1
     mark = slot[size] << 32
     for i in range(n):
-        at, key, weigh = (mask[i] * HASH >> 24) & (size - 1), mask[i], weight[i]
+        at, key, weigh = ((mask[i] & LOW) * HASH >> 24) & (size - 1), mask[i], weight[i]
         for _ in range(size):
             if slot[at] < mark or mask[slot[at] - mark] == key:
                 break
