@@ -83,7 +83,7 @@ def claims(
 ) -> None:
     """Recompute every claim; fails when a stated status and the data disagree (quick: when a reproduced one fails).
 
-    Claims about running times are judged too, but a slow or busy machine is only reported.
+    Claims about running times are judged too, but only reported: near a threshold two runs on one machine differ.
     """
     from mecpfm.experiments import report
     from mecpfm.experiments.claims import judge_all

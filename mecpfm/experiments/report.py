@@ -37,7 +37,7 @@ def _short(value: float) -> str:
 def disagreements(verdicts: list[Verdict], profile: str, *, timed: bool = False) -> list[str]:
     """Claims whose status the data deny; the quick profile, with few seeds, may only deny a reproduced one.
 
-    ``timed`` asks for those that rest on running times instead: another machine, or a busy one, may deny them.
+    ``timed`` asks for those that rest on running times instead: near a threshold two runs on one machine differ.
     """
     strict = profile == "paper"
     return [
