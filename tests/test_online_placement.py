@@ -62,3 +62,17 @@ def test_a_plan_that_fits_is_adopted(eviction):
         assert ready[0] >= now + least[fresh[cloudlet]].min()
         assert ready[-1] >= now + least[fresh[cloudlet]].sum() - 1e-9
         assert edge.link[cloudlet] == ready[-1]
+
+
+def test_uses_of_wanted_parts_fade_until_the_plan():
+    """What a plan keeps is marked as used now; the weight of its past uses has faded until now, and no more."""
+    at = scene(200, eviction="value")
+    run = Run(at, ALL["nearest"])
+    run.advance(150)
+    now = float(at.world.arrival[149]) + 50.0
+    wanted, memory = run.edge.held.copy(), at.setting.memory_of_use_s
+    worth = run.edge.uses * np.exp((run.edge.used - now) / memory)
+    assert (worth[wanted] > 0).any()
+    adopt(run, wanted, now)
+    np.testing.assert_allclose(run.edge.uses[wanted], worth[wanted], rtol=1e-12)
+    assert (run.edge.used[wanted] == now).all() and not run.edge.uses[~wanted].any()

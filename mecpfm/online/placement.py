@@ -112,9 +112,10 @@ def forecast(run: Run, planner: Planner, stop: int) -> Instance:
 def adopt(run: Run, wanted: NDArray[np.bool_], now: float) -> None:
     """Pull what is wanted and missing, backbones first; everything else becomes the first to go."""
     world, edge = run.scene.world, run.edge
-    edge.used[:] = np.where(wanted, np.maximum(edge.used, now), np.minimum(edge.used, 0.0))
-    edge.uses[~wanted] = 0.0
-    for cloudlet, part in np.argwhere(wanted & ~edge.held)[::1]:
+    later = np.maximum(edge.used, now)
+    edge.uses[:] = np.where(wanted, edge.uses * online_edge.decay(world, later - edge.used), 0.0)
+    edge.used[:] = np.where(wanted, later, np.minimum(edge.used, 0.0))
+    for cloudlet, part in np.argwhere(wanted & ~edge.held):
         online_edge.evict(world, edge, cloudlet, world.part_gb[part], part, part, now)
         run.prefetched_gb += online_edge.prefetch(world, edge, cloudlet, part, now)
         edge.uses[cloudlet, part] = 1.0  # what was ordered is worth more than what the plan does not ask for
