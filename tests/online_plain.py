@@ -235,8 +235,8 @@ class Plain:
     # Where to --------------------------------------------------------------------------------------------------------
     def run(self):
         for request in range(len(self.world.work)):
-            self.complete(float(self.world.arrival[request]))
             now = float(self.world.arrival[request]) + self.held
+            self.complete(now)
             self.lines.append(None)
             if self.policy.dispatch == "structured":
                 if self.looks:

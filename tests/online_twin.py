@@ -175,6 +175,6 @@ def replay(world, queue_limit, decisions, variants):
     """The twin after a sequence of (place, variant, held_s), one a request."""
     twin = Twin(world, queue_limit)
     for request, (place, variant, held_s) in enumerate(decisions):
-        twin.clock(float(world.arrival[request]))
+        twin.clock(float(world.arrival[request]) + held_s)
         twin.send(request, place, variant, held_s, variants)
     return twin

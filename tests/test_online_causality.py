@@ -8,7 +8,7 @@ from online_strategies import ALL, scene, scene_of, tiny, trace
 
 from mecpfm.kernels.online_edge import World
 from mecpfm.online.setting import BASE, SCENARIOS
-from mecpfm.online.simulate import simulate
+from mecpfm.online.simulate import Run, simulate
 from mecpfm.online.world import SURVEY, TUNING, build
 
 RANDOM = {"random", "epsilon-0.5", "disjoint-lints", "hybrid-tsrc", "structured-random-ei", "belief"}
@@ -18,7 +18,7 @@ def with_another_future(at, log, time, seed, held_s=0.0):
     """The same scene where all that completes after a time takes longer and congests more, and later work is new."""
     random, world = np.random.default_rng(seed), at.world
     late = log.finish_s > time
-    coming = world.arrival > time
+    coming = world.arrival + held_s > time
     work = np.where(late, world.work * random.uniform(1.1, 4.0, len(late)), world.work)
     work[coming] = random.permutation(work[coming])
     # Congestion cells that a request saw which is complete by then stay as they are.
@@ -35,20 +35,25 @@ def differing(one, other, rows):
 
 
 def busy_scene(name):
-    """Half the policies see one variant, half two; costs make held times that must not open a view into the future."""
+    """Half the policies see one variant, half two."""
     return scene(300, variants=1 + len(name) % 2, load=1.1, queue_limit=5)
 
 
 @pytest.mark.parametrize("name", sorted(set(ALL) - {"structured-oracle", "priced-oracle"}))
 def test_decisions_depend_on_what_is_complete_only(name):
-    """Another future (work, congestion of all that is not complete at t) leaves every decision before t as it was."""
-    at, policy = busy_scene(name), replace(ALL[name], feature_cost_s=0.0)
-    log = simulate(at, policy, seed=3).log
+    """Another future (work, congestion of all that is not complete at t) leaves every decision before t as it was.
+
+    Requests that are held up for their features are decided later, and on what is complete by then only.
+    """
+    at, run = busy_scene(name), Run(busy_scene(name), ALL[name], seed=3)
+    policy, held_s = ALL[name], run.rule.held_s
+    assert (held_s > 0) == (name == "held")
+    log = run.finish().log
     for share in (0.3, 0.6, 0.9):
         time = float(np.quantile(at.world.arrival, share))
-        changed, late = with_another_future(at, log, time, seed=int(100 * share))
+        changed, late = with_another_future(at, log, time, int(100 * share), held_s)
         other = simulate(changed, policy, seed=3).log
-        before = at.world.arrival <= time
+        before = at.world.arrival + held_s <= time
         assert late[before].sum() > 3  # requests under way at t: the ones that could leak
         assert (other.finish_s[late & before] > time).all()
         assert differing(log, other, before) == 0
@@ -171,14 +176,22 @@ def test_load_is_work_over_capacity(load):
 
 
 def test_the_past_is_known_and_the_future_is_not():
-    """A scene's scales and history are those of the rows before its window, whatever comes later."""
+    """A scene's history and cap are those of the rows before its window, and so are the scales of static features.
+
+    Later work sets the load, hence the factor of all times, hence the scales of features that are times.
+    """
     past, setting = trace(), replace(BASE, requests=300)
     at = build(setting, past, 4, real_sites=False)
     random = np.random.default_rng(0)
     work = past.work_s.copy()
-    work[at.first :] = random.permutation(work[at.first :])
+    work[at.first :] = 2 * random.permutation(work[at.first :])
     other = build(setting, past._replace(work_s=work), 4, real_sites=False)
     assert all(np.array_equal(x, y) for x, y in zip(at.history, other.history, strict=True))
+    fixed = past.static.shape[1]
+    assert np.array_equal(at.shift[:fixed], other.shift[:fixed]) and np.array_equal(
+        at.scale[:fixed], other.scale[:fixed]
+    )
+    assert at.world.arrival[-1] < other.world.arrival[-1]
     assert at.cap_s == other.cap_s == np.quantile(np.clip(past.work_s[:SURVEY], *setting.work_s), 0.99)
     clipped = np.clip(past.work_s[: at.first], *setting.work_s)
     assert at.history.total[0] == pytest.approx(clipped.sum())

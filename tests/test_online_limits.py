@@ -230,6 +230,8 @@ def test_more_than_there_is_is_refused():
     refused(f"must be <= {wide} features", Run, at, Policy(dispatch="disjoint", observed=wide + 1))
     Run(at, Policy(dispatch="disjoint", observed=wide))
     refused("probes is 6; must be <= reach = 5", Run, at, Policy(demand="mean", probing="belief", probes=6))
+    dear = Policy(demand="mean", probing="belief", probes=2, probe_cost_s=1e308)
+    refused("features and probes cost inf s a request; must be <= 1e+06 s", Run, at, dear)
 
 
 def test_a_trace_too_short_is_refused():
@@ -242,6 +244,12 @@ def test_a_trace_too_short_is_refused():
     refused("8001 from row 3866 on are needed", build, replace(BASE, requests=8001), short, 0, "tune")
     assert build(replace(BASE, requests=601), short, 0, real_sites=False).first >= 3_866
     assert build(replace(BASE, requests=600), short, 0, real_sites=False).first == TUNING
+
+
+def test_a_window_of_one_moment_is_refused():
+    """Where all requests of a window arrive together no factor of time gives the load."""
+    at_once = trace()._replace(time_s=np.zeros(len(trace().time_s)))
+    refused("arrive within 0 s", build, replace(BASE, requests=50), at_once, 0)
 
 
 def test_a_topology_too_small_is_refused():

@@ -65,10 +65,10 @@ def run(
     start: int,
     stop: int,
 ) -> None:
-    """Serve the requests ``start`` to ``stop - 1``; each first lets everything complete that is due."""
+    """Serve the requests ``start`` to ``stop - 1``; each first lets everything complete that is due when it is sent."""
     for request in range(start, stop):
-        settle(world, edge, log, history, demand, rule, learner, world.arrival[request])
         now = world.arrival[request] + rule.held_s
+        settle(world, edge, log, history, demand, rule, learner, now)
         if rule.dispatch != STRUCTURED:
             probe(world, log, rule, learner, request, now, arm_random)
         if rule.dispatch in (DISJOINT, HYBRID) or demand.predictor in (RIDGE, COVARIANCE):

@@ -52,7 +52,7 @@ def simulate(scene: Scene, policy: Policy, planner: Planner, seed: int = 0) -> O
     run, count = Run(scene, policy, seed), len(scene.world.work)
     for stop in range(planner.epoch, count, planner.epoch):
         run.advance(stop)
-        adopt(run, propose(run, planner, stop), float(scene.world.arrival[stop - 1]))
+        adopt(run, propose(run, planner, stop), run.now)
     return run.finish()
 
 
@@ -75,8 +75,8 @@ def forecast(run: Run, planner: Planner, stop: int) -> Instance:
     """The next epoch as an instance of the coupled problem, if the requests of the last one came again."""
     world, constants = run.scene.world, run.scene.world.constants
     rows = np.arange(max(stop - planner.epoch, 0), stop)
-    now = float(world.arrival[stop - 1])
-    lasted = now - float(world.arrival[rows[0]])
+    now = run.now
+    lasted = float(world.arrival[stop - 1] - world.arrival[rows[0]])
     seen = run.log.finish_s[rows] <= now
     work = np.where(seen, world.work[rows], np.maximum(run.log.guess_s[rows], 1.0))
     places = world.near.shape[1]

@@ -19,6 +19,8 @@ from mecpfm.online.policy import DEMAND, DISPATCH, FEATURES, PROBING, Policy
 from mecpfm.online.world import Scene
 
 RIDGE = 1.0
+LONGEST_S = 1e6
+"""Most that looking and probing may hold a request up."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,12 +56,13 @@ class Outcome:
 
 
 def r2(outcome: Outcome) -> float:
-    """Share of the variance of the capped service times that the predictions explained; NaN without predictions."""
+    """Share of the variance of the capped service times that the predictions explained; NaN where there is none."""
     if outcome.policy.dispatch != "structured":
         return math.nan
     target = np.minimum(outcome.scene.world.work, outcome.scene.cap_s)
     error = target - np.minimum(outcome.log.guess_s, outcome.scene.cap_s)
-    return float(1 - (error**2).sum() / ((target - target.mean()) ** 2).sum())
+    spread = float(((target - target.mean()) ** 2).sum())
+    return float(1 - (error**2).sum() / spread) if spread else math.nan
 
 
 class Run:
@@ -75,13 +78,20 @@ class Run:
         self.history = History(*(array.copy() for array in scene.history))
         self.demand = _demand(scene, policy, self.features)
         self.learner, self.rule = _learner(scene, policy), _rule(scene, policy, self.demand)
+        if not self.rule.held_s <= LONGEST_S:
+            raise InputError(f"features and probes cost {self.rule.held_s:g} s a request; must be <= {LONGEST_S:g} s")
         self.next, self.prefetched_gb = 0, 0.0
 
     def advance(self, stop: int) -> None:
-        """Serve requests up to ``stop - 1``."""
+        """Serve requests up to ``stop - 1``, the last one at ``now``."""
         common = self.scene.world, self.edge, self.log, self.history, self.demand, self.rule, self.learner
         online_run.run(*common, self.features, self.arms, self.next, stop)
         self.next = stop
+
+    @property
+    def now(self) -> float:
+        """When the last request was sent, s."""
+        return float(self.scene.world.arrival[self.next - 1]) + self.rule.held_s
 
     def finish(self) -> Outcome:
         """Serve what is left, let everything complete and return what happened."""

@@ -27,6 +27,8 @@ SURVEY, TUNING = 3_000, 11_000
 KM_PER_DEGREE = 111.2
 ACCESS_S, S_PER_KM = 0.005, 0.001
 CAP_QUANTILE = 0.99
+SHORTEST_S = 1e-6
+"""Least time between the first and the last arrival of a window: below it no load can be set."""
 
 Part = Literal["tune", "report"]
 
@@ -53,7 +55,7 @@ def build(setting: Setting, trace: Trace, seed: int, part: Part = "report", *, r
     Raises
     ------
     InputError
-        When the trace is too short for the window.
+        When the trace is too short for the window, or all of the window arrives at once.
     """
     supply = _streams(seed)
     size, rows = setting.requests, len(trace.time_s)
@@ -69,7 +71,10 @@ def build(setting: Setting, trace: Trace, seed: int, part: Part = "report", *, r
     groups, models = int(trace.group.max()) + 1, int(trace.model.max()) + 1
     home = next(supply).integers(0, setting.cloudlets, int(trace.origin.max()) + 1)
     base, part_gb = _library(setting, models, next(supply))
-    factor = work[window].sum() / (setting.load * speed.sum()) / _span(trace.time_s[window], setting)
+    span = _span(trace.time_s[window], setting)
+    if span < SHORTEST_S:
+        raise InputError(f"{trace.source}: time_s: requests {first + 1} to {first + size} arrive within {span:g} s")
+    factor = work[window].sum() / (setting.load * speed.sum()) / span
     arrival = _arrivals(trace.time_s[window], setting, factor)
     world = World(
         arrival=arrival,
