@@ -84,6 +84,16 @@ def test_simulate_trace_prints_one_json_object(tmp_path: Path):
     assert done.returncode == 2 and done.stderr == "mecpfm: error: --requests is 61; own.csv has room for 60\n"
 
 
+def test_service_times_that_cannot_be_explained_have_no_r2(tmp_path: Path):
+    """Where all of the window's service times are capped alike there is no variance to explain: null, no warning."""
+    path = tmp_path / "growing.csv"
+    rows = (f"{2.0 * i},{5 + i},g{i % 3},m0,{i % 4}" for i in range(60))
+    path.write_text("\n".join(["time_s,work_s,group,model,tokens", *rows]) + "\n")
+    done = mecpfm("simulate-trace", path, "--policy", "priced-full", "--json")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert json.loads(done.stdout)["demand_r2"] is None
+
+
 def test_simulate_trace_says_that_requests_are_drawn(tmp_path: Path):
     """Without the real trace one line of stderr says so and how to get it; --list shows the names."""
     nowhere = {"MECPFM_DATA_DIR": str(tmp_path)}

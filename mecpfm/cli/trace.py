@@ -64,7 +64,7 @@ def simulate_trace(
         "policy": policy,
         "seed": seed,
         "requests": setting.requests,
-        **{name: None if math.isnan(value) else value for name, value in metrics.items()},
+        **{name: value if math.isfinite(value) else None for name, value in metrics.items()},
     }
     report(content, as_json)
 
