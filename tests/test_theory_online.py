@@ -308,6 +308,10 @@ def test_rare_ties_make_the_loss_quadratic(seed):
     gap = np.diff(np.sort(true, axis=1)[:, :2], axis=1)[:, 0]
     assert (loss <= np.where(gap <= spread * np.abs(error), spread * np.abs(error), 0) + 1e-9).all()
     assert 0 < loss.sum() <= kappa * spread**2 * np.sum(error**2)
+    for g in (0.5, 1.0, 2.0, 5.0):
+        assert (gap <= g).mean() <= kappa * g + 4 * np.sqrt(kappa * g / rounds)
+    pair = np.abs(np.diff(random.exponential(mean, (20 * rounds, 2)), axis=1))
+    assert (pair <= 2.0).mean() == pytest.approx(2.0 / mean, rel=0.15)  # two arms alike: kappa = 1 / mean is met
 
 
 @pytest.mark.parametrize(("lag", "ratio"), [(0, 1.1), (10, 8)])
