@@ -19,7 +19,7 @@ from mecpfm.errors import InputError
 
 _DAMAGED = (
     ValueError, TypeError, AttributeError, EOFError, SyntaxError, RuntimeError, struct.error, tokenize.TokenError,
-    zipfile.BadZipFile, zlib.error,
+    OverflowError, zipfile.BadZipFile, zlib.error,
 )  # fmt: skip
 """What zipfile and NumPy raise of archives that were cut, changed, encrypted or never were any."""
 HEAD = 4096
@@ -57,13 +57,20 @@ def read_npz(path: Path) -> dict[str, Any]:
                     place = place.setdefault(group, {})
                     if not isinstance(place, dict):
                         raise ValueError(f"{group!r} in {key!r} is an array as well")
-                place[last] = archive[key]
+                place[last] = _array(archive, key)
                 place[last].flags.writeable = False
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror})") from None
     except _DAMAGED as error:
         raise InputError(f"{path}: is not a usable .npz archive ({error})") from None
     return nested
+
+
+def _array(archive: Any, key: str) -> Any:
+    try:
+        return archive[key]
+    except ValueError as error:
+        raise ValueError(f"{key}: {error}") from None
 
 
 def schema_of(path: Path) -> str:
@@ -91,6 +98,8 @@ def _npz_schema(path: Path) -> Any:
             return np.lib.format.read_array(member, allow_pickle=False).tolist()
     except KeyError:
         return None
+    except MemoryError as error:
+        raise InputError(f"{path}: does not fit into memory ({error})") from None
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror})") from None
     except _DAMAGED as error:

@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 import pytest
 from coupled_strategies import instances, replaced, small
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from mecpfm.coupled.brute_force import solve_nlip
@@ -13,6 +13,7 @@ from mecpfm.coupled.check import REMOTE, assess
 from mecpfm.coupled.compress import compress
 from mecpfm.coupled.formulation import choice_of, linear_model, solve_ilp, solve_lp
 from mecpfm.coupled.instance import Instance
+from mecpfm.coupled.methods import solve
 from mecpfm.errors import LimitError
 from mecpfm.solvers import highs
 
@@ -39,6 +40,35 @@ def test_nlip_ilp_and_brute_force_agree(instance: Instance) -> None:
         assert plan.feasible, plan.violations
         assert plan.objective == pytest.approx(expected, abs=1e-6)
         assert plan.bound == pytest.approx(expected, abs=1e-6)
+
+
+UNITS = st.sampled_from((1e-7, 1e-3, 0.1, 1.0, 1e3))
+
+
+@given(any_instance, UNITS, UNITS, UNITS)
+def test_units_do_not_matter(instance: Instance, delay: float, size: float, compute: float) -> None:
+    """In other units of delay, size and compute, with sums that round, all exact methods find the same plan's cost."""
+    assume(delay / size <= 1e8)
+    other = replaced(
+        instance,
+        blocks={"size_gb": instance.blocks.size_gb * size},
+        cloudlets={
+            "memory_gb": instance.cloudlets.memory_gb * size,
+            "compute_s": instance.cloudlets.compute_s * compute,
+            "pull_s_per_gb": instance.cloudlets.pull_s_per_gb * delay / size,
+        },
+        requests={"remote_delay_s": instance.requests.remote_delay_s * delay},
+        options={
+            "delay_s": instance.options.delay_s * delay,
+            "compute_s": instance.options.compute_s * compute,
+        },
+    )
+    expected = solve_nlip(instance).objective * delay
+    for method in ("nlip", "ilp", "branch"):
+        plan = solve(other, method, solver="highs", **({"iterations": 0} if method == "branch" else {}))
+        assert plan.feasible, (method, plan.violations)
+        assert plan.objective == pytest.approx(expected, rel=1e-6), method
+        assert plan.bound <= expected * (1 + 1e-6), method
 
 
 @given(any_instance)

@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -126,7 +127,8 @@ def test_arrays_are_frozen(tmp_path: Path) -> None:
             "cloudlets.cached[1] holds block 0 of 4 GB; cloudlets.memory_gb[1] is 3",
         ),
         ({"cloudlets__memory_gb": [6.0, float("nan")]}, "cloudlets.memory_gb[1] is nan; must be finite"),
-        ({"options__delay_s": [1.0, 1e308, 1.0]}, "options.delay_s[1] is 1e+308; must be <= 1e+15"),
+        ({"options__delay_s": [1.0, 1e308, 1.0]}, "options.delay_s[1] is 1e+308; must be <= 1e+09"),
+        ({"blocks__size_gb": [6e8, 6e8, 2.0]}, "models.blocks[0] adds up to 1.2e+09 GB; must be <= 1e+09"),
         ({"options__delay_s": [1.0, True, 1.0]}, "options.delay_s must hold numbers only"),
         ({"options__model": [0, 10**30, 0]}, "options.model must hold integers only"),
         ({"models__blocks": [[[0]], [0], []]}, "models.blocks[0] must be a flat list"),
@@ -158,7 +160,7 @@ def test_bad_fields_are_named(tmp_path: Path, changes: dict[str, Any], message: 
         ("options.delay_s", np.ones(3, dtype=complex), "options.delay_s must hold numbers only"),
         ("schema", None, "schema is None"),
         ("blocks", [1.0], "'blocks' in 'blocks.size_gb' is an array as well"),
-        ("options.delay_s", np.array([{}, 1, 2], dtype=object), "is not a usable .npz archive"),
+        ("options.delay_s", np.array([{}, 1, 2], dtype=object), "is not a usable .npz archive (options.delay_s:"),
     ],
 )
 def test_bad_archives_are_refused(tmp_path: Path, key: str, value: Any, message: str) -> None:
@@ -172,6 +174,19 @@ def test_bad_archives_are_refused(tmp_path: Path, key: str, value: Any, message:
     with pytest.raises(InputError) as caught:
         Instance.read(path)
     assert message in str(caught.value)
+
+
+@pytest.mark.parametrize("length", [10**13, 10**30])
+def test_archives_that_claim_too_much_are_refused(tmp_path: Path, length: int) -> None:
+    """A header that promises more than any memory holds is one line, for the instance and for its schema."""
+    path = tmp_path / "instance.npz"
+    head = np.lib.format.magic(1, 0)
+    words = f"{{'descr': '<f8', 'fortran_order': False, 'shape': ({length},)}}".ljust(117) + "\n"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("schema.npy", head + len(words).to_bytes(2, "little") + words.encode())
+    for read in (Instance.read, schema_of):
+        with pytest.raises(InputError, match=r"instance\.npz: (is not a usable|does not fit into memory)"):
+            read(path)
 
 
 @pytest.mark.parametrize("cut", [0, 40, 700])
@@ -374,6 +389,7 @@ def test_topologies_and_caches_enter() -> None:
         ({"trace": "x"}, "trace is 'x'; must be one of azure-conv, azure-code"),
         ({"shared_fraction": 1.5}, r"shared_fraction is 1.5; must be in \[0, 1\]"),
         ({"memory_gb": -1.0}, "memory_gb is -1.0; must be > 0"),
+        ({"period_s": np.inf}, "period_s is inf; must be > 0 and <= 1e"),
         ({"reach": 0}, "reach is 0; must be >= 1"),
     ],
 )

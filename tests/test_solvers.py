@@ -1,6 +1,7 @@
 """The solver door: statuses, limits, licence, fall-back and the residual that trusts no status."""
 
 import logging
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -121,6 +122,25 @@ def test_unknown_highs_options_are_refused():
     """A misspelt option is an error, not a silent default."""
     with pytest.raises(ValueError, match="no_such_option"):
         highs.solve(knapsack(3, 0), no_such_option=1)
+
+
+def test_numbers_too_large_for_highs_are_a_limit():
+    """HiGHS takes no coefficient of 1e15 and above: a LimitError says so."""
+    with pytest.raises(LimitError, match="too large"):
+        highs.solve(model([1.0], [[1e16]], [1.0], [np.inf]))
+
+
+@each_solver
+@pytest.mark.parametrize("unit", [1e-9, 1e-3])
+def test_small_costs_are_not_lost_in_tolerances(solver, unit):
+    """Costs far below the solvers' absolute tolerances give the same optimum, bound and duals in their unit."""
+    large = knapsack(8, 3)
+    small = replace(large, cost=large.cost * unit)
+    one, other = solve(large, solver), solve(small, solver)
+    assert np.array_equal(one.x.round(), other.x.round())
+    assert (other.objective, other.bound) == pytest.approx((one.objective * unit, one.bound * unit), rel=1e-9)
+    relaxed = [highs.solve(of.relaxed()) for of in (large, small)]
+    np.testing.assert_allclose(relaxed[1].duals, relaxed[0].duals * unit, rtol=1e-6, atol=1e-9 * unit)
 
 
 def test_duals_price_the_rows():

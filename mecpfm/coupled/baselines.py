@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from mecpfm.coupled.check import REMOTE
 from mecpfm.coupled.compress import membership
-from mecpfm.coupled.instance import Blocks, Instance
+from mecpfm.coupled.instance import Blocks, Instance, most
 from mecpfm.kernels import coupled_greedy as kernels
 from mecpfm.records import Ragged
 
@@ -183,7 +183,7 @@ def unshared(instance: Instance) -> Instance:
     member = membership(instance)
     whole = member.astype(int) @ ~instance.cached == 0
     size = member @ instance.blocks.size_gb
-    held = [np.flatnonzero(whole[:, c] & (size <= memory)) for c, memory in enumerate(instance.cloudlets.memory_gb)]
+    held = [np.flatnonzero(whole[:, c] & (size <= room)) for c, room in enumerate(most(instance.cloudlets.memory_gb))]
     return Instance(
         blocks=Blocks(size_gb=size),
         models=instance.models.model_copy(update={"blocks": Ragged.from_lists([[k] for k in range(len(size))])}),

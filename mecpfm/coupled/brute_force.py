@@ -8,9 +8,9 @@ import time
 import numpy as np
 from numpy.typing import NDArray
 
-from mecpfm.coupled.check import REMOTE, TOLERANCE, assess
+from mecpfm.coupled.check import REMOTE, assess
 from mecpfm.coupled.incidence import incidence
-from mecpfm.coupled.instance import Instance
+from mecpfm.coupled.instance import Instance, most
 from mecpfm.errors import LimitError
 from mecpfm.plan import Plan
 
@@ -52,7 +52,7 @@ def nlip_objective(instance: Instance, choices: NDArray[np.int64]) -> NDArray[np
     at = np.arange(len(cloudlets.memory_gb))
     compute = x @ (options.compute_s[:, None] * (options.cloudlet[:, None] == at))
     memory = opened @ (instance.blocks.size_gb[use.block][:, None] * (use.cloudlet[:, None] == at))
-    over = (compute > cloudlets.compute_s + TOLERANCE) | (memory > cloudlets.memory_gb + TOLERANCE)
+    over = (compute > most(cloudlets.compute_s)) | (memory > most(cloudlets.memory_gb))
     remote = (choices == REMOTE) @ instance.requests.remote_delay_s
     cost = x @ options.delay_s + remote + opened @ instance.pull_s[use.block, use.cloudlet]
     return np.where(over.any(axis=1), np.inf, cost)

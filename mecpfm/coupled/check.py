@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mecpfm.coupled.incidence import Incidence, incidence
-from mecpfm.coupled.instance import Instance
+from mecpfm.coupled.instance import TOLERANCE as TOLERANCE
+from mecpfm.coupled.instance import Instance, most
 from mecpfm.errors import InputError
 from mecpfm.plan import Plan
 
@@ -17,8 +18,6 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 REMOTE = -1
-TOLERANCE = 1e-6
-"""Relative tolerance of every row."""
 NEGLIGIBLE = 1e-9
 """Fractions below this are solver noise."""
 
@@ -120,7 +119,7 @@ def _total(index: Ints, values: Floats, length: int) -> Floats:
 
 def _above(what: str, row: str, unit: str, activity: Floats, limit: Floats) -> Iterator[str]:
     """One finding for each row whose ``activity`` exceeds its ``limit``."""
-    for i in np.flatnonzero(activity - limit > TOLERANCE * np.maximum(1, limit)):
+    for i in np.flatnonzero(activity > most(limit)):
         has, may = activity[i], limit[i]
         yield f"{what} {i}: {row} row broken by {has - may:.6g} ({has:.6g} against {may:.6g}{unit})"
 

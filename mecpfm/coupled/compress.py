@@ -13,8 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from mecpfm.coupled.check import REMOTE, TOLERANCE
-from mecpfm.coupled.instance import Blocks, Instance, Options
+from mecpfm.coupled.check import REMOTE
+from mecpfm.coupled.instance import LARGEST, Blocks, Instance, Options, most
 from mecpfm.records import Ragged
 
 Ints = NDArray[np.int64]
@@ -53,9 +53,8 @@ def membership(instance: Instance) -> Bools:
 def _useful(instance: Instance) -> Bools:
     options, cloudlets = instance.options, instance.cloudlets
     size = membership(instance) @ instance.blocks.size_gb
-    memory, compute = cloudlets.memory_gb[options.cloudlet], cloudlets.compute_s[options.cloudlet]
-    fits = size[options.model] <= memory + TOLERANCE * np.maximum(1, memory)  # the checker's rule
-    fits &= options.compute_s <= compute + TOLERANCE * np.maximum(1, compute)
+    fits = size[options.model] <= most(cloudlets.memory_gb)[options.cloudlet]
+    fits &= options.compute_s <= most(cloudlets.compute_s)[options.cloudlet]
     return fits & (options.delay_s < instance.requests.remote_delay_s[options.request])
 
 
@@ -99,10 +98,10 @@ def _merge_blocks(instance: Instance, options: Options) -> Instance:
     member = membership(instance)
     pattern = np.packbits(np.hstack([member.T, instance.cached]), axis=1)
     _, first, group = np.unique(pattern, axis=0, return_index=True, return_inverse=True)
-    merged = Blocks(size_gb=np.bincount(group, instance.blocks.size_gb))
-    memory = instance.cloudlets.memory_gb
+    # Only what no model uses can add up to more than any memory.
+    merged = Blocks(size_gb=np.minimum(np.bincount(group, instance.blocks.size_gb), LARGEST))
     # Blocks cached together may exceed the memory together: then no model with them fits, cached or not.
-    cached = instance.cached[first] & (merged.size_gb[:, None] <= memory)
+    cached = instance.cached[first] & (merged.size_gb[:, None] <= most(instance.cloudlets.memory_gb))
     at = [np.flatnonzero(column) for column in cached.T]
     of = [np.flatnonzero(row) for row in member[:, first]]
     return Instance(

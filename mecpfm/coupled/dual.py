@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from mecpfm.coupled.check import TOLERANCE
+from mecpfm.coupled.instance import TOLERANCE
 from mecpfm.coupled.structure import Cells, Structure
 from mecpfm.kernels import coupled_dual as kernels
 from mecpfm.kernels.coupled_cut import Work

@@ -40,16 +40,18 @@ def linear_model(instance: Instance, *, cut: bool = False) -> LinearModel:
         return sp.coo_array((values, (rows, columns)), shape)
 
     choose = [sp.csr_array((np.ones(n), np.arange(n), instance.first_option), (count, n)), sp.eye_array(count), None]
-    compute = [block(options.compute_s, options.cloudlet, np.arange(n), (sites, n)), None, None]
-    size = instance.blocks.size_gb[use.block]
+    time, space = _unit(cloudlets.compute_s), _unit(cloudlets.memory_gb)
+    work = options.compute_s / time[options.cloudlet]
+    compute = [block(work, options.cloudlet, np.arange(n), (sites, n)), None, None]
+    size = (instance.blocks.size_gb[:, None] / space)[use.block, use.cloudlet]
     memory = [None, None, block(size, use.cloudlet, np.arange(pairs), (sites, pairs))]
     opens = block(np.full(links, -1.0), np.arange(links), triples % max(pairs, 1), (links, pairs))
     link = [block(np.ones(len(row)), row, use.entry, (links, n)), None, opens]
     blocks = [choose, compute, memory, link]
-    upper = [np.ones(count), cloudlets.compute_s, cloudlets.memory_gb, np.zeros(links)]
+    upper = [np.ones(count), cloudlets.compute_s / time, cloudlets.memory_gb / space, np.zeros(links)]
     if cut:
-        limit = sp.diags_array(-cloudlets.compute_s[use.cloudlet], shape=(pairs, pairs))
-        blocks.append([block(options.compute_s[use.entry], use.pair, use.entry, (pairs, n)), None, limit])
+        limit = sp.diags_array(-(cloudlets.compute_s / time)[use.cloudlet], shape=(pairs, pairs))
+        blocks.append([block(work[use.entry], use.pair, use.entry, (pairs, n)), None, limit])
         upper.append(np.zeros(pairs))
     row_upper = np.concatenate(upper)
     columns = n + count + pairs
@@ -62,6 +64,11 @@ def linear_model(instance: Instance, *, cut: bool = False) -> LinearModel:
         upper=np.ones(columns),
         integer=np.ones(columns, dtype=bool),
     )
+
+
+def _unit(limit: Floats) -> Floats:
+    """Unit of each row: solvers' tolerances are absolute, so that a row with a limit below 1 is scaled to 1."""
+    return np.where((limit > 0) & (limit < 1), limit, 1.0)
 
 
 def choice_of(instance: Instance, x: Floats) -> Ints:

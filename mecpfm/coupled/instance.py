@@ -27,9 +27,16 @@ from mecpfm.records import (
     Shape,
 )
 
-LARGEST = 1e15
-"""Most seconds or GB a field may state: sums of products stay exact enough, and infinity has no use here."""
+LARGEST = 1e9
+"""Most seconds or GB a field may state: bounds stay exact to 1e-6 s, and solvers take every product of two."""
+TOLERANCE = 1e-6
+"""Relative tolerance of every row: a capacity of 0 is 0."""
 Amount = Range(ge=0, le=LARGEST)
+
+
+def most(limit: NDArray[np.float64]) -> NDArray[np.float64]:
+    """What a row with this limit may reach: one rule for the checker, the bounds and every method."""
+    return limit * (1 + TOLERANCE)
 
 
 class Blocks(Record):
@@ -141,14 +148,18 @@ class Instance(RootRecord):
         if (bad := np.flatnonzero(request[1:] < request[:-1])).size:
             i = int(bad[0]) + 1
             raise ValueError(f"options.request[{i}] is {request[i]} after {request[i - 1]}; must not decrease")
-        empty = np.diff(self.models.blocks.indptr) == 0
+        of = self.models.blocks
+        whole = np.bincount(np.repeat(np.arange(len(of)), np.diff(of.indptr)), self.blocks.size_gb[of.indices])
+        if (bad := np.flatnonzero(whole > LARGEST)).size:
+            raise ValueError(f"models.blocks[{bad[0]}] adds up to {whole[bad[0]]:g} GB; must be <= {LARGEST:g}")
+        empty = np.diff(of.indptr) == 0
         if empty.any() and (bad := np.flatnonzero(empty[model])).size:
             raise ValueError(f"options.model[{bad[0]}] names model {model[bad[0]]}, which has no blocks")
 
     def _check_cached(self) -> None:
         at, size, memory = self.cloudlets.cached, self.blocks.size_gb, self.cloudlets.memory_gb
         row = np.repeat(np.arange(len(at)), np.diff(at.indptr))
-        if (bad := np.flatnonzero(size[at.indices] > memory[row])).size:
+        if (bad := np.flatnonzero(size[at.indices] > most(memory)[row])).size:
             c, b = int(row[bad[0]]), int(at.indices[bad[0]])
             raise ValueError(
                 f"cloudlets.cached[{c}] holds block {b} of {size[b]:g} GB; cloudlets.memory_gb[{c}] is {memory[c]:g}"

@@ -15,8 +15,7 @@ import scipy.sparse
 import scipy.sparse.csgraph
 from numpy.typing import NDArray
 
-from mecpfm.coupled.check import TOLERANCE
-from mecpfm.coupled.instance import Instance
+from mecpfm.coupled.instance import Instance, most
 from mecpfm.kernels import coupled_structure as kernels
 
 Floats = NDArray[np.float64]
@@ -173,8 +172,8 @@ def _useful(instance: Instance, model_gb: Floats, family: Ints, rank: Ints, fami
     options, cloudlets = instance.options, instance.cloudlets
     c, k = options.cloudlet, options.model
     useful = options.delay_s < instance.requests.remote_delay_s[options.request]
-    useful &= options.compute_s <= cloudlets.compute_s[c] * (1 + TOLERANCE)
-    useful &= (model_gb[None, :] <= cloudlets.memory_gb[:, None] * (1 + TOLERANCE))[c, k]
+    useful &= options.compute_s <= most(cloudlets.compute_s)[c]
+    useful &= (model_gb[None, :] <= most(cloudlets.memory_gb)[:, None])[c, k]
     cell = (c * families + family[k])[useful]
     narrow = cell.astype(np.uint16) if instance.sizes[2] * families <= 1 << 16 else cell  # NumPy's radix sort
     order = np.argsort(narrow, kind="stable")

@@ -71,7 +71,8 @@ def solve(model: LinearModel, *, time_limit: float | None = None, gap: float = 0
         if time_limit is not None:
             solver.setParam("TimeLimit", time_limit)
         kinds = np.where(model.integer, gurobipy.GRB.INTEGER, gurobipy.GRB.CONTINUOUS)
-        x = solver.addMVar(len(model.cost), lb=model.lower, ub=model.upper, obj=model.cost, vtype=kinds)
+        cost = model.cost / model.cost_unit
+        x = solver.addMVar(len(cost), lb=model.lower, ub=model.upper, obj=cost, vtype=kinds)
         for sense, side, chosen in _sides(model):
             if chosen.any():
                 solver.addMConstr(model.rows[np.flatnonzero(chosen)], x, sense, side[chosen])
@@ -109,7 +110,7 @@ def _outcome(solver: Any, model: LinearModel, x: Any, runtime: float) -> Solutio
     version = ".".join(map(str, __import__("gurobipy").gurobi.version()))
     result: dict[str, Any] = {"solver": f"gurobi {version}", "runtime_s": runtime}
     if model.integer.any() or model.bilinear:
-        result["bound"] = float(solver.ObjBound) if status in ("optimal", "unknown") else float("nan")
+        result["bound"] = float(solver.ObjBound) * model.cost_unit if status in ("optimal", "unknown") else float("nan")
     if solver.SolCount == 0:
         return Solution(status, **result)
     values = np.array(x.X)

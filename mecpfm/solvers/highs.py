@@ -12,6 +12,7 @@ import highspy
 import numpy as np
 from numpy.typing import NDArray
 
+from mecpfm.errors import LimitError
 from mecpfm.solvers.model import LinearModel, Solution
 
 NAME = f"highs {version('highspy')}"
@@ -25,11 +26,11 @@ _STATUS = {
 }
 
 
-def load(model: LinearModel, **options: Any) -> highspy.Highs:
-    """A HiGHS object that holds the model, silent, with the given options set."""
+def load(model: LinearModel, unit: float = 1.0, **options: Any) -> highspy.Highs:
+    """A HiGHS object that holds the model, costs in the given unit, silent, with the given options set."""
     lp = highspy.HighsLp()
     lp.num_row_, lp.num_col_ = model.shape
-    lp.col_cost_, lp.col_lower_, lp.col_upper_ = model.cost, model.lower, model.upper
+    lp.col_cost_, lp.col_lower_, lp.col_upper_ = model.cost / unit, model.lower, model.upper
     lp.row_lower_, lp.row_upper_ = model.row_lower, model.row_upper
     lp.a_matrix_.format_ = highspy.MatrixFormat.kRowwise
     lp.a_matrix_.start_ = model.rows.indptr
@@ -43,7 +44,7 @@ def load(model: LinearModel, **options: Any) -> highspy.Highs:
         if solver.setOptionValue(name, value) != highspy.HighsStatus.kOk:
             raise ValueError(f"HiGHS refuses option {name}={value!r}")
     if solver.passModel(lp) == highspy.HighsStatus.kError:
-        raise ValueError("HiGHS refuses the model")
+        raise LimitError("HiGHS refuses the model: a number in it is too large")
     return solver
 
 
@@ -53,21 +54,22 @@ def solve(
     """Solve; further keyword arguments are HiGHS options such as ``solver="ipm"`` or ``mip_max_nodes``."""
     start = time.perf_counter()
     limit = math.inf if time_limit is None else float(time_limit)
-    solver = load(model, time_limit=limit, random_seed=seed, mip_rel_gap=gap, mip_abs_gap=0.0, **options)
+    unit = model.cost_unit
+    solver = load(model, unit, time_limit=limit, random_seed=seed, mip_rel_gap=gap, mip_abs_gap=0.0, **options)
     solver.run()
     status = _STATUS.get(solver.getModelStatus(), "unknown")
     info = solver.getInfo()
     integral = bool(model.integer.any())
     result: dict[str, Any] = {"solver": NAME, "runtime_s": time.perf_counter() - start}
     if integral:
-        result["bound"] = info.mip_dual_bound
+        result["bound"] = info.mip_dual_bound * unit
     if info.primal_solution_status != highspy.SolutionStatus.kSolutionStatusFeasible or status == "infeasible":
         return Solution(status, **result)
     solution = solver.getSolution()
     if not integral:
-        result |= {"duals": np.array(solution.row_dual), "iterations": info.simplex_iteration_count}
+        result |= {"duals": np.array(solution.row_dual) * unit, "iterations": info.simplex_iteration_count}
         if status == "optimal":
-            result["bound"] = info.objective_function_value
+            result["bound"] = info.objective_function_value * unit
     x = np.array(solution.col_value)
     return Solution("feasible" if status == "unknown" else status, x, float(model.cost @ x), **result)
 
@@ -85,18 +87,18 @@ def anytime(model: LinearModel, time_limit: float, *, seed: int = 0) -> list[Mom
 
     How far it comes in ``time_limit`` seconds depends on the machine.
     """
-    start, moments = time.perf_counter(), list[Moment]()
-    solver = load(model, time_limit=time_limit, random_seed=seed, mip_rel_gap=0.0, mip_abs_gap=0.0)
+    start, moments, unit = time.perf_counter(), list[Moment](), model.cost_unit
+    solver = load(model, unit, time_limit=time_limit, random_seed=seed, mip_rel_gap=0.0, mip_abs_gap=0.0)
 
     def note(event: Any, x: NDArray[np.float64] | None = None) -> None:
-        moments.append(Moment(time.perf_counter() - start, x, float(event.data_out.mip_dual_bound)))
+        moments.append(Moment(time.perf_counter() - start, x, float(event.data_out.mip_dual_bound) * unit))
 
     solver.cbMipImprovingSolution += lambda event: note(event, np.array(event.data_out.mip_solution))
     solver.cbMipLogging += note
     solver.run()
     found, info = solver.getSolution(), solver.getInfo()
     last = np.array(found.col_value) if found.value_valid else None
-    moments.append(Moment(time.perf_counter() - start, last, float(info.mip_dual_bound)))
+    moments.append(Moment(time.perf_counter() - start, last, float(info.mip_dual_bound) * unit))
     return moments
 
 

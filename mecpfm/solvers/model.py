@@ -54,6 +54,11 @@ class LinearModel:
             np.zeros(len(self.cost), dtype=bool), self.names, self.bilinear,
         )  # fmt: skip
 
+    @property
+    def cost_unit(self) -> float:
+        """What costs are divided by for a solver, whose tolerances are absolute: 1 unless all are below 1."""
+        return min(1.0, float(np.abs(self.cost).max(initial=0.0))) or 1.0
+
     def residual(self, x: Floats) -> float:
         """Largest violation of any row, bound or integrality by ``x``; 0 when nothing is violated."""
         activity = self.rows @ x
