@@ -1,6 +1,7 @@
 """The command line on coupled instances: dispatch by schema, certificates that are checked, interruption."""
 
 import json
+import math
 import pickle
 import re
 import signal
@@ -9,8 +10,17 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from coupled_strategies import small
 from test_cli import ROOT, mecpfm
+from test_coupled_dual import forged, narrow
+
+from mecpfm.coupled import audit as audit_module
+from mecpfm.coupled.audit import audit
+from mecpfm.coupled.check import assess
+from mecpfm.coupled.methods import certified
+from mecpfm.errors import InputError
 
 SIZES = (
     "--cloudlets", 6, "--requests", 60, "--models", 12, "--regime", "memory-bound", "--seed", 5,
@@ -96,6 +106,125 @@ def test_lies_are_found(folder: Path):
     assert "compute row broken" in done.stderr
 
 
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder with an instance of some options, a plan of one option a request, one of fractions, and a certificate."""
+    path = tmp_path_factory.mktemp("tiny")
+    instance = small(5, 6, 2, families=True, per_request=6)
+    instance.write(path / "instance.json")
+    for name, method in (("plan", "polish"), ("fractions", "lp")):
+        plan, proof = certified(instance, method, iterations=50, solver="highs")
+        (path / f"{name}.json").write_text(json.dumps(plan.to_object()))
+    proof.write(path / "certificate.json")
+    return path
+
+
+def audited(tiny: Path, name: str = "plan", **fields: Any) -> audit_module.Audit:
+    """Audit of a plan with other fields."""
+    plan = changed(tiny / f"{name}.json", **fields)
+    return audit(tiny / "instance.json", tiny / "certificate.json", plan)
+
+
+@pytest.mark.parametrize("name", ["plan", "fractions"])
+def test_honest_plans_pass(name: str, tiny: Path):
+    """Nothing is wrong with what solve writes; statements may be null or absent, and a fraction as far off as a row."""
+    found = audited(tiny, name)
+    assert not found.complaints
+    assert not found.violations
+    assert not audited(tiny, name, bound=None, gap=None, feasible=None).complaints
+
+
+@pytest.mark.parametrize(
+    ("fields", "says"),
+    [
+        ({"objective": 1e6}, "costs"),
+        ({"objective": -1e6, "gap": None}, "costs"),
+        ({"bound": 1e6, "gap": None}, "states the bound"),
+        ({"gap": -5.0}, "states the gap -5"),
+        ({"gap": 1e300}, "states the gap"),
+        ({"bound": -1.7e308}, "states the gap"),
+        ({"bound": None, "gap": 0.0}, "states the gap"),
+        ({"feasible": False}, "states feasible: false"),
+    ],
+)
+def test_contradictions_are_complaints(fields: dict[str, Any], says: str, tiny: Path):
+    """What a plan file states of itself is compared with the recomputed numbers, or with each other."""
+    assert any(says in complaint for complaint in audited(tiny, **fields).complaints)
+
+
+def test_a_plan_that_breaks_rows_is_not_feasible(tiny: Path):
+    """Every request on fractions that add up to more than 1: violations, and feasible: true is a lie."""
+    count = len(json.loads((tiny / "instance.json").read_text())["options"]["request"])
+    everything = {"fraction": [[option, 1.0] for option in range(count)]}
+    found = audited(tiny, "fractions", decisions=everything)
+    assert found.violations
+    assert any("feasible: true" in complaint for complaint in found.complaints)
+
+
+def test_a_bound_above_a_plan_is_a_contradiction(monkeypatch: pytest.MonkeyPatch, tiny: Path):
+    """A proved bound above a plan that keeps all rows can only be a fault of the check itself, and is reported."""
+    monkeypatch.setattr(audit_module, "verify", lambda *_: 1e6)
+    assert any("keeps all rows" in complaint for complaint in audited(tiny).complaints)
+    assert not audited(tiny, "fractions").complaints, "a fractional plan may cost less than any bound on integral ones"
+
+
+def test_a_plan_inside_the_rows_tolerance_is_no_contradiction(tmp_path: Path):
+    """A row broken by less than its tolerance lets the plan cost less than the bound: nobody lied."""
+    instance = narrow(cloudlets={"compute_s": [0.1]}, options={"compute_s": [0.1 + 5e-8]})
+    files = instance_file, proof_file, plan_file = [tmp_path / f"{name}.json" for name in ("instance", "proof", "plan")]
+    instance.write(instance_file)
+    forged(bound_s=4.95e-6, request_price_s=[10.0], cut_price=[[99.0]]).write(proof_file)
+    plan = assess(instance, "file", np.array([0]), bound=4.95e-6)
+    plan_file.write_text(json.dumps(plan.to_object()))
+    found = audit(*files)
+    assert plan.feasible
+    assert (found.objective, found.bound) == (0, pytest.approx(4.95e-6))
+    assert not found.complaints
+
+
+@pytest.mark.parametrize(
+    ("fields", "says"),
+    [
+        *[({"objective": value}, "objective must be") for value in (None, "1", True, math.nan, math.inf, 10**400)],
+        *[({"bound": value}, "bound must be") for value in ("1", True, math.nan, -math.inf, -(10**400))],
+        ({"gap": [0.0]}, "gap must be a number"),
+        ({"feasible": 1}, "feasible must be true or false"),
+        ({"decisions": None}, "decisions must hold"),
+        ({"decisions": {"option": [], "fraction": []}}, "decisions must hold"),
+        *[({"decisions": {kind: None}}, f"decisions.{kind} must be a list") for kind in ("option", "fraction")],
+        *[
+            ({"decisions": {"option": [value] * 6}}, "decisions.option[0] must be")
+            for value in (0.9, 0.0, "0", False, None, -2, 2**70, [0])
+        ],
+        ({"decisions": {"option": [-1]}}, "decisions.option has shape (1,)"),
+        ({"decisions": {"option": [-1] * 5 + [0]}}, "decisions.option[5] is 0, not an option of request 5"),
+        *[
+            ({"decisions": {"fraction": [[value, 1.0]]}}, "decisions.fraction[0][0] must be")
+            for value in (-1, True, None, 0.0, "0", 2**70, [0, 1])
+        ],
+        *[
+            ({"decisions": {"fraction": [[0, value]]}}, "decisions.fraction[0][1]")
+            for value in (-0.1, 1.1, math.nan, math.inf, True, None, "1", 10**400)
+        ],
+        *[({"decisions": {"fraction": [value]}}, "decisions.fraction[0] must be a pair") for value in (0, [0], None)],
+        ({"decisions": {"fraction": [[0, 0.5], [0, 0.5]]}}, "decisions.fraction[1][0] is 0"),
+    ],
+)
+def test_malformed_plans_are_refused(fields: dict[str, Any], says: str, tiny: Path):
+    """Nothing is coerced: one line names file, field and reason."""
+    with pytest.raises(InputError, match=re.escape(f"changed-plan.json: {says}")) as caught:
+        audited(tiny, **fields)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+def test_a_certificate_states_a_finite_bound(value: float, tiny: Path):
+    """NaN is neither above nor below what is proved: refused."""
+    proof = changed(tiny / "certificate.json", bound_s=value)
+    with pytest.raises(InputError, match=r"changed-certificate\.json: bound_s is .* must be finite"):
+        audit(tiny / "instance.json", proof)
+
+
 @pytest.mark.parametrize(
     ("words", "says"),
     [
@@ -110,6 +239,8 @@ def test_lies_are_found(folder: Path):
         (("verify", "{f}/instance.json", "{f}/plan.json"), "plan.json: schema"),
         (("verify", "{f}/instance.json", "{f}/certificate.json", "--plan", "{f}/other.json"), "objective"),
         (("verify", "{f}/instance.json", "{f}/certificate.json", "--plan", "{f}/strange.json"), "strange.json"),
+        (("verify", "{f}/instance.json", "{f}/infinite.json"), "infinite.json: memory_price_s_per_gb[0] is 1e+300"),
+        (("verify", "{f}/instance.json", "{f}/elsewhere.json"), "elsewhere.json: share_block[0] is 999"),
     ],
 )
 def test_bad_input_is_one_line_and_code_2(words: tuple[str, ...], says: str, folder: Path):
@@ -122,6 +253,10 @@ def test_bad_input_is_one_line_and_code_2(words: tuple[str, ...], says: str, fol
     (folder / "unsorted.json").write_text(json.dumps(content))
     (folder / "other.json").write_text('{"about": {"schema": "x"}, "schema": "mecpfm.other/1"}')
     (folder / "strange.json").write_text('{"objective": 1.0, "decisions": {"option": [0, 99999]}}')
+    content = json.loads((folder / "certificate.json").read_text())
+    (folder / "infinite.json").write_text(json.dumps(content | {"memory_price_s_per_gb": [1e300] * 6}))
+    share = {"share_cloudlet": [0], "share_block": [999], "share_request": [0], "share_s": [1.0]}
+    (folder / "elsewhere.json").write_text(json.dumps(content | share))
     done = mecpfm(*(word.format(f=folder) for word in words))
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.count("\n") == 1

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from coupled_strategies import instances, small
+from coupled_strategies import instances, replaced, small
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -9,7 +9,7 @@ from mecpfm.coupled.brute_force import solve_nlip
 from mecpfm.coupled.certificate import Certificate, certificate, verify
 from mecpfm.coupled.compress import compress
 from mecpfm.coupled.formulation import solve_lp
-from mecpfm.coupled.instance import Instance
+from mecpfm.coupled.instance import LARGEST, Instance
 from mecpfm.coupled.structure import build
 from mecpfm.errors import InputError
 from mecpfm.kernels import coupled_dual as kernels
@@ -211,6 +211,82 @@ def test_certificate_may_not_split_a_family():
     torn = Certificate(**{**dict(saved), "family": family, "exact": np.ones_like(family), "cut_price": cut})
     with pytest.raises(InputError, match="splits the models"):
         verify(instance, torn)
+
+
+@PATHS
+@FAMILIES
+@settings(max_examples=60)
+@given(data=st.data())
+def test_no_prices_prove_more_than_the_optimum(exact_models, families, data):
+    """Prices of any size up to the largest allowed, where rounding swallows delays, never prove too much."""
+    instance = data.draw(instances(families=families))
+    random = np.random.default_rng(data.draw(st.integers(0, 2**32 - 1)))
+    far = random.choice([0, 1], instance.sizes[3]) * LARGEST / 2
+    tiny = random.uniform(0, random.choice([1e-7, 1]), len(instance.options.delay_s))
+    remote = instance.requests.remote_delay_s + far
+    instance = replaced(instance, requests={"remote_delay_s": remote}, options={"delay_s": tiny})
+    structure = build(instance, exact_models=exact_models)
+    saved = certificate(structure, dual.solve(structure, iterations=0))
+    drawn = {}
+    for name in ("request_price_s", "compute_price", "memory_price_s_per_gb", "cut_price", "share_s"):
+        shape = getattr(saved, name).shape
+        large = 10.0 ** random.uniform(-3, random.choice([2, 18, 100]), shape)
+        drawn[name] = random.choice([0, 1], shape) * random.choice([large, random.uniform(0, 3, shape)])
+    drawn["request_price_s"] = random.choice([remote, drawn["request_price_s"]])
+    bound = verify(instance, Certificate(**{**dict(saved), **drawn}))
+    assert np.isfinite(bound)
+    assert bound <= solve_nlip(instance).objective * (1 + 1e-12)
+
+
+def forged(**fields):
+    """A certificate for ``narrow()`` of no prices but those given."""
+    zero = {
+        "bound_s": 0.0, "request_price_s": [0.0], "compute_price": [0.0], "memory_price_s_per_gb": [0.0],
+        "family": [0], "exact": [1], "cut_price": [[0.0]],
+        "share_cloudlet": [], "share_block": [], "share_request": [], "share_s": [],
+    }  # fmt: skip
+    return Certificate.model_validate(zero | fields)
+
+
+def narrow(**groups):
+    """One request of 10 s remotely, 0 s at the edge."""
+    content = wide(1)
+    content["models"]["blocks"] = [[0]]
+    content["blocks"]["size_gb"], content["cloudlets"]["pull_s_per_gb"] = [1.0], [0.0]
+    content["requests"]["remote_delay_s"], content["options"]["delay_s"] = [10.0], [0.0]
+    for group, fields in groups.items():
+        content[group] |= fields
+    return Instance.model_validate(content)
+
+
+@pytest.mark.parametrize("field", ["request_price_s", "compute_price", "memory_price_s_per_gb", "cut_price", "share_s"])
+@pytest.mark.parametrize("price", [1e101, 1e308, np.inf, np.nan])
+def test_prices_that_overflow_are_refused(field, price):
+    """A product of infinity and zero would be NaN and hide a cell."""
+    where = {"share_cloudlet": [0], "share_block": [0], "share_request": [0], "share_s": [0.0]}
+    with pytest.raises(ValueError, match=rf"{field}\[0\].* must be (finite|<= 1e\+100)"):
+        forged(**where | {field: [[price]] if field == "cut_price" else [price]})
+
+
+@pytest.mark.parametrize("price", [1e17, 1e100])
+def test_huge_request_prices_prove_no_more_than_the_remote_delay(price):
+    """1e17 - (1e17 - 10) is 16 in floats: a price above the remote delay counts as the remote delay."""
+    assert 0 >= verify(narrow(), forged(request_price_s=[price])) >= -1e-12
+    assert verify(narrow(options={"delay_s": [10.0]}), forged(request_price_s=[price])) == pytest.approx(10)
+
+
+def test_cancellation_proves_nothing():
+    """1e9 - (1e9 - 1e-7) is 1.2e-7 in floats, more than the plan of 1e-7 s at the edge costs."""
+    instance = narrow(requests={"remote_delay_s": [1e9]}, options={"delay_s": [1e-7]})
+    assert verify(instance, forged(request_price_s=[1e9])) <= solve_nlip(instance).objective
+
+
+@pytest.mark.parametrize("name", ["cloudlet", "block", "request"])
+def test_shares_of_nothing_are_refused(name):
+    """An index beyond the instance is named, not looked up."""
+    where = {"share_cloudlet": [0, 0], "share_block": [0, 0], "share_request": [0, 0], "share_s": [0.0, 0.0]}
+    with pytest.raises(InputError, match=rf"share_{name}\[1\] is 7; must be < 1"):
+        verify(narrow(), forged(**where | {f"share_{name}": [0, 7]}))
 
 
 def test_ascent_is_repeatable_and_resumable_from_a_warm_start():

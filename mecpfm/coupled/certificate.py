@@ -1,19 +1,24 @@
 """Certificates: multipliers that prove a lower bound, saved in the instance's own terms and checked independently.
 
 The check shares no code with the dual engine: plain NumPy, straight from the instance, every set of models written
-out. It accepts any non-negative numbers and computes the bound they prove (docs/theory_coupled.md, theorem 1).
+out. It accepts any prices from 0 to 1e100 and computes the bound they prove (docs/theory_coupled.md, theorem 1).
+
+Rounding never helps: with u = EPS / 2 a computed sum of n non-negative terms is within (n - 1) u of the true one,
+relative, and a product or difference within u of its own size. So what lowers the bound is raised, and what raises it
+lowered, by EPS times the roundings that enter, generously counted, times the sum of the absolute values of the terms.
+Options carry that in their gains, cells on each set of models, and totals come from ``math.fsum``, which rounds once.
 """
 
 from __future__ import annotations
 
+import math
 from typing import Annotated, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mecpfm.coupled.check import TOLERANCE
 from mecpfm.coupled.dual import Dual
-from mecpfm.coupled.instance import Instance
+from mecpfm.coupled.instance import Instance, most
 from mecpfm.coupled.structure import Structure
 from mecpfm.errors import InputError
 from mecpfm.records import FloatArray, IntArray, Range, RootRecord, Shape
@@ -21,6 +26,10 @@ from mecpfm.records import FloatArray, IntArray, Range, RootRecord, Shape
 Floats = NDArray[np.float64]
 MAX_MODELS = 20
 """Most models of an exact family the check enumerates: 2^20 sets."""
+EPS = float(np.finfo(np.float64).eps)
+LARGEST_PRICE = 1e100
+"""No product of a price with an instance's quantity overflows, so no NaN can hide a cell."""
+Price = Range(ge=0, le=LARGEST_PRICE)
 
 
 class Certificate(RootRecord):
@@ -28,17 +37,17 @@ class Certificate(RootRecord):
 
     file_schema: ClassVar[str] = "mecpfm.certificate/1"
 
-    bound_s: Annotated[FloatArray, Shape()]
-    request_price_s: Annotated[FloatArray, Shape("R"), Range(ge=0)]
-    compute_price: Annotated[FloatArray, Shape("C"), Range(ge=0)]
-    memory_price_s_per_gb: Annotated[FloatArray, Shape("C"), Range(ge=0)]
+    bound_s: Annotated[FloatArray, Shape(), Range()]
+    request_price_s: Annotated[FloatArray, Shape("R"), Price]
+    compute_price: Annotated[FloatArray, Shape("C"), Price]
+    memory_price_s_per_gb: Annotated[FloatArray, Shape("C"), Price]
     family: Annotated[IntArray, Shape("K"), Range(ge=0)]
     exact: Annotated[IntArray, Shape("F"), Range(ge=0, le=1)]
-    cut_price: Annotated[FloatArray, Shape("C", "F"), Range(ge=0)]
+    cut_price: Annotated[FloatArray, Shape("C", "F"), Price]
     share_cloudlet: Annotated[IntArray, Shape("W"), Range(ge=0)]
     share_block: Annotated[IntArray, Shape("W"), Range(ge=0)]
     share_request: Annotated[IntArray, Shape("W"), Range(ge=0)]
-    share_s: Annotated[FloatArray, Shape("W"), Range(ge=0)]
+    share_s: Annotated[FloatArray, Shape("W"), Price]
 
 
 def certificate(structure: Structure, dual: Dual) -> Certificate:
@@ -66,25 +75,40 @@ def verify(instance: Instance, given: Certificate) -> float:
     """Lower bound (s) that the multipliers prove; InputError when they do not belong to the instance."""
     member = _member(instance)
     _require_fit(instance, given, member)
-    options = instance.options
-    v = np.minimum(given.request_price_s, instance.requests.remote_delay_s)
-    gain = v[options.request] - options.delay_s - given.compute_price[options.cloudlet] * options.compute_s
+    options, cloudlets = instance.options, instance.cloudlets
+    v = np.minimum(given.request_price_s, instance.requests.remote_delay_s)  # more than that proves nothing
+    gain, ties = _gains(instance, given, v, instance.blocks.size_gb @ member)
     price = instance.pull_s + np.outer(instance.blocks.size_gb, given.memory_price_s_per_gb)
-    bound = v.sum() - given.compute_price @ instance.cloudlets.compute_s
-    bound -= given.memory_price_s_per_gb @ instance.cloudlets.memory_gb
-    size = instance.blocks.size_gb @ member
-    fits = size[options.model] <= instance.cloudlets.memory_gb[options.cloudlet] * (1 + TOLERANCE)
-    fits &= options.compute_s <= instance.cloudlets.compute_s[options.cloudlet] * (1 + TOLERANCE)
-    gain = np.where(fits, gain, -np.inf)  # no plan may use an option that exceeds its cloudlet on its own
     exact = given.exact[given.family[options.model]] == 1
-    bound -= _relaxed(instance, given, gain, price, np.flatnonzero(~exact))
+    less = [ties, _relaxed(instance, given, gain, price, np.flatnonzero(~exact & (gain > 0)))]
+    less += (given.compute_price * cloudlets.compute_s).tolist()
+    less += (given.memory_price_s_per_gb * cloudlets.memory_gb).tolist()
     positive = np.flatnonzero(exact & (gain > 0))
     cell = options.cloudlet[positive] * len(given.exact) + given.family[options.model[positive]]
     order = np.argsort(cell, kind="stable")
     for rows in np.split(positive[order], np.flatnonzero(np.diff(cell[order])) + 1):
         if rows.size:
-            bound -= _exact(instance, given, gain[rows], price, rows, member)
-    return float(bound)
+            less.append(_exact(instance, given, gain[rows], price, rows, member))
+    bound = math.fsum([*v.tolist(), *(-(1 + 4 * EPS) * value for value in less)])
+    if not math.isfinite(bound):
+        raise InputError(f"certificate proves {bound}; must be a finite bound")
+    return bound - 2 * EPS * abs(bound)
+
+
+def _gains(instance: Instance, given: Certificate, v: Floats, model_gb: Floats) -> tuple[Floats, float]:
+    """What each option gains at most, -inf where it is of no use, and a charge for gains of 0 but for rounding.
+
+    The charge in place of the option keeps the cells as small as they would be without rounding.
+    """
+    options, cloudlets = instance.options, instance.cloudlets
+    worth, work = v[options.request], given.compute_price[options.cloudlet] * options.compute_s
+    gain = worth - options.delay_s - work
+    raised = gain + 4 * EPS * (worth + options.delay_s + work)
+    # No plan may use an option that exceeds its cloudlet on its own.
+    fits = model_gb[options.model] <= most(cloudlets.memory_gb)[options.cloudlet]
+    fits &= options.compute_s <= most(cloudlets.compute_s)[options.cloudlet]
+    ties = raised[fits & (gain <= 0) & (raised > 0)]
+    return np.where(fits & (gain > 0), raised, -np.inf), math.fsum(ties.tolist())
 
 
 def _exact(
@@ -97,9 +121,12 @@ def _exact(
     requests, row = np.unique(options.request[rows], return_inverse=True)
     lam = float(given.cut_price[c, given.family[models[0]]])
     table = np.zeros((len(requests), len(models)))
-    np.maximum.at(table, (row, column), gain - lam * options.compute_s[rows])
+    np.maximum.at(table, (row, column), gain * (1 + 4 * EPS) - lam * options.compute_s[rows])
     fixed = lam * float(instance.cloudlets.compute_s[c])
-    if fixed + table.max(axis=1).sum() <= (price[:, c] @ member[:, models]).min():
+    owned = np.flatnonzero(member[:, models].any(axis=1))
+    needs, pays = member[np.ix_(owned, models)], price[owned, c]
+    slack = (len(requests) + len(owned) + 8) * EPS
+    if (fixed + table.max(axis=1).sum()) * (1 + slack) <= (pays @ needs).min() * (1 - slack):
         return 0.0
     best = 0.0
     for chunk in np.array_split(np.arange(1, 1 << len(models)), 1 + (len(requests) << len(models) >> 22)):
@@ -107,30 +134,28 @@ def _exact(
         served = np.zeros((len(sets), len(requests)))
         for k in range(len(models)):
             served = np.maximum(served, sets[:, k, None] * table[:, k])
-        paid = (sets @ member[:, models].T > 0) @ price[:, c]
-        best = max(best, fixed + float((served.sum(axis=1) - paid).max()))
+        paid = (sets @ needs.T > 0) @ pays
+        value = (fixed + served.sum(axis=1)) * (1 + slack) - paid * (1 - slack)
+        best = max(best, float(value.max()))
     return best
 
 
 def _relaxed(instance: Instance, given: Certificate, gain: Floats, price: Floats, rows: NDArray[np.int64]) -> float:
     """Value of all relaxed families: what requests gain after their shares, plus shares beyond a block's price."""
     options, blocks = instance.options, instance.models.blocks
-    paid = np.zeros_like(price)
+    paid, count = np.zeros_like(price), np.zeros_like(price)
     np.add.at(paid, (given.share_block, given.share_cloudlet), given.share_s)
-    share = {
-        key: value
-        for *key_parts, value in zip(
-            given.share_cloudlet, given.share_block, given.share_request, given.share_s, strict=True
-        )
-        for key in [tuple(map(int, key_parts))]
-    }
+    np.add.at(count, (given.share_block, given.share_cloudlet), 1)
+    places = (given.share_cloudlet, given.share_block, given.share_request)
+    share = dict(zip(zip(*(place.tolist() for place in places), strict=True), given.share_s.tolist(), strict=True))
     best: dict[tuple[int, int, int], float] = {}
-    for o in rows[gain[rows] > 0].tolist():
+    for o in rows.tolist():
         c, r, k = int(options.cloudlet[o]), int(options.request[o]), int(options.model[o])
-        net = float(gain[o]) - sum(share.get((c, b, r), 0.0) for b in blocks[k].tolist())
+        own = math.fsum(share.get((c, b, r), 0.0) for b in blocks[k].tolist())
         cell = (c, r, int(given.family[k]))
-        best[cell] = max(best.get(cell, 0.0), net)
-    return sum(best.values()) + float(np.maximum(paid - price, 0)[paid > 0].sum())
+        best[cell] = max(best.get(cell, 0.0), float(gain[o]) * (1 + 4 * EPS) - own * (1 - 4 * EPS))
+    beyond = np.maximum(paid * (1 + (count + 8) * EPS) - price * (1 - 8 * EPS), 0)[paid > 0]
+    return math.fsum([*best.values(), *beyond.tolist()])
 
 
 def _member(instance: Instance) -> Floats:
@@ -148,6 +173,10 @@ def _require_fit(instance: Instance, given: Certificate, member: Floats) -> None
         raise InputError(f"certificate is for (K, C, R) = {found}; the instance has {(models, cloudlets, requests)}")
     if given.family.max() >= len(given.exact):
         raise InputError(f"certificate names family {given.family.max()}; it has {len(given.exact)}")
+    for name, limit in (("cloudlet", cloudlets), ("block", len(member)), ("request", requests)):
+        index = getattr(given, f"share_{name}")
+        if (bad := np.flatnonzero(index >= limit)).size:
+            raise InputError(f"share_{name}[{bad[0]}] is {index[bad[0]]}; must be < {limit}")
     for b in range(len(member)):
         families = np.unique(given.family[member[b] > 0])
         if len(families) > 1 and given.exact[families].any():
