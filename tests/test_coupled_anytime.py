@@ -99,7 +99,7 @@ def test_settling_improves_a_bad_assignment():
 @settings(max_examples=10)
 @given(data=st.data())
 def test_a_dive_decides_every_exact_cell_and_its_cells_suffice(families, data):
-    """No exact cell stays free, closed ones are left out, and its bound never exceeds the best plan of its cells."""
+    """No exact cell stays free, and the options left are those of open cells (bound: test_coupled_branch.py)."""
     instance = data.draw(instances(families=families, requests=5, cloudlets=2, per_request=4))
     structure = build(instance)
     root = dual.solve(structure)

@@ -1,12 +1,16 @@
+import itertools
+
 import numpy as np
 import pytest
 from coupled_strategies import instances, small
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mecpfm.coupled import branch, dual, polish
-from mecpfm.coupled.brute_force import solve_nlip
+from mecpfm.coupled import branch, dive, dual, methods, polish
+from mecpfm.coupled.brute_force import nlip_objective, solve_nlip
+from mecpfm.coupled.certificate import verify
 from mecpfm.coupled.check import assess
+from mecpfm.coupled.generate import Recipe, generate
 from mecpfm.coupled.structure import build
 
 FAMILIES = pytest.mark.parametrize("families", [True, False])
@@ -82,17 +86,119 @@ def test_an_interrupted_mip_gives_its_leaf_up(monkeypatch):
     assert bound == pytest.approx(root.bound)
 
 
-@settings(max_examples=15)
-@given(st.integers(0, 2**32 - 1))
-def test_reduced_costs_keep_every_better_plan(seed):
-    """Cells and options removed at the root are used by no plan cheaper than the incumbent: the optimum survives."""
-    instance = small(seed, 5, 2, families=True, per_request=4)
-    structure, best = build(instance), solve_nlip(instance)
-    root = dual.solve(structure)
-    search = branch.Search(instance, structure, np.full(instance.sizes[3], -1), best.objective + 0.25)
-    node, kept, _ = branch.tighten(search, root, dual.free(structure.cells))
-    chosen = np.array(best.decisions["option"])
-    chosen = chosen[chosen >= 0]
-    needed = chosen[np.isin(chosen, structure.option)]
-    assert set(needed.tolist()) <= set(structure.option[kept].tolist())
-    assert (node.state <= 1).all()
+def overloaded(instance):
+    """Every request at its fastest option, which breaks a row."""
+    first, delay = instance.first_option, instance.options.delay_s
+    each = [[-1, *range(low, high)] for low, high in itertools.pairwise(first.tolist())]
+    choice = np.array([min(options, key=lambda o: delay[o] if o >= 0 else np.inf) for options in each])
+    assert not assess(instance, "ilp", choice).feasible
+    return choice
+
+
+@pytest.mark.parametrize("decide", [overloaded, lambda instance: np.full(instance.sizes[3], -1)])
+def test_a_leaf_whose_optimal_plan_is_refused_is_given_up(monkeypatch, decide):
+    """HiGHS's word "optimal" closes no leaf when its plan breaks a row, or costs more than the bound it claims."""
+    search, root = enclosed()
+
+    def wrong(instance, **_):
+        return assess(instance, "ilp", decide(instance), bound=root.bound, status="optimal")
+
+    monkeypatch.setattr(branch, "solve_ilp", wrong)
+    cost = search.cost
+    assert branch.run(search, root, nodes=10, deadline=np.inf, mip_options=10_000) == root.bound
+    assert search.given_up == root.bound < search.cost == cost
+
+
+@pytest.mark.parametrize("calls", [1, 3, 60])
+def test_interrupting_the_search_skips_the_tree(monkeypatch, calls):
+    """Ctrl-C in the first search, between its phases or inside one: the best plan and a certificate, no tree."""
+    instance, seen = generate(Recipe(requests=120, cloudlets=8, models=24, families=4), 104), []
+
+    def progress(*_):
+        seen.append(1)
+        if len(seen) == calls:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(branch, "run", lambda *_, **__: pytest.fail("the tree was entered"))
+    plan, proof = methods.certified(instance, "branch", progress=progress)
+    assert calls <= len(seen) <= calls + 1  # a phase that was interrupted still reports its plan
+    assert plan.feasible
+    assert plan.bound < plan.objective < instance.requests.remote_delay_s.sum()
+    assert verify(instance, proof) == pytest.approx(plan.bound, abs=1e-9)
+
+
+def plans(structure, instance):
+    """Every feasible decision over the sorted options (N, R), its cost, and whether it uses each cell (N, cells)."""
+    request = instance.options.request[structure.option]
+    each = [[-1, *np.flatnonzero(request == r)] for r in range(instance.sizes[3])]
+    choices = np.array(list(itertools.product(*each)))
+    cost = nlip_objective(instance, np.append(structure.option, -1)[choices])
+    choices, cost = choices[np.isfinite(cost)], cost[np.isfinite(cost)]
+    cells = len(structure.cells.first_record) - 1
+    used = np.zeros((len(choices), cells + 1), dtype=bool)
+    used[np.arange(len(choices))[:, None], np.append(dive.option_cells(structure), cells)[choices]] = True
+    return choices, cost, used[:, :cells]
+
+
+def require_kept(search, root, node, better, used):
+    """Fixed cells are as in all better plans, and no better plan uses a removed option."""
+    tight, kept, _ = branch.tighten(search, root, node)
+    assert not used[:, tight.state == -1].any()
+    assert used[:, tight.state == 1].all()
+    assert np.append(kept, True)[better].all()
+    return int(((tight.state != 0) & (node.state == 0)).sum()), int((~kept).sum())
+
+
+@pytest.mark.parametrize("exact_models", [14, 0])
+def test_reduced_costs_agree_with_every_better_plan(exact_models):
+    """At the root and below it, whatever the incumbent: enumeration finds no cheaper plan that the fixings exclude."""
+    fixed = np.zeros(2, dtype=int)
+    for seed in range(80):
+        instance = small(seed, 5, 2, families=seed % 2 == 0, per_request=4)
+        structure = build(instance, exact_models=exact_models)
+        choices, cost, used = plans(structure, instance)
+        root, node = dual.solve(structure, iterations=[2_000, 20][seed // 2 % 2]), dual.free(structure.cells)
+        remote, best = instance.requests.remote_delay_s.sum(), cost.min()
+        for incumbent in np.array([best, best + 0.25, (best + remote) / 2, remote]) + 1e-6:  # a little room at least
+            search = branch.Search(instance, structure, np.full(instance.sizes[3], -1), incumbent)
+            better = cost < incumbent - 1e-9
+            fixed += require_kept(search, root, node, choices[better], used[better])
+            for j in np.flatnonzero(np.tile(structure.cells.exact, instance.sizes[2])):
+                for state in (-1, 1):
+                    inside = better & (used[:, j] == (state == 1))
+                    child = node._replace(state=np.where(np.arange(len(node.state)) == j, state, 0))
+                    below = dual.solve(structure, target=incumbent, warm=root, node=child, iterations=100)
+                    require_kept(search, below, child, choices[inside], used[inside])
+    assert (fixed > 50).all() or exact_models == 0  # relaxed families have nothing to fix
+
+
+@pytest.mark.parametrize("mip_options", [0, 3, 20])
+@pytest.mark.parametrize("iterations", [2_000, 5])
+def test_the_tree_from_all_remote_never_passes_the_optimum(iterations, mip_options):
+    """The weakest incumbent, a good or a poor root, and little help from HiGHS: the fixings and bounds decide."""
+    proved = 0
+    for seed in range(120):
+        instance = small(seed, 5, 2, families=seed % 2 == 0, per_request=4)
+        structure, remote = build(instance), np.full(instance.sizes[3], -1)
+        search = branch.Search(instance, structure, remote, float(instance.requests.remote_delay_s.sum()))
+        optimum = solve_nlip(instance).objective
+        root = dual.solve(structure, iterations=iterations)
+        bound = branch.run(search, root, nodes=40, deadline=np.inf, mip_options=mip_options)
+        assert bound <= optimum + 1e-6 * max(optimum, 1), seed
+        assert search.cost >= optimum - 1e-9
+        proved += dual.proven(search.cost, bound) == "optimal"
+    assert proved
+
+
+def test_a_dives_bound_holds_for_the_plans_of_its_cells():
+    """The bound never exceeds the cost of a plan that uses every open cell and no closed one."""
+    compared = 0
+    for seed in range(60):
+        instance = small(seed, 5, 2, families=seed % 2 == 0, per_request=4)
+        structure = build(instance)
+        _, cost, used = plans(structure, instance)
+        opened = dive.dive(structure, dual.solve(structure), limit=structure.cells.remote_s.sum() + 1)
+        inside = cost[(used == (opened.state == 1)).all(axis=1)]
+        compared += len(inside) > 0
+        assert opened.dual.bound <= inside.min(initial=np.inf) + 1e-9, seed
+    assert compared > 30

@@ -58,7 +58,8 @@ class Search:
     def offer(self, found: Polished) -> bool:
         """Take a plan as the incumbent when it is better; True when the search is over."""
         better = found if found.cost < self.best.cost else self.best
-        self.best = replace(better, iterations=self.best.iterations + found.iterations)
+        done = self.best.iterations + found.iterations
+        self.best = replace(better, iterations=done, interrupted=found.interrupted)
         if self.progress:
             self.progress(self.best.iterations, self.best.cost)
         over = found.interrupted or proven(self.best.cost, self.dual.bound) == "optimal"
@@ -86,7 +87,7 @@ def search(
 ) -> Polished:
     """Best plan found within the limits, never worse than all remote or TrimCaching-Gen's; Ctrl-C ends it early.
 
-    ``progress(iterations, cost)`` is called as the search goes, cost in s.
+    ``progress(iterations, cost)`` is called as the search goes, cost in s. The result says whether Ctrl-C ended it.
     """
     cost = float(structure.cells.remote_s.sum())
     deadline = math.inf if time_limit is None else time.perf_counter() + time_limit
@@ -97,7 +98,7 @@ def search(
             if state.offer(found):
                 break
     except KeyboardInterrupt:
-        pass
+        return replace(state.best, interrupted=True)
     return state.best
 
 
@@ -150,11 +151,31 @@ def solve(
     seed: int = 0,
     progress: Callable[[int, float, float], None] | None = None,
 ) -> tuple[Plan, Structure, Dual]:
-    """Default method: bound, in at most half of the time, then search; Structure and Dual make the certificate.
+    """Default method; Structure and Dual make the certificate.
 
     ``progress(iterations, cost, bound)`` is called as the search goes, both in s. Under a time limit the number of
     iterations, and with it the plan, depends on the machine. Ctrl-C ends it with the best plan and bound so far.
     """
+    began = time.perf_counter()
+    found, structure, dual = bound_and_search(
+        instance, iterations=iterations, time_limit=time_limit, seed=seed, progress=progress
+    )
+    plan = assess(
+        instance, "polish", found.choice, bound=dual.bound, status=proven(found.cost, dual.bound), seed=seed,
+        runtime_s=time.perf_counter() - began,
+    )  # fmt: skip
+    return plan, structure, dual
+
+
+def bound_and_search(
+    instance: Instance,
+    *,
+    iterations: int,
+    time_limit: float | None,
+    seed: int,
+    progress: Callable[[int, float, float], None] | None,
+) -> tuple[Polished, Structure, Dual]:
+    """Bound, in at most half of the time, then search; ``Polished.interrupted`` when Ctrl-C ended either."""
     began = time.perf_counter()
     structure = build(instance)
     dual = solve_dual(structure, time_limit=None if time_limit is None else time_limit / 2)
@@ -163,8 +184,4 @@ def solve(
         instance, structure, dual, iterations=iterations, time_limit=0.0 if dual.interrupted else left, seed=seed,
         progress=progress and (lambda done, cost: progress(done, cost, dual.bound)),
     )  # fmt: skip
-    plan = assess(
-        instance, "polish", found.choice, bound=dual.bound, status=proven(found.cost, dual.bound), seed=seed,
-        runtime_s=time.perf_counter() - began,
-    )  # fmt: skip
-    return plan, structure, dual
+    return replace(found, interrupted=found.interrupted or dual.interrupted), structure, dual

@@ -70,12 +70,12 @@ def solve(
     bound so far.
     """
     began, time_limit = time.perf_counter(), SECONDS if time_limit is None else time_limit
-    first, structure, root = anytime.solve(
+    first, structure, root = anytime.bound_and_search(
         instance, iterations=iterations, time_limit=time_limit / 2, seed=seed, progress=progress
     )
-    search = Search(instance, structure, np.array(first.decisions["option"], dtype=np.int64), first.objective)
-    bound = root.bound
-    if not root.interrupted:
+    cost = assess(instance, "branch", first.choice).objective  # the checker's, not the search's running sum
+    search, bound = Search(instance, structure, first.choice, cost), root.bound
+    if not first.interrupted:
         bound = run(search, root, nodes=nodes, deadline=began + time_limit, mip_options=mip_options)
     plan = assess(
         instance, "branch", search.choice, bound=bound, status=proven(search.cost, bound), seed=seed,
@@ -148,7 +148,10 @@ def tighten(search: Search, dual: Dual, node: Node) -> tuple[Node, NDArray[np.bo
 
 
 def close(search: Search, bound: float, kept: NDArray[np.bool_], deadline: float) -> None:
-    """Solve a node's remaining options as a MIP; what HiGHS cannot prove in its time is given up at its bound."""
+    """Solve a node's remaining options as a MIP; what HiGHS leaves unproved is given up at its bound.
+
+    An "optimal" plan proves nothing when the checker refuses it, or finds it dearer than HiGHS's bound.
+    """
     instance = search.instance
     rows = np.sort(search.structure.option[kept])
     options = Options(**{name: getattr(instance.options, name)[rows] for name in Options.model_fields})
@@ -161,7 +164,9 @@ def close(search: Search, bound: float, kept: NDArray[np.bool_], deadline: float
         search.given_up = min(search.given_up, bound)
         return
     search.offer(np.append(rows, -1)[np.array(plan.decisions["option"], dtype=np.int64)])
-    if plan.status != "optimal":
+    if not plan.feasible:
+        search.given_up = min(search.given_up, bound)
+    elif plan.status != "optimal" or proven(plan.objective, plan.bound) != "optimal":
         search.given_up = min(search.given_up, max(bound, plan.bound))
 
 
