@@ -43,6 +43,8 @@ class Claim(BaseModel):
     """Only rows with these values count, for example one pull rule of the ablation."""
     by: str = "value"
     """Column whose values are the points at which the claim can hold."""
+    without: tuple[float, ...] = ()
+    """Points left out because method and baseline are the same policy there."""
     direction: Literal["at least", "at most"]
     threshold: float
     status: Status
@@ -50,7 +52,8 @@ class Claim(BaseModel):
     """For claims beyond the paper, which have no verdict of their own: whether the data bear them out."""
     why: str
     notebook: str
-    figure: str
+    figure: str = ""
+    """None where only the notebook's tables and docs/claims_points.csv show it."""
 
     def holds_at(self, one: Evidence) -> bool:
         """Whether the whole interval lies on the right side; of an exact value, the value itself."""
@@ -155,7 +158,7 @@ def _relative(claim: Claim, profile: str, sign: float) -> list[Evidence]:
         label = label if claim.by == "value" else claim.by
         words = rows.groupby(claim.by)[label].first().map(lambda word: word if isinstance(word, str) else f"{word:g}")
         for value, mean, *ends in points[[claim.by, "reduction", "ci_low", "ci_high"]].to_numpy(dtype=float).tolist():
-            if math.isfinite(mean):
+            if math.isfinite(mean) and value not in claim.without:
                 low, high = sorted(sign * end for end in ends)
                 found.append(Evidence(sign * mean, low, high, f"{name}: {words[value]}"))
     return found

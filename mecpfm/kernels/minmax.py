@@ -4,7 +4,7 @@ Tables ``base``, ``shared`` and ``private`` have shape (J, K), in seconds; ``bas
 be chosen, and every request has an option. With sums B, S, P over the choice, ``weight * max(S, P)`` equals the
 largest of ``weight * (u S + (1 - u) P)`` over u in [0, 1], and for fixed u every request decides alone. The dual is
 concave and piecewise linear in u, so intersecting the lines at both ends of a bracket ends at its exact maximiser after
-finitely many evaluations of O(JK); about ten in practice (docs/theory.md, T3).
+finitely many evaluations of O(JK); about a dozen in practice (docs/theory.md, T3).
 """
 
 from __future__ import annotations
