@@ -45,8 +45,9 @@ def test_decisions_depend_on_what_is_complete_only(name):
 
     Requests that are held up for their features are decided later, and on what is complete by then only.
     """
-    at, run = busy_scene(name), Run(busy_scene(name), ALL[name], seed=3)
-    policy, held_s = ALL[name], run.rule.held_s
+    at, policy = busy_scene(name), ALL[name]
+    run = Run(at, policy, seed=3)
+    held_s = run.rule.held_s
     assert (held_s > 0) == (name == "held")
     log = run.finish().log
     for share in (0.3, 0.6, 0.9):
@@ -188,9 +189,8 @@ def test_the_past_is_known_and_the_future_is_not():
     other = build(setting, past._replace(work_s=work), 4, real_sites=False)
     assert all(np.array_equal(x, y) for x, y in zip(at.history, other.history, strict=True))
     fixed = past.static.shape[1]
-    assert np.array_equal(at.shift[:fixed], other.shift[:fixed]) and np.array_equal(
-        at.scale[:fixed], other.scale[:fixed]
-    )
+    assert np.array_equal(at.shift[:fixed], other.shift[:fixed])
+    assert np.array_equal(at.scale[:fixed], other.scale[:fixed])
     assert at.world.arrival[-1] < other.world.arrival[-1]
     assert at.cap_s == other.cap_s == np.quantile(np.clip(past.work_s[:SURVEY], *setting.work_s), 0.99)
     clipped = np.clip(past.work_s[: at.first], *setting.work_s)

@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mecpfm.coupled.incidence import Incidence, incidence
-from mecpfm.coupled.instance import TOLERANCE as TOLERANCE
 from mecpfm.coupled.instance import Instance, most
 from mecpfm.errors import InputError
 from mecpfm.plan import Plan

@@ -35,7 +35,7 @@ class Compressed:
 
 def compress(instance: Instance) -> Compressed:
     """Apply the rules, each once: options first, then blocks."""
-    kept = np.flatnonzero(_useful(instance))
+    kept = np.flatnonzero(instance.useful(membership(instance) @ instance.blocks.size_gb))
     kept = kept[~_dominated(instance, kept)]
     old = instance.options
     options = Options(**{name: getattr(old, name)[kept] for name in type(old).model_fields})
@@ -48,14 +48,6 @@ def membership(instance: Instance) -> Bools:
     mask = np.zeros((len(of), instance.sizes[0]), dtype=bool)
     mask[np.repeat(np.arange(len(of)), np.diff(of.indptr)), of.indices] = True
     return mask
-
-
-def _useful(instance: Instance) -> Bools:
-    options, cloudlets = instance.options, instance.cloudlets
-    size = membership(instance) @ instance.blocks.size_gb
-    fits = size[options.model] <= most(cloudlets.memory_gb)[options.cloudlet]
-    fits &= options.compute_s <= most(cloudlets.compute_s)[options.cloudlet]
-    return fits & (options.delay_s < instance.requests.remote_delay_s[options.request])
 
 
 def _dominated(instance: Instance, kept: Ints) -> Bools:

@@ -129,6 +129,14 @@ class Instance(RootRecord):
         """Time to pull block b to cloudlet c, s, shape (B, C); 0 where it is cached."""
         return np.where(self.cached, 0.0, np.outer(self.blocks.size_gb, self.cloudlets.pull_s_per_gb))
 
+    def useful(self, model_gb: NDArray[np.float64]) -> NDArray[np.bool_]:
+        """Mask (n,) of options that beat the remote data centre and fit their cloudlet alone; models of sizes (K,)."""
+        options, cloudlets = self.options, self.cloudlets
+        faster = options.delay_s < self.requests.remote_delay_s[options.request]
+        small = model_gb <= most(cloudlets.memory_gb)[:, None]
+        quick = options.compute_s <= most(cloudlets.compute_s)[options.cloudlet]
+        return faster & quick & small[options.cloudlet, options.model]
+
     @model_validator(mode="after")
     def _contradictions(self) -> Self:
         blocks, models, cloudlets, requests = self.sizes

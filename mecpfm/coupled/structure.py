@@ -15,7 +15,7 @@ import scipy.sparse
 import scipy.sparse.csgraph
 from numpy.typing import NDArray
 
-from mecpfm.coupled.instance import Instance, most
+from mecpfm.coupled.instance import Instance
 from mecpfm.kernels import coupled_structure as kernels
 
 Floats = NDArray[np.float64]
@@ -169,11 +169,8 @@ def _families(member: Any, exact_models: int) -> tuple[Ints, Ints, NDArray[np.bo
 
 def _useful(instance: Instance, model_gb: Floats, family: Ints, rank: Ints, families: int) -> tuple[Ints, Ints]:
     """Options an optimal plan may need, by cell, request, delay, compute and model, and the cell of each."""
-    options, cloudlets = instance.options, instance.cloudlets
+    options, useful = instance.options, instance.useful(model_gb)
     c, k = options.cloudlet, options.model
-    useful = options.delay_s < instance.requests.remote_delay_s[options.request]
-    useful &= options.compute_s <= most(cloudlets.compute_s)[c]
-    useful &= (model_gb[None, :] <= most(cloudlets.memory_gb)[:, None])[c, k]
     cell = (c * families + family[k])[useful]
     narrow = cell.astype(np.uint16) if instance.sizes[2] * families <= 1 << 16 else cell  # NumPy's radix sort
     order = np.argsort(narrow, kind="stable")
