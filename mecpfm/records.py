@@ -34,6 +34,18 @@ class Shape(tuple[str, ...]):
         return super().__new__(cls, letters)
 
 
+class Either(tuple[Shape, ...]):
+    """Shapes of which an array field has one; the number of dimensions says which."""
+
+    def __new__(cls, *shapes: Shape) -> Self:
+        """Make the tuple from the shapes."""
+        return super().__new__(cls, shapes)
+
+    def of(self, dimensions: int) -> Shape:
+        """Shape of an array of so many dimensions, the first one where none fits."""
+        return next((shape for shape in self if len(shape) == dimensions), self[0])
+
+
 class Range(NamedTuple):
     """Bounds that every entry of an array field keeps."""
 
@@ -201,12 +213,20 @@ class RootRecord(Record):
     """
 
     file_schema: ClassVar[str]
+    newer_schema: ClassVar[str | None] = None
+    """Schema of files that use fields ``file_schema`` does not know; both are read."""
+
+    def _schema(self) -> str:
+        """Schema to write: the oldest that knows every field in use."""
+        return self.file_schema
 
     @model_validator(mode="after")
     def _check(self) -> Self:
         sizes: dict[str, tuple[int, str]] = {}
         for name, value, notes in self.leaves():
             for note in notes:
+                if isinstance(note, Either):
+                    note = note.of(value.ndim)
                 if isinstance(note, Shape):
                     _bind(name, value, note, sizes)
                 elif isinstance(note, Range):
@@ -221,9 +241,13 @@ class RootRecord(Record):
             content = read_npz(path) if path.suffix == ".npz" else read_json(path)
             found = content.pop("schema", None)
             found = found.tolist() if isinstance(found, np.ndarray) else found
-            if found != cls.file_schema:
-                raise InputError(f"{path}: schema is {found!r}; must be {cls.file_schema!r}")
-            return cls.model_validate(content)
+            known = [schema for schema in (cls.file_schema, cls.newer_schema) if schema]
+            if found not in known:
+                raise InputError(f"{path}: schema is {found!r}; must be {' or '.join(map(repr, known))}")
+            read = cls.model_validate(content)
+            if found == cls.file_schema != read._schema():
+                raise InputError(f"{path}: uses fields of {read._schema()!r}; its schema is {found!r}")
+            return read
         except ValidationError as error:
             raise InputError(f"{path}: {explain(error)}") from None
         except MemoryError as error:
@@ -233,9 +257,9 @@ class RootRecord(Record):
         """Write as .npz or JSON, by the suffix, atomically."""
         path = Path(path)
         if path.suffix != ".npz":
-            write_atomic(path, (json.dumps({"schema": self.file_schema, **self.to_object()}) + "\n").encode())
+            write_atomic(path, (json.dumps({"schema": self._schema(), **self.to_object()}) + "\n").encode())
             return
-        flat: dict[str, Any] = {"schema": np.array(self.file_schema)}
+        flat: dict[str, Any] = {"schema": np.array(self._schema())}
         for name, value, _ in self.leaves():
             parts = {".indptr": value.indptr, ".indices": value.indices} if isinstance(value, Ragged) else {"": value}
             flat |= {name + suffix: np.asarray(part) for suffix, part in parts.items()}
