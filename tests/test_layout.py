@@ -12,7 +12,7 @@ FLOORS = (
     ("data", "kernels", "solvers"),
     ("bandits",),
     ("published", "coupled"),
-    ("online",),
+    ("network", "online"),
     ("experiments",),
     ("cli", "diagnose", "__main__"),
 )

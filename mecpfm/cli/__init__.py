@@ -8,7 +8,7 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
-from mecpfm.cli import instances, trace
+from mecpfm.cli import instances, network, trace
 from mecpfm.cli.output import table
 from mecpfm.errors import InputError, MecpfmError
 
@@ -22,7 +22,7 @@ app = typer.Typer(
 data = typer.Typer(help="External data files: list, fetch, verify.", no_args_is_help=True)
 app.add_typer(instances.generate, name="generate")
 app.add_typer(data, name="data")
-for command in (instances.solve, instances.verify, instances.simulate):
+for command in (network.new, instances.solve, network.show, instances.verify, instances.simulate):
     app.command()(command)
 app.command("simulate-trace")(trace.simulate_trace)
 

@@ -23,6 +23,7 @@ PROGRESS_S = 2.0
 Seed = Annotated[int, typer.Option(min=0, help="Seed of every random stream.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
 InstanceFile = Annotated[Path, typer.Argument(metavar="INSTANCE", help="Instance file, .json or .npz.")]
+Problem = Annotated[Path, typer.Argument(metavar="FOLDER|INSTANCE", help="Network in tables, or an instance file.")]
 
 
 @generate.command("published")
@@ -96,7 +97,7 @@ def generate_coupled(
 
 
 def solve(
-    instance: InstanceFile,
+    instance: Problem,
     method: Annotated[
         str | None, typer.Option(help="A name from docs/command_line.md; default exact, or polish if coupled.")
     ] = None,
@@ -105,14 +106,23 @@ def solve(
     time_limit: Annotated[float | None, typer.Option(min=0, help="Seconds a solver may take.")] = None,
     iterations: Annotated[int | None, typer.Option(min=0, help="Budget of the local search (coupled).")] = None,
     certificate: Annotated[Path | None, typer.Option(help="Where to save the bound's multipliers (coupled).")] = None,
+    output: Annotated[Path | None, typer.Option("-o", "--output", help="Where to save the plan (folders).")] = None,
     as_json: Json = False,
 ) -> None:
-    """Solve an instance and report decisions, objective, bound and gap."""
+    """Solve a network or an instance and report decisions, objective, bound and gap."""
     from mecpfm.files import schema_of
 
     if solver not in ("auto", "gurobi", "highs"):
         raise InputError(f"--solver is {solver!r}; must be auto, gurobi or highs")
     common: dict[str, Any] = {"solver": solver, "seed": seed, "time_limit": time_limit}
+    if instance.is_dir():
+        from mecpfm.cli.network import solve_folder
+
+        wanted = {**common, "iterations": iterations, "progress": _progress()}
+        solve_folder(instance, method or "polish", output, as_json, **wanted)
+        return
+    if output is not None:
+        raise InputError(f"{instance}: -o is for folders; --json prints the plan of an instance file")
     if schema_of(instance).startswith("mecpfm.coupled/"):
         content = _solve_coupled(instance, method or "polish", certificate, {**common, "iterations": iterations})
     elif iterations is not None or certificate is not None:

@@ -76,10 +76,16 @@ class Cloudlets(Record):
 
 
 class Requests(Record):
-    """Inference requests, arrays of shape (R,): delay and accuracy of the remote data centre, always available."""
+    """Inference requests, arrays of shape (R,): delay and accuracy of the remote data centre, always available.
+
+    A request may stand for a class of ``weight`` of them, served alike: then its delays and its compute, also those of
+    its options, are those of the whole class, and its accuracy counts ``weight`` times.
+    """
 
     remote_delay_s: Annotated[FloatArray, Shape("R"), Amount]
     remote_accuracy: Annotated[FloatArray, Shape("R"), Range(ge=0, le=1)]
+    weight: Annotated[OptionalFloatArray, Shape("R"), Range(gt=0, le=LARGEST)] = None
+    name: Annotated[OptionalNames, Shape("R")] = None
     longitude_deg: Annotated[OptionalFloatArray, Shape("R"), Range(ge=-180, le=180)] = None
     latitude_deg: Annotated[OptionalFloatArray, Shape("R"), Range(ge=-90, le=90)] = None
 
@@ -108,7 +114,8 @@ class Instance(RootRecord):
     options: Options
 
     def _schema(self) -> str:
-        plain = self.cloudlets.pull_s_per_gb.ndim == 1 and self.cloudlets.source is None
+        newer = (self.cloudlets.source, self.requests.weight, self.requests.name)
+        plain = self.cloudlets.pull_s_per_gb.ndim == 1 and all(value is None for value in newer)
         return self.file_schema if plain else str(self.newer_schema)
 
     @property
