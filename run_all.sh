@@ -59,11 +59,11 @@ install() {
     echo "installing the locked environment into .venv ..."
     if command -v uv >/dev/null; then
         uv venv --quiet --clear --python "$python" .venv
-        uv pip install --quiet --python .venv/bin/python -r requirements.lock
+        uv pip install --quiet --python .venv/bin/python --require-hashes -r requirements.lock
         uv pip install --quiet --python .venv/bin/python --no-deps --no-build-isolation -e .
     else
         "$python" -m venv --clear .venv
-        .venv/bin/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
+        .venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
         .venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
     fi
     echo "$wanted" >"$stamp"
