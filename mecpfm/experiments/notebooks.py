@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import platform
 import resource
 import time
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from importlib.metadata import distributions
 from multiprocessing import get_context
 from pathlib import Path
@@ -16,7 +18,7 @@ from typing import Any
 import pandas as pd
 
 from mecpfm import paths
-from mecpfm.errors import InputError, MecpfmError
+from mecpfm.errors import FailedError, InputError
 from mecpfm.experiments.config import profile as check_profile
 from mecpfm.records import write_atomic
 
@@ -26,33 +28,39 @@ QUIET: dict[str, Any] = {"extra_arguments": ["--log-level=ERROR"]}
 
 def names() -> list[str]:
     """All notebooks in reading order."""
-    return sorted(path.stem for path in (paths.root() / "notebooks").glob("*.ipynb"))
+    return sorted(path.stem for path in (paths.sources() / "notebooks").glob("*.ipynb"))
 
 
 def run(profile: str, chosen: list[str] | None = None, *, in_place: bool = False) -> list[tuple[str, ...]]:
     """Execute notebooks one after the other, each in a process of its own; rows (name, seconds, peak MB, MB written).
 
     Copies go to results/notebooks/, times and memory to results/resources.csv, the environment to
-    results/environment.json. Raises MecpfmError after the last one when any failed.
+    results/environment.json. One that fails costs only itself: FailedError names such ones after the last.
     """
     check_profile(profile)
+    if not in_place:
+        paths.require_writable_home()
     if unknown := set(chosen or ()) - set(names()):
         raise InputError(f"notebook {sorted(unknown)[0]!r} is unknown; known: {', '.join(names())}")
     rows: list[tuple[str, ...]] = []
-    failed = []
+    failed: dict[str, str] = {}
     for name in chosen or names():
         before = _disk_mb()
         # A fresh process a notebook: its peak memory is then the kernel's own.
         with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
-            seconds, peak_mb, error = pool.submit(_execute, name, profile, in_place).result()
+            try:
+                seconds, peak_mb, error = pool.submit(_execute, name, profile, in_place).result()
+            except BrokenProcessPool:
+                seconds, peak_mb, error = math.nan, math.nan, "its process died, as when memory runs out"
         rows.append((name, f"{seconds:.1f}", f"{peak_mb:.0f}", f"{_disk_mb() - before:.1f}"))
         print(f"{name}: {error or 'ok'} ({seconds:.1f} s)", flush=True)
         if error:
-            failed.append(f"{name}: {error}")
-    if failed:
-        raise MecpfmError("; ".join(failed))
+            failed[name] = error
     if not in_place:
         _record(profile, rows)
+    if failed:
+        redo = f"mecpfm notebooks --profile {profile} {' --in-place' * in_place}".rstrip()
+        raise FailedError([f"notebook {name}: {error}; redo: {redo} {name}" for name, error in failed.items()])
     return rows
 
 
@@ -68,7 +76,7 @@ def _execute(name: str, profile: str, in_place: bool) -> tuple[float, float, str
     start = time.perf_counter()
     error = ""
     try:
-        (_in_place if in_place else _papermill)(paths.root() / "notebooks" / f"{name}.ipynb", profile)
+        (_in_place if in_place else _papermill)(paths.sources() / "notebooks" / f"{name}.ipynb", profile)
     except Exception as problem:  # whatever a cell raises is reported, and the next notebook still runs
         error = (str(problem).strip().splitlines() or [type(problem).__name__])[-1]
     peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
