@@ -23,3 +23,9 @@ class LimitError(MecpfmError):
     """A size or licence limit was hit and no fallback was allowed."""
 
     exit_code = 4
+
+
+class InterruptedRunError(MecpfmError):
+    """Ctrl-C or SIGTERM ended a run; the message says how to go on."""
+
+    exit_code = 130
