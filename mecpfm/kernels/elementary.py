@@ -27,7 +27,7 @@ HIGHEST, LOWEST = 709.782712893384, -745.1332191019412
 
 
 @kernel
-def exp(x: float) -> float:
+def exp(x: float) -> Any:
     """``e ** x``."""
     if math.isnan(x):
         return x
@@ -46,7 +46,7 @@ def exp(x: float) -> float:
 
 
 @kernel
-def expm1(x: float) -> float:
+def expm1(x: float) -> Any:
     """``e ** x - 1``, accurate near 0."""
     if not abs(x) < 0.35:
         return exp(x) - 1.0
@@ -59,7 +59,7 @@ def expm1(x: float) -> float:
 
 
 @kernel
-def log(x: float) -> float:
+def log(x: float) -> Any:
     """Natural logarithm; minus infinity at 0, not a number below."""
     if not x > 0.0:
         return -np.inf if x == 0.0 else np.nan
@@ -80,7 +80,7 @@ def log(x: float) -> float:
 
 
 @kernel
-def log1p(x: float) -> float:
+def log1p(x: float) -> Any:
     """``log(1 + x)``, accurate near 0."""
     u = 1.0 + x
     if u == 1.0 or not 0.0 < u < np.inf:
