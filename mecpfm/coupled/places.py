@@ -48,7 +48,7 @@ def of_eua(cloudlets: int, requests: int, random: np.random.Generator) -> Places
         known = read_positions(path, "Longitude", "Latitude")[:requests]
         users[: len(known)] = known
     scale = KM_PER_DEGREE * np.array([arrays.cos(np.radians(BOX[:, 1].mean())), 1.0])
-    km = np.sqrt(np.square((users[:, None] - sites[None]) * scale).sum(axis=2))
+    km = arrays.settled(np.sqrt(np.square((users[:, None] - sites[None]) * scale).sum(axis=2)))
     other = np.arange(cloudlets) != km.argmin(axis=1)[:, None]
     names = tuple(f"site {c}" for c in range(cloudlets))
     return Places(sites, users, 2 * (S_PER_KM * km + HOP_S * other), np.zeros(cloudlets), names)

@@ -254,4 +254,4 @@ def _log_work(known: Figures, frame: pd.DataFrame, random: np.random.Generator) 
     noise = arrays.normal(random, len(frame)) * by_rank("model_noise_sd")[model]
     extra = effects(frame)
     asked = (extra.to_numpy() * [known["slope"][str(name)] for name in extra]).sum(axis=1)
-    return np.asarray(level[model] + habit + asked + noise)
+    return np.asarray(arrays.settled(level[model] + habit + asked + noise))

@@ -39,7 +39,7 @@ def inverse(
 def _at(points: Floats, levels: Floats, logs: Floats, power: float) -> Floats:
     part = arrays.power(((points - levels[-2]) / (1 - levels[-2])).clip(0), power)
     found = arrays.interpolated(points, levels[:-1], logs[:-1]) + part * (logs[-1] - logs[-2])
-    return np.asarray(arrays.expm1(found))
+    return np.asarray(arrays.settled(arrays.expm1(found)))
 
 
 @lru_cache(maxsize=64)
@@ -56,7 +56,7 @@ def _curve(quantity: str, trace: str, finer: tuple[tuple[str, float], ...]) -> t
     for _ in range(40):  # a higher power means a lower mean
         middle = np.sqrt(low * high)
         low, high = (middle, high) if _at(grid, levels, logs, middle).mean() > row["mean"] else (low, middle)
-    return levels, logs, float(low)
+    return levels, logs, arrays.settled(low)
 
 
 def ranked(scores: Floats) -> Floats:
@@ -68,4 +68,4 @@ def between(known: Mapping[str, float], uniforms: Floats) -> Floats:
     """Values at levels in [0, 1] of quantiles in ``trace_structure.csv``, log-linear; the lowest extends to level 0."""
     levels = sorted(known, key=float)
     logs = arrays.log([known[name] for name in levels])
-    return np.asarray(arrays.exp(arrays.interpolated(uniforms, [float(name) for name in levels], logs)))
+    return np.asarray(arrays.settled(arrays.exp(arrays.interpolated(uniforms, [float(name) for name in levels], logs))))

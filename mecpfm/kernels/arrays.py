@@ -16,8 +16,6 @@ from numpy.typing import ArrayLike, NDArray
 from mecpfm.kernels import elementary
 
 Floats = NDArray[np.float64]
-GRID = float(2**22 + 1)
-"""Splits off 22 of the 53 bits of a number (Veltkamp): what is left has 31, nine decimal digits."""
 
 
 def _each(which: int, x: ArrayLike) -> Any:
@@ -73,13 +71,12 @@ def spaced(low: float, high: float, count: int) -> Floats:
 
 
 def settled(x: ArrayLike) -> Any:
-    """Numbers rounded to 31 bits.
+    """Numbers rounded to single precision, a float for a number; for drawn quantities and what is made of them.
 
-    For drawn quantities: NumPy's generators take logarithms and exponentials of the C library, so their normal,
-    exponential and beta variates may differ in the last bit; the 22 bits taken off keep that from every result.
+    NumPy's generators take logarithms and exponentials of the C library, so that their normal, exponential and beta
+    variates may differ in the last bit; rounding off 29 bits keeps that, and whatever else may come, from the results.
     """
-    high = np.multiply(x, GRID)
-    found = high - (high - x)
+    found = np.asarray(x, dtype=np.float32).astype(np.float64)
     return found if np.ndim(x) else float(found)
 
 

@@ -71,12 +71,12 @@ def from_gentd26(frame: pd.DataFrame, source: str) -> Trace:
         "steps": frame["steps"].to_numpy(dtype=float),
         "image to image": (frame["type"] == "IMG_2_IMG").to_numpy(dtype=float),
         "inpainting": (frame["type"] == "INPAINTING").to_numpy(dtype=float),
-        "prompt length": arrays.log1p(frame["prompt_length"]),
-        "negative length": arrays.log1p(negative),
+        "prompt length": arrays.settled(arrays.log1p(frame["prompt_length"])),
+        "negative length": arrays.settled(arrays.log1p(negative)),
         "no negative": (negative == 0).astype(float),
         "LoRAs": frame["loras"].to_numpy(dtype=float),
-        "hour (sine)": arrays.sin(angle),
-        "hour (cosine)": arrays.cos(angle),
+        "hour (sine)": arrays.settled(arrays.sin(angle)),
+        "hour (cosine)": arrays.settled(arrays.cos(angle)),
     }
     return Trace(
         time_s=frame["time_s"].to_numpy(dtype=float),
@@ -121,7 +121,7 @@ def from_azure(conv: pd.DataFrame, code: pd.DataFrame | None = None, source: str
         group=group[order],
         model=service.copy(),
         payload_gb=BYTES_PER_TOKEN * tokens / 1e9,
-        static=np.column_stack([service.astype(float), arrays.log1p(tokens)]),
+        static=np.column_stack([service.astype(float), arrays.settled(arrays.log1p(tokens))]),
         static_names=("service", "context"),
         source=source,
     )

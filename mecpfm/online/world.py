@@ -145,7 +145,7 @@ def _network(setting: Setting, random: np.random.Generator, real: bool) -> tuple
         places, _ = positions(125, random, real=real)
     chosen = places[np.sort(random.choice(len(places), count, replace=False))]
     scale = KM_PER_DEGREE * np.array([arrays.cos(np.radians(chosen[:, 1].mean())), 1.0])
-    km = np.sqrt(np.square((chosen[:, None] - chosen[None]) * scale).sum(axis=2))
+    km = arrays.settled(np.sqrt(np.square((chosen[:, None] - chosen[None]) * scale).sum(axis=2)))
     near = np.ascontiguousarray(np.argsort(km, axis=1, kind="stable")[:, : setting.reach])
     return chosen, near, ACCESS_S + S_PER_KM * np.take_along_axis(km, near, axis=1)
 
@@ -155,7 +155,7 @@ def _spread(setting: Setting) -> Floats:
     listed = np.array(setting.speeds)
     if setting.cloudlets % len(listed) == 0:
         return np.tile(listed, setting.cloudlets // len(listed))
-    return arrays.spaced(listed.min(), listed.max(), setting.cloudlets)
+    return np.asarray(arrays.settled(arrays.spaced(listed.min(), listed.max(), setting.cloudlets)))
 
 
 def _library(setting: Setting, models: int, random: np.random.Generator) -> tuple[Ints, Floats]:
@@ -168,13 +168,13 @@ def _library(setting: Setting, models: int, random: np.random.Generator) -> tupl
 def _congestion(setting: Setting, last_s: float, random: np.random.Generator) -> Floats:
     """``median exp(spread x)`` of a stationary AR(1) x with unit variance, on the grid, with room for late arrivals."""
     steps = int(last_s / setting.grid_s) + 1_000
-    keep = arrays.exp(-setting.grid_s / setting.congestion_memory_s)
+    keep = arrays.settled(arrays.exp(-setting.grid_s / setting.congestion_memory_s))
     noise = arrays.normal(random, steps)
     state = np.empty(steps)
     state[0] = noise[0]
     for t in range(1, steps):
         state[t] = keep * state[t - 1] + np.sqrt(1 - keep * keep) * noise[t]
-    return np.asarray(setting.congestion_s * arrays.exp(setting.congestion_spread * state))
+    return np.asarray(arrays.settled(setting.congestion_s * arrays.exp(setting.congestion_spread * state)))
 
 
 def _constants(setting: Setting) -> Constants:

@@ -109,7 +109,7 @@ def _network(recipe: Recipe, random: Streams) -> tuple[NDArray[np.float64], Clou
         service_rate_hz=uniform(next(random), 0.5, 0.9, count),
         arrival_rate_hz=uniform(next(random), 0.1, 0.5, count),
     )
-    return distance, cloudlets, 20 * arrays.log(1 + 3 / degrees2) / arrays.log(2.0)
+    return distance, cloudlets, arrays.settled(20 * arrays.log(1 + 3 / degrees2) / arrays.log(2.0))
 
 
 def attach_data_centre(distance: NDArray[np.float64], gateway: int, s_per_gb: float = 15.0) -> NDArray[np.float64]:

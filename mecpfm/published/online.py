@@ -189,7 +189,7 @@ def open_world(
     from_cloud = distance[:-1, -1]
     world = episode.World(
         distance, instance.requests.home, group, models.shared_gb, models.private_gb,
-        options.base, -xi * arrays.log(instance.accuracy), 1 - xi, SOURCES[source],
+        options.base, arrays.settled(-xi * arrays.log(instance.accuracy)), 1 - xi, SOURCES[source],
     )  # fmt: skip
     return world, episode.Caches(np.tile(from_cloud, (group.max() + 1, 1)), np.tile(from_cloud, (len(group), 1)))
 
