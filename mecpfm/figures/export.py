@@ -29,7 +29,7 @@ def browser() -> str | None:
 
 
 def rounded(frame: pd.DataFrame, digits: int = 6) -> pd.DataFrame:
-    """Floats to significant digits, and to 0 what only rounding keeps from it, so that files do not differ by solver."""
+    """Floats to significant digits, 0 for what only rounding keeps from it: every processor writes the same file."""
     out = frame.copy()
     for column in out.select_dtypes("float"):
         out[column] = [0.0 if abs(value) < ZERO else float(f"{value:.{digits}g}") for value in out[column]]
