@@ -31,3 +31,9 @@ class FailedError(MecpfmError):
     def __init__(self, failures: list[str]) -> None:
         super().__init__("; ".join(failures))
         self.failures = failures
+
+
+class InterruptedRunError(MecpfmError):
+    """Ctrl-C or SIGTERM ended a run; the message says how to go on."""
+
+    exit_code = 130

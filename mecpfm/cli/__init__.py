@@ -51,6 +51,9 @@ def experiment(
     workers: Annotated[int | None, typer.Option(min=1, help="Processes; default one a core.")] = None,
     scheduler: Annotated[str | None, typer.Option(help="Address of a dask.distributed scheduler.")] = None,
     resume: Annotated[bool, typer.Option("--resume/--no-resume", help="Keep what is finished.")] = True,
+    patience: Annotated[
+        float, typer.Option(min=1, max=1e6, help="Seconds without a finished task until a cluster counts as lost.")
+    ] = 600,
 ) -> None:
     """Run an experiment; what is finished is kept, whatever happens, and never computed twice.
 
@@ -69,7 +72,7 @@ def experiment(
         trace.say_if_absent(*FILES)
     rows = []
     for one in names:
-        found = run(one, profile, workers=workers, scheduler=scheduler, resume=resume)
+        found = run(one, profile, workers=workers, scheduler=scheduler, resume=resume, patience_s=patience)
         rows.append((one, len(found), f"results/{profile}/{one}.csv" if len(found) else "none"))
     table(("experiment", "rows", "table"), rows)
     if name == ONLINE_TRACE:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from mecpfm.coupled.check import REMOTE
 from mecpfm.coupled.compress import membership
 from mecpfm.coupled.instance import Blocks, Instance, most
+from mecpfm.kernels import arrays
 from mecpfm.kernels import coupled_greedy as kernels
 from mecpfm.records import Ragged
 
@@ -58,7 +59,7 @@ def _squared_degrees(instance: Instance) -> NDArray[np.float64]:
         return np.zeros(len(options.request))
     north = sites.latitude_deg[options.cloudlet] - users.latitude_deg[options.request]
     east = sites.longitude_deg[options.cloudlet] - users.longitude_deg[options.request]
-    shrink = np.cos(np.radians(users.latitude_deg))[options.request]
+    shrink = arrays.settled(arrays.cos(np.radians(users.latitude_deg)))[options.request]
     return np.asarray(north**2 + (((east + 180) % 360 - 180) * shrink) ** 2)
 
 

@@ -12,6 +12,7 @@ from mecpfm.coupled.check import REMOTE, assess
 from mecpfm.coupled.incidence import incidence
 from mecpfm.coupled.instance import Instance, most
 from mecpfm.errors import LimitError
+from mecpfm.kernels import arrays
 from mecpfm.plan import Plan
 
 MAX_CHOICES = 1_000_000
@@ -50,9 +51,10 @@ def nlip_objective(instance: Instance, choices: NDArray[np.int64]) -> NDArray[np
     for pair in range(len(use.block)):
         opened[:, pair] = 1 - np.prod(1 - x[:, use.entry[use.pair == pair]], axis=1)
     at = np.arange(len(cloudlets.memory_gb))
-    compute = x @ (options.compute_s[:, None] * (options.cloudlet[:, None] == at))
-    memory = opened @ (instance.blocks.size_gb[use.block][:, None] * (use.cloudlet[:, None] == at))
+    compute = arrays.products(x.T, options.compute_s[:, None] * (options.cloudlet[:, None] == at))
+    memory = arrays.products(opened.T, instance.blocks.size_gb[use.block][:, None] * (use.cloudlet[:, None] == at))
     over = (compute > most(cloudlets.compute_s)) | (memory > most(cloudlets.memory_gb))
-    remote = (choices == REMOTE) @ instance.requests.remote_delay_s
-    cost = x @ options.delay_s + remote + opened @ instance.pull_s[use.block, use.cloudlet]
+    remote = ((choices == REMOTE) * instance.requests.remote_delay_s).sum(axis=1)
+    pull = (opened * instance.pull_s[use.block, use.cloudlet]).sum(axis=1)
+    cost = (x * options.delay_s).sum(axis=1) + remote + pull
     return np.where(over.any(axis=1), np.inf, cost)

@@ -77,7 +77,7 @@ def verify(instance: Instance, given: Certificate) -> float:
     _require_fit(instance, given, member)
     options, cloudlets = instance.options, instance.cloudlets
     v = np.minimum(given.request_price_s, instance.requests.remote_delay_s)  # more than that proves nothing
-    gain, ties = _gains(instance, given, v, instance.blocks.size_gb @ member)
+    gain, ties = _gains(instance, given, v, (instance.blocks.size_gb[:, None] * member).sum(axis=0))
     price = instance.pull_s + np.outer(instance.blocks.size_gb, given.memory_price_s_per_gb)
     exact = given.exact[given.family[options.model]] == 1
     less = [ties, _relaxed(instance, given, gain, price, np.flatnonzero(~exact & (gain > 0)))]
@@ -126,7 +126,7 @@ def _exact(
     owned = np.flatnonzero(member[:, models].any(axis=1))
     needs, pays = member[np.ix_(owned, models)], price[owned, c]
     slack = (len(requests) + len(owned) + 8) * EPS
-    if (fixed + table.max(axis=1).sum()) * (1 + slack) <= (pays @ needs).min() * (1 - slack):
+    if (fixed + table.max(axis=1).sum()) * (1 + slack) <= (pays[:, None] * needs).sum(axis=0).min() * (1 - slack):
         return 0.0
     best = 0.0
     for chunk in np.array_split(np.arange(1, 1 << len(models)), 1 + (len(requests) << len(models) >> 22)):
@@ -134,7 +134,7 @@ def _exact(
         served = np.zeros((len(sets), len(requests)))
         for k in range(len(models)):
             served = np.maximum(served, sets[:, k, None] * table[:, k])
-        paid = (sets @ needs.T > 0) @ pays
+        paid = ((sets @ needs.T > 0) * pays).sum(axis=1)
         value = (fixed + served.sum(axis=1)) * (1 + slack) - paid * (1 - slack)
         best = max(best, float(value.max()))
     return best

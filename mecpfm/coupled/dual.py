@@ -1,7 +1,7 @@
 """Certified lower bounds of the coupled problem by Lagrangian duality (docs/theory_coupled.md, theorem 1).
 
 Assignment, compute and memory rows are relaxed; what is left separates per (cloudlet, family) into problems solved
-exactly as integer ones, with the cut ``sum g x <= G z`` inside. Families too large for that pay by price sharing.
+exactly as integer ones, with one cut ``sum g x <= G`` an open cell inside. Families too large pay by price sharing.
 """
 
 from __future__ import annotations

@@ -21,6 +21,7 @@ from mecpfm.coupled.roofline import Accelerator
 from mecpfm.data.tables import gpus, trace_summary
 from mecpfm.data.traces import QUANTILES
 from mecpfm.errors import InputError
+from mecpfm.kernels import arrays
 from mecpfm.records import Ragged
 
 Floats = NDArray[np.float64]
@@ -162,8 +163,8 @@ def token_counts(trace: str, quantity: str, uniforms: Floats) -> Floats:
     """Counts by inverse transform of the trace's quantiles, log-linear between them."""
     table = trace_summary()
     row = table[(table["trace"] == trace) & (table["quantity"] == quantity)]
-    logs = np.log(row[list(QUANTILES)].to_numpy(dtype=float)[0])
-    return np.asarray(np.rint(np.exp(np.interp(uniforms, list(QUANTILES.values()), logs))))
+    logs = arrays.log(row[list(QUANTILES)].to_numpy(dtype=float)[0])
+    return np.asarray(np.rint(arrays.exp(arrays.interpolated(uniforms, list(QUANTILES.values()), logs))))
 
 
 class _Workload(NamedTuple):
@@ -184,15 +185,15 @@ def _workload(recipe: Recipe, library: Library, random: Streams) -> _Workload:
     domain = next(random).integers(0, min(DOMAINS, recipe.families), count)
     serves = np.arange(recipe.models) % recipe.families % DOMAINS
     accuracy = np.where(serves == domain[:, None], library.accuracy.T[task], 0.0)
-    requirement = accuracy.max(axis=1) * next(random).uniform(*REGIMES[recipe.regime].requirement, count)
+    requirement = accuracy.max(axis=1) * arrays.uniform(next(random), *REGIMES[recipe.regime].requirement, count)
     trace = recipe.trace or REGIMES[recipe.regime].trace
     tokens_in = token_counts(trace, "context_tokens", next(random).random(count))
     tokens_out = token_counts(trace, "generated_tokens", next(random).random(count))
-    access = next(random).uniform(*ACCESS_S, count)
-    path = next(random).uniform(*REMOTE_PATH_S, count)
+    access = arrays.uniform(next(random), *ACCESS_S, count)
+    path = arrays.uniform(next(random), *REMOTE_PATH_S, count)
     remote = Accelerator(*_figures((REMOTE_GPU,), "fp16_tflops", "bandwidth_gb_s"))
     inference = remote.inference_s(library.parameters_b.max(), tokens_in, tokens_out)
-    delay = access + path + next(random).uniform(*CONGESTION, count) * inference
+    delay = access + path + arrays.uniform(next(random), *CONGESTION, count) * inference
     return _Workload(accuracy, requirement, tokens_in, tokens_out, access, delay)
 
 

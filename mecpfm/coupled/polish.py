@@ -17,6 +17,7 @@ from mecpfm.coupled.dual import Dual, proven, scratch
 from mecpfm.coupled.structure import Structure
 from mecpfm.kernels import coupled_polish as kernels
 from mecpfm.kernels import coupled_state as states
+from mecpfm.kernels import elementary
 from mecpfm.kernels.coupled_cut import Work
 from mecpfm.kernels.coupled_star import MAX_ENUMERATED
 
@@ -158,7 +159,7 @@ def improve(
                 share = max(share, (time.perf_counter() - began) / time_limit)
                 if share >= 1:
                     break
-            heat = mean * HOT * (COLD / HOT) ** share
+            heat = mean * HOT * elementary.power(COLD / HOT, share)
             chunk = min(CHUNK, iterations - done)
             cost = kernels.anneal(cells, index, state, best, journal, random, price, heat, chunk, EJECTIONS, most, work)
             done += chunk

@@ -20,6 +20,8 @@ from mecpfm.experiments.runner import run, timings
 from mecpfm.experiments.statistics import growth_exponent, interval, paired
 from mecpfm.records import explain
 
+ZERO = 1e-12
+
 Status = Literal["reproduced", "partly", "not-reproduced", "beyond-paper"]
 
 
@@ -137,7 +139,7 @@ def read(path: Path | None = None) -> list[Claim]:
 
 def judge(claim: Claim, profile: str) -> Verdict:
     """Recompute a claim from the experiments' results."""
-    evidence = TESTS[claim.test](claim, profile)
+    evidence = [_zeroed(one) for one in TESTS[claim.test](claim, profile)]
     sign = 1 if claim.direction == "at least" else -1
     holding = sum(map(claim.holds_at, evidence))
     ranked = sorted(evidence, key=lambda one: sign * one.value)
@@ -145,6 +147,12 @@ def judge(claim: Claim, profile: str) -> Verdict:
     verdict = "reproduced" if holding == len(evidence) else "partly" if holding else "not-reproduced"
     ends = (ranked[0].value, ranked[-1].value)
     return Verdict(claim, len(evidence), holding, *middle[:3], *ends, verdict, tuple(evidence))
+
+
+def _zeroed(one: Evidence) -> Evidence:
+    """What only rounding keeps from zero, and no two solvers or machines agree on, is zero."""
+    value, low, high = (0.0 if abs(number) < ZERO else number for number in one[:3])
+    return Evidence(value, low, high, one.point)
 
 
 class Judged(NamedTuple):

@@ -16,7 +16,7 @@ from mecpfm.coupled import baselines, dual, polish
 from mecpfm.coupled.instance import Blocks, Cloudlets, Instance, Models, Options, Requests
 from mecpfm.coupled.structure import build
 from mecpfm.errors import InputError
-from mecpfm.kernels import online_edge, online_policy
+from mecpfm.kernels import arrays, online_edge, online_policy
 from mecpfm.online.policy import Policy
 from mecpfm.online.simulate import Outcome, Run
 from mecpfm.online.world import Scene
@@ -113,7 +113,7 @@ def adopt(run: Run, wanted: NDArray[np.bool_], now: float) -> None:
     """Pull what is wanted and missing, backbones first; everything else becomes the first to go."""
     world, edge = run.scene.world, run.edge
     later = np.maximum(edge.used, now)
-    edge.uses[:] = np.where(wanted, edge.uses * online_edge.decay(world, later - edge.used), 0.0)
+    edge.uses[:] = np.where(wanted, edge.uses * arrays.exp((edge.used - later) / world.constants.memory_of_use_s), 0.0)
     edge.used[:] = np.where(wanted, later, np.minimum(edge.used, 0.0))
     for cloudlet, part in np.argwhere(wanted & ~edge.held):
         online_edge.evict(world, edge, cloudlet, world.part_gb[part], part, part, now)

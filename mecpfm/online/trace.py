@@ -14,6 +14,7 @@ from mecpfm.data.drawn_azure import drawn_azure
 from mecpfm.data.drawn_trace import drawn_gentd26
 from mecpfm.data.fetch import locate
 from mecpfm.data.tables import gpus
+from mecpfm.kernels import arrays
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -70,12 +71,12 @@ def from_gentd26(frame: pd.DataFrame, source: str) -> Trace:
         "steps": frame["steps"].to_numpy(dtype=float),
         "image to image": (frame["type"] == "IMG_2_IMG").to_numpy(dtype=float),
         "inpainting": (frame["type"] == "INPAINTING").to_numpy(dtype=float),
-        "prompt length": np.log1p(frame["prompt_length"].to_numpy(dtype=float)),
-        "negative length": np.log1p(negative),
+        "prompt length": arrays.settled(arrays.log1p(frame["prompt_length"])),
+        "negative length": arrays.settled(arrays.log1p(negative)),
         "no negative": (negative == 0).astype(float),
         "LoRAs": frame["loras"].to_numpy(dtype=float),
-        "hour (sine)": np.sin(angle),
-        "hour (cosine)": np.cos(angle),
+        "hour (sine)": arrays.settled(arrays.sin(angle)),
+        "hour (cosine)": arrays.settled(arrays.cos(angle)),
     }
     return Trace(
         time_s=frame["time_s"].to_numpy(dtype=float),
@@ -120,7 +121,7 @@ def from_azure(conv: pd.DataFrame, code: pd.DataFrame | None = None, source: str
         group=group[order],
         model=service.copy(),
         payload_gb=BYTES_PER_TOKEN * tokens / 1e9,
-        static=np.column_stack([service.astype(float), np.log1p(tokens)]),
+        static=np.column_stack([service.astype(float), arrays.settled(arrays.log1p(tokens))]),
         static_names=("service", "context"),
         source=source,
     )

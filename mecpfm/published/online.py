@@ -32,7 +32,7 @@ from mecpfm.bandits.restricted import TSRC, WTSRC, Restricted
 from mecpfm.bandits.tabular import Tabular
 from mecpfm.bandits.ucb1 import UCB1
 from mecpfm.errors import InfeasibleError, InputError
-from mecpfm.kernels import episode
+from mecpfm.kernels import arrays, episode
 from mecpfm.published.generate import streams
 from mecpfm.published.instance import Instance
 from mecpfm.published.options import Ints, Options, tabulate
@@ -158,7 +158,7 @@ def simulate(
     random = streams(seed)["algorithm"]
     order = _order(instance.sizes[2], rounds, next(random))
     at_least("features", features, 1)
-    contexts = np.outer(np.arange(1, len(order) + 1) / len(order), next(random).uniform(0, 1, features))
+    contexts = np.outer(np.arange(1, len(order) + 1) / len(order), next(random).random(features))
     learner = rule.make(len(world.group), features, observed, int(next(random).integers(2**63)))
     trace = run(learner, world, caches, order, contexts, rule.offset)
     at = order, trace.arm
@@ -189,7 +189,7 @@ def open_world(
     from_cloud = distance[:-1, -1]
     world = episode.World(
         distance, instance.requests.home, group, models.shared_gb, models.private_gb,
-        options.base, -xi * np.log(instance.accuracy), 1 - xi, SOURCES[source],
+        options.base, arrays.settled(-xi * arrays.log(instance.accuracy)), 1 - xi, SOURCES[source],
     )  # fmt: skip
     return world, episode.Caches(np.tile(from_cloud, (group.max() + 1, 1)), np.tile(from_cloud, (len(group), 1)))
 

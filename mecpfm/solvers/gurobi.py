@@ -10,6 +10,7 @@ import numpy as np
 import scipy.sparse
 from numpy.typing import NDArray
 
+from mecpfm.kernels.arrays import dot
 from mecpfm.solvers.model import Floats, LinearModel, Solution
 
 if TYPE_CHECKING:
@@ -114,6 +115,6 @@ def _outcome(solver: Any, model: LinearModel, x: Any, runtime: float) -> Solutio
     if solver.SolCount == 0:
         return Solution(status, **result)
     values = np.array(x.X)
-    objective = float(model.cost @ values)
+    objective = dot(model.cost, values)
     result.setdefault("bound", objective if status == "optimal" else float("nan"))
     return Solution("feasible" if status == "unknown" else status, values, objective, **result)

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mecpfm.errors import LimitError
+from mecpfm.kernels.arrays import dot
 from mecpfm.solvers.model import LinearModel, Solution
 
 NAME = f"highs {version('highspy')}"
@@ -71,7 +72,7 @@ def solve(
         if status == "optimal":
             result["bound"] = info.objective_function_value * unit
     x = np.array(solution.col_value)
-    return Solution("feasible" if status == "unknown" else status, x, float(model.cost @ x), **result)
+    return Solution("feasible" if status == "unknown" else status, x, dot(model.cost, x), **result)
 
 
 class Moment(NamedTuple):
