@@ -56,6 +56,7 @@ def run(
     if known[name].kind == TABLES and (missing_package := lacks()):
         log.warning("%s %s; nothing was run", name, missing_package)
         return pd.DataFrame()
+    paths.require_writable_home()
     tasks = _tasks(known[name])
     rows = {task: load(task) if resume else None for task in tasks}
     missing = [task for task in tasks if rows[task] is None]
