@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mecpfm.records import Ragged, Record, RootRecord
 
 
 @dataclass(frozen=True)
@@ -27,6 +34,7 @@ class Plan:
     metrics: dict[str, float] = field(default_factory=dict)
     solver: str = "none"
     runtime_s: float = math.nan
+    instance_sha256: str | None = None
 
     @property
     def feasible(self) -> bool:
@@ -55,8 +63,32 @@ class Plan:
             **self.metrics,
             "runtime_s": self.runtime_s,
             "solver": self.solver,
+            "instance_sha256": self.instance_sha256,
             "decisions": self.decisions,
         }
         return {
             key: None if isinstance(value, float) and not math.isfinite(value) else value for key, value in out.items()
         }
+
+
+def instance_sha256(instance: RootRecord) -> str:
+    """SHA-256 of the problem: schema, then name, shape and little-endian content of each required array.
+
+    The same for .json and .npz. Names, coordinates and whatever else a file may leave out enter no row and no cost.
+    """
+    digest = hashlib.sha256(instance.file_schema.encode())
+    for name, array in _arrays(instance, ""):
+        plain = array + 0  # -0.0 and 0.0 are one number
+        digest.update(f"\n{name} {plain.shape}\n".encode())
+        digest.update(plain.astype(plain.dtype.newbyteorder("<")).tobytes())
+    return digest.hexdigest()
+
+
+def _arrays(record: Record, prefix: str) -> Iterator[tuple[str, NDArray[Any]]]:
+    for name, info in type(record).model_fields.items():
+        value = getattr(record, name)
+        if isinstance(value, Record):
+            yield from _arrays(value, f"{prefix}{name}.")
+        elif info.is_required():
+            parts = (value.indptr, value.indices) if isinstance(value, Ragged) else (np.asarray(value),)
+            yield from ((f"{prefix}{name}", part) for part in parts)

@@ -28,7 +28,7 @@ SIZES = (
 )  # fmt: skip
 FIELDS = (
     "setting method seed status feasible violations objective bound gap total_delay_s pulling_s average_accuracy "
-    "edge_share runtime_s solver decisions"
+    "edge_share runtime_s solver instance_sha256 decisions"
 ).split()
 
 

@@ -21,7 +21,8 @@ from mecpfm.coupled.dual import Dual
 from mecpfm.coupled.instance import Instance, most
 from mecpfm.coupled.structure import Structure
 from mecpfm.errors import InputError
-from mecpfm.records import FloatArray, IntArray, Range, RootRecord, Shape
+from mecpfm.plan import instance_sha256
+from mecpfm.records import FloatArray, IntArray, OptionalText, Range, RootRecord, Shape
 
 Floats = NDArray[np.float64]
 MAX_MODELS = 20
@@ -33,7 +34,7 @@ Price = Range(ge=0, le=LARGEST_PRICE)
 
 
 class Certificate(RootRecord):
-    """Multipliers of one bound; F families, W shares, the rest as in the instance."""
+    """Multipliers of one bound; F families, W shares, the rest as in the instance, whose SHA-256 is there if known."""
 
     file_schema: ClassVar[str] = "mecpfm.certificate/1"
 
@@ -48,10 +49,11 @@ class Certificate(RootRecord):
     share_block: Annotated[IntArray, Shape("W"), Range(ge=0)]
     share_request: Annotated[IntArray, Shape("W"), Range(ge=0)]
     share_s: Annotated[FloatArray, Shape("W"), Price]
+    instance_sha256: OptionalText = None
 
 
-def certificate(structure: Structure, dual: Dual) -> Certificate:
-    """The multipliers of a bound, ready to be written to a file."""
+def certificate(structure: Structure, dual: Dual, instance: Instance | None = None) -> Certificate:
+    """The multipliers of a bound, ready to be written to a file, tied to the instance if that is given."""
     cells = structure.cells
     requests, cloudlets = len(cells.remote_s), len(cells.capacity_s)
     v, mu, eta, w = np.split(dual.point, np.cumsum([requests, cloudlets, cloudlets]))
@@ -68,6 +70,7 @@ def certificate(structure: Structure, dual: Dual) -> Certificate:
         share_block=structure.block[place % len(structure.block)],
         share_request=structure.share_request,
         share_s=w,
+        instance_sha256=instance and instance_sha256(instance),
     )
 
 

@@ -29,9 +29,11 @@ from mecpfm.records import (
 
 LARGEST = 1e9
 """Most seconds or GB a field may state: bounds stay exact to 1e-6 s, and solvers take every product of two."""
+SMALLEST = 1e-9
+"""Least positive seconds or GB: quotients stay far from overflow, and no guard against division by 0 outweighs one."""
 TOLERANCE = 1e-6
 """Relative tolerance of every row: a capacity of 0 is 0."""
-Amount = Range(ge=0, le=LARGEST)
+Amount = Range(ge=0, le=LARGEST, least=SMALLEST)
 
 
 def most(limit: NDArray[np.float64]) -> NDArray[np.float64]:
