@@ -44,9 +44,7 @@ class Plan:
     @property
     def gap(self) -> float:
         """Relative optimality gap ``(objective - bound) / |objective|``; NaN without a bound."""
-        if self.objective == self.bound:
-            return 0.0
-        return (self.objective - self.bound) / max(abs(self.objective), 1e-12)
+        return relative_gap(self.objective, self.bound)
 
     def to_object(self) -> dict[str, Any]:
         """The JSON object of ``--json``: NaN becomes null."""
@@ -54,7 +52,7 @@ class Plan:
             "setting": self.setting,
             "method": self.method,
             "seed": self.seed,
-            "status": self.status,
+            "status": "broken" if self.violations and self.status == "feasible" else self.status,
             "feasible": self.feasible,
             "violations": list(self.violations),
             "objective": self.objective,
@@ -69,6 +67,13 @@ class Plan:
         return {
             key: None if isinstance(value, float) and not math.isfinite(value) else value for key, value in out.items()
         }
+
+
+def relative_gap(objective: float, bound: float) -> float:
+    """``(objective - bound) / |objective|``, also where both are 0."""
+    if objective == bound:
+        return 0.0
+    return (objective - bound) / max(abs(objective), 1e-12)
 
 
 def instance_sha256(instance: RootRecord) -> str:

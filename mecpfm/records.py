@@ -157,13 +157,6 @@ def _indices(i: int, row: Any) -> NDArray[np.int64]:
     return array
 
 
-def _text(value: Any) -> str:
-    text = value.tolist() if isinstance(value, np.ndarray) else value
-    if not isinstance(text, str):
-        raise ValueError("must be a text")
-    return text
-
-
 FloatArray = Annotated[NDArray[np.float64], PlainValidator(lambda value: _array(value, "float64"))]
 IntArray = Annotated[NDArray[np.int64], PlainValidator(lambda value: _array(value, "int64"))]
 RaggedArray = Annotated[Ragged, PlainValidator(_ragged)]
@@ -176,7 +169,6 @@ OptionalIntArray = Annotated[
 OptionalNames = Annotated[
     tuple[str, ...] | None, PlainValidator(lambda value: None if value is None else _names(value))
 ]
-OptionalText = Annotated[str | None, PlainValidator(lambda value: None if value is None else _text(value))]
 
 
 class Record(BaseModel):

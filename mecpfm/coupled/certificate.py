@@ -12,17 +12,18 @@ Options carry that in their gains, cells on each set of models, and totals come 
 from __future__ import annotations
 
 import math
-from typing import Annotated, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import PlainValidator
 
 from mecpfm.coupled.dual import Dual
 from mecpfm.coupled.instance import Instance, most
 from mecpfm.coupled.structure import Structure
 from mecpfm.errors import InputError
 from mecpfm.plan import instance_sha256
-from mecpfm.records import FloatArray, IntArray, OptionalText, Range, RootRecord, Shape
+from mecpfm.records import FloatArray, IntArray, Range, RootRecord, Shape
 
 Floats = NDArray[np.float64]
 MAX_MODELS = 20
@@ -31,6 +32,13 @@ EPS = float(np.finfo(np.float64).eps)
 LARGEST_PRICE = 1e100
 """No product of a price with an instance's quantity overflows, so no NaN can hide a cell."""
 Price = Range(ge=0, le=LARGEST_PRICE)
+
+
+def _text(value: Any) -> str | None:
+    text = value.tolist() if isinstance(value, np.ndarray) else value
+    if not (text is None or isinstance(text, str)):
+        raise ValueError("must be a text")
+    return text
 
 
 class Certificate(RootRecord):
@@ -49,7 +57,7 @@ class Certificate(RootRecord):
     share_block: Annotated[IntArray, Shape("W"), Range(ge=0)]
     share_request: Annotated[IntArray, Shape("W"), Range(ge=0)]
     share_s: Annotated[FloatArray, Shape("W"), Price]
-    instance_sha256: OptionalText = None
+    instance_sha256: Annotated[str | None, PlainValidator(_text)] = None
 
 
 def certificate(structure: Structure, dual: Dual, instance: Instance | None = None) -> Certificate:
@@ -70,7 +78,7 @@ def certificate(structure: Structure, dual: Dual, instance: Instance | None = No
         share_block=structure.block[place % len(structure.block)],
         share_request=structure.share_request,
         share_s=w,
-        instance_sha256=instance and instance_sha256(instance),
+        instance_sha256=None if instance is None else instance_sha256(instance),
     )
 
 

@@ -168,7 +168,8 @@ SEARCHES: dict[str, Callable[..., tuple[Plan, Structure, dual.Dual]]] = {
 }
 """Methods that bring the dual engine's bound along."""
 
-OWN_PROOF = frozenset({"lp", "lp-cut", "ilp", "nlip", "branch"})
+FRACTIONAL = frozenset({"lp", "lp-cut"})
+OWN_PROOF = FRACTIONAL | {"ilp", "nlip", "branch"}
 """Methods that may prove more than a certificate holds: a solver's bound, enumeration, a search tree."""
 
 METHODS: dict[str, Method] = {
