@@ -105,8 +105,9 @@ def typed(content: dict[str, Any], metrics: Collection[str], path: Path) -> dict
         raise InputError(f"{path}: violations must be a list of texts")
     if stated.get("runtime_s", 0) < 0:
         raise InputError(f"{path}: runtime_s must be >= 0")
-    if "seed" in stated:
-        index(stated["seed"], f"{path}: seed", 0, 2**63)
+    seed = stated.get("seed", 0)
+    if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
+        raise InputError(f"{path}: seed must be an integer >= 0")
     return stated
 
 
