@@ -196,11 +196,16 @@ def test_honest_files_pass(folder: Path, coupled: Any, uncoupled: Any) -> None:
 
 
 def test_every_false_plan_is_found(folder: Path, coupled: Any, uncoupled: Any) -> None:
-    """Each value of each method's plan, replaced, dropped, reordered: a change that makes it false is never silent."""
+    """Each value of each method's plan, replaced, dropped, reordered: a change that makes it false is never silent.
+
+    Decisions of one kind are changed for one method of it.
+    """
     tried = caught = 0
     for method, (*others_, plan) in [*coupled.items(), *uncoupled.items()]:
         come_to = decided(others_[0])
         for way, value, changed in mutants(plan):
+            if way[0] == "decisions" and len(way) > 2 and method not in ("lp", "lp-cut", "exact", "no-sharing"):
+                continue
             tried += 1
             if is_false(plan, way, value, changed, come_to):
                 caught += 1
