@@ -214,7 +214,7 @@ def test_every_false_plan_is_found(folder: Path, coupled: Any, uncoupled: Any) -
     assert caught > 3000
 
 
-def test_swapped_statements_are_found(folder: Path, coupled: Any) -> None:
+def test_swapped_statements_are_found(folder: Path, coupled: Any, uncoupled: Any) -> None:
     """Lies that agree with each other: a bound with its gap, optimal with both, a status, a method of another kind."""
     for method, (instance, proof, plan) in coupled.items():
         cost, bound = plan["objective"], plan["bound"]
@@ -227,6 +227,13 @@ def test_swapped_statements_are_found(folder: Path, coupled: Any) -> None:
             lies += [{"bound": cost, "gap": 0.0, "status": "optimal"}]
         for lie in lies:
             assert not silent(judged(folder, instance, proof, plan | lie)), (method, lie)
+    for method, (instance, plan) in uncoupled.items():
+        cost = plan["objective"]
+        lies = [{"setting": "coupled"}, {"bound": 2 * cost, "gap": -1.0}, {"method": "sc" if "lp" in method else "lp"}]
+        lies += [{"status": "broken" if plan["feasible"] else "feasible"}, {"bound": 0.5 * cost, "gap": 0.0}]
+        lies += [{"status": "optimal", "bound": 0.5 * cost, "gap": 0.5}, {"status": "optimal", "bound": None}]
+        for lie in lies:
+            assert not silent(judged(folder, instance, plan | lie)), (method, lie)
 
 
 def test_what_a_method_proves_by_itself_is_named(folder: Path, coupled: Any) -> None:
