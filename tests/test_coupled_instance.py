@@ -18,7 +18,7 @@ from mecpfm.coupled.check import REMOTE, assess, assess_fractional
 from mecpfm.coupled.compress import compress, membership
 from mecpfm.coupled.formulation import solve_lp
 from mecpfm.coupled.generate import REGIMES, Recipe, generate, token_counts
-from mecpfm.coupled.instance import Instance
+from mecpfm.coupled.instance import Instance, accepted
 from mecpfm.coupled.methods import solve
 from mecpfm.data.tables import trace_summary
 from mecpfm.errors import InputError
@@ -426,3 +426,8 @@ def test_token_counts_follow_the_trace() -> None:
         wanted = [table[q].loc[(trace, "context_tokens")] for q in ("min", "q50", "max")]
         assert counts[[0, 3, 7]].tolist() == [round(value) for value in wanted]
         assert (np.diff(counts) >= 0).all()
+
+
+def test_amounts_measured_elsewhere_are_brought_into_range() -> None:
+    """A service time of a trace may be any positive number: too small is 0, too large the largest, others stay."""
+    assert accepted(np.array([0.0, 5e-324, 9e-10, 1e-9, 0.1, 1e9, 1e300])).tolist() == [0, 0, 0, 1e-9, 0.1, 1e9, 1e9]

@@ -41,6 +41,11 @@ def most(limit: NDArray[np.float64]) -> NDArray[np.float64]:
     return limit * (1 + TOLERANCE)
 
 
+def accepted(amount: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Nearest amounts that an instance takes, for amounts measured elsewhere, all >= 0."""
+    return np.where(amount < SMALLEST, 0.0, np.minimum(amount, LARGEST))
+
+
 class Blocks(Record):
     """Parameter blocks: the unit that is pulled and stored, once per cloudlet whoever uses it."""
 
