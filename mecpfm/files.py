@@ -10,6 +10,7 @@ import tempfile
 import tokenize
 import zipfile
 import zlib
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,7 @@ HEAD = 4096
 def read_json(path: Path) -> dict[str, Any]:
     """Read one JSON object; InputError when the file is absent, truncated, not UTF-8 or not an object."""
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror})") from None
     except UnicodeDecodeError:
@@ -43,6 +44,22 @@ def read_json(path: Path) -> dict[str, Any]:
     return content
 
 
+def loads(text: str) -> Any:
+    """Value of a JSON text; ValueError also for a key that stands twice in one object, of which readers take either."""
+    return json.loads(text, object_pairs_hook=_once)
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise ValueError(f"key {_repeated([key for key, _ in pairs])!r} stands twice in one object")
+    return found
+
+
+def _repeated(names: list[str]) -> str:
+    return next(name for name, count in Counter(names).items() if count > 1)
+
+
 def read_npz(path: Path) -> dict[str, Any]:
     """Read an archive of arrays and nest its dotted keys; InputError when absent, damaged or holding objects."""
     nested: dict[str, Any] = {}
@@ -50,6 +67,8 @@ def read_npz(path: Path) -> dict[str, Any]:
         with zipfile.ZipFile(path):  # np.load would also take, and unpickle, other formats
             archive = np.load(path, allow_pickle=False)
         with archive:
+            if len(set(archive.files)) < len(archive.files):
+                raise ValueError(f"array {_repeated(archive.files)!r} stands twice")
             for key in archive.files:
                 *groups, last = key.split(".")
                 place = nested

@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mecpfm.records import Ragged, Record, RootRecord
 
 
 @dataclass(frozen=True)
@@ -27,6 +34,7 @@ class Plan:
     metrics: dict[str, float] = field(default_factory=dict)
     solver: str = "none"
     runtime_s: float = math.nan
+    instance_sha256: str | None = None
 
     @property
     def feasible(self) -> bool:
@@ -36,9 +44,7 @@ class Plan:
     @property
     def gap(self) -> float:
         """Relative optimality gap ``(objective - bound) / |objective|``; NaN without a bound."""
-        if self.objective == self.bound:
-            return 0.0
-        return (self.objective - self.bound) / max(abs(self.objective), 1e-12)
+        return relative_gap(self.objective, self.bound)
 
     def to_object(self) -> dict[str, Any]:
         """The JSON object of ``--json``: NaN becomes null."""
@@ -46,7 +52,7 @@ class Plan:
             "setting": self.setting,
             "method": self.method,
             "seed": self.seed,
-            "status": self.status,
+            "status": "broken" if self.violations and self.status == "feasible" else self.status,
             "feasible": self.feasible,
             "violations": list(self.violations),
             "objective": self.objective,
@@ -55,8 +61,39 @@ class Plan:
             **self.metrics,
             "runtime_s": self.runtime_s,
             "solver": self.solver,
+            "instance_sha256": self.instance_sha256,
             "decisions": self.decisions,
         }
         return {
             key: None if isinstance(value, float) and not math.isfinite(value) else value for key, value in out.items()
         }
+
+
+def relative_gap(objective: float, bound: float) -> float:
+    """``(objective - bound) / |objective|``, also where both are 0."""
+    if objective == bound:
+        return 0.0
+    return (objective - bound) / max(abs(objective), 1e-12)
+
+
+def instance_sha256(instance: RootRecord) -> str:
+    """SHA-256 of the problem: schema, then name, shape and little-endian content of each required array.
+
+    The same for .json and .npz. Names, coordinates and whatever else a file may leave out enter no row and no cost.
+    """
+    digest = hashlib.sha256(instance.file_schema.encode())
+    for name, array in _arrays(instance, ""):
+        plain = array + 0  # -0.0 and 0.0 are one number
+        digest.update(f"\n{name} {plain.shape}\n".encode())
+        digest.update(plain.astype(plain.dtype.newbyteorder("<")).tobytes())
+    return digest.hexdigest()
+
+
+def _arrays(record: Record, prefix: str) -> Iterator[tuple[str, NDArray[Any]]]:
+    for name, info in type(record).model_fields.items():
+        value = getattr(record, name)
+        if isinstance(value, Record):
+            yield from _arrays(value, f"{prefix}{name}.")
+        elif info.is_required():
+            parts = (value.indptr, value.indices) if isinstance(value, Ragged) else (np.asarray(value),)
+            yield from ((f"{prefix}{name}", part) for part in parts)

@@ -40,10 +40,13 @@ class Range(NamedTuple):
     ge: float = -math.inf
     gt: float = -math.inf
     le: float = math.inf
+    least: float = 0.0
+    """Least positive entry."""
 
     def violation(self, values: NDArray[Any]) -> tuple[tuple[int, ...], str] | None:
         """Index and rule of the first entry out of bounds (NaN and infinity always are)."""
         bad = ~np.isfinite(values) | (values < self.ge) | (values <= self.gt) | (values > self.le)
+        bad |= (values > 0) & (values < self.least)
         if not bad.any():
             return None
         where = tuple(int(i) for i in np.argwhere(bad)[0])
@@ -51,6 +54,8 @@ class Range(NamedTuple):
             return where, "must be finite"
         if values[where] > self.le:
             return where, f"must be <= {self.le:g}"
+        if 0 < values[where] < self.least:
+            return where, f"must be 0 or >= {self.least:g}"
         return where, f"must be > {self.gt:g}" if math.isfinite(self.gt) else f"must be >= {self.ge:g}"
 
 

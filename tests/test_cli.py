@@ -8,10 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from mecpfm.cli.output import table
+
 ROOT = Path(__file__).parents[1]
 FIELDS = (
     "setting method seed status feasible violations objective bound gap total_delay_s average_cost average_accuracy "
-    "runtime_s solver decisions"
+    "runtime_s solver instance_sha256 decisions"
 ).split()
 
 TRACE_FIELDS = (
@@ -199,3 +201,17 @@ def test_importing_the_package_is_light():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_no_name_drives_the_terminal(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    """Escape characters and directions are written out, brackets are no markup: in errors and in tables."""
+    path = tmp_path / "[red]\x1b[31m\u202e.json"
+    path.write_text('{"schema": "\\u001b]0;x"}')
+    done = mecpfm("solve", path)
+    assert done.returncode == 2
+    assert r"[red]\x1b[31m\u202e.json: schema is '\x1b]0;x'" in done.stderr
+    assert done.stderr.removesuffix("\n").isprintable()
+    table(("file", "state"), [("[red]\x1b[31m\udcff", "[bold]here[/bold]")])
+    shown = capsys.readouterr().out
+    assert r"[red]\x1b[31m\udcff" in shown
+    assert "[bold]here[/bold]" in shown

@@ -11,7 +11,7 @@ from mecpfm.coupled.certificate import Certificate, certificate, verify
 from mecpfm.coupled.compress import compress
 from mecpfm.coupled.formulation import linear_model, solve_lp
 from mecpfm.coupled.incidence import incidence
-from mecpfm.coupled.instance import LARGEST, Instance
+from mecpfm.coupled.instance import LARGEST, SMALLEST, Instance
 from mecpfm.coupled.structure import build
 from mecpfm.errors import InputError
 from mecpfm.kernels import coupled_dual as kernels
@@ -258,7 +258,7 @@ def test_no_prices_prove_more_than_the_optimum(exact_models, families, data):
     instance = data.draw(instances(families=families))
     random = np.random.default_rng(data.draw(st.integers(0, 2**32 - 1)))
     far = random.choice([0, 1], instance.sizes[3]) * LARGEST / 2
-    tiny = random.uniform(0, random.choice([1e-7, 1]), len(instance.options.delay_s))
+    tiny = np.maximum(random.uniform(0, random.choice([1e-7, 1]), len(instance.options.delay_s)), SMALLEST)
     remote = instance.requests.remote_delay_s + far
     instance = replaced(instance, requests={"remote_delay_s": remote}, options={"delay_s": tiny})
     structure = build(instance, exact_models=exact_models)

@@ -320,3 +320,12 @@ def test_absent_files_and_folders_are_refused(folder):
         Instance.read(folder / "none.json")
     with pytest.raises(InputError, match="cannot be read"):
         Instance.read(folder)
+
+
+@pytest.mark.parametrize("key", ["schema", "requests", "home"])
+def test_keys_that_stand_twice_are_refused(folder, key):
+    """Whether the first or the last one counts depends on the reader: neither does here."""
+    text = json.dumps(content())
+    at = text.index(f'"{key}"')
+    message = refusal(folder, f'{text[:at]}"{key}": 0, {text[at:]}')
+    assert message == f"is not valid JSON (key {key!r} stands twice in one object)"

@@ -9,7 +9,7 @@ from typing import Annotated, Any, NoReturn
 import typer
 
 from mecpfm.cli import instances, trace
-from mecpfm.cli.output import table
+from mecpfm.cli.output import table, visible
 from mecpfm.errors import FailedError, InputError, MecpfmError
 
 app = typer.Typer(
@@ -181,5 +181,5 @@ def main() -> NoReturn:
 
 
 def _fail(message: str, code: int) -> NoReturn:
-    print(f"mecpfm: error: {' '.join(message.split())}", file=sys.stderr)
+    print(f"mecpfm: error: {visible(' '.join(message.split()))}", file=sys.stderr)
     sys.exit(code)

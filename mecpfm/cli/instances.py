@@ -7,12 +7,15 @@ import math
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from mecpfm.cli.output import report
 from mecpfm.errors import InfeasibleError, InputError, MecpfmError
+
+if TYPE_CHECKING:
+    from mecpfm.statements import Audit
 
 log = logging.getLogger("mecpfm")
 generate = typer.Typer(help="Write a random instance file.", no_args_is_help=True)
@@ -156,19 +159,35 @@ def _progress() -> Callable[[int, float, float], None]:
 
 def verify(
     instance: InstanceFile,
-    certificate: Annotated[Path, typer.Argument(metavar="CERTIFICATE", help="File of solve --certificate.")],
-    plan: Annotated[Path | None, typer.Option(help="Output of solve --json to be checked against the bound.")] = None,
+    certificate: Annotated[
+        Path | None, typer.Argument(metavar="[CERTIFICATE]", help="File of solve --certificate (coupled).")
+    ] = None,
+    plan: Annotated[Path | None, typer.Option(help="Output of solve --json: everything it states is checked.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Recompute the bound that a certificate proves, and a plan's cost, from the instance alone."""
-    from mecpfm.coupled.audit import audit
-
-    found = audit(instance, certificate, plan)
+    """Recompute the bound that a certificate proves, and what a plan states, from the instance alone."""
+    found = _audit(instance, certificate, plan)
     report(found.to_object(), as_json)
-    if found.violations:
-        raise InfeasibleError(f"{plan}: {found.violations[0]}")
     if found.complaints:
         raise MecpfmError("; ".join(found.complaints))
+    if found.violations:
+        raise InfeasibleError(f"{plan}: {found.violations[0]}")
+
+
+def _audit(instance: Path, certificate: Path | None, plan: Path | None) -> Audit:
+    from mecpfm.files import schema_of
+
+    if schema_of(instance).startswith("mecpfm.coupled/"):
+        from mecpfm.coupled.audit import audit
+
+        if certificate is None:
+            raise InputError(f"{instance}: a coupled instance is verified with a CERTIFICATE (solve --certificate)")
+        return audit(instance, certificate, plan)
+    from mecpfm.published.audit import audit as audit_published
+
+    if certificate is not None or plan is None:
+        raise InputError(f"{instance}: a published instance has no certificates; verify it with --plan alone")
+    return audit_published(instance, plan)
 
 
 def simulate(

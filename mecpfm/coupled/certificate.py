@@ -12,15 +12,17 @@ Options carry that in their gains, cells on each set of models, and totals come 
 from __future__ import annotations
 
 import math
-from typing import Annotated, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import PlainValidator
 
 from mecpfm.coupled.dual import Dual
 from mecpfm.coupled.instance import Instance, most
 from mecpfm.coupled.structure import Structure
 from mecpfm.errors import InputError
+from mecpfm.plan import instance_sha256
 from mecpfm.records import FloatArray, IntArray, Range, RootRecord, Shape
 
 Floats = NDArray[np.float64]
@@ -32,8 +34,15 @@ LARGEST_PRICE = 1e100
 Price = Range(ge=0, le=LARGEST_PRICE)
 
 
+def _text(value: Any) -> str | None:
+    text = value.tolist() if isinstance(value, np.ndarray) else value
+    if not (text is None or isinstance(text, str)):
+        raise ValueError("must be a text")
+    return text
+
+
 class Certificate(RootRecord):
-    """Multipliers of one bound; F families, W shares, the rest as in the instance."""
+    """Multipliers of one bound; F families, W shares, the rest as in the instance, whose SHA-256 is there if known."""
 
     file_schema: ClassVar[str] = "mecpfm.certificate/1"
 
@@ -48,10 +57,11 @@ class Certificate(RootRecord):
     share_block: Annotated[IntArray, Shape("W"), Range(ge=0)]
     share_request: Annotated[IntArray, Shape("W"), Range(ge=0)]
     share_s: Annotated[FloatArray, Shape("W"), Price]
+    instance_sha256: Annotated[str | None, PlainValidator(_text)] = None
 
 
-def certificate(structure: Structure, dual: Dual) -> Certificate:
-    """The multipliers of a bound, ready to be written to a file."""
+def certificate(structure: Structure, dual: Dual, instance: Instance | None = None) -> Certificate:
+    """The multipliers of a bound, ready to be written to a file, tied to the instance if that is given."""
     cells = structure.cells
     requests, cloudlets = len(cells.remote_s), len(cells.capacity_s)
     v, mu, eta, w = np.split(dual.point, np.cumsum([requests, cloudlets, cloudlets]))
@@ -68,6 +78,7 @@ def certificate(structure: Structure, dual: Dual) -> Certificate:
         share_block=structure.block[place % len(structure.block)],
         share_request=structure.share_request,
         share_s=w,
+        instance_sha256=None if instance is None else instance_sha256(instance),
     )
 
 

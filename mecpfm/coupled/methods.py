@@ -16,10 +16,11 @@ from mecpfm.coupled import anytime, baselines, branch, brute_force, dual, formul
 from mecpfm.coupled.certificate import Certificate, certificate
 from mecpfm.coupled.check import assess, assess_fractional
 from mecpfm.coupled.compress import compress
+from mecpfm.coupled.dual import proven
 from mecpfm.coupled.instance import Instance
 from mecpfm.coupled.structure import Structure, build
 from mecpfm.errors import InputError
-from mecpfm.plan import Plan
+from mecpfm.plan import Plan, instance_sha256
 
 Ints = NDArray[np.int64]
 Progress = Callable[[int, float, float], None]
@@ -72,13 +73,14 @@ def solve(instance: Instance, method: str, **wanted: Any) -> Plan:
 
 
 def certified(instance: Instance, method: str, **wanted: Any) -> tuple[Plan, Certificate]:
-    """As ``solve``, with the dual engine's multipliers; the plan's bound is theirs or a better one of its method."""
+    """As ``solve``, with the dual engine's multipliers; the plan's bound is theirs or a better one of its own proof."""
     start = time.perf_counter()
     plan, found = _solve(instance, method, Request(**wanted))
     found = found or dual_bound(instance, plan.objective)
-    best = np.fmax(plan.bound, found.dual.bound)
-    plan = dataclasses.replace(plan, bound=float(best), runtime_s=time.perf_counter() - start)
-    return plan, certificate(*found)
+    best = float(np.fmax(plan.bound, found.dual.bound)) if method in OWN_PROOF else found.dual.bound
+    status = plan.status if method in OWN_PROOF or plan.status != "optimal" else proven(plan.objective, best)
+    plan = dataclasses.replace(plan, bound=best, status=status, runtime_s=time.perf_counter() - start)
+    return plan, certificate(*found, instance)
 
 
 def dual_bound(instance: Instance, target: float) -> Bounded:
@@ -96,7 +98,7 @@ def _solve(instance: Instance, method: str, request: Request) -> tuple[Plan, Bou
         found = Bounded(structure, bound)
     else:
         plan = METHODS[method](instance, method, request)
-    return dataclasses.replace(plan, seed=request.seed), found
+    return dataclasses.replace(plan, seed=request.seed, instance_sha256=instance_sha256(instance)), found
 
 
 def uniforms(method: str, seed: int, count: int) -> NDArray[np.float64]:
@@ -165,6 +167,10 @@ SEARCHES: dict[str, Callable[..., tuple[Plan, Structure, dual.Dual]]] = {
     "branch": branch.solve,
 }
 """Methods that bring the dual engine's bound along."""
+
+FRACTIONAL = frozenset({"lp", "lp-cut"})
+OWN_PROOF = FRACTIONAL | {"ilp", "nlip", "branch"}
+"""Methods that may prove more than a certificate holds: a solver's bound, enumeration, a search tree."""
 
 METHODS: dict[str, Method] = {
     "lp": _relaxation,

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from mecpfm.errors import InputError, MecpfmError
-from mecpfm.plan import Plan
+from mecpfm.plan import Plan, instance_sha256
 from mecpfm.published.baselines import solve_greedy, solve_nbs, solve_nonshare, solve_sc
 from mecpfm.published.exact import solve_exact
 from mecpfm.published.formulation import solve_ilp, solve_lp, solve_nlip
@@ -65,7 +65,8 @@ def solve(
     random = np.random.SeedSequence([seed, zlib.crc32(method.encode())])
     start = time.perf_counter()
     plan = METHODS[method](instance, Settings(solver, time_limit, random))
-    return replace(plan, seed=seed, runtime_s=time.perf_counter() - start)
+    runtime_s = time.perf_counter() - start
+    return replace(plan, seed=seed, runtime_s=runtime_s, instance_sha256=instance_sha256(instance))
 
 
 @functools.cache
