@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
+
+from mecpfm import clock
 
 
 @dataclass(frozen=True)
@@ -13,7 +15,12 @@ class Plan:
 
     ``objective`` and ``bound`` are in seconds of delay; ``bound`` is a proven lower bound on the optimum, or NaN where
     the method gives none. ``violations`` lists, in words, every row of the model that the decisions break, as found
-    by the setting's checker and not by the method itself.
+    by the setting's checker and not by the method itself. ``status`` is one of
+
+    - ``optimal``: no plan is better, and the method proved it;
+    - ``feasible``: a plan, not proved optimal;
+    - ``interrupted``: the same, of a method that Ctrl-C ended;
+    - ``infeasible``: the decisions break a row.
     """
 
     setting: str
@@ -39,6 +46,13 @@ class Plan:
         if self.objective == self.bound:
             return 0.0
         return (self.objective - self.bound) / max(abs(self.objective), 1e-12)
+
+    def ended(self, runtime_s: float) -> Plan:
+        """The plan with its running time, s, and the word for rows it breaks or a Ctrl-C that ended it."""
+        status = "infeasible" if self.violations else self.status
+        if status == "feasible" and clock.interrupted():
+            status = "interrupted"
+        return replace(self, status=status, runtime_s=runtime_s)
 
     def to_object(self) -> dict[str, Any]:
         """The JSON object of ``--json``: NaN becomes null."""
