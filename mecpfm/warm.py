@@ -22,7 +22,7 @@ def warming(seconds: int = 40) -> Iterator[None]:
     """
     from numba.core import event
 
-    class Notice(event.Listener):  # type: ignore[misc]
+    class Notice(event.Listener):
         def on_start(self, event: Any) -> None:
             global _said
             if not _said:

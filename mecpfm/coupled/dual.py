@@ -109,7 +109,7 @@ def solve(
 ) -> Dual:
     """Maximise the bound; ``target`` is the cost of any known plan (serving all remotely by default).
 
-    When the budget is over it ends after the next ``CHUNK`` iterations, after Ctrl-C at once.
+    When the budget is over it ends after the next ``CHUNK`` iterations: there is always a bound.
     """
     began, cells = clock.now(), structure.cells
     point = start(cells) if warm is None else warm.point.copy()
@@ -119,7 +119,7 @@ def solve(
     upper = ceiling(cells)
     target = min(target, float(cells.remote_s.sum()))
     node, work, scale, done = node or free(cells), scratch(cells), scaling(cells), 0
-    while done < iterations and not clock.interrupted():
+    while done < iterations:
         chunk = min(CHUNK, iterations - done)
         ran = kernels.ascend(cells, state, node, scale, upper, target, chunk, theta_end, work)
         done += ran

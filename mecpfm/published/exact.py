@@ -139,7 +139,7 @@ def _solve_node(
 
 
 def _close_gap(node: _Node, dual: float, value: float, most: int, budget: Budget) -> Certificate:
-    """Search ever further above the dual bound, by ``most`` deviations, until a choice is found or ``value`` is reached."""
+    """Search ever further above the dual bound, ``most`` deviations held, until a choice or ``value`` is reached."""
     rows = np.arange(len(node.choice))
     b, s, p = (float(table[rows, node.choice].sum()) for table in node[:3])
     best = Certificate(None, math.inf, dual)
