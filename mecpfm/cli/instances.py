@@ -115,6 +115,7 @@ def solve(
         raise InputError(f"--solver is {solver!r}; must be auto, gurobi or highs")
     common: dict[str, Any] = {"solver": solver, "seed": seed, "time_limit": time_limit}
     with clock.listening():
+        log.debug("reading %s; Ctrl-C gives the best plan so far", instance)
         if schema_of(instance).startswith("mecpfm.coupled/"):
             content = _solve_coupled(instance, method or "polish", certificate, {**common, "iterations": iterations})
         elif iterations is not None or certificate is not None:

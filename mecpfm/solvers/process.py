@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import logging
 import os
 import subprocess
 import sys
@@ -23,7 +24,6 @@ from numpy.typing import NDArray
 
 from mecpfm import clock
 from mecpfm.clock import Budget
-from mecpfm.errors import LimitError
 from mecpfm.solvers.model import LinearModel, Solution
 
 Tell = Callable[[NDArray[np.float64] | None, float], None]
@@ -31,6 +31,7 @@ Tell = Callable[[NDArray[np.float64] | None, float], None]
 LOOK_S, GRACE_S = 0.05, 0.3
 """Seconds between two looks at the clock, and those that HiGHS has to end by itself at its limit."""
 LOST = "the solver's process ended by itself; perhaps there was not enough memory"
+log = logging.getLogger("mecpfm")
 _lock = threading.Lock()
 _workers: dict[int, _Worker] = {}
 """By process id: a fork does not share its parent's."""
@@ -79,21 +80,19 @@ def stop() -> None:
 
 
 def run(model: LinearModel, budget: Budget, tell: Tell, keywords: dict[str, Any]) -> Solution | None:
-    """``highs.here`` in the other process; None when the budget ended it, and what ``tell`` heard is all there is."""
+    """``highs.here`` in the other process; None when it was ended, and what ``tell`` heard is all there is."""
     if budget.over:
         return None
     with _lock:
         try:
-            found = _run(model, budget, tell, keywords)
-        except (EOFError, OSError) as error:
+            return _run(model, budget, tell, keywords)
+        except (EOFError, OSError):
+            log.warning(LOST)
             stop()
-            raise LimitError(LOST) from error
+            return None
         except BaseException:
             stop()
             raise
-        if found is None:
-            stop()
-    return found
 
 
 def _run(model: LinearModel, budget: Budget, tell: Tell, keywords: dict[str, Any]) -> Solution | None:
@@ -112,6 +111,7 @@ def _run(model: LinearModel, budget: Budget, tell: Tell, keywords: dict[str, Any
         else:
             solution: Solution = content
             return solution
+    stop()
     return None
 
 
