@@ -14,11 +14,10 @@ _said = False
 
 
 @contextlib.contextmanager
-def warming(seconds: int = 40) -> Iterator[None]:
-    """Around a first run on a tiny instance, whose errors say nothing about the instance that follows.
+def announcing(seconds: int = 40) -> Iterator[None]:
+    """Around a first run: Numba tells of every kernel that it compiles, and of none that it loads.
 
-    Numba tells of every kernel that it compiles, and of none that it loads: at the first one a line on stderr says
-    how long all take, about.
+    At the first one a line on stderr says how long all take, about.
     """
     from numba.core import event
 
@@ -32,5 +31,12 @@ def warming(seconds: int = 40) -> Iterator[None]:
         def on_end(self, event: Any) -> None:
             pass
 
-    with event.install_listener("numba:compile", Notice()), contextlib.suppress(MecpfmError):
+    with event.install_listener("numba:compile", Notice()):
+        yield
+
+
+@contextlib.contextmanager
+def warming(seconds: int = 40) -> Iterator[None]:
+    """The same around a run on a tiny instance, whose errors say nothing about the instance that follows."""
+    with announcing(seconds), contextlib.suppress(MecpfmError):
         yield
