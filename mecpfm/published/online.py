@@ -116,6 +116,9 @@ class Episode:
         }
 
 
+_warm = set[str]()
+
+
 def simulate(
     instance: Instance,
     policy: str,
@@ -152,7 +155,10 @@ def simulate(
     """
     if policy not in POLICIES:
         raise InputError(f"policy is {policy!r}; must be one of {', '.join(POLICIES)}")
-    _warm_up(policy)
+    if policy not in _warm:  # its kernels are compiled, or loaded, before the clock starts
+        _warm.add(policy)
+        with warming(10):
+            simulate(generate(Recipe(cloudlets=5, models=5, requests=10)), policy)
     start = clock.now()
     rule, options = POLICIES[policy], tabulate(instance)
     share, source = rule.share if share is None else share, source or rule.source
@@ -169,17 +175,6 @@ def simulate(
         policy, seed, share, source, order, trace.arm, delay, options.own_cost[at] + power * trace.pull,
         instance.accuracy[at], trace.penalty, trace.penalty - trace.least, clock.now() - start,
     )  # fmt: skip
-
-
-_warm = set[str]()
-
-
-def _warm_up(policy: str) -> None:
-    """Compile, or load, the kernels of a policy before the clock starts; once a process."""
-    if policy not in _warm:
-        _warm.add(policy)
-        with warming(10):
-            simulate(generate(Recipe(cloudlets=5, models=5, requests=10)), policy)
 
 
 def open_world(
