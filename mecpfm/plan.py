@@ -5,12 +5,13 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mecpfm import clock
 from mecpfm.records import Ragged, Record, RootRecord
 
 
@@ -20,7 +21,12 @@ class Plan:
 
     ``objective`` and ``bound`` are in seconds of delay; ``bound`` is a proven lower bound on the optimum, or NaN where
     the method gives none. ``violations`` lists, in words, every row of the model that the decisions break, as found
-    by the setting's checker and not by the method itself.
+    by the setting's checker and not by the method itself. ``status`` is one of
+
+    - ``optimal``: no plan is better, and the method proved it;
+    - ``feasible``: a plan, not proved optimal;
+    - ``interrupted``: the same, of a method that Ctrl-C ended;
+    - ``infeasible``: the decisions break a row.
     """
 
     setting: str
@@ -45,6 +51,13 @@ class Plan:
     def gap(self) -> float:
         """Relative optimality gap ``(objective - bound) / |objective|``; NaN without a bound."""
         return relative_gap(self.objective, self.bound)
+
+    def ended(self, runtime_s: float) -> Plan:
+        """The plan with its running time, s, and the word for rows it breaks or a Ctrl-C that ended it."""
+        status = "infeasible" if self.violations else self.status
+        if status == "feasible" and clock.interrupted():
+            status = "interrupted"
+        return replace(self, status=status, runtime_s=runtime_s)
 
     def to_object(self) -> dict[str, Any]:
         """The JSON object of ``--json``: NaN becomes null."""

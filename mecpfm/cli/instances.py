@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from mecpfm import clock
 from mecpfm.cli.output import report
 from mecpfm.errors import InfeasibleError, InputError, MecpfmError
 
@@ -116,13 +117,15 @@ def solve(
     if solver not in ("auto", "gurobi", "highs"):
         raise InputError(f"--solver is {solver!r}; must be auto, gurobi or highs")
     common: dict[str, Any] = {"solver": solver, "seed": seed, "time_limit": time_limit}
-    if schema_of(instance).startswith("mecpfm.coupled/"):
-        content = _solve_coupled(instance, method or "polish", certificate, {**common, "iterations": iterations})
-    elif iterations is not None or certificate is not None:
-        raise InputError(f"{instance}: --iterations and --certificate are for coupled instances")
-    else:
-        content = _solve_published(instance, method or "exact", common)
-    report(content, as_json)
+    with clock.listening():
+        log.debug("reading %s; Ctrl-C gives the best plan so far", instance)
+        if schema_of(instance).startswith("mecpfm.coupled/"):
+            content = _solve_coupled(instance, method or "polish", certificate, {**common, "iterations": iterations})
+        elif iterations is not None or certificate is not None:
+            raise InputError(f"{instance}: --iterations and --certificate are for coupled instances")
+        else:
+            content = _solve_published(instance, method or "exact", common)
+        report(content, as_json)
 
 
 def _solve_published(instance: Path, method: str, common: dict[str, Any]) -> dict[str, Any]:

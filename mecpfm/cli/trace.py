@@ -13,6 +13,7 @@ import typer
 from mecpfm.cli.instances import Json, Seed
 from mecpfm.cli.output import report, table
 from mecpfm.errors import InputError
+from mecpfm.warm import announcing
 
 if TYPE_CHECKING:
     from mecpfm.online.policy import Policy
@@ -56,7 +57,8 @@ def simulate_trace(
     if requests is not None and requests > room:
         raise InputError(f"--requests is {requests}; {source.source} has room for {room}")
     setting = replace(setting, requests=requests or min(setting.requests, room))
-    metrics = simulate(world.build(setting, source, seed), chosen, seed).metrics()
+    with announcing():
+        metrics = simulate(world.build(setting, source, seed), chosen, seed).metrics()
     content: dict[str, Any] = {
         "setting": "online",
         "source": source.source,
