@@ -35,9 +35,9 @@ def simulate_trace(
     ] = None,
     load: Annotated[float | None, typer.Option(help="Scale time to this load; default: the scenario's.")] = None,
     seed: Seed = 0,
-    requests: Annotated[int | None, typer.Option(min=2, help="Requests served; default 8000, or what fits.")] = None,
-    observed: Annotated[int | None, typer.Option(min=0, help="Features observed of each request.")] = None,
-    probes: Annotated[int | None, typer.Option(min=1, help="Cloudlets probed a request (belief sampling).")] = None,
+    requests: Annotated[int | None, typer.Option(help="Requests served; default 8000, or what fits.")] = None,
+    observed: Annotated[int | None, typer.Option(help="Features observed of each request.")] = None,
+    probes: Annotated[int | None, typer.Option(help="Cloudlets probed a request (belief sampling).")] = None,
     feature_cost: Annotated[float | None, typer.Option(help="Time that observing a feature takes, s.")] = None,
     probe_cost: Annotated[float | None, typer.Option(help="Time that a probe takes, s.")] = None,
     listing: Annotated[bool, typer.Option("--list", help="List policies and scenarios and stop.")] = False,
@@ -58,6 +58,8 @@ def simulate_trace(
         return
     if policy is None:
         raise InputError("--policy is missing; --list shows the names")
+    if requests is not None and requests < 2:
+        raise InputError(f"--requests is {requests}; must be >= 2")
     chosen = _changed(named(policy), observed, probes, feature_cost, probe_cost)
     reading = _read(trace, scenario)
     scenario = scenario or reading.scenario
