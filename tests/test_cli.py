@@ -136,8 +136,8 @@ def test_tables_for_people(instance: Path):
         (("simulate-trace", "--policy", "ucb1", "--requests", "-1"), "--requests is -1; must be >= 2"),
         (("simulate-trace", "--policy", "structured-tsrc", "--observed", "-1"), "observed is -1"),
         (("simulate-trace", "--policy", "ucb1", "--probes", "0"), "probes is 0"),
-        (("simulate-trace", "--policy", "ucb1", "--load", "nan"), "load is nan"),
-        (("simulate-trace", "--policy", "ucb1", "--load", "-1"), "load is -1"),
+        (("simulate-trace", OWN, "--policy", "ucb1", "--load", "nan"), "load is nan"),
+        (("simulate-trace", OWN, "--policy", "ucb1", "--load", "-1"), "load is -1"),
         (("simulate-trace", OWN, "--policy", "ucb1", "--load", "1e-300"), "lasts"),
         (
             ("simulate-trace", OWN, "--policy", "structured-tsrc", "--observed", f"{10**12}"),
