@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import stat
 import struct
 import tempfile
 import tokenize
@@ -25,6 +26,19 @@ _DAMAGED = (
 """What zipfile and NumPy raise of archives that were cut, changed, encrypted or never were any."""
 HEAD = 4096
 """Bytes of a JSON file in which the schema usually stands."""
+
+
+def require_regular(path: Path) -> int:
+    """Size of a regular file in bytes; InputError for what may never end or has no content (a pipe, a folder)."""
+    try:
+        found = path.stat()
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror})") from None
+    except ValueError as error:  # a null byte in the name
+        raise InputError(f"{str(path)!r}: cannot be read ({error})") from None
+    if not stat.S_ISREG(found.st_mode):
+        raise InputError(f"{path}: cannot be read (is not a regular file)")
+    return found.st_size
 
 
 def read_json(path: Path) -> dict[str, Any]:

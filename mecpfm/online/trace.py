@@ -106,19 +106,25 @@ def from_azure(conv: pd.DataFrame, code: pd.DataFrame | None = None, source: str
     """
     services = [frame.reset_index(drop=True) for frame in (conv, code) if frame is not None]
     both = pd.concat([frame.assign(service=i) for i, frame in enumerate(services)], ignore_index=True)
+    return from_tokens(both.sort_values("time_s", kind="stable"), source)
+
+
+def from_tokens(both: pd.DataFrame, source: str) -> Trace:
+    """Requests in order with ``time_s``, ``context_tokens``, ``generated_tokens`` and ``service``, a code from 0.
+
+    Work, groups, models, features and payloads are those of :func:`from_azure`.
+    """
+    service = np.array(both["service"], dtype=np.int64)
     tokens, group = both["context_tokens"].to_numpy(dtype=float), np.zeros(len(both), dtype=np.int64)
-    for i in range(len(services)):
-        rows = np.flatnonzero(both["service"] == i)
+    for i in np.unique(service):
+        rows = np.flatnonzero(service == i)
         edges = np.quantile(tokens[rows[:BINNED]], np.arange(1, CONTEXT_BINS) / CONTEXT_BINS)
         group[rows] = i * CONTEXT_BINS + np.searchsorted(edges, tokens[rows], side="right")
-    order = np.argsort(both["time_s"].to_numpy(), kind="stable")
-    both, tokens = both.iloc[order], tokens[order]
-    service = np.array(both["service"], dtype=np.int64)
     return Trace(
         time_s=both["time_s"].to_numpy(dtype=float),
         work_s=both["generated_tokens"].to_numpy(dtype=float) * second_per_token(),
         origin=np.arange(len(both)),
-        group=group[order],
+        group=group,
         model=service.copy(),
         payload_gb=BYTES_PER_TOKEN * tokens / 1e9,
         static=np.column_stack([service.astype(float), arrays.settled(arrays.log1p(tokens))]),

@@ -29,6 +29,8 @@ ACCESS_S, S_PER_KM = 0.005, 0.001
 CAP_QUANTILE = 0.99
 SHORTEST_S = 1e-6
 """Least time between the first and the last arrival of a window: below it no load can be set."""
+LONGEST_S = 1e8
+"""Most between them, three years: the congestion of the data centre has a value every ten seconds."""
 
 Part = Literal["tune", "report"]
 
@@ -74,7 +76,11 @@ def build(setting: Setting, trace: Trace, seed: int, part: Part = "report", *, r
     span = _span(trace.time_s[window], setting)
     if span < SHORTEST_S:
         raise InputError(f"{trace.source}: time_s: requests {first + 1} to {first + size} arrive within {span:g} s")
-    factor = work[window].sum() / (setting.load * speed.sum()) / span
+    factor = 1.0 if setting.load is None else work[window].sum() / (setting.load * speed.sum()) / span
+    if not span * factor <= LONGEST_S:
+        raise InputError(
+            f"{trace.source}: the window lasts {span * factor:.3g} s; at most {LONGEST_S:g} s are possible"
+        )
     arrival = _arrivals(trace.time_s[window], setting, factor)
     world = World(
         arrival=arrival,
