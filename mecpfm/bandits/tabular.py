@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from mecpfm.bandits.policy import Floats, at_least
+from mecpfm.bandits.policy import Floats, count, require_played
 from mecpfm.kernels import tabular_bandit
 
 
@@ -17,7 +17,7 @@ class Tabular:
     """
 
     def __init__(self, arms: int, *, explore: float = 0.0, bonus: float = 0.0, seed: int = 0) -> None:
-        at_least("arms", arms, 1)
+        count("arms", arms)
         self.arms, self.explore, self.bonus, self.seed = arms, float(explore), float(bonus), seed
         self.reset()
 
@@ -32,5 +32,6 @@ class Tabular:
         return int(tabular_bandit.choose(self.tally, coin, pick, self.explore, self.bonus))
 
     def update(self, arm: int, context: Any, reward: float) -> None:
-        """Add one reward to the arm's mean."""
+        """Add one reward to the arm's mean; InputError where there is no such arm or the reward is not finite."""
+        require_played(arm, self.arms, reward)
         tabular_bandit.update(self.tally, arm, reward)

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from mecpfm import ranges
 from mecpfm.errors import InputError, MecpfmError
 from mecpfm.plan import Plan
 from mecpfm.published.baselines import solve_greedy, solve_nbs, solve_nonshare, solve_sc
@@ -61,6 +62,8 @@ def solve(
     """
     if method not in METHODS:
         raise InputError(f"method is {method!r}; must be one of {' '.join(METHODS)}")
+    ranges.seed(seed)
+    ranges.within("time_limit", time_limit, 0, ranges.LARGEST)
     _warm_up(method, solver)
     random = np.random.SeedSequence([seed, zlib.crc32(method.encode())])
     start = time.perf_counter()

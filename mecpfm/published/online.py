@@ -23,15 +23,17 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from mecpfm import ranges
 from mecpfm.bandits.adms import ADMS
 from mecpfm.bandits.epsilon_greedy import EpsilonGreedy
 from mecpfm.bandits.linear import Linear, LinTS, LinUCB
-from mecpfm.bandits.policy import Floats, Policy, at_least, within
+from mecpfm.bandits.policy import Floats, Policy, within
 from mecpfm.bandits.random_arm import RandomArm
 from mecpfm.bandits.restricted import TSRC, WTSRC, Restricted
 from mecpfm.bandits.tabular import Tabular
 from mecpfm.bandits.ucb1 import UCB1
 from mecpfm.errors import InfeasibleError, InputError
+from mecpfm.files import require_fits
 from mecpfm.kernels import episode
 from mecpfm.published.generate import streams
 from mecpfm.published.instance import Instance
@@ -152,12 +154,16 @@ def simulate(
     start = time.perf_counter()
     if policy not in POLICIES:
         raise InputError(f"policy is {policy!r}; must be one of {', '.join(POLICIES)}")
+    ranges.seed(seed)
+    ranges.count("rounds", rounds)
+    ranges.count("features", features)
+    _, models, requests = instance.sizes
+    require_fits(f"{rounds or requests} rounds", 8 * (rounds or requests) * (features + models + 12))
     rule, options = POLICIES[policy], tabulate(instance)
     share, source = rule.share if share is None else share, source or rule.source
     world, caches = open_world(instance, options, share=share, source=source, xi=xi)
     random = streams(seed)["algorithm"]
     order = _order(instance.sizes[2], rounds, next(random))
-    at_least("features", features, 1)
     contexts = np.outer(np.arange(1, len(order) + 1) / len(order), next(random).uniform(0, 1, features))
     learner = rule.make(len(world.group), features, observed, int(next(random).integers(2**63)))
     trace = run(learner, world, caches, order, contexts, rule.offset)
@@ -197,7 +203,6 @@ def open_world(
 def _order(requests: int, rounds: int | None, random: np.random.Generator) -> Ints:
     """Requests in index order, then uniform ones."""
     rounds = requests if rounds is None else rounds
-    at_least("rounds", rounds, 1)
     extra = random.integers(0, requests, max(0, rounds - requests))
     return np.concatenate([np.arange(min(rounds, requests)), extra])
 
