@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from mecpfm.bandits.policy import Floats, count, require_played
+from mecpfm.bandits.policy import Floats, count
 from mecpfm.kernels import tabular_bandit
 
 
@@ -32,6 +32,5 @@ class Tabular:
         return int(tabular_bandit.choose(self.tally, coin, pick, self.explore, self.bonus))
 
     def update(self, arm: int, context: Any, reward: float) -> None:
-        """Add one reward to the arm's mean; InputError where there is no such arm or the reward is not finite."""
-        require_played(arm, self.arms, reward)
+        """Add one reward to the arm's mean."""
         tabular_bandit.update(self.tally, arm, reward)

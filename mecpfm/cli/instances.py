@@ -22,9 +22,7 @@ PROGRESS_S = 2.0
 
 Seed = Annotated[int, typer.Option(min=0, help="Seed of every random stream.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
-InstanceFile = Annotated[
-    Path, typer.Argument(metavar="INSTANCE", help="Instance file, .json or .npz; - is JSON on standard input.")
-]
+InstanceFile = Annotated[Path, typer.Argument(metavar="INSTANCE", help="File, .json or .npz; - is standard input.")]
 
 
 @generate.command("published")

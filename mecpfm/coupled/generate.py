@@ -106,9 +106,7 @@ class Recipe:
         reach = min(self.reach or REGIMES[self.regime].reach, self.cloudlets)
         options = self.requests * reach * -(-self.models // min(DOMAINS, self.families)) * 6
         tables = self.requests * (self.cloudlets + self.models) + (self.cloudlets + 3) * (self.models + self.families)
-        what = (
-            f"{self.cloudlets} cloudlets, {self.models} models, {self.families} families and {self.requests} requests"
-        )
+        what = f"{self.cloudlets} cloudlets, {self.models} models, {self.requests} requests"
         require_fits(what, 8 * (options + tables))
 
 
