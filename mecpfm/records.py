@@ -231,6 +231,8 @@ class RootRecord(Record):
             return cls.model_validate(content)
         except ValidationError as error:
             raise InputError(f"{path}: {explain(error)}") from None
+        except RecursionError:
+            raise InputError(f"{path}: is not usable JSON (nested too deeply)") from None
         except MemoryError as error:
             raise InputError(f"{path}: does not fit into memory ({error})") from None
 
@@ -238,7 +240,9 @@ class RootRecord(Record):
         """Write as .npz or JSON, by the suffix, atomically."""
         path = Path(path)
         if path.suffix != ".npz":
-            write_atomic(path, (json.dumps({"schema": self.file_schema, **self.to_object()}) + "\n").encode())
+            write_atomic(
+                path, (json.dumps({"schema": self.file_schema, **self.to_object()}) + "\n").encode(), parents=False
+            )
             return
         flat: dict[str, Any] = {"schema": np.array(self.file_schema)}
         for name, value, _ in self.leaves():
@@ -246,7 +250,7 @@ class RootRecord(Record):
             flat |= {name + suffix: np.asarray(part) for suffix, part in parts.items()}
         buffer = io.BytesIO()
         np.savez(buffer, **flat)
-        write_atomic(path, buffer.getvalue())
+        write_atomic(path, buffer.getvalue(), parents=False)
 
 
 def _check_range(name: str, value: Any, bounds: Range) -> None:

@@ -396,13 +396,13 @@ def test_topologies_and_caches_enter() -> None:
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"requests": 0}, "requests is 0; must be >= 1"),
+        ({"requests": 0}, "requests is 0; must be a whole number in"),
         ({"regime": "fast"}, "regime is 'fast'; must be one of compute-bound, memory-bound, link-bound, mixed"),
         ({"trace": "x"}, "trace is 'x'; must be one of azure-conv, azure-code"),
         ({"shared_fraction": 1.5}, r"shared_fraction is 1.5; must be in \[0, 1\]"),
-        ({"memory_gb": -1.0}, "memory_gb is -1.0; must be > 0"),
-        ({"period_s": np.inf}, "period_s is inf; must be >= 1e-09 and <= 1e"),
-        ({"reach": 0}, "reach is 0; must be >= 1"),
+        ({"memory_gb": -1.0}, "memory_gb is -1.0; must be in"),
+        ({"period_s": np.inf}, "period_s is inf; must be in"),
+        ({"reach": 0}, "reach is 0; must be a whole number in"),
     ],
 )
 def test_contradictory_recipes_are_refused(values: dict[str, Any], message: str) -> None:

@@ -162,10 +162,10 @@ def test_streams_are_independent():
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"cloudlets": 0}, "cloudlets is 0; must be >= 1"),
-        ({"models": -1}, "models is -1; must be >= 1"),
-        ({"families": 0}, "families is 0; must be >= 1"),
-        ({"requests": 0}, "requests is 0; must be >= 1"),
+        ({"cloudlets": 0}, "cloudlets is 0; must be a whole number in"),
+        ({"models": -1}, "models is -1; must be a whole number in"),
+        ({"families": 0}, "families is 0; must be a whole number in"),
+        ({"requests": 0}, "requests is 0; must be a whole number in"),
         ({"shared_fraction": 1.5}, r"shared_fraction is 1.5; must be in \[0, 1\]"),
         ({"shared_fraction": float("nan")}, r"shared_fraction is nan; must be in \[0, 1\]"),
     ],

@@ -63,10 +63,14 @@ def test_round_trip_is_exact(folder, instance):
             assert left.dtype == right.dtype
 
 
-def test_writing_makes_folders_and_is_deterministic(tmp_path):
-    """The same instance gives the same bytes, in a folder that need not exist, with nothing left beside them."""
+def test_writing_is_deterministic_and_makes_no_folders(tmp_path):
+    """The same instance gives the same bytes, with nothing left beside them; a folder that is absent is named."""
     instance = generate(Recipe(cloudlets=5, models=2, requests=3), 1)
     one, other = tmp_path / "a" / "one.json", tmp_path / "b" / "two.json"
+    with pytest.raises(InputError, match=f"there is no folder {one.parent}"):
+        instance.write(one)
+    one.parent.mkdir()
+    other.parent.mkdir()
     instance.write(one)
     instance.write(str(other))
     assert one.read_bytes() == other.read_bytes()

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
-from typing import Annotated, Any, NoReturn
+from pathlib import Path
+from typing import Annotated, Any, NoReturn, TextIO
 
 import typer
 
 from mecpfm.cli import instances, trace
 from mecpfm.cli.output import table, visible
-from mecpfm.errors import FailedError, InputError, MecpfmError
+from mecpfm.errors import FailedError, InputError, LimitError, MecpfmError
 
 app = typer.Typer(
     help="Joint selection and pulling of fine-tuned foundation models at the mobile edge.",
@@ -25,6 +27,11 @@ app.add_typer(data, name="data")
 for command in (instances.solve, instances.verify, instances.simulate):
     app.command()(command)
 app.command("simulate-trace")(trace.simulate_trace)
+
+USAGE: type[Exception] = typer.BadParameter.__mro__[1]
+"""Any wrong option: its class is not among typer's public names."""
+LONGEST = 500
+"""Most characters of a line of error."""
 
 Profile = Annotated[str, typer.Option(help="quick or paper.")]
 
@@ -166,20 +173,57 @@ def _data_table() -> list[Any]:
 
 def main() -> NoReturn:
     """Run a command; errors meant for the user become one line on stderr and their exit code."""
+    sys.stderr = sys.stderr or _nowhere()
+    if sys.stdout is None:
+        _fail("standard output is closed", InputError.exit_code)
     try:
-        app()
+        app(standalone_mode=False)
+        sys.stdout.flush()
+    except USAGE as error:
+        _usage(error)
+    except typer.Abort:
+        _fail("interrupted", MecpfmError.exit_code)
     except FailedError as error:
         print(f"mecpfm: {len(error.failures)} failed, the rest is done:", file=sys.stderr)
         for failure in error.failures[:-1]:
-            print(f"mecpfm: error: {' '.join(failure.split())}", file=sys.stderr)
+            print(f"mecpfm: error: {_line(failure)}", file=sys.stderr)
         _fail(error.failures[-1], error.exit_code)
     except MecpfmError as error:
         _fail(str(error), error.exit_code)
+    except BrokenPipeError:  # the reader has had enough, as in `| head -1`
+        _drop_output()
+        sys.exit(MecpfmError.exit_code)
     except OSError as error:
-        _fail(f"{error.filename or 'file'}: {error.strerror or error}", InputError.exit_code)
+        _drop_output()
+        _fail(f"{error.filename or 'standard output'}: {error.strerror or error}", InputError.exit_code)
+    except (MemoryError, RecursionError) as error:
+        _fail(f"does not fit into memory ({error or 'out of memory'})", LimitError.exit_code)
     sys.exit(0)
 
 
+def _usage(error: Exception) -> NoReturn:
+    """A wrong option in one line; a command without any shows its help."""
+    if type(error).__name__ == "NoArgsIsHelpError":
+        error.show()  # type: ignore[attr-defined]
+        sys.exit(InputError.exit_code)
+    _fail(f"{error.format_message()} (--help shows what there is)", InputError.exit_code)  # type: ignore[attr-defined]
+
+
+def _drop_output() -> None:
+    """Forget what is left in the buffer: flushing it at the end would fail again, with a traceback."""
+    sys.stdout = _nowhere()
+
+
+def _nowhere() -> TextIO:
+    return Path(os.devnull).open("w")
+
+
+def _line(message: str) -> str:
+    """A message as one line of visible characters, not endless."""
+    line = visible(" ".join(message.split()))
+    return line if len(line) <= LONGEST else f"{line[:LONGEST]} ..."
+
+
 def _fail(message: str, code: int) -> NoReturn:
-    print(f"mecpfm: error: {visible(' '.join(message.split()))}", file=sys.stderr)
+    print(f"mecpfm: error: {_line(message)}", file=sys.stderr)
     sys.exit(code)

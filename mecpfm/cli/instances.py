@@ -26,7 +26,7 @@ PROGRESS_S = 2.0
 
 Seed = Annotated[int, typer.Option(min=0, help="Seed of every random stream.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
-InstanceFile = Annotated[Path, typer.Argument(metavar="INSTANCE", help="Instance file, .json or .npz.")]
+InstanceFile = Annotated[Path, typer.Argument(metavar="INSTANCE", help="File, .json or .npz; - is standard input.")]
 
 
 @generate.command("published")
@@ -43,6 +43,7 @@ def generate_published(
     seed: Seed = 0,
 ) -> None:
     """Write an instance of the paper's problem with the released parameter ranges."""
+    from mecpfm.files import target
     from mecpfm.published.generate import Recipe, generate
 
     recipe = Recipe(
@@ -55,6 +56,7 @@ def generate_published(
         cost_budget=cost_budget,
         accuracy_requirement=accuracy_requirement,
     )
+    target(output)
     generate(recipe, seed).write(output)
 
 
@@ -79,6 +81,7 @@ def generate_coupled(
 ) -> None:
     """Write an instance of the coupled problem: aggregate capacity, blocks stored and pulled once a cloudlet."""
     from mecpfm.coupled.generate import Recipe, generate
+    from mecpfm.files import target
 
     recipe = Recipe(
         cloudlets=cloudlets,
@@ -96,6 +99,7 @@ def generate_coupled(
         period_s=period_s,
         backhaul_gbit_s=backhaul_gbit_s,
     )
+    target(output)
     generate(recipe, seed).write(output)
 
 
@@ -112,10 +116,12 @@ def solve(
     as_json: Json = False,
 ) -> None:
     """Solve an instance and report decisions, objective, bound and gap."""
-    from mecpfm.files import schema_of
+    from mecpfm.files import schema_of, target
 
     if solver not in ("auto", "gurobi", "highs"):
         raise InputError(f"--solver is {solver!r}; must be auto, gurobi or highs")
+    if certificate is not None:
+        target(certificate)
     common: dict[str, Any] = {"solver": solver, "seed": seed, "time_limit": time_limit}
     with clock.listening():
         log.debug("reading %s; Ctrl-C gives the best plan so far", instance)

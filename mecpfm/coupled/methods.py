@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from mecpfm import ranges
 from mecpfm.clock import FOREVER, Budget
 from mecpfm.coupled import anytime, baselines, branch, brute_force, dual, formulation, gap, rounding
 from mecpfm.coupled.certificate import Certificate, certificate
@@ -101,6 +102,9 @@ def dual_bound(instance: Instance, target: float, budget: Budget = FOREVER) -> B
 def _solve(instance: Instance, method: str, request: Request) -> tuple[Plan, Bounded | None]:
     if method not in METHODS:
         raise InputError(f"method is {method!r}; must be one of {' '.join(METHODS)}")
+    ranges.seed(request.seed)
+    ranges.count("iterations", request.iterations, 0)
+    ranges.within("time_limit", request.time_limit, 0, ranges.LARGEST)
     warm_up(method)
     if request.budget.watched and method in (*SEARCHES, *CUT_SHORT, "no-sharing"):
         process.start()

@@ -15,9 +15,11 @@ from numpy.typing import NDArray
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components, dijkstra
 
+from mecpfm import ranges
 from mecpfm.data.sites import positions
 from mecpfm.data.tables import model_zoo
 from mecpfm.errors import InputError
+from mecpfm.files import require_fits
 from mecpfm.kernels import arrays
 from mecpfm.kernels.arrays import uniform
 from mecpfm.published.instance import Cloudlets, Instance, Models, Requests
@@ -47,12 +49,15 @@ class Recipe:
     def __post_init__(self) -> None:
         """Refuse empty or contradictory sizes."""
         for name in ("cloudlets", "models", "families", "requests"):
-            if getattr(self, name) < 1:
-                raise InputError(f"{name} is {getattr(self, name)}; must be >= 1")
+            ranges.count(name, getattr(self, name))
+        for name in ("capacity_gb", "cost_budget"):
+            ranges.within(name, getattr(self, name), 0, ranges.LARGEST)
+        ranges.within("accuracy_requirement", self.accuracy_requirement, 0, 1)
+        ranges.within("shared_fraction", self.shared_fraction, 0, 1)
         if self.shared_fraction is None and self.library == "released":
             raise InputError("shared_fraction must be given; only the zoo's models have one of their own")
-        if self.shared_fraction is not None and not 0 <= self.shared_fraction <= 1:
-            raise InputError(f"shared_fraction is {self.shared_fraction}; must be in [0, 1]")
+        cells = 2 * self.requests * self.models + (self.cloudlets + 1) ** 2 + 6 * (self.requests + self.models)
+        require_fits(f"{self.cloudlets} cloudlets, {self.models} models and {self.requests} requests", 8 * cells)
 
 
 def streams(seed: int) -> dict[str, Streams]:
@@ -71,6 +76,7 @@ def generate(recipe: Recipe = Recipe(), seed: int = 0, *, network: NDArray[np.fl
 
     ``network`` replaces the random one: distances in s/GB, shape (C + 1, C + 1), the data centre last.
     """
+    ranges.seed(seed)
     random = streams(seed)
     distance, cloudlets, rate = _network(recipe, random["network"])
     if network is not None:

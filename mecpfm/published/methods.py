@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from mecpfm import ranges
 from mecpfm.clock import Budget
 from mecpfm.errors import InputError, LimitError, MecpfmError
 from mecpfm.plan import Plan, instance_sha256
@@ -64,6 +65,8 @@ def solve(
     """
     if method not in METHODS:
         raise InputError(f"method is {method!r}; must be one of {' '.join(METHODS)}")
+    ranges.seed(seed)
+    ranges.within("time_limit", time_limit, 0, ranges.LARGEST)
     _warm_up(method, solver)
     random = np.random.SeedSequence([seed, zlib.crc32(method.encode())])
     budget = Budget.of(time_limit)

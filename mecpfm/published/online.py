@@ -22,16 +22,17 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from mecpfm import clock
+from mecpfm import clock, ranges
 from mecpfm.bandits.adms import ADMS
 from mecpfm.bandits.epsilon_greedy import EpsilonGreedy
 from mecpfm.bandits.linear import Linear, LinTS, LinUCB
-from mecpfm.bandits.policy import Floats, Policy, at_least, within
+from mecpfm.bandits.policy import Floats, Policy, within
 from mecpfm.bandits.random_arm import RandomArm
 from mecpfm.bandits.restricted import TSRC, WTSRC, Restricted
 from mecpfm.bandits.tabular import Tabular
 from mecpfm.bandits.ucb1 import UCB1
 from mecpfm.errors import InfeasibleError, InputError
+from mecpfm.files import require_fits
 from mecpfm.kernels import arrays, episode
 from mecpfm.published.generate import Recipe, generate, streams
 from mecpfm.published.instance import Instance
@@ -155,6 +156,11 @@ def simulate(
     """
     if policy not in POLICIES:
         raise InputError(f"policy is {policy!r}; must be one of {', '.join(POLICIES)}")
+    ranges.seed(seed)
+    ranges.count("rounds", rounds)
+    ranges.count("features", features)
+    _, models, requests = instance.sizes
+    require_fits(f"{rounds or requests} rounds", 8 * (rounds or requests) * (features + models + 12))
     if policy not in _warm:  # its kernels are compiled, or loaded, before the clock starts
         _warm.add(policy)
         with warming(10):
@@ -165,7 +171,6 @@ def simulate(
     world, caches = open_world(instance, options, share=share, source=source, xi=xi)
     random = streams(seed)["algorithm"]
     order = _order(instance.sizes[2], rounds, next(random))
-    at_least("features", features, 1)
     contexts = np.outer(np.arange(1, len(order) + 1) / len(order), next(random).random(features))
     learner = rule.make(len(world.group), features, observed, int(next(random).integers(2**63)))
     trace = run(learner, world, caches, order, contexts, rule.offset)
@@ -205,7 +210,6 @@ def open_world(
 def _order(requests: int, rounds: int | None, random: np.random.Generator) -> Ints:
     """Requests in index order, then uniform ones."""
     rounds = requests if rounds is None else rounds
-    at_least("rounds", rounds, 1)
     extra = random.integers(0, requests, max(0, rounds - requests))
     return np.concatenate([np.arange(min(rounds, requests)), extra])
 
