@@ -133,10 +133,17 @@ def notebooks(
     profile: Profile = "quick",
     names: Annotated[list[str] | None, typer.Argument(help="Notebook names; default all.")] = None,
     in_place: Annotated[bool, typer.Option("--in-place", help="Refresh the committed copies instead.")] = False,
+    check: Annotated[bool, typer.Option("--check", help="Only say which committed outputs differ here.")] = False,
 ) -> None:
     """Execute the notebooks through papermill; copies and resource use go to results/, figures to figures/."""
+    from mecpfm.experiments.notebooks import check as compare
     from mecpfm.experiments.notebooks import run
 
+    if check:
+        if found := compare(names or None):
+            table(("notebook", "code cell", "first difference"), found)
+            raise MecpfmError(f"{len(found)} committed outputs differ here")
+        return
     table(("notebook", "seconds", "peak MB", "MB written"), run(profile, names or None, in_place=in_place))
 
 

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import math
 import os
 import platform
 import resource
 import time
+from collections.abc import Mapping
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from importlib.metadata import distributions
 from multiprocessing import get_context
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pandas as pd
@@ -40,11 +43,9 @@ def run(profile: str, chosen: list[str] | None = None, *, in_place: bool = False
     check_profile(profile)
     if not in_place:
         paths.require_writable_home()
-    if unknown := set(chosen or ()) - set(names()):
-        raise InputError(f"notebook {sorted(unknown)[0]!r} is unknown; known: {', '.join(names())}")
     rows: list[tuple[str, ...]] = []
     failed: dict[str, str] = {}
-    for name in chosen or names():
+    for name in _known(chosen):
         before = _disk_mb()
         # A fresh process a notebook: its peak memory is then the kernel's own.
         with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
@@ -114,6 +115,66 @@ def _in_place(source: Path, profile: str) -> None:
     NotebookClient(notebook, kernel_name="python3", record_timing=False, resources=resources, **QUIET).execute()
     notebook.metadata["language_info"] = {"name": "python"}
     write_atomic(source, (nbformat.writes(notebook) + "\n").encode())
+
+
+def check(chosen: list[str] | None = None) -> list[tuple[str, ...]]:
+    """Execute the committed notebooks anew and compare: rows (notebook, code cell, first difference).
+
+    Results and figures go to a temporary folder: nothing kept from earlier runs is used, nothing is changed.
+    """
+    rows: list[tuple[str, ...]] = []
+    wanted = _known(chosen)
+    with TemporaryDirectory() as folder:
+        for entry in paths.root().iterdir():
+            if entry.name not in ("results", "figures"):
+                (Path(folder) / entry.name).symlink_to(entry)
+        for name in wanted:
+            found = differences(paths.root() / "notebooks" / f"{name}.ipynb", {**os.environ, "MECPFM_HOME": folder})
+            print(f"{name}: {f'{len(found)} outputs differ' if found else 'the same'}", flush=True)
+            rows += found
+    return rows
+
+
+def differences(source: Path, environment: Mapping[str, str]) -> list[tuple[str, ...]]:
+    """Code cells, numbered from 1, whose outputs in the file are not those of a run now; an error is one too."""
+    import nbformat
+    from nbclient import NotebookClient
+
+    committed, notebook = nbformat.read(source, as_version=4), nbformat.read(source, as_version=4)
+    resources = {"metadata": {"path": source.parent}}
+    client = NotebookClient(
+        notebook, kernel_name="python3", record_timing=False, resources=resources, allow_errors=True, **QUIET
+    )
+    client.execute(env=dict(environment))
+    pairs = [(a, b) for a, b in zip(committed.cells, notebook.cells, strict=True) if a.cell_type == "code"]
+    return [
+        (source.stem, str(i), found)
+        for i, (before, now) in enumerate(pairs, 1)
+        if (found := _difference(_plain(before.outputs), _plain(now.outputs)))
+    ]
+
+
+def _plain(outputs: list[Any]) -> list[str]:
+    """Outputs as lines, their parts in a fixed order; streams written at once or in pieces are the same."""
+    text = "".join(one["text"] for one in outputs if one["output_type"] == "stream")
+    rest = [json.dumps(dict(one, execution_count=0), indent=1, sort_keys=True) for one in outputs if "text" not in one]
+    return "\n".join([text, *rest]).splitlines()
+
+
+def _difference(before: list[str], now: list[str]) -> str:
+    """The first line that differs, or nothing."""
+    for old, new in itertools.zip_longest(before, now, fillvalue=""):
+        if old != new:
+            at = next((i for i, (a, b) in enumerate(zip(old, new, strict=False)) if a != b), 0)
+            start = max(at - 20, 0)
+            return f"{old.strip()[start : at + 40]!r} committed, {new.strip()[start : at + 40]!r} here"
+    return ""
+
+
+def _known(chosen: list[str] | None) -> list[str]:
+    if unknown := set(chosen or ()) - set(names()):
+        raise InputError(f"notebook {sorted(unknown)[0]!r} is unknown; known: {', '.join(names())}")
+    return chosen or names()
 
 
 def _record(profile: str, rows: list[tuple[str, ...]]) -> None:
