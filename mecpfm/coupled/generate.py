@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from mecpfm.coupled.instance import LARGEST, SMALLEST, Cloudlets, Instance, Options, Requests
+from mecpfm.coupled.instance import LARGEST, Cloudlets, Instance, Options, Requests
 from mecpfm.coupled.library import ADAPTATIONS, Library, build
 from mecpfm.coupled.places import Places, of_eua, of_topology
 from mecpfm.coupled.roofline import Accelerator
@@ -92,8 +92,8 @@ class Recipe:
             if (value := getattr(self, name)) is not None and value < 1:
                 raise InputError(f"{name} is {value}; must be >= 1")
         for name in ("memory_gb", "period_s", "backhaul_gbit_s"):
-            if (value := getattr(self, name)) is not None and not SMALLEST <= value <= LARGEST:
-                raise InputError(f"{name} is {value}; must be >= {SMALLEST:g} and <= {LARGEST:g}")
+            if (value := getattr(self, name)) is not None and not 0 < value <= LARGEST:
+                raise InputError(f"{name} is {value}; must be > 0 and <= {LARGEST:g}")
         for name in ("shared_fraction", "cached_share"):
             if (value := getattr(self, name)) is not None and not 0 <= value <= 1:
                 raise InputError(f"{name} is {value}; must be in [0, 1]")
