@@ -65,7 +65,7 @@ class Plan:
             "setting": self.setting,
             "method": self.method,
             "seed": self.seed,
-            "status": "broken" if self.violations and self.status == "feasible" else self.status,
+            "status": "infeasible" if self.violations else self.status,
             "feasible": self.feasible,
             "violations": list(self.violations),
             "objective": self.objective,

@@ -19,7 +19,7 @@ TOLERANCE = 1e-6
 """Relative: two numbers that differ by less state the same."""
 NOISE = 1e-12
 """Absolute, for shares that are differences of others."""
-STATUSES = ("optimal", "feasible", "broken", "interrupted")
+STATUSES = ("optimal", "feasible", "infeasible", "interrupted")
 TEXTS = ("setting", "method", "status", "solver", "instance_sha256")
 NUMBERS = ("objective", "bound", "gap", "runtime_s")
 OTHERS = ("seed", "feasible", "violations", "decisions")
@@ -122,7 +122,7 @@ def false(stated: dict[str, Any], found: Plan, methods: Collection[str]) -> Iter
         yield f"the plan states the method {method!r}; there is none of that name"
     if status not in (None, *STATUSES):
         yield f"the plan states the status {status!r}; must be one of {', '.join(STATUSES)}"
-    elif status is not None and (status == "broken") is found.feasible:
+    elif status is not None and (status == "infeasible") is found.feasible:
         yield f"the plan states the status {status!r}; {len(found.violations)} rows are broken"
     if stated.get("feasible", found.feasible) != found.feasible:
         yield f"the plan states feasible: {str(stated['feasible']).lower()}; {len(found.violations)} rows are broken"

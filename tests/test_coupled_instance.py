@@ -430,4 +430,7 @@ def test_token_counts_follow_the_trace() -> None:
 
 def test_amounts_measured_elsewhere_are_brought_into_range() -> None:
     """A service time of a trace may be any positive number: too small is 0, too large the largest, others stay."""
+    for fraction in (1e-12, 1 - 1e-12):
+        one = Recipe(cloudlets=3, requests=5, topology="sndlib/nobel-germany", shared_fraction=fraction)
+        assert 0 in generate(one).blocks.size_gb
     assert accepted(np.array([0.0, 5e-324, 9e-10, 1e-9, 0.1, 1e9, 1e300])).tolist() == [0, 0, 0, 1e-9, 0.1, 1e9, 1e9]

@@ -218,10 +218,15 @@ def test_swapped_statements_are_found(folder: Path, coupled: Any, uncoupled: Any
     """Lies that agree with each other: a bound with its gap, optimal with both, a status, a method of another kind."""
     for method, (instance, proof, plan) in coupled.items():
         cost, bound = plan["objective"], plan["bound"]
-        lies = [{"bound": 2 * cost, "gap": -1.0}, {"bound": 1e300, "gap": (cost - 1e300) / cost}, {"status": "broken"}]
+        lies = [
+            {"bound": 2 * cost, "gap": -1.0},
+            {"bound": 1e300, "gap": (cost - 1e300) / cost},
+            {"status": "infeasible"},
+        ]
         lies += [{"status": "perfect"}, {"setting": "published"}, {"violations": ["cloudlet 0: memory row broken"]}]
-        lies += [{"method": "polish" if "fraction" in plan["decisions"] else "lp"}, {"method": "magic"}]
-        lies += [{"violations": ["x"], "feasible": False, "status": "broken"}, {"unshared_delay_s": cost + 1}]
+        lies += [{"method": "polish"} if "fraction" in plan["decisions"] else {"method": "lp", "status": "optimal"}]
+        lies += [{"method": "magic"}]
+        lies += [{"violations": ["x"], "feasible": False, "status": "infeasible"}, {"unshared_delay_s": cost + 1}]
         if method not in OWN_PROOF and bound < 0.99 * cost:
             lies += [{"status": "optimal"}, {"bound": cost, "gap": 0.0}]
             lies += [{"bound": cost, "gap": 0.0, "status": "optimal"}]
@@ -229,8 +234,9 @@ def test_swapped_statements_are_found(folder: Path, coupled: Any, uncoupled: Any
             assert not silent(judged(folder, instance, proof, plan | lie)), (method, lie)
     for method, (instance, plan) in uncoupled.items():
         cost = plan["objective"]
-        lies = [{"setting": "coupled"}, {"bound": 2 * cost, "gap": -1.0}, {"method": "sc" if "lp" in method else "lp"}]
-        lies += [{"status": "broken" if plan["feasible"] else "feasible"}, {"bound": 0.5 * cost, "gap": 0.0}]
+        lies = [{"setting": "coupled"}, {"bound": 2 * cost, "gap": -1.0}, {"method": "magic"}]
+        lies += [{"method": "sc"} if "lp" in method else {"method": "lp", "status": "optimal"}]
+        lies += [{"status": "infeasible" if plan["feasible"] else "feasible"}, {"bound": 0.5 * cost, "gap": 0.0}]
         lies += [{"status": "optimal", "bound": 0.5 * cost, "gap": 0.5}, {"status": "optimal", "bound": None}]
         for lie in lies:
             assert not silent(judged(folder, instance, plan | lie)), (method, lie)

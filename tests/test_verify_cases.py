@@ -73,7 +73,12 @@ def test_broken_rows_that_are_stated_are_exit_code_3(tmp_path: Path) -> None:
     files = (LIES / "instance.json", LIES / "certificate.json", "--plan", path)
     found = json.loads(mecpfm("verify", *files, "--json").stdout)
     assert found["violations"]
-    honest = {"objective": found["objective"], "violations": found["violations"], "status": "broken", "feasible": False}
+    honest = {
+        "objective": found["objective"],
+        "violations": found["violations"],
+        "status": "infeasible",
+        "feasible": False,
+    }
     path.write_text(json.dumps(plan | honest))
     assert mecpfm("verify", *files).returncode == 3
 

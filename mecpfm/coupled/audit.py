@@ -84,7 +84,8 @@ def _unproved_bound(stated: dict[str, Any], known: Known) -> Iterator[str]:
     """Bound and status that the certificate does not prove, unless the method has a proof of its own."""
     found, method = known.found, stated.get("method")
     fractional = "fraction" in found.decisions
-    if method in METHODS and fractional != (method in FRACTIONAL):
+    # A method of fractions that ran out of time gives a plain plan, and no optimum.
+    if method in METHODS and fractional != (method in FRACTIONAL) and (fractional or stated.get("status") == "optimal"):
         yield f"the plan states the method {method!r}, whose decisions are of another kind"
     ceiling = min(known.remote, found.objective) if found.feasible else known.remote
     bound, optimal = stated.get("bound"), stated.get("status") == "optimal"

@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from mecpfm.coupled.instance import Blocks, Models
+from mecpfm.coupled.instance import Blocks, Models, accepted
 from mecpfm.coupled.roofline import BYTES_PER_PARAMETER
 from mecpfm.data.tables import model_zoo
 from mecpfm.kernels import arrays
@@ -70,7 +70,7 @@ def build(
         of.append(list(parts))
     place = {name: b for b, name in enumerate(sizes)}
     return Library(
-        blocks=Blocks(size_gb=np.array(list(sizes.values())), name=tuple(sizes)),
+        blocks=Blocks(size_gb=accepted(np.array(list(sizes.values()))), name=tuple(sizes)),
         models=Models(
             blocks=Ragged.from_lists([[place[name] for name in parts] for parts in of]),
             family=np.arange(models) % families,
