@@ -14,6 +14,7 @@ from mecpfm.published.baselines import solve_nonshare, solve_sc
 from mecpfm.published.generate import Recipe, generate
 from mecpfm.published.instance import Instance
 from mecpfm.published.online import POLICIES, simulate
+from mecpfm.records import Ragged
 
 SEEDS = range(30)
 COMPARISON = ("nonshare", "sc", "ol", "mab", "adms")
@@ -23,6 +24,16 @@ def methods() -> dict[str, Callable[[Instance, int], Any]]:
     """The two offline baselines of the online comparison, then every policy under its released pull rule."""
     offline = {"nonshare": lambda i, _: solve_nonshare(i), "sc": lambda i, _: solve_sc(i)}
     return offline | {name: lambda i, seed, name=name: simulate(i, name, seed=seed) for name in POLICIES}
+
+
+def unlisted(instance: Instance) -> Instance:
+    """The same with cloudlets only as holders, as the released preheating lists them."""
+    models, centre = instance.models, len(instance.distance_s_per_gb) - 1
+    kept = {
+        name: Ragged.from_lists([at[at != centre] for at in getattr(models, name)])
+        for name in ("shared_at", "private_at")
+    }
+    return instance.model_copy(update={"models": models.model_copy(update=kept)})
 
 
 def main() -> None:
@@ -43,6 +54,9 @@ def main() -> None:
         error, medians[name] = delay.std(ddof=1) / len(delay) ** 0.5, statistics.median(times)
         print(f"{name:>15} {delay.mean():>9.0f} {error:>8.0f} {cost.mean():>7.1f} {accuracy.mean():>9.3f}", end="")
         print(f" {medians[name]:>10.2f}")
+    for words, of in (("listed as a holder", instances), ("not listed", [unlisted(one) for one in instances])):
+        delay = np.array([solve_nonshare(one).metrics["total_delay_s"] for one in of])
+        print(f"nonshare, data centre {words}: {delay.mean():.0f} +- {delay.std(ddof=1) / len(of) ** 0.5:.0f} s")
     print(f"{' + '.join(COMPARISON)}: {sum(medians[name] for name in COMPARISON):.1f} ms a seed")
 
 

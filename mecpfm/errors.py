@@ -23,3 +23,17 @@ class LimitError(MecpfmError):
     """A size or licence limit was hit and no fallback was allowed."""
 
     exit_code = 4
+
+
+class FailedError(MecpfmError):
+    """Parts of a run failed and the rest is done; ``failures`` says of each what failed and how to redo it."""
+
+    def __init__(self, failures: list[str]) -> None:
+        super().__init__("; ".join(failures))
+        self.failures = failures
+
+
+class InterruptedRunError(MecpfmError):
+    """Ctrl-C or SIGTERM ended a run; the message says how to go on."""
+
+    exit_code = 130

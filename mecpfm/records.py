@@ -12,7 +12,6 @@ import io
 import json
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, NamedTuple, Self
 
@@ -24,6 +23,7 @@ from mecpfm.errors import InputError
 from mecpfm.files import read_json as read_json  # modules that keep other files take these from here
 from mecpfm.files import read_npz as read_npz
 from mecpfm.files import write_atomic as write_atomic
+from mecpfm.ragged import Ragged as Ragged
 
 
 class Shape(tuple[str, ...]):
@@ -52,10 +52,13 @@ class Range(NamedTuple):
     ge: float = -math.inf
     gt: float = -math.inf
     le: float = math.inf
+    least: float = 0.0
+    """Least positive entry."""
 
     def violation(self, values: NDArray[Any]) -> tuple[tuple[int, ...], str] | None:
         """Index and rule of the first entry out of bounds (NaN and infinity always are)."""
         bad = ~np.isfinite(values) | (values < self.ge) | (values <= self.gt) | (values > self.le)
+        bad |= (values > 0) & (values < self.least)
         if not bad.any():
             return None
         where = tuple(int(i) for i in np.argwhere(bad)[0])
@@ -63,38 +66,9 @@ class Range(NamedTuple):
             return where, "must be finite"
         if values[where] > self.le:
             return where, f"must be <= {self.le:g}"
+        if 0 < values[where] < self.least:
+            return where, f"must be 0 or >= {self.least:g}"
         return where, f"must be > {self.gt:g}" if math.isfinite(self.gt) else f"must be >= {self.ge:g}"
-
-
-@dataclass(frozen=True, eq=False)
-class Ragged:
-    """Lists of unequal length in two flat arrays: list ``i`` is ``indices[indptr[i]:indptr[i + 1]]``, ascending."""
-
-    indptr: NDArray[np.int64]
-    indices: NDArray[np.int64]
-
-    @classmethod
-    def from_lists(cls, lists: list[Any]) -> Ragged:
-        """Build from one sequence of indices a row; each is sorted."""
-        rows = [np.sort(np.asarray(row, dtype=np.int64)) for row in lists]
-        indptr = np.concatenate([[0], np.cumsum([len(row) for row in rows], dtype=np.int64)]).astype(np.int64)
-        return cls(indptr, np.concatenate([np.zeros(0, np.int64), *rows]))
-
-    def __len__(self) -> int:
-        """Count the lists."""
-        return len(self.indptr) - 1
-
-    def __getitem__(self, row: int) -> NDArray[np.int64]:
-        """One list, as a view."""
-        return self.indices[self.indptr[row] : self.indptr[row + 1]]
-
-    def __iter__(self) -> Iterator[NDArray[np.int64]]:
-        """Iterate over the lists."""
-        return (self[row] for row in range(len(self)))
-
-    def tolist(self) -> list[list[int]]:
-        """Nested Python lists, as in a file."""
-        return [row.tolist() for row in self]
 
 
 def _array(value: Any, dtype: str) -> NDArray[Any]:
@@ -250,6 +224,8 @@ class RootRecord(Record):
             return read
         except ValidationError as error:
             raise InputError(f"{path}: {explain(error)}") from None
+        except RecursionError:
+            raise InputError(f"{path}: is not usable JSON (nested too deeply)") from None
         except MemoryError as error:
             raise InputError(f"{path}: does not fit into memory ({error})") from None
 
@@ -257,7 +233,8 @@ class RootRecord(Record):
         """Write as .npz or JSON, by the suffix, atomically."""
         path = Path(path)
         if path.suffix != ".npz":
-            write_atomic(path, (json.dumps({"schema": self._schema(), **self.to_object()}) + "\n").encode())
+            content = json.dumps({"schema": self._schema(), **self.to_object()}) + "\n"
+            write_atomic(path, content.encode(), parents=False)
             return
         flat: dict[str, Any] = {"schema": np.array(self._schema())}
         for name, value, _ in self.leaves():
@@ -265,7 +242,7 @@ class RootRecord(Record):
             flat |= {name + suffix: np.asarray(part) for suffix, part in parts.items()}
         buffer = io.BytesIO()
         np.savez(buffer, **flat)
-        write_atomic(path, buffer.getvalue())
+        write_atomic(path, buffer.getvalue(), parents=False)
 
 
 def _check_range(name: str, value: Any, bounds: Range) -> None:

@@ -98,7 +98,7 @@ def test_reset_and_a_second_object_repeat_the_run(make):
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: RandomArm(0), "arms is 0; must be finite and >= 1"),
+        (lambda: RandomArm(0), "arms is 0; must be a whole number in"),
         (lambda: EpsilonGreedy(3, epsilon=1.5), r"epsilon is 1.5; must be in \[0, 1\]"),
         (lambda: EpsilonGreedy(3, epsilon=math.nan), "epsilon is nan"),
         (lambda: UCB1(3, bonus=0), "bonus is 0; must be finite and > 0"),

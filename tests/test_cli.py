@@ -8,15 +8,18 @@ from pathlib import Path
 
 import pytest
 
+from mecpfm.cli.output import table
+
 ROOT = Path(__file__).parents[1]
 FIELDS = (
     "setting method seed status feasible violations objective bound gap total_delay_s average_cost average_accuracy "
-    "runtime_s solver decisions"
+    "runtime_s solver instance_sha256 decisions"
 ).split()
 
+OWN = str(Path(__file__).parent / "cases" / "t_ok.csv")
 TRACE_FIELDS = (
     "setting source scenario policy seed requests loss_s delay_s delay_p95_s accuracy regret_s edge_share pulled_gb "
-    "demand_r2"
+    "demand_r2 layout dropped load assumed changed"
 ).split()
 
 
@@ -129,6 +132,21 @@ def test_tables_for_people(instance: Path):
         (("simulate-trace", "--policy", "magic"), "policy is 'magic'; must be one of remote"),
         (("simulate-trace", "--policy", "ucb1", "--scenario", "magic"), "scenario is 'magic'; must be one of base"),
         (("simulate-trace", "--policy", "ucb1", "--feature-cost", "-1"), "feature_cost_s is -1"),
+        (("simulate-trace", "--policy", "ucb1", "--feature-cost", "nan"), "feature_cost_s is nan"),
+        (("simulate-trace", "--policy", "ucb1", "--probe-cost", "inf"), "probe_cost_s is inf"),
+        (("simulate-trace", OWN, "--policy", "ucb1", "--requests", f"{10**12}"), "--requests is 1000000000000"),
+        (("simulate-trace", "--policy", "ucb1", "--requests", "-1"), "--requests is -1; must be >= 2"),
+        (("simulate-trace", "--policy", "structured-tsrc", "--observed", "-1"), "observed is -1"),
+        (("simulate-trace", "--policy", "ucb1", "--probes", "0"), "probes is 0"),
+        (("simulate-trace", OWN, "--policy", "ucb1", "--load", "nan"), "load is nan"),
+        (("simulate-trace", OWN, "--policy", "ucb1", "--load", "-1"), "load is -1"),
+        (("simulate-trace", OWN, "--policy", "ucb1", "--load", "1e-300"), "lasts"),
+        (
+            ("simulate-trace", OWN, "--policy", "structured-tsrc", "--observed", f"{10**12}"),
+            "observed is 1000000000000",
+        ),
+        (("simulate-trace", OWN, "--policy", "ucb1", "--probes", f"{10**12}"), "probes is 1000000000000"),
+        (("simulate-trace", "/dev/zero", "--policy", "ucb1"), "/dev/zero: cannot be read (is not a regular file)"),
         (("simulate-trace", "missing.csv", "--policy", "ucb1"), "missing.csv: cannot be read"),
     ],
 )
@@ -199,3 +217,17 @@ def test_importing_the_package_is_light():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_no_name_drives_the_terminal(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    """Escape characters and directions are written out, brackets are no markup: in errors and in tables."""
+    path = tmp_path / "[red]\x1b[31m\u202e.json"
+    path.write_text('{"schema": "\\u001b]0;x"}')
+    done = mecpfm("solve", path)
+    assert done.returncode == 2
+    assert r"[red]\x1b[31m\u202e.json: schema is '\x1b]0;x'" in done.stderr
+    assert done.stderr.removesuffix("\n").isprintable()
+    table(("file", "state"), [("[red]\x1b[31m\udcff", "[bold]here[/bold]")])
+    shown = capsys.readouterr().out
+    assert r"[red]\x1b[31m\udcff" in shown
+    assert "[bold]here[/bold]" in shown

@@ -233,7 +233,7 @@ def slow_gain_per_byte(instance: Instance) -> np.ndarray:
     _, models, sites, _ = instance.sizes
     opened = np.zeros(instance.pull_s.shape, dtype=bool)
     current = instance.requests.remote_delay_s.copy()
-    left, memory = instance.cloudlets.compute_s.copy(), instance.cloudlets.memory_gb.copy()
+    left, memory = (getattr(instance.cloudlets, name) * baselines.SLACK for name in ("compute_s", "memory_gb"))
     choice = baselines.remote(instance)
     while True:
         best: tuple[float, int, list[int], list[int]] = (0.0, -1, [], [])
@@ -249,13 +249,13 @@ def slow_gain_per_byte(instance: Instance) -> np.ndarray:
                 mine, save = mine[order], save[order]
             room, chosen, saved = left[c], [], 0.0
             for o, s in zip(mine.tolist(), save.tolist(), strict=True):
-                if options.compute_s[o] <= room + 1e-9:
+                if options.compute_s[o] <= room:
                     room -= options.compute_s[o]
                     chosen.append(o)
                     saved += s
             gain = saved - sum(float(instance.pull_s[b, c]) for b in new)
             score = max(gain, 0.0) / max(need, 1e-9)
-            if need <= memory[c] + 1e-9 and score > best[0]:
+            if need <= memory[c] and score > best[0]:
                 best = (score, j, chosen, new)
         score, j, chosen, new = best
         if score == 0:

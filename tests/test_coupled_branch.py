@@ -1,4 +1,5 @@
 import itertools
+import signal
 
 import numpy as np
 import pytest
@@ -6,6 +7,8 @@ from coupled_strategies import instances, small
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mecpfm import clock
+from mecpfm.clock import FOREVER
 from mecpfm.coupled import branch, dive, dual, methods, polish
 from mecpfm.coupled.brute_force import nlip_objective, solve_nlip
 from mecpfm.coupled.certificate import verify
@@ -48,7 +51,7 @@ def test_a_leaf_that_is_not_solved_keeps_its_bound(monkeypatch):
     search, root = enclosed()
     assert root.bound < search.cost - 1e-3
     monkeypatch.setattr(branch, "branch", lambda *_: [])
-    bound = branch.run(search, root, nodes=100, deadline=np.inf, mip_options=0)
+    bound = branch.run(search, root, nodes=100, budget=FOREVER, mip_options=0)
     assert bound == root.bound
     assert search.given_up == root.bound
 
@@ -67,7 +70,7 @@ def test_a_planted_leaf_survives_the_rest_of_the_tree(monkeypatch):
 
     monkeypatch.setattr(branch, "branch", plant)
     monkeypatch.setattr(branch, "MIP_SECONDS", 5.0)
-    bound = branch.run(search, root, nodes=60, deadline=np.inf, mip_options=5)
+    bound = branch.run(search, root, nodes=60, budget=FOREVER, mip_options=5)
     assert planted
     assert bound <= root.bound + 1e-4 < search.cost
 
@@ -82,7 +85,7 @@ def test_an_interrupted_mip_gives_its_leaf_up(monkeypatch):
         return plan.__class__(**{**plan.__dict__, "status": "feasible", "bound": root.bound})
 
     monkeypatch.setattr(branch, "solve_ilp", unfinished)
-    bound = branch.run(search, root, nodes=10, deadline=np.inf, mip_options=10_000)
+    bound = branch.run(search, root, nodes=10, budget=FOREVER, mip_options=10_000)
     assert bound == pytest.approx(root.bound)
 
 
@@ -105,7 +108,7 @@ def test_a_leaf_whose_optimal_plan_is_refused_is_given_up(monkeypatch, decide):
 
     monkeypatch.setattr(branch, "solve_ilp", wrong)
     cost = search.cost
-    assert branch.run(search, root, nodes=10, deadline=np.inf, mip_options=10_000) == root.bound
+    assert branch.run(search, root, nodes=10, budget=FOREVER, mip_options=10_000) == root.bound
     assert search.given_up == root.bound < search.cost == cost
 
 
@@ -117,11 +120,14 @@ def test_interrupting_the_search_skips_the_tree(monkeypatch, calls):
     def progress(*_):
         seen.append(1)
         if len(seen) == calls:
-            raise KeyboardInterrupt
+            signal.raise_signal(signal.SIGINT)
 
-    monkeypatch.setattr(branch, "run", lambda *_, **__: pytest.fail("the tree was entered"))
-    plan, proof = methods.certified(instance, "branch", progress=progress)
-    assert calls <= len(seen) <= calls + 1  # a phase that was interrupted still reports its plan
+    methods.warm_up("branch")
+    monkeypatch.setattr(branch, "expand", lambda *_, **__: pytest.fail("the tree was entered"))
+    with clock.listening():
+        plan, proof = methods.certified(instance, "branch", progress=progress)
+    assert calls <= len(seen) <= calls + 2  # the starts, and a phase that was interrupted, still report their plans
+    assert plan.status == "interrupted"
     assert plan.feasible
     assert plan.bound < plan.objective < instance.requests.remote_delay_s.sum()
     assert verify(instance, proof) == pytest.approx(plan.bound, abs=1e-9)
@@ -183,7 +189,7 @@ def test_the_tree_from_all_remote_never_passes_the_optimum(iterations, mip_optio
         search = branch.Search(instance, structure, remote, float(instance.requests.remote_delay_s.sum()))
         optimum = solve_nlip(instance).objective
         root = dual.solve(structure, iterations=iterations)
-        bound = branch.run(search, root, nodes=40, deadline=np.inf, mip_options=mip_options)
+        bound = branch.run(search, root, nodes=40, budget=FOREVER, mip_options=mip_options)
         assert bound <= optimum + 1e-6 * max(optimum, 1), seed
         assert search.cost >= optimum - 1e-9
         proved += dual.proven(search.cost, bound) == "optimal"

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from coupled_strategies import instances, replaced
+from coupled_strategies import instances, replaced, small
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -18,7 +18,7 @@ from mecpfm.coupled.check import REMOTE, assess, assess_fractional
 from mecpfm.coupled.compress import compress, membership
 from mecpfm.coupled.formulation import solve_lp
 from mecpfm.coupled.generate import REGIMES, Recipe, generate, token_counts
-from mecpfm.coupled.instance import Instance
+from mecpfm.coupled.instance import Instance, accepted
 from mecpfm.coupled.methods import solve
 from mecpfm.data.tables import trace_summary
 from mecpfm.errors import InputError
@@ -221,6 +221,18 @@ def test_damaged_archives_are_refused(tmp_path: Path) -> None:
     assert refused > 300
 
 
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+@pytest.mark.parametrize("name", ["blocks.size_gb.npy", "blocks.size_gb"])
+def test_arrays_that_stand_twice_are_refused(tmp_path: Path, name: str) -> None:
+    """An archive may hold two members of one name, and names differ by .npy alone: no array counts twice."""
+    path = tmp_path / "twice.npz"
+    small(1, 2, 1, families=True).write(path)
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.writestr(name, archive.read("blocks.size_gb.npy"))
+    with pytest.raises(InputError, match=r"array 'blocks.size_gb' stands twice"):
+        Instance.read(path)
+
+
 def test_legal_corner_cases_are_solved(tmp_path: Path) -> None:
     """No memory, no compute, a cloudlet with neither, requests without options, no options at all: all remote."""
     none = {f"options__{name}": [] for name in ("request", "model", "cloudlet", "delay_s", "compute_s", "accuracy")}
@@ -385,13 +397,13 @@ def test_topologies_and_caches_enter() -> None:
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"requests": 0}, "requests is 0; must be >= 1"),
+        ({"requests": 0}, "requests is 0; must be a whole number in"),
         ({"regime": "fast"}, "regime is 'fast'; must be one of compute-bound, memory-bound, link-bound, mixed"),
         ({"trace": "x"}, "trace is 'x'; must be one of azure-conv, azure-code"),
         ({"shared_fraction": 1.5}, r"shared_fraction is 1.5; must be in \[0, 1\]"),
-        ({"memory_gb": -1.0}, "memory_gb is -1.0; must be > 0"),
-        ({"period_s": np.inf}, "period_s is inf; must be > 0 and <= 1e"),
-        ({"reach": 0}, "reach is 0; must be >= 1"),
+        ({"memory_gb": -1.0}, "memory_gb is -1.0; must be in"),
+        ({"period_s": np.inf}, "period_s is inf; must be in"),
+        ({"reach": 0}, "reach is 0; must be a whole number in"),
     ],
 )
 def test_contradictory_recipes_are_refused(values: dict[str, Any], message: str) -> None:
@@ -415,3 +427,11 @@ def test_token_counts_follow_the_trace() -> None:
         wanted = [table[q].loc[(trace, "context_tokens")] for q in ("min", "q50", "max")]
         assert counts[[0, 3, 7]].tolist() == [round(value) for value in wanted]
         assert (np.diff(counts) >= 0).all()
+
+
+def test_amounts_measured_elsewhere_are_brought_into_range() -> None:
+    """A service time of a trace may be any positive number: too small is 0, too large the largest, others stay."""
+    for fraction in (1e-12, 1 - 1e-12):
+        one = Recipe(cloudlets=3, requests=5, topology="sndlib/nobel-germany", shared_fraction=fraction)
+        assert 0 in generate(one).blocks.size_gb
+    assert accepted(np.array([0.0, 5e-324, 9e-10, 1e-9, 0.1, 1e9, 1e300])).tolist() == [0, 0, 0, 1e-9, 0.1, 1e9, 1e9]

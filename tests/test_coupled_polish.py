@@ -1,9 +1,12 @@
+import signal
+
 import numpy as np
 import pytest
 from coupled_strategies import instances, small
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mecpfm import clock
 from mecpfm.coupled import anytime, dual, polish
 from mecpfm.coupled.brute_force import solve_nlip
 from mecpfm.coupled.check import assess
@@ -138,10 +141,13 @@ def test_interrupt_returns_the_best_plan_so_far():
 
     def interrupt(done, cost):
         seen.append(cost)
-        raise KeyboardInterrupt
+        signal.raise_signal(signal.SIGINT)
 
     structure = build(instance)
-    found = polish.improve(structure, dual.solve(structure), iterations=10_000, progress=interrupt)
+    bound = dual.solve(structure)
+    with clock.listening():
+        found = polish.improve(structure, bound, iterations=10_000, progress=interrupt)
+    assert not clock.interrupted()
     assert found.iterations == polish.CHUNK
     assert assess(instance, "polish", found.choice).objective == pytest.approx(seen[0], abs=1e-9)
 

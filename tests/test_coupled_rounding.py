@@ -8,6 +8,8 @@ from hypothesis import strategies as st
 
 from mecpfm.coupled import dual, rounding
 from mecpfm.coupled.brute_force import solve_nlip
+from mecpfm.coupled.check import assess_fractional
+from mecpfm.coupled.instance import Instance
 from mecpfm.coupled.structure import build
 
 DRAWS = 4_000
@@ -107,6 +109,62 @@ def test_theorem_5_nested_rounding_opens_a_block_as_often_as_its_largest_fractio
     height.flat[: label.max() + 1] = highest(structure, x)
     limit = (height[:, :, None] * member[None]).max(axis=1)
     assert (opened <= limit + error(limit)).all()
+
+
+def table(models, compute_s, option, own=0):
+    """Models of 1 GB at a cloudlet of 1 GB, ``own`` of 0 GB elsewhere, and rows (request, model, x) within the LP."""
+    request, model, x = map(np.array, zip(*option, strict=True))
+    count = request.max() + 1
+    instance = Instance.model_validate(
+        {
+            "blocks": {"size_gb": [1.0] * models + [0.0] * own},
+            "models": {"blocks": [[k] for k in range(models + own)]},
+            "cloudlets": {
+                "memory_gb": [1.0, 99.0], "compute_s": [compute_s, 99.0],
+                "pull_s_per_gb": [0.0, 0.0], "cached": [[], []],
+            },
+            "requests": {"remote_delay_s": [9.0] * count, "remote_accuracy": [1.0] * count},
+            "options": {
+                "request": request, "model": model, "cloudlet": (model >= models).astype(int),
+                "delay_s": [1.0] * len(x), "compute_s": [1.0] * len(x), "accuracy": [1.0] * len(x),
+            },
+        }
+    )  # fmt: skip
+    assert not assess_fractional(instance, "lp", x, cut=True, bound=0, status="feasible", solver="none").violations
+    return instance, x
+
+
+CROWD = table(1, 1.9, [(r, 0, 0.1 if r else 1.0) for r in range(10)])
+"""One request always, nine at 0.1, of one model: compute 1.9 s on average."""
+SPREAD = table(8, 40.0, [(r, k, 1 / 8) for r in range(40) for k in range(8)])
+"""Every request takes each of eight models of 1 GB with 1/8: memory 1 GB by the LP, which opens 1/8 of each."""
+APART = table(4, 16.0, [o for r in range(16) for o in ((r, r // 4, 0.25), (r, 4 + r, 0.75))], own=16)
+"""Each of four models of 1 GB serves four requests with 1/4, which otherwise go ways of their own."""
+APART_GB = 4 - 4 * np.prod([3 * j / (3 * j + 1) for j in range(1, 5)])
+"""A label rings in time at rate 1/4; the last of four requests leaves at the maximum of four clocks of rate 3/4."""
+
+
+@pytest.mark.parametrize(
+    ("kind", "case", "compute_s", "memory_gb"),
+    [
+        ("nested", CROWD, 10.0, 1.0), ("independent", CROWD, 1.9, 1.0), ("coupled", CROWD, 1.9, 1.0),
+        ("independent", SPREAD, 40.0, 8 - 8 * (7 / 8) ** 40),
+        ("coupled", SPREAD, 40.0, 1.0), ("nested", SPREAD, 5.0, 1 / 8),
+        ("coupled", APART, 4.0, APART_GB), ("independent", APART, 4.0, 4 - 4 * 0.75**4), ("nested", APART, 4.0, 1.0),
+    ],
+)  # fmt: skip
+def test_each_rounding_breaks_a_capacity_on_average(kind, case, compute_s, memory_gb):
+    """Mean compute and memory at the first cloudlet, where the LP keeps its rows and 1 GB, are those found by hand."""
+    instance, x = case
+    structure, random = build(instance), np.random.default_rng(0)
+    loads = np.empty((DRAWS, 2))
+    for load in loads:
+        choice = rounding.ROUNDINGS[kind](structure, x[structure.option], random)
+        option = structure.option[choice[choice >= 0]]
+        here = option[instance.options.cloudlet[option] == 0]
+        load[:] = len(here), len(np.unique(instance.options.model[here]))
+    spread = SIGMA * np.maximum(loads.std(axis=0), 0.02) / np.sqrt(DRAWS)
+    assert (np.abs(loads.mean(axis=0) - [compute_s, memory_gb]) <= spread).all()
 
 
 @pytest.mark.parametrize("kind", list(rounding.ROUNDINGS))

@@ -11,6 +11,7 @@ import pytest
 
 from mecpfm.errors import InputError
 from mecpfm.experiments import claims, report
+from mecpfm.experiments.config import SWEEPS
 from mecpfm.published import instance
 
 ROOT = Path(__file__).parents[1]
@@ -106,6 +107,22 @@ def test_committed_verdicts_agree_with_the_stated_ones():
     assert table["agrees"].all()
     for row in table.to_dict("records"):
         assert f"| {row['claim']} | {row['holding']} of {row['points']} |" in read("README.md")
+
+
+def test_the_readme_counts_distinct_points():
+    """Points of one claim with equal value and interval are one finding, as the README counts them."""
+    points = pd.read_csv(ROOT / "docs" / "claims_points.csv").groupby("id")
+    distinct = {
+        name: (len(of.drop_duplicates(["value", "ci_low", "ci_high"])), len(of))
+        for name, of in points
+        if of["point"].str.fullmatch(rf"({'|'.join(SWEEPS)}): .*").all()
+    }
+    online = {count for name, count in distinct.items() if name.startswith("ol-")}
+    offline = {count for name, count in distinct.items() if not name.startswith("ol-")}
+    readme = " ".join(read("README.md").split())
+    said = re.search(r"(\d+) of (\d+) are distinct online, .* and (\d+) of (\d+) offline", readme)
+    numbers = tuple(map(int, said.groups()))
+    assert (online, offline) == ({numbers[:2]}, {numbers[2:]})
 
 
 @pytest.mark.parametrize(

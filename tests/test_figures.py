@@ -37,7 +37,7 @@ def test_sweep_draws_a_line_and_a_band_for_every_method_and_metric(sweep: pd.Dat
 
 def test_methods_differ_in_more_than_colour():
     """No two methods share both marker and dash: grey print keeps them apart."""
-    offline = ["lp", "ilp", "exact", "appro", "greedy", "nbs", "nbs-released", "nonshare", "sc"]
+    offline = ["lp", "lp-dual", "ilp", "exact", "appro", "greedy", "nbs", "nbs-released", "nonshare", "sc"]
     online = ["ol", "wtsrc", "mab", "adms", "random", "ucb1", "epsilon-greedy", "linucb", "lints", "myopic"]
     trace = [f"priced-{name}" for name in style.CHOOSERS]
     probing = [name for name in style.LOOKS if name.startswith("probe-")]

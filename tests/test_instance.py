@@ -63,10 +63,14 @@ def test_round_trip_is_exact(folder, instance):
             assert left.dtype == right.dtype
 
 
-def test_writing_makes_folders_and_is_deterministic(tmp_path):
-    """The same instance gives the same bytes, in a folder that need not exist, with nothing left beside them."""
+def test_writing_is_deterministic_and_makes_no_folders(tmp_path):
+    """The same instance gives the same bytes, with nothing left beside them; a folder that is absent is named."""
     instance = generate(Recipe(cloudlets=5, models=2, requests=3), 1)
     one, other = tmp_path / "a" / "one.json", tmp_path / "b" / "two.json"
+    with pytest.raises(InputError, match=f"there is no folder {one.parent}"):
+        instance.write(one)
+    one.parent.mkdir()
+    other.parent.mkdir()
     instance.write(one)
     instance.write(str(other))
     assert one.read_bytes() == other.read_bytes()
@@ -320,3 +324,12 @@ def test_absent_files_and_folders_are_refused(folder):
         Instance.read(folder / "none.json")
     with pytest.raises(InputError, match="cannot be read"):
         Instance.read(folder)
+
+
+@pytest.mark.parametrize("key", ["schema", "requests", "home"])
+def test_keys_that_stand_twice_are_refused(folder, key):
+    """Whether the first or the last one counts depends on the reader: neither does here."""
+    text = json.dumps(content())
+    at = text.index(f'"{key}"')
+    message = refusal(folder, f'{text[:at]}"{key}": 0, {text[at:]}')
+    assert message == f"is not valid JSON (key {key!r} stands twice in one object)"

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from mecpfm.bandits import linear
 from mecpfm.bandits.linear import LinTS, LinUCB
+from mecpfm.errors import InputError
 from mecpfm.kernels import linear_bandit
 
 
@@ -121,13 +122,16 @@ def test_ties_go_to_the_lowest_arm():
 
 
 def test_wrong_input_is_refused_and_changes_nothing():
-    """A context of another length, an unknown arm and a reward that is not finite leave the state as it was."""
+    """A wrong context, an unknown arm and a reward that is not finite leave the state as it was; lists are contexts."""
     policy = LinUCB(2, 3)
     before = policy.state.copy()
     bad = [(0, np.ones(2), 0.5), (2, np.ones(3), 0.5), (-1, np.ones(3), 0.5), (0, np.ones(3), math.inf)]
+    bad += [(0, np.array([0, math.nan, 1]), 0.5), (0, ["a", 0, 1], 0.5), (0.5, np.ones(3), 0.5)]
     for arm, context, reward in bad:
-        with pytest.raises(ValueError, match=r"length|arm|finite"):
+        with pytest.raises(InputError, match=r"shape|arm|finite|numbers"):
             policy.update(arm, context, reward)
-    with pytest.raises(ValueError, match="number of features"):
-        policy.select(np.ones(4))
+    for context in (np.ones(4), [1.0, 0], np.array([math.nan, 0, 0])):
+        with pytest.raises(InputError, match="context"):
+            policy.select(context)
+    assert policy.select([1.0, 0, 0]) == 0
     assert np.array_equal(policy.state, before)

@@ -55,6 +55,27 @@ def test_small():
     assert all(path.stat().st_size < 600_000 for path in PATHS)
 
 
+def test_check_names_the_cells_that_differ(tmp_path, monkeypatch):
+    """A run's outputs are compared cell by cell, an error included; only a temporary home is written to."""
+    book = nbformat.v4.new_notebook()
+    write = "import os; open(os.environ['MECPFM_HOME'] + '/results', 'w').close()"
+    sources = ("print(1)", "x = 0.1 + 0.2\nx", write, "1 / 0")
+    book.cells = [nbformat.v4.new_code_cell(source, execution_count=i + 1) for i, source in enumerate(sources)]
+    book.cells[0].outputs = [nbformat.v4.new_output("stream", text=one) for one in ("1", "\n")]
+    book.cells[1].outputs = [nbformat.v4.new_output("execute_result", {"text/plain": "0.3"}, execution_count=7)]
+    (tmp_path / "notebooks").mkdir()
+    (tmp_path / "results").mkdir()
+    nbformat.write(book, tmp_path / "notebooks" / "one.ipynb")
+    before = (tmp_path / "notebooks" / "one.ipynb").read_bytes()
+    monkeypatch.setenv("MECPFM_HOME", str(tmp_path))
+    monkeypatch.setattr(notebooks.paths, "root", lambda: tmp_path)
+    found = notebooks.check(["one"])
+    assert [row[:2] for row in found] == [("one", "2"), ("one", "4")]
+    assert "0.30000000000000004" in found[0][2]
+    assert (tmp_path / "notebooks" / "one.ipynb").read_bytes() == before
+    assert list((tmp_path / "results").iterdir()) == []
+
+
 def test_unknown_names_are_refused_before_anything_runs():
     """A wrong profile or notebook name is an InputError that lists what there is."""
     with pytest.raises(InputError, match="00_start_here"):

@@ -163,7 +163,7 @@ def test_json_object_is_complete():
     [
         ({"policy": "best"}, "policy is 'best'; must be one of ol, "),
         ({"source": "far"}, "source is 'far'; must be one of nearest, last, cloud"),
-        ({"rounds": 0}, "rounds is 0; must be finite and >= 1"),
+        ({"rounds": 0}, "rounds is 0; must be a whole number in"),
         ({"xi": 1.5}, r"xi is 1.5; must be in \[0, 1\]"),
         ({"features": 0}, "features is 0"),
         ({"observed": 101}, r"observed is 101; must be in \[0, features = 100\]"),

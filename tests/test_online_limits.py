@@ -156,7 +156,7 @@ def refused(message, make, *arguments, **options):
         ({"payload_gb_s": 0.0}, "payload_gb_s is 0.0; must be finite and > 0"),
         ({"remote_payload_gb_s": 0.0}, "remote_payload_gb_s is 0.0; must be finite and > 0"),
         ({"remote_speed": 0.0}, "remote_speed is 0.0; must be finite and > 0"),
-        ({"gap_s": 0.0}, "gap_s is 0.0; must be finite and > 0"),
+        ({"gap_s": 0.0}, "gap_s is 0.0; must be > 0"),
         ({"grid_s": 0.0}, "grid_s is 0.0; must be finite and > 0"),
         ({"congestion_memory_s": 0.0}, "congestion_memory_s is 0.0; must be finite and > 0"),
         ({"memory_of_use_s": 0.0}, "memory_of_use_s is 0.0; must be finite and > 0"),

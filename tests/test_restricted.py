@@ -138,7 +138,7 @@ def test_rewards_outside_the_unit_interval_are_refused():
 def test_a_context_of_another_length_is_refused(length):
     """A context shorter or longer than the number of features raises instead of being read past its end."""
     policy = TSRC(2, 4, 4)
-    with pytest.raises(ValueError, match="number of features"):
+    with pytest.raises(InputError, match="number of features"):
         policy.select(np.ones(length))
 
 

@@ -13,6 +13,7 @@ from mecpfm.kernels import rounding
 from mecpfm.published.check import assess
 from mecpfm.published.exact import solve_exact
 from mecpfm.published.generate import Recipe, generate
+from mecpfm.published.instance import Instance
 from mecpfm.published.relaxation import Relaxation, relax
 from mecpfm.published.rounding import cumulative, draw_sources, round_options, solve_appro
 
@@ -217,6 +218,34 @@ def test_without_a_feasible_draw_the_violations_say_so():
             assert plan.violations
             assert all("budget row broken" in finding for finding in plan.violations)
     assert found
+
+
+def dear_escape():
+    """One request whose budget allows 1.6 s of pulling.
+
+    Model 0 pulls 1.7 s; model 1 is at hand and takes 680 s; model 2 pulls 1.6 s and takes 41 s.
+    """
+    one, held = [1.0], [[1], [0], [1]]
+    cloudlets = {"capacity_gb": [9.0], "processing_tflops": one, "accessing_rate": [0.0], "service_rate_hz": one}
+    cloudlets |= {"arrival_rate_hz": [0.0], "transmit_power_w": one}
+    cloudlets |= {key: [0.0] for key in ("peak_power_w", "idle_power_w", "leak_power_w")}
+    models = {"shared_gb": [1.7, 1.0, 1.6], "private_gb": [0.0] * 3, "work_tflop": [0.0, 680.0, 41 / 1.6]}
+    models |= {"family": [0, 1, 2], "shared_at": held, "private_at": held}
+    requests = {"home": [0], "cost_budget": [1.6], "rate_gb_per_s": one}
+    requests |= {key: [0.0] for key in ("instructions", "accuracy_requirement", "input_gb")}
+    content = {"memory_per_gb": 0.0, "distance_s_per_gb": [[0.0, 1.0], [1.0, 0.0]], "cloudlets": cloudlets}
+    content |= {"models": models, "requests": requests, "accuracy": [[1.0] * 3], "output_ratio": [[0.0] * 3]}
+    return Instance.model_validate(content)
+
+
+def test_a_binding_budget_leaves_no_ratio():
+    """T4's counterexample: the optimum is 1.03 times the LP, Appro takes 16 times it or breaks the budget."""
+    instance = dear_escape()
+    relaxed, optimum = relax(instance, solver="highs"), solve_exact(instance)
+    assert relaxed.x == pytest.approx(np.array([[16 / 17, 1 / 17, 0]]))
+    assert relaxed.value == pytest.approx(41.6) and optimum.objective == pytest.approx(42.6)
+    plans = [solve_appro(instance, solver="highs", seed=seed) for seed in range(20)]
+    assert all(plan.feasible and plan.objective > 16 * relaxed.value for plan in plans)
 
 
 def test_infeasible_budgets_are_named():

@@ -6,15 +6,17 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
+from shutil import copytree
 
 import pytest
 
-from mecpfm.errors import InputError
-from mecpfm.experiments import measure, runner
+from mecpfm import paths
+from mecpfm.errors import InputError, MecpfmError
+from mecpfm.experiments import executors, measure, runner, store
 from mecpfm.experiments.config import Experiment, Point, experiments
 from mecpfm.published.generate import Recipe
 
@@ -32,14 +34,14 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty results folder, one tiny experiment, and threads for processes."""
 
     @contextmanager
-    def threads(scheduler: str | None, workers: int) -> Iterator[Executor]:
+    def threads(scheduler: str | None, workers: int, patience_s: float) -> Iterator[Executor]:
         with ThreadPoolExecutor(workers) as pool:
             yield pool
 
     tiny = Experiment("tiny", "count", "none", (Point(1.0, TINY), Point(2.0, TINY)), seeds=3)
     monkeypatch.setenv("MECPFM_HOME", str(tmp_path))
     monkeypatch.setattr(runner, "experiments", lambda profile: {"tiny": tiny})
-    monkeypatch.setattr(runner, "_executor", threads)
+    monkeypatch.setattr(executors, "_executor", threads)
     monkeypatch.setitem(measure.MEASURES, "count", count)
     CALLS.clear()
     return tmp_path
@@ -70,32 +72,168 @@ def test_one_or_two_workers_write_the_same_bytes(home: Path):
     assert b"runtime_s" in (home / "results" / "quick" / "tiny.timing.csv").read_bytes()
 
 
-def test_a_corrupted_entry_is_computed_again(home: Path, caplog: pytest.LogCaptureFixture):
-    """A truncated or foreign file in the store is named in the log and replaced, not trusted."""
+def flipped(text: str) -> str:
+    """One digit of a delay is another."""
+    at = text.index("delay") + len('delay": 0.')
+    return text[:at] + ("4" if text[at] != "4" else "5") + text[at + 1 :]
+
+
+DAMAGES: dict[str, Callable[[str, str], str]] = {
+    "cut": lambda text, other: text[:-3],
+    "empty": lambda text, other: "",
+    "a flipped digit": lambda text, other: flipped(text),
+    "another seed's file": lambda text, other: other,
+    "another seed's rows under this key": lambda text, other: json.dumps(
+        {**json.loads(text), "rows": json.loads(other)["rows"]}
+    ),
+    "[]": lambda text, other: "[]",
+    "an object of something else": lambda text, other: '{"a": 1}',
+    "no rows": lambda text, other: json.dumps({**json.loads(text), "rows": []}),
+    "no digest": lambda text, other: json.dumps({k: v for k, v in json.loads(text).items() if k != "digest"}),
+    "a digest that is a number": lambda text, other: json.dumps({**json.loads(text), "digest": 1}),
+    "rows as before the digest": lambda text, other: json.dumps(json.loads(text)["rows"]),
+    "text": lambda text, other: "rows",
+    "deep": lambda text, other: "[" * 100_000,
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_damaged_entry_is_computed_again(home: Path, caplog: pytest.LogCaptureFixture, damage: str):
+    """Whatever happened to a stored file, it is named in one line and replaced, not trusted."""
     runner.run("tiny", "quick")
     first = table(home)
-    stored = sorted((home / "results" / "cache" / "tiny").glob("*.json"))
-    stored[0].write_text(stored[0].read_text()[:-3])
-    stored[1].write_text('{"a": 1}')
+    stored = sorted((home / "results" / "cache" / "tiny").glob("*.json"), key=lambda path: path.read_text()[-60:])
+    text = next(path for path in stored if 'delay": 0.3' in path.read_text())
+    other = next(path for path in stored if 'delay": 0.6' in path.read_text())
+    text.write_text(DAMAGES[damage](text.read_text(), other.read_text()))
+    CALLS.clear()
     runner.run("tiny", "quick")
-    assert len(CALLS) == 8
+    assert len(CALLS) == 1
     assert table(home) == first
-    assert stored[0].name in caplog.text
+    assert [record.getMessage() for record in caplog.records if text.name in record.getMessage()]
+    runner.run("tiny", "quick")
+    assert len(CALLS) == 1
 
 
-def test_a_change_of_code_or_data_is_another_key(home: Path, monkeypatch: pytest.MonkeyPatch):
+def test_a_change_of_code_libraries_or_data_is_another_key(home: Path, monkeypatch: pytest.MonkeyPatch):
     """Results of another version are never read."""
+    for part in ("none", "code", "libraries", "data"):
+        found = store.fingerprint() | {part: "another"}
+        monkeypatch.setattr(store, "fingerprint", lambda found=found: found)
+        monkeypatch.setattr(executors, "fingerprint", lambda found=found: found)
+        runner.run("tiny", "quick")
+    assert len(CALLS) == 24
+
+
+def test_every_source_that_computes_enters_the_key(tmp_path: Path):
+    """One edited file in any folder, or a top-level module, changes the hash; cli and figures only show."""
+    copy = copytree(paths.PACKAGE, tmp_path / "mecpfm")
+    before = store.code_version(copy)
+    assert before == store.code_version(paths.PACKAGE)
+    folders = sorted({source.parent for source in copy.rglob("*.py")})
+    assert len(folders) > 8
+    edited = [sorted(folder.glob("*.py"))[-1] for folder in folders] + [copy / "experiments" / "config.py"]
+    for source in edited:
+        text = source.read_text()
+        source.write_text(text + "\nOFFLINE = ()\n")
+        shows = source.relative_to(copy).parts[0] in store.SHOWING
+        assert (store.code_version(copy) == before) is shows, source
+        source.write_text(text)
+    (copy / "experiments" / "config.py").rename(copy / "experiments" / "configuration.py")
+    assert store.code_version(copy) != before
+
+
+def fails_at_one(recipe: Recipe, seed: int) -> measure.Rows:
+    """Measurement whose second seed fails."""
+    if seed == 1:
+        raise ValueError("cannot be measured")
+    return count(recipe, seed)
+
+
+def test_a_failed_task_costs_only_itself(home: Path, monkeypatch: pytest.MonkeyPatch):
+    """The others are stored, the error names the failed ones and how to go on, and a later run does just those."""
+    monkeypatch.setitem(measure.MEASURES, "count", fails_at_one)
+    with pytest.raises(MecpfmError, match=r"2 of 6 tasks failed: tiny at 1, seed 1: ValueError.*run the same"):
+        runner.run("tiny", "quick")
+    assert sorted(CALLS) == [0, 0, 2, 2]
+    CALLS.clear()
+    monkeypatch.setitem(measure.MEASURES, "count", count)
     runner.run("tiny", "quick")
-    monkeypatch.setattr(runner, "code_version", lambda kind: "another")
-    runner.run("tiny", "quick")
-    monkeypatch.setattr(runner, "data_version", lambda: "another")
-    runner.run("tiny", "quick")
-    assert len(CALLS) == 18
+    assert CALLS == [1, 1]
+
+
+def test_rows_of_a_worker_with_other_code_are_refused(home: Path, monkeypatch: pytest.MonkeyPatch):
+    """Every result is signed; another signature than this process's own ends the run and stores nothing."""
+    monkeypatch.setattr(executors, "signed", lambda function, task: executors.Measured(function(task), {"code": "old"}))
+    with pytest.raises(InputError, match="other code and libraries and data"):
+        runner.run("tiny", "quick")
+    assert not (home / "results" / "cache").exists()
+
+
+def die(task: int) -> int:
+    """End the process as the kernel does when memory runs out."""
+    if task == 2:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return task
+
+
+def test_a_killed_process_is_one_line():
+    """The error says what may have happened and how to go on."""
+    with pytest.raises(MecpfmError, match=r"memory runs out.*run the same command again"):
+        dict(executors.run_all(die, range(4), workers=1))
+
+
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
+def test_an_interrupted_sweep_says_how_to_go_on(tmp_path: Path, name: str):
+    """One line, code 130, no child left; the same command then finishes."""
+    command = [sys.executable, "-m", "mecpfm", "experiment", "requests", "--workers", "2"]
+    environment = os.environ | {"MECPFM_HOME": str(tmp_path)}
+    folder = tmp_path / "results" / "cache" / "requests"
+    run = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
+    while run.poll() is None and not list(folder.glob("*.json")):
+        time.sleep(0.02)
+    run.send_signal(getattr(signal, name))
+    _, said = run.communicate(timeout=120)
+    if run.returncode:  # a quick machine may have finished before the signal
+        assert run.returncode == 130
+        assert "run the same command again" in said.splitlines()[-1]
+        assert "Traceback" not in said
+
+
+def test_children_end_with_a_killed_parent(tmp_path: Path):
+    """After SIGKILL of the parent no worker process is left."""
+    parent = """
+import sys, time, multiprocessing
+from mecpfm.experiments import executors
+if __name__ == "__main__":
+    for _ in executors.run_all(time.sleep, [0, 0] + [300] * 4, workers=2):
+        print(*(child.pid for child in multiprocessing.active_children()), flush=True)
+"""
+    script = tmp_path / "parent.py"
+    script.write_text(parent)
+    run = subprocess.Popen([sys.executable, str(script)], stdout=subprocess.PIPE, text=True)
+    assert run.stdout is not None
+    children = [int(word) for word in run.stdout.readline().split()]
+    assert children
+    run.kill()
+    run.communicate()
+
+    def alive(pid: int) -> bool:
+        try:
+            os.kill(pid, 0)
+        except ProcessLookupError:
+            return False
+        return True
+
+    deadline = time.monotonic() + 60
+    while any(map(alive, children)) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert not any(map(alive, children))
 
 
 def test_a_full_disk_loses_nothing_finished(home: Path, monkeypatch: pytest.MonkeyPatch):
     """When writing fails, what was stored stays whole and a later run goes on from there."""
-    write, left = runner.write_atomic, [3]
+    write, left = store.write_atomic, [3]
 
     def full(path: Path, content: bytes) -> None:
         if left[0] == 0:
@@ -103,12 +241,12 @@ def test_a_full_disk_loses_nothing_finished(home: Path, monkeypatch: pytest.Monk
         left[0] -= 1
         write(path, content)
 
-    monkeypatch.setattr(runner, "write_atomic", full)
+    monkeypatch.setattr(store, "write_atomic", full)
     with pytest.raises(OSError, match="No space left"):
         runner.run("tiny", "quick")
     stored = list((home / "results" / "cache" / "tiny").iterdir())
     assert len(stored) == 3
-    assert all(isinstance(json.loads(path.read_text()), list) for path in stored)
+    assert all(isinstance(json.loads(path.read_text())["rows"], list) for path in stored)
     CALLS.clear()
     left[0] = 99
     runner.run("tiny", "quick")

@@ -12,7 +12,8 @@ import mecpfm
 
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-LOCK = [Requirement(line) for line in (ROOT / "requirements.lock").read_text().splitlines() if not line.startswith("#")]
+LOCK_LINES = (ROOT / "requirements.lock").read_text().replace("\\\n", "").splitlines()
+LOCK = [Requirement(line.split("--hash")[0]) for line in LOCK_LINES if not line.startswith("#")]
 
 
 def declared() -> list[Requirement]:
@@ -35,18 +36,25 @@ def test_lock_satisfies_every_bound_of_pyproject():
 
 
 def test_lock_pins_everything_and_holds_no_address():
-    """A lock line is name==version with at most a marker."""
+    """A lock line is name==version, at most a marker, and the hashes that both installers insist on."""
     text = (ROOT / "requirements.lock").read_text()
     assert "://" not in text
     assert all(str(item.specifier).startswith("==") for item in LOCK)
+    assert all("--hash=sha256:" in line for line in LOCK_LINES if not line.startswith("#"))
+    installs = [line for line in (ROOT / "run_all.sh").read_text().splitlines() if "-r requirements.lock" in line]
+    assert len(installs) == 2
+    assert all("--require-hashes" in line for line in installs)
 
 
 def test_environment_yml_uses_the_same_python_and_lock():
-    """Conda users get the same versions: python's bound from pyproject, everything else from the lock."""
+    """Conda users get the same versions and the package itself: python's bound from pyproject, the rest as locked."""
     content = yaml.safe_load((ROOT / "environment.yml").read_text())
     python, pip, packages = content["dependencies"]
     assert python == f"python{PROJECT['requires-python']}"
-    assert (pip, packages) == ("pip", {"pip": ["-r requirements.lock"]})
+    assert pip == "pip"
+    package, *pins = packages["pip"]
+    assert package == "--editable ."
+    assert [str(Requirement(pin)) for pin in pins] == [str(item) for item in LOCK]
 
 
 def test_versions_agree():

@@ -9,7 +9,7 @@ from mecpfm.coupled.formulation import linear_model
 from mecpfm.coupled.generate import REGIMES, Recipe, generate
 from mecpfm.coupled.methods import solve
 from mecpfm.errors import InputError
-from mecpfm.experiments import measure_coupled, runner
+from mecpfm.experiments import measure_coupled
 from mecpfm.experiments.config import experiments
 from mecpfm.experiments.coupled_map import coupled_map
 from mecpfm.solvers import highs
@@ -71,9 +71,8 @@ def test_openings_follow_the_theorems():
         assert found[f"rounding-{method}"] == pytest.approx(n * chance, abs=error), method
 
 
-def test_settings_have_caches_of_their_own():
-    """A coupled task's key depends on other sources than a published one's; every kind has its measurement."""
-    assert runner.code_version("coupled-size") != runner.code_version("sweep")
+def test_every_coupled_kind_has_its_measurement():
+    """Both profiles measure all of them, on five seeds or more."""
     for profile in ("quick", "paper"):
         studies = [one for one in experiments(profile).values() if one.kind.startswith("coupled")]
         assert {one.kind for one in studies} == set(measure_coupled.MEASURES)

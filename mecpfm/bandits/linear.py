@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from mecpfm.bandits.policy import Floats, at_least, positive
+from mecpfm.bandits.policy import Floats, at_least, count, finite_context, positive, require_played
+from mecpfm.files import require_fits
 from mecpfm.kernels import linear_bandit
 
 BLOCK = 256
@@ -14,12 +15,13 @@ class Linear:
     """Ridge regression of the reward on the context, one an arm; ``noise`` decides how its spread is used.
 
     ``state`` of shape (N (N + 1) / 2 + N, K) holds all inverse precisions and means (:mod:`.kernels.linear_bandit`).
-    A context must be a float64 array of shape (N,); ValueError when its length differs.
+    A context has shape (N,) and finite entries; InputError otherwise.
     """
 
     def __init__(self, arms: int, features: int, *, scale: float, ridge: float = 1.0, seed: int = 0) -> None:
-        at_least("arms", arms, 1)
-        at_least("features", features, 1)
+        count("arms", arms)
+        count("features", features)
+        require_fits(f"{arms} arms of {features} features", 4 * arms * features * (features + 3))
         at_least("the exploration scale (alpha or v)", scale, 0)
         positive("ridge", ridge)
         self.arms, self.features, self.scale, self.ridge, self.seed = arms, features, float(scale), float(ridge), seed
@@ -39,6 +41,7 @@ class Linear:
 
     def select(self, context: Floats) -> int:
         """Arm of the best score; the noise is drawn in blocks, the same sequence however it is cut."""
+        context = finite_context(context, self.features)
         if self._row == len(self._noise):
             self._noise, self._row = self.noise(BLOCK), 0
         self._row += 1
@@ -46,7 +49,9 @@ class Linear:
         return arm
 
     def update(self, arm: int, context: Floats, reward: float) -> None:
-        """Rank-one update of the arm's inverse and mean; ValueError when the reward is not finite."""
+        """Rank-one update of the arm's inverse and mean; InputError where arm, context or reward is none."""
+        context = finite_context(context, self.features)
+        require_played(arm, self.arms, reward)
         linear_bandit.update(self.state, context, arm, reward)
 
 

@@ -1,16 +1,43 @@
-"""What every policy can do, and the range checks that their constructors share."""
+"""What every policy can do."""
 
 from __future__ import annotations
 
 import math
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mecpfm.errors import InputError
+from mecpfm.ranges import at_least as at_least  # the policies take their checks from here
+from mecpfm.ranges import count as count
+from mecpfm.ranges import positive as positive
+from mecpfm.ranges import within as within
 
 Floats = NDArray[np.float64]
+
+
+def finite_context(context: Any, features: int) -> Floats:
+    """Context as the kernels need it, shape (N,); InputError unless it has that shape and finite entries."""
+    if type(context) is not np.ndarray or context.dtype.char != "d":
+        try:
+            context = np.asarray(context, dtype=np.float64)
+        except (TypeError, ValueError):
+            raise InputError("context must hold numbers only") from None
+    if context.shape != (features,):
+        raise InputError(f"context has shape {context.shape}; must be ({features},), the policy's number of features")
+    if not math.isfinite(context.dot(context)):  # cheaper than a look at each entry
+        raise InputError("context must be finite, and its squares too")
+    found: Floats = context
+    return found
+
+
+def require_played(arm: int, arms: int, reward: float) -> None:
+    """InputError unless there is such an arm and the reward is finite."""
+    if not (0 <= arm < arms and arm == int(arm)):
+        raise InputError(f"arm is {arm}; must be a whole number in [0, {arms - 1}]")
+    if not math.isfinite(reward):
+        raise InputError(f"reward is {reward}; must be finite")
 
 
 class Policy(Protocol):
@@ -24,21 +51,3 @@ class Policy(Protocol):
 
     def update(self, arm: int, context: Floats, reward: float) -> None:
         """Learn from the reward of the arm that was played for this context."""
-
-
-def at_least(name: str, value: float, low: float) -> None:
-    """InputError unless ``low <= value < inf``."""
-    if not low <= value < math.inf:
-        raise InputError(f"{name} is {value}; must be finite and >= {low:g}")
-
-
-def positive(name: str, value: float) -> None:
-    """InputError unless ``0 < value < inf``."""
-    if not 0 < value < math.inf:
-        raise InputError(f"{name} is {value}; must be finite and > 0")
-
-
-def within(name: str, value: float, low: float, high: float) -> None:
-    """InputError unless ``low <= value <= high``."""
-    if not low <= value <= high:
-        raise InputError(f"{name} is {value}; must be in [{low:g}, {high:g}]")

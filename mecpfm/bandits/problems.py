@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from mecpfm.bandits.policy import Floats
 from mecpfm.errors import InputError
+from mecpfm.kernels import arrays
 
 TABLES = ("digits", "iris", "wine", "breast_cancer")
 """Data sets that lie inside scikit-learn, so that nothing is downloaded."""
@@ -68,15 +69,15 @@ def drawn(name: str, features: int, seed: int, rows: int = DRAWN_ROWS) -> Labell
     if name not in WEIGHTS:
         raise InputError(f"problem is {name!r}; must be one of {', '.join(WEIGHTS)}")
     random, weights = np.random.default_rng(seed), WEIGHTS[name]
-    contexts = random.standard_normal((rows, features))
+    contexts = arrays.normal(random, (rows, features))
     if name == "copy":
-        contexts[:, 2] = (contexts[:, 0] + 0.3 * random.standard_normal(rows)) / np.sqrt(1.09)
-    return Labelled(contexts, (contexts[:, : len(weights)] @ np.array(weights) > 0).astype(np.int64))
+        contexts[:, 2] = (contexts[:, 0] + 0.3 * arrays.normal(random, rows)) / np.sqrt(1.09)
+    return Labelled(contexts, ((contexts[:, : len(weights)] * weights).sum(axis=1) > 0).astype(np.int64))
 
 
 def drifting(features: int, seed: int, rows: int, *, drift: bool) -> Labelled:
     """The sign of feature 0 is the label, in the second half that of the last feature if there is ``drift``."""
-    contexts = np.random.default_rng(seed).standard_normal((rows, features))
+    contexts = arrays.normal(np.random.default_rng(seed), (rows, features))
     deciding = contexts[:, 0].copy()
     if drift:
         deciding[rows // 2 :] = contexts[rows // 2 :, -1]
@@ -88,8 +89,8 @@ def worth(problem: Labelled, subset: tuple[int, ...]) -> float:
     if not subset:
         return float(np.mean(problem.labels == 0))
     seen = problem.contexts[:, list(subset)]
-    rule = np.linalg.lstsq(seen, 2.0 * problem.labels - 1)[0]
-    return float(np.mean((seen @ rule > 0) == problem.labels))
+    rule = arrays.fitted(seen, 2.0 * problem.labels - 1)
+    return float(np.mean(((seen * rule).sum(axis=1) > 0) == problem.labels))
 
 
 def enumerate_worth(problem: Labelled, observed: int) -> dict[tuple[int, ...], float]:

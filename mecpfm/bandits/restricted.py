@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mecpfm.bandits.linear import Linear, LinTS
-from mecpfm.bandits.policy import Floats, within
+from mecpfm.bandits.policy import Floats, finite_context, within
 from mecpfm.errors import InputError
 from mecpfm.kernels import linear_bandit
 from mecpfm.kernels.linear_bandit import BETA, FIXED, UNIFORM
@@ -62,6 +62,7 @@ class Restricted(Linear):
 
     def select(self, context: Floats) -> int:
         """Arm of the best score on the revealed features, or a random one with probability ``explore``."""
+        context = finite_context(context, self.features)
         self.shown = self.reveal()
         self.seen: Floats = linear_bandit.masked(context, self.shown)
         arm = super().select(self.seen)

@@ -12,6 +12,7 @@ import numpy as np
 
 from mecpfm.bandits.policy import Floats, positive
 from mecpfm.errors import InputError
+from mecpfm.kernels import arrays
 
 
 class OnlineRidge:
@@ -40,19 +41,19 @@ class OnlineRidge:
     def arrive(self, x: Floats) -> tuple[float, float]:
         """Forecast for features of shape (N,), and their leverage ``x' A^-1 x`` in [0, 1), A after this arrival."""
         x = self._checked(x)
-        solved, raw = self.inverse @ x, float(self.theta @ x)
-        spread = float(x @ solved)
+        solved, raw = (self.inverse * x).sum(axis=1), arrays.dot(self.theta, x)
+        spread = arrays.dot(x, solved)
         forecast = min(max(raw, 0.0), self.top)
         self.inverse -= np.outer(solved, solved) / (1 + spread)
         self.theta += (forecast - raw) / (1 + spread) * solved
-        self.log_det += math.log1p(spread)
+        self.log_det += arrays.log1p(spread)
         return forecast, spread / (1 + spread)
 
     def complete(self, x: Floats, forecast: float, demand: float) -> None:
         """Replace the forecast of a request with these features by its demand; InputError outside [0, top]."""
         if not 0 <= demand <= self.top:
             raise InputError(f"demand is {demand}; must be in [0, top = {self.top:g}]")
-        self.theta += (demand - forecast) * (self.inverse @ self._checked(x))
+        self.theta += (demand - forecast) * (self.inverse * self._checked(x)).sum(axis=1)
 
     def _checked(self, x: Floats) -> Floats:
         if np.shape(x) != (self.features,) or not np.isfinite(x).all():
@@ -63,11 +64,9 @@ class OnlineRidge:
 def hindsight(x: Floats, demand: Floats, ridge: float, start: Floats | None = None) -> float:
     """``V = min_u sum (u' x_t - w_t)^2 + ridge |u - start|^2`` over all requests, x (T, N), demand (T,), start (N,)."""
     if start is not None:
-        demand = demand - x @ start
-    stacked = np.vstack([x, math.sqrt(ridge) * np.eye(x.shape[1])])
-    target = np.concatenate([demand, np.zeros(x.shape[1])])
-    u = np.linalg.lstsq(stacked, target)[0]
-    return float(np.sum((stacked @ u - target) ** 2))
+        demand = demand - (x * start).sum(axis=1)
+    u = arrays.solved(arrays.products(x, x) + ridge * np.eye(x.shape[1]), arrays.products(x, demand[:, None])[:, 0])
+    return float(np.square((x * u).sum(axis=1) - demand).sum() + ridge * np.square(u).sum())
 
 
 def error_bound(best: float, weighed: float, outstanding: int) -> float:

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from mecpfm.bandits.policy import Floats, at_least
+from mecpfm.bandits.policy import Floats, count
 from mecpfm.kernels import tabular_bandit
 
 
@@ -17,7 +17,7 @@ class Tabular:
     """
 
     def __init__(self, arms: int, *, explore: float = 0.0, bonus: float = 0.0, seed: int = 0) -> None:
-        at_least("arms", arms, 1)
+        count("arms", arms)
         self.arms, self.explore, self.bonus, self.seed = arms, float(explore), float(bonus), seed
         self.reset()
 

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
-from typing import Annotated, Any, NoReturn
+from pathlib import Path
+from typing import Annotated, Any, NoReturn, TextIO
 
 import typer
 
 from mecpfm.cli import instances, network, trace
-from mecpfm.cli.output import table
-from mecpfm.errors import InputError, MecpfmError
+from mecpfm.cli.output import table, visible
+from mecpfm.errors import FailedError, InputError, LimitError, MecpfmError
 
 app = typer.Typer(
     help="Joint selection and pulling of fine-tuned foundation models at the mobile edge.",
@@ -25,6 +27,11 @@ app.add_typer(data, name="data")
 for command in (network.new, instances.solve, network.show, instances.verify, instances.simulate):
     app.command()(command)
 app.command("simulate-trace")(trace.simulate_trace)
+
+USAGE: type[Exception] = typer.BadParameter.__mro__[1]
+"""Any wrong option: its class is not among typer's public names."""
+LONGEST = 500
+"""Most characters of a line of error."""
 
 Profile = Annotated[str, typer.Option(help="quick or paper.")]
 
@@ -51,6 +58,9 @@ def experiment(
     workers: Annotated[int | None, typer.Option(min=1, help="Processes; default one a core.")] = None,
     scheduler: Annotated[str | None, typer.Option(help="Address of a dask.distributed scheduler.")] = None,
     resume: Annotated[bool, typer.Option("--resume/--no-resume", help="Keep what is finished.")] = True,
+    patience: Annotated[
+        float, typer.Option(min=1, max=1e6, help="Seconds without a finished task until a cluster counts as lost.")
+    ] = 600,
 ) -> None:
     """Run an experiment; what is finished is kept, whatever happens, and never computed twice.
 
@@ -69,7 +79,7 @@ def experiment(
         trace.say_if_absent(*FILES)
     rows = []
     for one in names:
-        found = run(one, profile, workers=workers, scheduler=scheduler, resume=resume)
+        found = run(one, profile, workers=workers, scheduler=scheduler, resume=resume, patience_s=patience)
         rows.append((one, len(found), f"results/{profile}/{one}.csv" if len(found) else "none"))
     table(("experiment", "rows", "table"), rows)
     if name == ONLINE_TRACE:
@@ -88,14 +98,18 @@ def claims(
     from mecpfm.experiments import report
     from mecpfm.experiments.claims import judge_all
 
-    verdicts = judge_all(profile)
+    verdicts, missing = judge_all(profile)
     table(report.COLUMNS, report.rows(verdicts))
-    if save:
+    redo = f"redo: mecpfm claims --profile {profile}"
+    failures = [f"claim {name}: not computed: {reason}; {redo}" for name, reason in missing.items()]
+    if save and not failures:
         report.save(verdicts, profile)
     if slow := report.disagreements(verdicts, profile, timed=True):
         print(f"mecpfm: running times here say otherwise than stated: {', '.join(slow)}", file=sys.stderr)
     if wrong := report.disagreements(verdicts, profile):
-        raise MecpfmError(f"status and data disagree: {', '.join(wrong)}")
+        failures.append(f"status and data disagree: {', '.join(wrong)}")
+    if failures:
+        raise FailedError(failures)
 
 
 @app.command()
@@ -107,14 +121,29 @@ def figures() -> None:
 
 
 @app.command()
+def reproduce(profile: Profile = "quick") -> None:
+    """Run every notebook, draw every figure and judge every claim; what fails costs only itself."""
+    from mecpfm.experiments import reproduce as everything
+
+    everything.reproduce(profile, figures=figures, claims=lambda: claims(profile))
+
+
+@app.command()
 def notebooks(
     profile: Profile = "quick",
     names: Annotated[list[str] | None, typer.Argument(help="Notebook names; default all.")] = None,
     in_place: Annotated[bool, typer.Option("--in-place", help="Refresh the committed copies instead.")] = False,
+    check: Annotated[bool, typer.Option("--check", help="Only say which committed outputs differ here.")] = False,
 ) -> None:
     """Execute the notebooks through papermill; copies and resource use go to results/, figures to figures/."""
+    from mecpfm.experiments.notebooks import check as compare
     from mecpfm.experiments.notebooks import run
 
+    if check:
+        if found := compare(names or None):
+            table(("notebook", "code cell", "first difference"), found)
+            raise MecpfmError(f"{len(found)} committed outputs differ here")
+        return
     table(("notebook", "seconds", "peak MB", "MB written"), run(profile, names or None, in_place=in_place))
 
 
@@ -151,15 +180,57 @@ def _data_table() -> list[Any]:
 
 def main() -> NoReturn:
     """Run a command; errors meant for the user become one line on stderr and their exit code."""
+    sys.stderr = sys.stderr or _nowhere()
+    if sys.stdout is None:
+        _fail("standard output is closed", InputError.exit_code)
     try:
-        app()
+        app(standalone_mode=False)
+        sys.stdout.flush()
+    except USAGE as error:
+        _usage(error)
+    except typer.Abort:
+        _fail("interrupted", MecpfmError.exit_code)
+    except FailedError as error:
+        print(f"mecpfm: {len(error.failures)} failed, the rest is done:", file=sys.stderr)
+        for failure in error.failures[:-1]:
+            print(f"mecpfm: error: {_line(failure)}", file=sys.stderr)
+        _fail(error.failures[-1], error.exit_code)
     except MecpfmError as error:
         _fail(str(error), error.exit_code)
+    except BrokenPipeError:  # the reader has had enough, as in `| head -1`
+        _drop_output()
+        sys.exit(MecpfmError.exit_code)
     except OSError as error:
-        _fail(f"{error.filename or 'file'}: {error.strerror or error}", InputError.exit_code)
+        _drop_output()
+        _fail(f"{error.filename or 'standard output'}: {error.strerror or error}", InputError.exit_code)
+    except (MemoryError, RecursionError) as error:
+        _fail(f"does not fit into memory ({error or 'out of memory'})", LimitError.exit_code)
     sys.exit(0)
 
 
+def _usage(error: Exception) -> NoReturn:
+    """A wrong option in one line; a command without any shows its help."""
+    if type(error).__name__ == "NoArgsIsHelpError":
+        error.show()  # type: ignore[attr-defined]
+        sys.exit(InputError.exit_code)
+    _fail(f"{error.format_message()} (--help shows what there is)", InputError.exit_code)  # type: ignore[attr-defined]
+
+
+def _drop_output() -> None:
+    """Forget what is left in the buffer: flushing it at the end would fail again, with a traceback."""
+    sys.stdout = _nowhere()
+
+
+def _nowhere() -> TextIO:
+    return Path(os.devnull).open("w")
+
+
+def _line(message: str) -> str:
+    """A message as one line of visible characters, not endless."""
+    line = visible(" ".join(message.split()))
+    return line if len(line) <= LONGEST else f"{line[:LONGEST]} ..."
+
+
 def _fail(message: str, code: int) -> NoReturn:
-    print(f"mecpfm: error: {' '.join(message.split())}", file=sys.stderr)
+    print(f"mecpfm: error: {_line(message)}", file=sys.stderr)
     sys.exit(code)

@@ -7,12 +7,16 @@ import math
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from mecpfm import clock
 from mecpfm.cli.output import report
 from mecpfm.errors import InfeasibleError, InputError, MecpfmError
+
+if TYPE_CHECKING:
+    from mecpfm.statements import Audit
 
 log = logging.getLogger("mecpfm")
 generate = typer.Typer(help="Write a random instance file.", no_args_is_help=True)
@@ -22,8 +26,10 @@ PROGRESS_S = 2.0
 
 Seed = Annotated[int, typer.Option(min=0, help="Seed of every random stream.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
-InstanceFile = Annotated[Path, typer.Argument(metavar="INSTANCE", help="Instance file, .json or .npz.")]
-Problem = Annotated[Path, typer.Argument(metavar="FOLDER|INSTANCE", help="Network in tables, or an instance file.")]
+InstanceFile = Annotated[Path, typer.Argument(metavar="INSTANCE", help="File, .json or .npz; - is standard input.")]
+Problem = Annotated[
+    Path, typer.Argument(metavar="FOLDER|INSTANCE", help="Network in tables, or .json or .npz; - is standard input.")
+]
 
 
 @generate.command("published")
@@ -40,6 +46,7 @@ def generate_published(
     seed: Seed = 0,
 ) -> None:
     """Write an instance of the paper's problem with the released parameter ranges."""
+    from mecpfm.files import target
     from mecpfm.published.generate import Recipe, generate
 
     recipe = Recipe(
@@ -52,6 +59,7 @@ def generate_published(
         cost_budget=cost_budget,
         accuracy_requirement=accuracy_requirement,
     )
+    target(output)
     generate(recipe, seed).write(output)
 
 
@@ -76,6 +84,7 @@ def generate_coupled(
 ) -> None:
     """Write an instance of the coupled problem: aggregate capacity, blocks stored and pulled once a cloudlet."""
     from mecpfm.coupled.generate import Recipe, generate
+    from mecpfm.files import target
 
     recipe = Recipe(
         cloudlets=cloudlets,
@@ -93,6 +102,7 @@ def generate_coupled(
         period_s=period_s,
         backhaul_gbit_s=backhaul_gbit_s,
     )
+    target(output)
     generate(recipe, seed).write(output)
 
 
@@ -110,26 +120,32 @@ def solve(
     as_json: Json = False,
 ) -> None:
     """Solve a network or an instance and report decisions, objective, bound and gap."""
-    from mecpfm.files import schema_of
+    from mecpfm.files import schema_of, target
 
     if solver not in ("auto", "gurobi", "highs"):
         raise InputError(f"--solver is {solver!r}; must be auto, gurobi or highs")
+    if certificate is not None:
+        target(certificate)
     common: dict[str, Any] = {"solver": solver, "seed": seed, "time_limit": time_limit}
-    if instance.is_dir():
-        from mecpfm.cli.network import solve_folder
-
-        wanted = {**common, "iterations": iterations, "progress": _progress()}
-        solve_folder(instance, method or "polish", output, as_json, **wanted)
-        return
     if output is not None:
-        raise InputError(f"{instance}: -o is for folders; --json prints the plan of an instance file")
-    if schema_of(instance).startswith("mecpfm.coupled/"):
-        content = _solve_coupled(instance, method or "polish", certificate, {**common, "iterations": iterations})
-    elif iterations is not None or certificate is not None:
-        raise InputError(f"{instance}: --iterations and --certificate are for coupled instances")
-    else:
-        content = _solve_published(instance, method or "exact", common)
-    report(content, as_json)
+        target(output)
+    with clock.listening():
+        log.debug("reading %s; Ctrl-C gives the best plan so far", instance)
+        if instance.is_dir():
+            from mecpfm.cli.network import solve_folder
+
+            wanted = {**common, "iterations": iterations, "progress": _progress()}
+            solve_folder(instance, method or "polish", output, certificate, as_json, **wanted)
+            return
+        if output is not None:
+            raise InputError(f"{instance}: -o is for folders; --json prints the plan of an instance file")
+        if schema_of(instance).startswith("mecpfm.coupled/"):
+            content = _solve_coupled(instance, method or "polish", certificate, {**common, "iterations": iterations})
+        elif iterations is not None or certificate is not None:
+            raise InputError(f"{instance}: --iterations and --certificate are for coupled instances")
+        else:
+            content = _solve_published(instance, method or "exact", common)
+        report(content, as_json)
 
 
 def _solve_published(instance: Path, method: str, common: dict[str, Any]) -> dict[str, Any]:
@@ -166,19 +182,35 @@ def _progress() -> Callable[[int, float, float], None]:
 
 def verify(
     instance: InstanceFile,
-    certificate: Annotated[Path, typer.Argument(metavar="CERTIFICATE", help="File of solve --certificate.")],
-    plan: Annotated[Path | None, typer.Option(help="Output of solve --json to be checked against the bound.")] = None,
+    certificate: Annotated[
+        Path | None, typer.Argument(metavar="[CERTIFICATE]", help="File of solve --certificate (coupled).")
+    ] = None,
+    plan: Annotated[Path | None, typer.Option(help="Output of solve --json: everything it states is checked.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Recompute the bound that a certificate proves, and a plan's cost, from the instance alone."""
-    from mecpfm.coupled.audit import audit
-
-    found = audit(instance, certificate, plan)
+    """Recompute the bound that a certificate proves, and what a plan states, from the instance alone."""
+    found = _audit(instance, certificate, plan)
     report(found.to_object(), as_json)
-    if found.violations:
-        raise InfeasibleError(f"{plan}: {found.violations[0]}")
     if found.complaints:
         raise MecpfmError("; ".join(found.complaints))
+    if found.violations:
+        raise InfeasibleError(f"{plan}: {found.violations[0]}")
+
+
+def _audit(instance: Path, certificate: Path | None, plan: Path | None) -> Audit:
+    from mecpfm.files import schema_of
+
+    if schema_of(instance).startswith("mecpfm.coupled/"):
+        from mecpfm.coupled.audit import audit
+
+        if certificate is None:
+            raise InputError(f"{instance}: a coupled instance is verified with a CERTIFICATE (solve --certificate)")
+        return audit(instance, certificate, plan)
+    from mecpfm.published.audit import audit as audit_published
+
+    if certificate is not None or plan is None:
+        raise InputError(f"{instance}: a published instance has no certificates; verify it with --plan alone")
+    return audit_published(instance, plan)
 
 
 def simulate(

@@ -38,7 +38,9 @@ def new(
     )
 
 
-def solve_folder(folder: Path, method: str, output: Path | None, as_json: bool, **wanted: Any) -> None:
+def solve_folder(
+    folder: Path, method: str, output: Path | None, certificate: Path | None, as_json: bool, **wanted: Any
+) -> None:
     """Solve a network in tables, print the answer by name, and keep it in a file."""
     from mecpfm.coupled.methods import certified
     from mecpfm.files import write_atomic
@@ -54,7 +56,9 @@ def solve_folder(folder: Path, method: str, output: Path | None, as_json: bool, 
     found = answer(network, built, plan, proof)
     content = {**plan.to_object(), **found.to_object()}
     if output is not None:
-        write_atomic(output, (json.dumps(content, allow_nan=False) + "\n").encode())
+        write_atomic(output, (json.dumps(content, allow_nan=False) + "\n").encode(), parents=False)
+    if certificate is not None:
+        proof.write(certificate)
     if as_json:
         typer.echo(json.dumps(content, allow_nan=False))
         return
@@ -107,7 +111,7 @@ def show(
     if html is not None:
         from mecpfm.network.page import page
 
-        write_atomic(html, page(found).encode())
+        write_atomic(html, page(found).encode(), parents=False)
     _say(found)
     wanted = [name for name, flag in (("sites", sites), ("pulls", pulls), ("users", users)) if flag]
     for name in wanted or (() if csv or html else ("sites", "pulls")):

@@ -27,14 +27,20 @@ def _readable(value: Any) -> str:
     return "" if value is None else str(value)
 
 
+def visible(text: str) -> str:
+    """Text whose control, formatting and undecodable characters are written out: no name drives a terminal."""
+    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
+
+
 def table(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
     """Print a table without lines."""
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
     shown = Table(*columns, box=None, pad_edge=False)
     for row in rows:
-        shown.add_row(*(str(cell) for cell in row))
+        shown.add_row(*(Text(visible(str(cell))) for cell in row))  # Text: brackets of a name are no markup
     # A pipe has no width: let long lines be long instead of folding them at 80.
     console = Console(width=None if sys.stdout.isatty() else 200)
     console.print(shown)

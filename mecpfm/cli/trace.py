@@ -13,10 +13,12 @@ import typer
 from mecpfm.cli.instances import Json, Seed
 from mecpfm.cli.output import report, table
 from mecpfm.errors import InputError
+from mecpfm.warm import announcing
 
 if TYPE_CHECKING:
+    from mecpfm.online.layouts import Reading
     from mecpfm.online.policy import Policy
-    from mecpfm.online.trace import Trace
+    from mecpfm.online.world import Scene
 
 ABSENT = (
     "mecpfm: absent: {0}; using requests drawn from the committed summary; for the real ones run "
@@ -25,13 +27,18 @@ ABSENT = (
 
 
 def simulate_trace(
-    trace: Annotated[Path | None, typer.Argument(metavar="[TRACE.csv]", help="Default GenTD26, or drawn.")] = None,
+    trace: Annotated[
+        Path | None, typer.Argument(metavar="[TRACE.csv]", help="Or -. Default GenTD26, or drawn.")
+    ] = None,
     policy: Annotated[str | None, typer.Option(help="A name that --list shows.")] = None,
-    scenario: Annotated[str, typer.Option(help="A name that --list shows.")] = "base",
+    scenario: Annotated[
+        str | None, typer.Option(help="A name that --list shows; default: what fits the trace.")
+    ] = None,
+    load: Annotated[float | None, typer.Option(help="Scale time to this load; default: the scenario's.")] = None,
     seed: Seed = 0,
-    requests: Annotated[int | None, typer.Option(min=2, help="Requests served; default 8000, or what fits.")] = None,
-    observed: Annotated[int | None, typer.Option(min=0, help="Features observed of each request.")] = None,
-    probes: Annotated[int | None, typer.Option(min=1, help="Cloudlets probed a request (belief sampling).")] = None,
+    requests: Annotated[int | None, typer.Option(help="Requests served; default 8000, or what fits.")] = None,
+    observed: Annotated[int | None, typer.Option(help="Features observed of each request.")] = None,
+    probes: Annotated[int | None, typer.Option(help="Cloudlets probed a request (belief sampling).")] = None,
     feature_cost: Annotated[float | None, typer.Option(help="Time that observing a feature takes, s.")] = None,
     probe_cost: Annotated[float | None, typer.Option(help="Time that a probe takes, s.")] = None,
     listing: Annotated[bool, typer.Option("--list", help="List policies and scenarios and stop.")] = False,
@@ -40,23 +47,34 @@ def simulate_trace(
     """Serve requests of a trace whose service times are unknown until served (docs/online_setting.md)."""
     from mecpfm.online import world
     from mecpfm.online.policy import POLICIES, named
-    from mecpfm.online.setting import SCENARIOS
+    from mecpfm.online.setting import GIVEN, SCENARIOS
     from mecpfm.online.setting import scenario as setting_of
     from mecpfm.online.simulate import simulate
 
     if listing:
-        table(("kind", "name"), [*(("policy", name) for name in POLICIES), *(("scenario", name) for name in SCENARIOS)])
+        table(
+            ("kind", "name"),
+            [*(("policy", name) for name in POLICIES), *(("scenario", name) for name in (*SCENARIOS, GIVEN))],
+        )
         return
     if policy is None:
         raise InputError("--policy is missing; --list shows the names")
+    if requests is not None and requests < 2:
+        raise InputError(f"--requests is {requests}; must be >= 2")
     chosen = _changed(named(policy), observed, probes, feature_cost, probe_cost)
-    setting = setting_of(scenario)
-    source = _read(trace, setting.trace)
+    reading = _read(trace, scenario)
+    scenario = scenario or reading.scenario
+    setting, source = setting_of(scenario), reading.trace
     room = world.longest(len(source.time_s))
     if requests is not None and requests > room:
         raise InputError(f"--requests is {requests}; {source.source} has room for {room}")
     setting = replace(setting, requests=requests or min(setting.requests, room))
-    metrics = simulate(world.build(setting, source, seed), chosen, seed).metrics()
+    if load is not None:
+        setting = replace(setting, load=load)
+    with announcing():
+        scene = world.build(setting, source, seed)
+        metrics = simulate(scene, chosen, seed).metrics()
+    said = _statement(reading, scene)
     content: dict[str, Any] = {
         "setting": "online",
         "source": source.source,
@@ -66,7 +84,25 @@ def simulate_trace(
         "requests": setting.requests,
         **{name: value if math.isfinite(value) else None for name, value in metrics.items()},
     }
-    report(content, as_json)
+    if not as_json:
+        for name in ("assumed", "changed"):
+            for words in said.pop(name):
+                print(f"mecpfm: {name}: {words}", file=sys.stderr)
+    report({**content, **said}, as_json)
+
+
+def _statement(reading: Reading, scene: Scene) -> dict[str, Any]:
+    from mecpfm.data.fetch import locate
+    from mecpfm.data.sites import SITES
+    from mecpfm.online import statement
+
+    return {
+        "layout": reading.layout,
+        "dropped": reading.dropped,
+        "load": statement.load(scene),
+        "assumed": [*reading.assumed, *statement.network(scene, locate(SITES) is not None)],
+        "changed": list(statement.changed(scene, reading.trace)),
+    }
 
 
 def _changed(
@@ -80,14 +116,18 @@ def _changed(
     return replace(policy, **changes)
 
 
-def _read(path: Path | None, name: str) -> Trace:
-    from mecpfm.online.read import read
+def _read(path: Path | None, scenario: str | None) -> Reading:
+    from mecpfm.online.layouts import LAYOUTS, Reading
+    from mecpfm.online.read import understand
+    from mecpfm.online.setting import scenario as setting_of
     from mecpfm.online.trace import load
 
+    name = setting_of(scenario or "base").trace  # an unknown scenario is told before a long file is read
     if path is not None:
-        return read(path)
+        return understand(path)
     say_if_absent(name)
-    return load(name=name)
+    layout = {"gentd26": "GenTD26", "azure": "Azure LLM"}[name]
+    return Reading(load(name=name), layout, "base", 0, LAYOUTS[layout].assumed)
 
 
 def say_if_absent(*names: str) -> None:

@@ -7,13 +7,13 @@ bit; what helped and what did not is in docs/experiments.md.
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mecpfm.clock import FOREVER, Budget
 from mecpfm.coupled import baselines, polish
 from mecpfm.coupled.check import assess
 from mecpfm.coupled.dive import Opened, core, dive, opened_only
@@ -41,36 +41,25 @@ class Search:
     structure: Structure
     dual: Dual
     iterations: int
-    deadline: float
+    budget: Budget
     seed: int
     progress: Progress | None
     best: Polished
 
-    def left(self) -> float | None:
-        """Seconds until the deadline, None without one."""
-        return None if math.isinf(self.deadline) else max(self.deadline - time.perf_counter(), 0.0)
-
-    def until(self, share: float) -> float:
-        """Moment at which a share of the time left is over, inf without a deadline."""
-        left = self.left()
-        return math.inf if left is None else time.perf_counter() + share * left
-
     def offer(self, found: Polished) -> bool:
-        """Take a plan as the incumbent when it is better; True when the search is over."""
+        """Take a plan as the incumbent when it is better; True when it is proved optimal."""
         better = found if found.cost < self.best.cost else self.best
         done = self.best.iterations + found.iterations
-        self.best = replace(better, iterations=done, interrupted=found.interrupted)
+        self.best = replace(better, iterations=done)
         if self.progress:
             self.progress(self.best.iterations, self.best.cost)
-        over = found.interrupted or proven(self.best.cost, self.dual.bound) == "optimal"
-        return over or time.perf_counter() >= self.deadline
+        return proven(self.best.cost, self.dual.bound) == "optimal"
 
     def polished(self, view: Structure, dual: Dual, choice: Ints | None, iterations: int, share: float) -> Polished:
         """Local search on a view, for a share of the time left."""
-        tell, before, left = self.progress, self.best, self.left()
-        limit = None if left is None else share * left
+        tell, before = self.progress, self.best
         return polish.improve(
-            view, dual, choice, iterations=iterations, time_limit=limit, seed=self.seed,
+            view, dual, choice, iterations=iterations, budget=self.budget.share(share), seed=self.seed,
             progress=tell and (lambda done, cost: tell(before.iterations + done, min(before.cost, cost))),
         )  # fmt: skip
 
@@ -81,42 +70,47 @@ def search(
     dual: Dual,
     *,
     iterations: int = 20_000,
-    time_limit: float | None = None,
+    budget: Budget = FOREVER,
     seed: int = 0,
     progress: Progress | None = None,
 ) -> Polished:
-    """Best plan found within the limits, never worse than all remote or TrimCaching-Gen's; Ctrl-C ends it early.
+    """Best plan found within the limits; whatever they are, never worse than all remote or TrimCaching-Gen's.
 
-    ``progress(iterations, cost)`` is called as the search goes, cost in s. The result says whether Ctrl-C ended it.
+    ``progress(iterations, cost)`` is called as the search goes, cost in s.
     """
     cost = float(structure.cells.remote_s.sum())
-    deadline = math.inf if time_limit is None else time.perf_counter() + time_limit
     nothing = Polished(np.full(len(structure.cells.remote_s), -1), cost, 0)
-    state = Search(structure, dual, iterations, deadline, seed, progress, nothing)
-    try:
-        for found in _phases(instance, state):
-            if state.offer(found):
-                break
-    except KeyboardInterrupt:
-        return replace(state.best, interrupted=True)
+    state = Search(structure, dual, iterations, budget, seed, progress, nothing)
+    if any(map(state.offer, _starts(instance, state))):
+        return state.best
+    for found in _phases(state):
+        if state.offer(found) or budget.over:
+            break
     return state.best
 
 
-def _phases(instance: Instance, state: Search) -> Iterator[Polished]:
-    """Plans, as they are found; ``state.best`` is up to date whenever the next one is asked for."""
+def _starts(instance: Instance, state: Search) -> Iterator[Polished]:
+    """Plans that need next to no time, whatever the limit."""
     structure, dual = state.structure, state.dual
     inserted = polish.fresh(structure)  # cheap at any size, for those in a hurry
     repair(structure, polish.moves(structure), inserted, state.best.choice)
     yield Polished(np.append(structure.option, -1)[inserted.choice], float(inserted.cost[0]), 0)
     yield polish.improve(structure, dual, baselines.trimcaching(instance), iterations=0)
+
+
+def _phases(state: Search) -> Iterator[Polished]:
+    """Plans, as they are found; ``state.best`` is up to date whenever the next one is asked for."""
+    structure, dual, budget = state.structure, state.dual, state.budget
+    if budget.over:
+        return
     view = core(structure, dual)
-    opened = dive(view, dual, limit=state.best.cost, deadline=state.until(DIVING))
+    opened = dive(view, dual, limit=state.best.cost, opening=budget.share(DIVING), budget=budget)
     yield from _inside(view, opened, state, state.iterations // 4)
-    first, random, end = opened, np.random.default_rng(state.seed), state.until(VARYING)
+    first, random, opening = opened, np.random.default_rng(state.seed), budget.share(VARYING)
     for _ in range(state.iterations // AGAIN):
-        if time.perf_counter() >= end:
+        if opening.over:
             break
-        other = dive(view, dual, random, limit=state.best.cost, deadline=end)
+        other = dive(view, dual, random, limit=state.best.cost, opening=opening, budget=budget)
         opened = other if other.dual.bound < opened.dual.bound else opened
     if opened is not first:
         yield from _inside(view, opened, state, state.iterations // 4)
@@ -136,9 +130,10 @@ def _inside(view: Structure, opened: Opened, state: Search, iterations: int) -> 
 
 
 def _settled(view: Structure, dual: Dual, choice: Ints, state: Search) -> Iterator[Polished]:
-    left = state.left()
-    limit = None if left is None else min(SETTLING_S, left / 2)
-    better = settle(view, polish.sorted_choice(view, choice), time_limit=limit)
+    if state.budget.over:
+        return
+    most = SETTLING_S if math.isfinite(state.budget.end) else math.inf  # only a time limit limits
+    better = settle(view, polish.sorted_choice(view, choice), budget=state.budget.share(1 / 2, most))
     if better is not None:
         yield polish.improve(view, dual, np.append(view.option, -1)[better], iterations=0)
 
@@ -154,15 +149,15 @@ def solve(
     """Default method; Structure and Dual make the certificate.
 
     ``progress(iterations, cost, bound)`` is called as the search goes, both in s. Under a time limit the number of
-    iterations, and with it the plan, depends on the machine. Ctrl-C ends it with the best plan and bound so far.
+    iterations, and with it the plan, depends on the machine; so it does where ``clock.listening`` heard Ctrl-C.
     """
-    began = time.perf_counter()
+    budget = Budget.of(time_limit)
     found, structure, dual = bound_and_search(
-        instance, iterations=iterations, time_limit=time_limit, seed=seed, progress=progress
+        instance, iterations=iterations, budget=budget, seed=seed, progress=progress
     )
     plan = assess(
         instance, "polish", found.choice, bound=dual.bound, status=proven(found.cost, dual.bound), seed=seed,
-        runtime_s=time.perf_counter() - began,
+        runtime_s=budget.elapsed(),
     )  # fmt: skip
     return plan, structure, dual
 
@@ -171,17 +166,15 @@ def bound_and_search(
     instance: Instance,
     *,
     iterations: int,
-    time_limit: float | None,
+    budget: Budget,
     seed: int,
     progress: Callable[[int, float, float], None] | None,
 ) -> tuple[Polished, Structure, Dual]:
-    """Bound, in at most half of the time, then search; ``Polished.interrupted`` when Ctrl-C ended either."""
-    began = time.perf_counter()
+    """Bound, in at most half of the time, then search."""
     structure = build(instance)
-    dual = solve_dual(structure, time_limit=None if time_limit is None else time_limit / 2)
-    left = None if time_limit is None else time_limit - (time.perf_counter() - began)
+    dual = solve_dual(structure, budget=budget.share(1 / 2))
     found = search(
-        instance, structure, dual, iterations=iterations, time_limit=0.0 if dual.interrupted else left, seed=seed,
+        instance, structure, dual, iterations=iterations, budget=budget, seed=seed,
         progress=progress and (lambda done, cost: progress(done, cost, dual.bound)),
     )  # fmt: skip
-    return replace(found, interrupted=found.interrupted or dual.interrupted), structure, dual
+    return found, structure, dual

@@ -13,11 +13,14 @@ from numpy.typing import NDArray
 from mecpfm.coupled.check import REMOTE
 from mecpfm.coupled.compress import membership, pooled_rate
 from mecpfm.coupled.instance import Blocks, Instance, most
+from mecpfm.kernels import arrays
 from mecpfm.kernels import coupled_greedy as kernels
 from mecpfm.records import Ragged
 
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
+SLACK = 1 + 1e-9
+"""Sums of floats leave a full capacity by less; far inside every row's tolerance."""
 
 
 def remote(instance: Instance) -> Ints:
@@ -31,7 +34,7 @@ def first_fit(instance: Instance, order: Ints) -> Ints:
     choice = remote(instance)
     kernels.first_fit(
         order, options.request, options.model, options.cloudlet, options.compute_s, blocks.indptr, blocks.indices,
-        instance.blocks.size_gb, cloudlets.compute_s.copy(), cloudlets.memory_gb.copy(), choice,
+        instance.blocks.size_gb, cloudlets.compute_s * SLACK, cloudlets.memory_gb * SLACK, choice,
     )  # fmt: skip
     return choice
 
@@ -58,7 +61,7 @@ def _squared_degrees(instance: Instance) -> NDArray[np.float64]:
         return np.zeros(len(options.request))
     north = sites.latitude_deg[options.cloudlet] - users.latitude_deg[options.request]
     east = sites.longitude_deg[options.cloudlet] - users.longitude_deg[options.request]
-    shrink = np.cos(np.radians(users.latitude_deg))[options.request]
+    shrink = arrays.settled(arrays.cos(np.radians(users.latitude_deg)))[options.request]
     return np.asarray(north**2 + (((east + 180) % 360 - 180) * shrink) ** 2)
 
 
@@ -119,7 +122,7 @@ def cache(demands: list[list[int]], size_gb: list[float], memory_gb: float, *, b
     by frequency that may be the newcomer. What need not have left, small blocks beside a large one, stays. Every use of
     a shared block counts. Ties: the older, then the larger one. A model that exceeds the memory alone passes by.
     """
-    room = memory_gb + kernels.SLACK
+    room = memory_gb * SLACK
     held: set[int] = set()
     uses: Counter[int] = Counter()
     last: dict[int, int] = {}
@@ -172,7 +175,7 @@ def trimcaching(instance: Instance) -> Ints:
     )  # fmt: skip
     state = kernels.State(
         np.zeros(instance.pull_s.shape, dtype=bool), instance.requests.remote_delay_s.copy(),
-        cloudlets.compute_s.copy(), cloudlets.memory_gb.copy(), remote(instance),
+        cloudlets.compute_s * SLACK, cloudlets.memory_gb * SLACK, remote(instance),
     )  # fmt: skip
     kernels.gain_per_byte(candidates, state)
     return state.choice

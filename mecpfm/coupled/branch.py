@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import heapq
 import itertools
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mecpfm.clock import FOREVER, Budget
 from mecpfm.coupled import anytime
 from mecpfm.coupled.check import assess
 from mecpfm.coupled.dual import Dual, explore, free, proven
@@ -66,47 +66,40 @@ def solve(
     """Plan with the best bound proved within the limits (60 s unless given); ``optimal`` when nothing better exists.
 
     Structure and Dual are the root's: its multipliers certify a bound, the tree a better one. ``iterations`` are those
-    of the search that gives the first incumbent, in at most half of the time. Ctrl-C ends it with the best plan and
-    bound so far.
+    of the search that gives the first incumbent, in at most half of the time.
     """
-    began, time_limit = time.perf_counter(), SECONDS if time_limit is None else time_limit
+    budget = Budget.of(SECONDS if time_limit is None else time_limit)
     first, structure, root = anytime.bound_and_search(
-        instance, iterations=iterations, time_limit=time_limit / 2, seed=seed, progress=progress
+        instance, iterations=iterations, budget=budget.share(1 / 2), seed=seed, progress=progress
     )
     cost = assess(instance, "branch", first.choice).objective  # the checker's, not the search's running sum
-    search, bound = Search(instance, structure, first.choice, cost), root.bound
-    if not first.interrupted:
-        bound = run(search, root, nodes=nodes, deadline=began + time_limit, mip_options=mip_options)
+    search = Search(instance, structure, first.choice, cost)
+    bound = run(search, root, nodes=nodes, budget=budget, mip_options=mip_options)
     plan = assess(
         instance, "branch", search.choice, bound=bound, status=proven(search.cost, bound), seed=seed,
-        runtime_s=time.perf_counter() - began,
+        runtime_s=budget.elapsed(),
     )  # fmt: skip
     return plan, structure, root
 
 
-def run(search: Search, root: Dual, *, nodes: int, deadline: float, mip_options: int) -> float:
+def run(search: Search, root: Dual, *, nodes: int, budget: Budget, mip_options: int) -> float:
     """Best-first search; returns the least bound of all that is left open, given up, or the incumbent's cost."""
     serial = itertools.count()
     heap: list[tuple[float, int, Dual, Node]] = [(root.bound, next(serial), root, free(search.structure.cells))]
-    at_work = np.inf
-    try:
-        while heap and heap[0][0] < search.cost and search.nodes < nodes and time.perf_counter() < deadline:
-            at_work, _, dual, node = heapq.heappop(heap)
-            search.nodes += 1
-            for new, child in expand(search, dual, node, deadline, mip_options):
-                heapq.heappush(heap, (new.bound, next(serial), new, child))
-            at_work = np.inf
-    except KeyboardInterrupt:
-        search.given_up = min(search.given_up, at_work)  # some of its children may be missing
+    while heap and heap[0][0] < search.cost and search.nodes < nodes and not budget.over:
+        _, _, dual, node = heapq.heappop(heap)
+        search.nodes += 1
+        for new, child in expand(search, dual, node, budget, mip_options):
+            heapq.heappush(heap, (new.bound, next(serial), new, child))
     left = heap[0][0] if heap else np.inf
     return float(min(search.cost, search.given_up, left))
 
 
-def expand(search: Search, dual: Dual, node: Node, deadline: float, mip_options: int) -> Iterator[tuple[Dual, Node]]:
+def expand(search: Search, dual: Dual, node: Node, budget: Budget, mip_options: int) -> Iterator[tuple[Dual, Node]]:
     """Children of a node that may hold a better plan; a small remainder is solved instead."""
-    node, kept, fractional = tighten(search, dual, node)
+    node, kept, fractional = tighten(search, dual, node, budget)
     if int(kept.sum()) <= mip_options:
-        close(search, dual.bound, kept, deadline)
+        close(search, dual.bound, kept, budget)
         return
     children = branch(search.structure, node, *fractional)
     if not children:
@@ -114,23 +107,23 @@ def expand(search: Search, dual: Dual, node: Node, deadline: float, mip_options:
     for child in children:
         new = solve_dual(
             search.structure, target=search.cost, warm=dual, node=child, iterations=NODE_ITERATIONS, theta=0.3,
-            theta_end=5e-3,
+            theta_end=5e-3, budget=budget,
         )  # fmt: skip
-        if new.interrupted:
-            raise KeyboardInterrupt
         bound = max(new.bound, dual.bound)  # a child's optimum is never below its parent's
         if bound < search.cost:
             yield replace(new, bound=bound), child
 
 
-def tighten(search: Search, dual: Dual, node: Node) -> tuple[Node, NDArray[np.bool_], tuple[Floats, Floats]]:
+def tighten(
+    search: Search, dual: Dual, node: Node, budget: Budget = FOREVER
+) -> tuple[Node, NDArray[np.bool_], tuple[Floats, Floats]]:
     """Fix cells and remove options by reduced cost; also how often cells and models are open around the multipliers.
 
     With bound L, cell value Phi and incumbent U: a closed cell with L - Phi >= U stays closed, an open one with
     L + Phi >= U stays open, an option of gain a < 0 with L + max(0, Phi) - Phi - a >= U is never used.
     """
     structure, cells = search.structure, search.structure.cells
-    seen = explore(structure, dual, node)
+    seen = explore(structure, dual, node, budget=budget)
     exact = np.tile(cells.exact, len(cells.capacity_s))
     room = search.cost - seen.bound
     state = node.state.copy()
@@ -147,7 +140,7 @@ def tighten(search: Search, dual: Dual, node: Node) -> tuple[Node, NDArray[np.bo
     return tight, useful[option_record] & allowed, (seen.open, seen.used)
 
 
-def close(search: Search, bound: float, kept: NDArray[np.bool_], deadline: float) -> None:
+def close(search: Search, bound: float, kept: NDArray[np.bool_], budget: Budget) -> None:
     """Solve a node's remaining options as a MIP; what HiGHS leaves unproved is given up at its bound.
 
     An "optimal" plan proves nothing when the checker refuses it, or finds it dearer than HiGHS's bound.
@@ -157,9 +150,8 @@ def close(search: Search, bound: float, kept: NDArray[np.bool_], deadline: float
     options = Options(**{name: getattr(instance.options, name)[rows] for name in Options.model_fields})
     small = instance.model_copy(update={"options": options})
     small.__dict__.pop("first_option", None)
-    limit = max(min(MIP_SECONDS, deadline - time.perf_counter()), 0.1)
     try:
-        plan = solve_ilp(small, solver="highs", time_limit=limit)
+        plan = solve_ilp(small, solver="highs", time_limit=budget.share(1, MIP_SECONDS).limit())
     except LimitError:
         search.given_up = min(search.given_up, bound)
         return

@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 import math
-import time
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mecpfm.clock import Budget
 from mecpfm.coupled.check import REMOTE, assess
 from mecpfm.coupled.incidence import incidence
 from mecpfm.coupled.instance import Instance, most
 from mecpfm.errors import LimitError
+from mecpfm.kernels import arrays
 from mecpfm.plan import Plan
 
 MAX_CHOICES = 1_000_000
 CHUNK = 1 << 14
 
 
-def solve_nlip(instance: Instance) -> Plan:
-    """Optimum of the NLIP; ties take the first decision. LimitError above ``MAX_CHOICES`` decisions."""
-    start = time.perf_counter()
+def solve_nlip(instance: Instance, *, time_limit: float | None = None) -> Plan:
+    """Optimum of the NLIP; ties take the first decision. LimitError above ``MAX_CHOICES`` decisions.
+
+    When the time is over, the best of the decisions tried, of which the first is all remote, without a bound.
+    """
+    budget, bound, status = Budget.of(time_limit), -math.inf, "feasible"
     first = instance.first_option
     count = np.diff(first) + 1
     total = math.prod(count.tolist())
@@ -34,8 +38,11 @@ def solve_nlip(instance: Instance) -> Plan:
         i = int(cost.argmin())
         if cost[i] < best_cost:
             best, best_cost = choices[i], float(cost[i])
-    runtime = time.perf_counter() - start
-    return assess(instance, "nlip", best, bound=best_cost, status="optimal", runtime_s=runtime)
+        if budget.over:
+            break
+    else:
+        bound, status = best_cost, "optimal"
+    return assess(instance, "nlip", best, bound=bound, status=status, runtime_s=budget.elapsed())
 
 
 def nlip_objective(instance: Instance, choices: NDArray[np.int64]) -> NDArray[np.float64]:
@@ -50,9 +57,10 @@ def nlip_objective(instance: Instance, choices: NDArray[np.int64]) -> NDArray[np
     for pair in range(len(use.block)):
         opened[:, pair] = 1 - np.prod(1 - x[:, use.entry[use.pair == pair]], axis=1)
     at = np.arange(len(cloudlets.memory_gb))
-    compute = x @ (options.compute_s[:, None] * (options.cloudlet[:, None] == at))
-    memory = opened @ (instance.blocks.size_gb[use.block][:, None] * (use.cloudlet[:, None] == at))
+    compute = arrays.products(x.T, options.compute_s[:, None] * (options.cloudlet[:, None] == at))
+    memory = arrays.products(opened.T, instance.blocks.size_gb[use.block][:, None] * (use.cloudlet[:, None] == at))
     over = (compute > most(cloudlets.compute_s)) | (memory > most(cloudlets.memory_gb))
-    remote = (choices == REMOTE) @ instance.requests.remote_delay_s
-    cost = x @ options.delay_s + remote + opened @ instance.pull_s[use.block, use.cloudlet]
+    remote = ((choices == REMOTE) * instance.requests.remote_delay_s).sum(axis=1)
+    pull = (opened * instance.pull_s[use.block, use.cloudlet]).sum(axis=1)
+    cost = (x * options.delay_s).sum(axis=1) + remote + pull
     return np.where(over.any(axis=1), np.inf, cost)

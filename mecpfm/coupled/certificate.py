@@ -12,15 +12,17 @@ Options carry that in their gains, cells on each set of models, and totals come 
 from __future__ import annotations
 
 import math
-from typing import Annotated, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import PlainValidator
 
 from mecpfm.coupled.dual import Dual
 from mecpfm.coupled.instance import Instance, most
 from mecpfm.coupled.structure import Structure
 from mecpfm.errors import InputError
+from mecpfm.plan import instance_sha256
 from mecpfm.records import FloatArray, IntArray, Range, RootRecord, Shape
 
 Floats = NDArray[np.float64]
@@ -32,8 +34,15 @@ LARGEST_PRICE = 1e100
 Price = Range(ge=0, le=LARGEST_PRICE)
 
 
+def _text(value: Any) -> str | None:
+    text = value.tolist() if isinstance(value, np.ndarray) else value
+    if not (text is None or isinstance(text, str)):
+        raise ValueError("must be a text")
+    return text
+
+
 class Certificate(RootRecord):
-    """Multipliers of one bound; F families, W shares, the rest as in the instance."""
+    """Multipliers of one bound; F families, W shares, the rest as in the instance, whose SHA-256 is there if known."""
 
     file_schema: ClassVar[str] = "mecpfm.certificate/1"
 
@@ -48,10 +57,11 @@ class Certificate(RootRecord):
     share_block: Annotated[IntArray, Shape("W"), Range(ge=0)]
     share_request: Annotated[IntArray, Shape("W"), Range(ge=0)]
     share_s: Annotated[FloatArray, Shape("W"), Price]
+    instance_sha256: Annotated[str | None, PlainValidator(_text)] = None
 
 
-def certificate(structure: Structure, dual: Dual) -> Certificate:
-    """The multipliers of a bound, ready to be written to a file."""
+def certificate(structure: Structure, dual: Dual, instance: Instance | None = None) -> Certificate:
+    """The multipliers of a bound, ready to be written to a file, tied to the instance if that is given."""
     cells = structure.cells
     requests, cloudlets = len(cells.remote_s), len(cells.capacity_s)
     v, mu, eta, w = np.split(dual.point, np.cumsum([requests, cloudlets, cloudlets]))
@@ -68,6 +78,7 @@ def certificate(structure: Structure, dual: Dual) -> Certificate:
         share_block=structure.block[place % len(structure.block)],
         share_request=structure.share_request,
         share_s=w,
+        instance_sha256=None if instance is None else instance_sha256(instance),
     )
 
 
@@ -77,7 +88,7 @@ def verify(instance: Instance, given: Certificate) -> float:
     _require_fit(instance, given, member)
     options, cloudlets = instance.options, instance.cloudlets
     v = np.minimum(given.request_price_s, instance.requests.remote_delay_s)  # more than that proves nothing
-    gain, ties = _gains(instance, given, v, instance.blocks.size_gb @ member)
+    gain, ties = _gains(instance, given, v, (instance.blocks.size_gb[:, None] * member).sum(axis=0))
     price = instance.pull_s + np.outer(instance.blocks.size_gb, given.memory_price_s_per_gb)
     exact = given.exact[given.family[options.model]] == 1
     less = [ties, _relaxed(instance, given, gain, price, np.flatnonzero(~exact & (gain > 0)))]
@@ -126,7 +137,7 @@ def _exact(
     owned = np.flatnonzero(member[:, models].any(axis=1))
     needs, pays = member[np.ix_(owned, models)], price[owned, c]
     slack = (len(requests) + len(owned) + 8) * EPS
-    if (fixed + table.max(axis=1).sum()) * (1 + slack) <= (pays @ needs).min() * (1 - slack):
+    if (fixed + table.max(axis=1).sum()) * (1 + slack) <= (pays[:, None] * needs).sum(axis=0).min() * (1 - slack):
         return 0.0
     best = 0.0
     for chunk in np.array_split(np.arange(1, 1 << len(models)), 1 + (len(requests) << len(models) >> 22)):
@@ -134,7 +145,7 @@ def _exact(
         served = np.zeros((len(sets), len(requests)))
         for k in range(len(models)):
             served = np.maximum(served, sets[:, k, None] * table[:, k])
-        paid = (sets @ needs.T > 0) @ pays
+        paid = ((sets @ needs.T > 0) * pays).sum(axis=1)
         value = (fixed + served.sum(axis=1)) * (1 + slack) - paid * (1 - slack)
         best = max(best, float(value.max()))
     return best

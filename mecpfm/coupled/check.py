@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from mecpfm.coupled.incidence import Incidence, incidence
 from mecpfm.coupled.instance import Instance, most
 from mecpfm.errors import InputError
+from mecpfm.kernels.arrays import dot
 from mecpfm.plan import Plan
 
 Floats = NDArray[np.float64]
@@ -79,11 +80,11 @@ def evaluate(
     use = incidence(instance, chosen)
     opening = _opening(instance, use, chosen, weight, cut=cut)
     remote = 1 - _total(options.request[chosen], weight, instance.sizes[3])
-    pulling = float(instance.pull_s[use.block, use.cloudlet] @ opening)
-    total = float(weight @ options.delay_s[chosen] + remote @ requests.remote_delay_s) + pulling
+    pulling = dot(instance.pull_s[use.block, use.cloudlet], opening)
+    total = dot(weight, options.delay_s[chosen]) + dot(remote, requests.remote_delay_s) + pulling
     count = np.ones(len(remote)) if requests.weight is None else requests.weight
     served = weight * count[options.request[chosen]]
-    accuracy = float(served @ options.accuracy[chosen] + (remote * count) @ requests.remote_accuracy)
+    accuracy = dot(served, options.accuracy[chosen]) + dot(remote * count, requests.remote_accuracy)
     metrics = {
         "total_delay_s": total,
         "pulling_s": pulling,

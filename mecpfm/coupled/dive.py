@@ -7,12 +7,12 @@ within about half a percent of the best plan. So choices are compared by their b
 from __future__ import annotations
 
 import math
-import time
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mecpfm.clock import FOREVER, Budget
 from mecpfm.coupled.dual import Dual, explore, free
 from mecpfm.coupled.dual import solve as solve_dual
 from mecpfm.coupled.structure import Structure, restrict
@@ -39,11 +39,10 @@ class Opened:
     dual: Dual
 
 
-def _bound(structure: Structure, warm: Dual, node: Node, target: float) -> Dual:
-    found = solve_dual(structure, target=target, warm=warm, node=node, iterations=ITERATIONS, theta=0.3, theta_end=5e-3)
-    if found.interrupted:
-        raise KeyboardInterrupt
-    return found
+def _bound(structure: Structure, warm: Dual, node: Node, target: float, budget: Budget) -> Dual:
+    return solve_dual(
+        structure, target=target, warm=warm, node=node, iterations=ITERATIONS, theta=0.3, theta_end=5e-3, budget=budget
+    )
 
 
 def option_cells(structure: Structure) -> Ints:
@@ -78,30 +77,32 @@ def dive(
     random: np.random.Generator | None = None,
     *,
     limit: float = math.inf,
-    deadline: float = math.inf,
+    opening: Budget = FOREVER,
+    budget: Budget = FOREVER,
 ) -> Opened:
     """Open the cells that the subproblems open most, bound again, until the rest is hardly ever opened; close it.
 
-    ``limit`` is the cost of a plan: a step that reaches it is taken back and its cells are closed. After ``deadline``
-    (time.perf_counter) everything left with a fraction of one half opens. ``random`` perturbs the order of opening.
+    ``limit`` is the cost of a plan: a step that reaches it is taken back and its cells are closed. When the time
+    for ``opening`` is over everything left with a fraction of one half opens; ``budget`` is that of all that the
+    search does. ``random`` perturbs the order of opening.
     """
     exact = np.tile(structure.cells.exact, len(structure.cells.capacity_s))
     node, dual, each = free(structure.cells), warm, 0
     while True:
         undecided = exact & (node.state == 0)
-        fraction = np.where(undecided, explore(structure, dual, node, iterations=60).open, 0.0)
+        fraction = np.where(undecided, explore(structure, dual, node, iterations=60, budget=budget).open, 0.0)
         if random is not None:
             fraction *= 1 + NOISE * (2 * random.random(len(fraction)) - 1)
-        late = time.perf_counter() > deadline
+        late = opening.over
         each = each or max(1, round(fraction.sum() / STEPS))
         first = np.argsort(-fraction, kind="stable")[:each]
         chosen = np.union1d(first[fraction[first] > RARE], np.flatnonzero(fraction > (0.5 if late else SURE)))
         if late or not len(chosen):
             node.state[undecided] = -1
             node.state[chosen] = 1
-            return Opened(node.state, _bound(structure, dual, node, limit))
+            return Opened(node.state, _bound(structure, dual, node, limit, budget))
         node.state[chosen] = 1
-        found = _bound(structure, dual, node, min(limit, 1.1 * dual.bound))
+        found = _bound(structure, dual, node, min(limit, 1.1 * dual.bound), budget)
         if found.bound >= limit:
             node.state[chosen] = -1
         else:

@@ -1,18 +1,19 @@
 """Certified lower bounds of the coupled problem by Lagrangian duality (docs/theory_coupled.md, theorem 1).
 
 Assignment, compute and memory rows are relaxed; what is left separates per (cloudlet, family) into problems solved
-exactly as integer ones, with the cut ``sum g x <= G z`` inside. Families too large for that pay by price sharing.
+exactly as integer ones, with one cut ``sum g x <= G`` an open cell inside. Families too large pay by price sharing.
 """
 
 from __future__ import annotations
 
 import math
-import time
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mecpfm import clock
+from mecpfm.clock import FOREVER, Budget
 from mecpfm.coupled.instance import TOLERANCE
 from mecpfm.coupled.structure import Cells, Structure
 from mecpfm.kernels import coupled_dual as kernels
@@ -21,7 +22,9 @@ from mecpfm.kernels.coupled_cut import Work
 Floats = NDArray[np.float64]
 SLOTS = 1024
 CHUNK = 50
-"""Iterations between two looks at the clock."""
+"""Iterations between two looks at the clock ..."""
+LOOK = 20
+"""... and steps between two of ``explore``."""
 SHARE_SCALE = 3.0
 """Step of the shares w relative to that of v: found by trial, docs/experiments.md."""
 
@@ -37,8 +40,6 @@ class Dual:
     """Internal price of the cut, one a cell."""
     iterations: int
     runtime_s: float
-    interrupted: bool = False
-    """Whether Ctrl-C ended the ascent."""
 
 
 def proven(cost: float, bound: float) -> str:
@@ -104,13 +105,13 @@ def solve(
     iterations: int = 2_000,
     theta: float = 1.0,
     theta_end: float = 1e-3,
-    time_limit: float | None = None,
+    budget: Budget = FOREVER,
 ) -> Dual:
     """Maximise the bound; ``target`` is the cost of any known plan (serving all remotely by default).
 
-    Ctrl-C ends it early with the best bound so far.
+    When the budget is over it ends after the next ``CHUNK`` iterations: there is always a bound.
     """
-    began, cells = time.perf_counter(), structure.cells
+    began, cells = clock.now(), structure.cells
     point = start(cells) if warm is None else warm.point.copy()
     cut = np.zeros(len(cells.first_record) - 1) if warm is None else warm.cut.copy()
     control = np.array([-np.inf, theta, 0.0])
@@ -118,19 +119,15 @@ def solve(
     upper = ceiling(cells)
     target = min(target, float(cells.remote_s.sum()))
     node, work, scale, done = node or free(cells), scratch(cells), scaling(cells), 0
-    interrupted = False
-    try:
-        while done < iterations:
-            chunk = min(CHUNK, iterations - done)
-            ran = kernels.ascend(cells, state, node, scale, upper, target, chunk, theta_end, work)
-            done += ran
-            if ran < chunk or (time_limit is not None and time.perf_counter() - began > time_limit):
-                break
-    except KeyboardInterrupt:
-        interrupted = True
+    while done < iterations:
+        chunk = min(CHUNK, iterations - done)
+        ran = kernels.ascend(cells, state, node, scale, upper, target, chunk, theta_end, work)
+        done += ran
+        if ran < chunk or budget.over:
+            break
     if control[0] == -np.inf:  # without any price, zero is proved
         control[0], state.best[:], state.best_cut[:] = 0.0, 0.0, 0.0
-    return Dual(float(control[0]), state.best, state.best_cut, done, time.perf_counter() - began, interrupted)
+    return Dual(float(control[0]), state.best, state.best_cut, done, clock.now() - began)
 
 
 @dataclass(frozen=True, eq=False)
@@ -147,8 +144,9 @@ class Neighbourhood:
 
 
 def explore(
-    structure: Structure, dual: Dual, node: kernels.Node | None = None, *, iterations: int = 100, theta: float = 0.05
-) -> Neighbourhood:
+    structure: Structure, dual: Dual, node: kernels.Node | None = None, *, iterations: int = 100, theta: float = 0.05,
+    budget: Budget = FOREVER,
+) -> Neighbourhood:  # fmt: skip
     """Average the subproblems' solutions over small steps that start at the best multipliers.
 
     The averages approach a solution of the relaxation as steps shrink (Larsson, Patriksson and Stromberg, 1999).
@@ -157,13 +155,16 @@ def explore(
     point, cut, used = dual.point.copy(), dual.cut.copy(), np.zeros(len(structure.option))
     slope, value, step, opened = np.empty(len(point)), np.empty(len(cut)), np.zeros(len(point)), np.zeros(len(cut))
     node, work, scale, upper = node or free(cells), scratch(cells), scaling(cells), ceiling(cells)
-    first = None
-    for _ in range(iterations):
+    first, done = None, 0
+    while done < iterations and (done == 0 or done % LOOK or not budget.over):
+        done += 1
         bound = kernels.evaluate(cells, point, cut, node, slope, value, used, 1 / iterations, work)
         first = first or (bound, value.copy(), cut.copy())
         opened += (value > 0) / iterations
         kernels.move(point, step, slope, scale, upper, theta * (1.01 * dual.bound - bound))
     assert first is not None
+    if done < iterations:  # time is over: the averages are those of fewer steps
+        used, opened = used * (iterations / done), opened * (iterations / done)
     request = np.repeat(cells.request, np.diff(cells.first_option))
     served = np.bincount(request, used, minlength=len(cells.remote_s))
     return Neighbourhood(*first, opened, np.asarray(used / np.maximum(served, 1.0)[request]))

@@ -15,25 +15,26 @@ from scipy.sparse.csgraph import min_weight_full_bipartite_matching
 
 from mecpfm.coupled.check import NEGLIGIBLE, REMOTE
 from mecpfm.coupled.instance import Instance
+from mecpfm.errors import LimitError
 from mecpfm.solvers import LinearModel, highs
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 
-def shmoys_tardos(instance: Instance) -> tuple[Ints, float]:
+def shmoys_tardos(instance: Instance, *, time_limit: float | None = None) -> tuple[Ints, float]:
     """Decision (R,) whose delay without pulls is at most the relaxation's value, s, also returned; load <= 2 G_c.
 
     Both statements are asserted on every run. Memory and the single compute rows may be broken: repair is the caller's.
     """
-    option, x, value = _relaxation(instance)
+    option, x, value = _relaxation(instance, time_limit)
     edge = np.flatnonzero(x[: len(option)] > NEGLIGIBLE)
     choice = _match(instance, *_slots(instance, option[edge], x[edge]))
     _require_theorem(instance, choice, value)
     return choice, value
 
 
-def _relaxation(instance: Instance) -> tuple[Ints, Floats, float]:
+def _relaxation(instance: Instance, time_limit: float | None) -> tuple[Ints, Floats, float]:
     """Options that could matter without pulls, LP fractions of them and then of remote (R,), and the LP value."""
     options, requests, cloudlets = instance.options, instance.requests, instance.cloudlets
     option = _pareto(instance)
@@ -51,9 +52,11 @@ def _relaxation(instance: Instance) -> tuple[Ints, Floats, float]:
             lower=np.zeros(n + count),
             upper=np.ones(n + count),
             integer=np.zeros(n + count, dtype=bool),
-        )
+        ),
+        time_limit=time_limit,
     )
-    assert found.x is not None, "all requests remote is feasible"
+    if found.x is None or found.status != "optimal":
+        raise LimitError(f"{found.solver} found no optimum within its limits (status {found.status})")
     return option, found.x, found.objective
 
 

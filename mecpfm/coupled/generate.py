@@ -14,13 +14,16 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from mecpfm.coupled.instance import LARGEST, Cloudlets, Instance, Options, Requests
+from mecpfm import ranges
+from mecpfm.coupled.instance import Cloudlets, Instance, Options, Requests
 from mecpfm.coupled.library import ADAPTATIONS, Library, build
 from mecpfm.coupled.places import Places, of_eua, of_topology
 from mecpfm.coupled.roofline import Accelerator
 from mecpfm.data.tables import gpus, trace_summary
 from mecpfm.data.traces import QUANTILES
 from mecpfm.errors import InputError
+from mecpfm.files import require_fits
+from mecpfm.kernels import arrays
 from mecpfm.records import Ragged
 
 Floats = NDArray[np.float64]
@@ -89,21 +92,28 @@ class Recipe:
     def __post_init__(self) -> None:
         """Refuse empty or contradictory values."""
         for name in ("cloudlets", "requests", "models", "families", "reach"):
-            if (value := getattr(self, name)) is not None and value < 1:
-                raise InputError(f"{name} is {value}; must be >= 1")
+            ranges.count(name, getattr(self, name))
         for name in ("memory_gb", "period_s", "backhaul_gbit_s"):
-            if (value := getattr(self, name)) is not None and not 0 < value <= LARGEST:
-                raise InputError(f"{name} is {value}; must be > 0 and <= {LARGEST:g}")
+            ranges.within(name, getattr(self, name), 1e-6, 1e6)  # an instance's own amounts end at 1e9
         for name in ("shared_fraction", "cached_share"):
-            if (value := getattr(self, name)) is not None and not 0 <= value <= 1:
-                raise InputError(f"{name} is {value}; must be in [0, 1]")
+            ranges.within(name, getattr(self, name), 0, 1)
         for name, known in (("regime", tuple(REGIMES)), ("adaptation", ADAPTATIONS), ("trace", (None, *TRACES))):
             if getattr(self, name) not in known:
                 raise InputError(f"{name} is {getattr(self, name)!r}; must be one of {', '.join(filter(None, known))}")
+        self._require_fits()
+
+    def _require_fits(self) -> None:
+        """InputError before memory is asked for: options at most, and tables of requests, cloudlets and models."""
+        reach = min(self.reach or REGIMES[self.regime].reach, self.cloudlets)
+        options = self.requests * reach * -(-self.models // min(DOMAINS, self.families)) * 6
+        tables = self.requests * (self.cloudlets + self.models) + (self.cloudlets + 3) * (self.models + self.families)
+        what = f"{self.cloudlets} cloudlets, {self.models} models, {self.requests} requests"
+        require_fits(what, 8 * (options + tables))
 
 
 def generate(recipe: Recipe = Recipe(), seed: int = 0) -> Instance:
     """Instance of a recipe; the same recipe and seed give the same arrays on every machine with the same site files."""
+    ranges.seed(seed)
     network, library, workload = (_supply(child) for child in np.random.SeedSequence(seed).spawn(3))
     models = build(recipe.models, recipe.families, recipe.adaptation, recipe.shared_fraction, next(library))
     size = (recipe.cloudlets, recipe.requests)
@@ -162,8 +172,8 @@ def token_counts(trace: str, quantity: str, uniforms: Floats) -> Floats:
     """Counts by inverse transform of the trace's quantiles, log-linear between them."""
     table = trace_summary()
     row = table[(table["trace"] == trace) & (table["quantity"] == quantity)]
-    logs = np.log(row[list(QUANTILES)].to_numpy(dtype=float)[0])
-    return np.asarray(np.rint(np.exp(np.interp(uniforms, list(QUANTILES.values()), logs))))
+    logs = arrays.log(row[list(QUANTILES)].to_numpy(dtype=float)[0])
+    return np.asarray(np.rint(arrays.exp(arrays.interpolated(uniforms, list(QUANTILES.values()), logs))))
 
 
 class _Workload(NamedTuple):
@@ -184,15 +194,15 @@ def _workload(recipe: Recipe, library: Library, random: Streams) -> _Workload:
     domain = next(random).integers(0, min(DOMAINS, recipe.families), count)
     serves = np.arange(recipe.models) % recipe.families % DOMAINS
     accuracy = np.where(serves == domain[:, None], library.accuracy.T[task], 0.0)
-    requirement = accuracy.max(axis=1) * next(random).uniform(*REGIMES[recipe.regime].requirement, count)
+    requirement = accuracy.max(axis=1) * arrays.uniform(next(random), *REGIMES[recipe.regime].requirement, count)
     trace = recipe.trace or REGIMES[recipe.regime].trace
     tokens_in = token_counts(trace, "context_tokens", next(random).random(count))
     tokens_out = token_counts(trace, "generated_tokens", next(random).random(count))
-    access = next(random).uniform(*ACCESS_S, count)
-    path = next(random).uniform(*REMOTE_PATH_S, count)
+    access = arrays.uniform(next(random), *ACCESS_S, count)
+    path = arrays.uniform(next(random), *REMOTE_PATH_S, count)
     remote = Accelerator(*_figures((REMOTE_GPU,), "fp16_tflops", "bandwidth_gb_s"))
     inference = remote.inference_s(library.parameters_b.max(), tokens_in, tokens_out)
-    delay = access + path + next(random).uniform(*CONGESTION, count) * inference
+    delay = access + path + arrays.uniform(next(random), *CONGESTION, count) * inference
     return _Workload(accuracy, requirement, tokens_in, tokens_out, access, delay)
 
 

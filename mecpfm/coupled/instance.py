@@ -30,9 +30,11 @@ from mecpfm.records import (
 
 LARGEST = 1e9
 """Most seconds or GB a field may state: bounds stay exact to 1e-6 s, and solvers take every product of two."""
+SMALLEST = 1e-9
+"""Least positive seconds or GB: quotients stay far from overflow, and no guard against division by 0 outweighs one."""
 TOLERANCE = 1e-6
 """Relative tolerance of every row: a capacity of 0 is 0."""
-Amount = Range(ge=0, le=LARGEST)
+Amount = Range(ge=0, le=LARGEST, least=SMALLEST)
 DATA_CENTRE = -1
 """Holder of every block, among the sources of pulls."""
 
@@ -40,6 +42,11 @@ DATA_CENTRE = -1
 def most(limit: NDArray[np.float64]) -> NDArray[np.float64]:
     """What a row with this limit may reach: one rule for the checker, the bounds and every method."""
     return limit * (1 + TOLERANCE)
+
+
+def accepted(amount: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Nearest amounts that an instance takes, for amounts measured elsewhere, all >= 0."""
+    return np.where(amount < SMALLEST, 0.0, np.minimum(amount, LARGEST))
 
 
 class Blocks(Record):

@@ -15,9 +15,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from mecpfm.coupled.instance import Blocks, Models
+from mecpfm.coupled.instance import Blocks, Models, accepted
 from mecpfm.coupled.roofline import BYTES_PER_PARAMETER
 from mecpfm.data.tables import model_zoo
+from mecpfm.kernels import arrays
 from mecpfm.records import Ragged
 
 BACKBONES = ("LLaMA-7B", "GPT-J-6B", "LLaMA-13B", "BLOOM-7B1")
@@ -52,7 +53,7 @@ def build(
     """
     zoo = _zoo()
     tasks = sorted({task for rows in zoo for task in rows["task"]})
-    accuracy = random.uniform(*TRANSFER, (models, len(tasks)))
+    accuracy = arrays.uniform(random, *TRANSFER, (models, len(tasks)))
     parameters = np.array([zoo[f % len(zoo)]["backbone_b"].median() for f in range(families)])
     sizes: dict[str, float] = {}
     of: list[list[str]] = []
@@ -69,7 +70,7 @@ def build(
         of.append(list(parts))
     place = {name: b for b, name in enumerate(sizes)}
     return Library(
-        blocks=Blocks(size_gb=np.array(list(sizes.values())), name=tuple(sizes)),
+        blocks=Blocks(size_gb=accepted(np.array(list(sizes.values()))), name=tuple(sizes)),
         models=Models(
             blocks=Ragged.from_lists([[place[name] for name in parts] for parts in of]),
             family=np.arange(models) % families,

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import math
-import time
 import zlib
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -12,14 +12,20 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from mecpfm import ranges
+from mecpfm.clock import FOREVER, Budget
 from mecpfm.coupled import anytime, baselines, branch, brute_force, dual, formulation, gap, rounding
 from mecpfm.coupled.certificate import Certificate, certificate
 from mecpfm.coupled.check import assess, assess_fractional
 from mecpfm.coupled.compress import compress
+from mecpfm.coupled.dual import proven
 from mecpfm.coupled.instance import Instance
 from mecpfm.coupled.structure import Structure, build
-from mecpfm.errors import InputError
-from mecpfm.plan import Plan
+from mecpfm.coupled.tiny import TINY
+from mecpfm.errors import InputError, LimitError
+from mecpfm.plan import Plan, instance_sha256
+from mecpfm.solvers import process
+from mecpfm.warm import warming
 
 Ints = NDArray[np.int64]
 Progress = Callable[[int, float, float], None]
@@ -35,6 +41,11 @@ class Request:
     iterations: int | None = None
     progress: Progress | None = None
 
+    @functools.cached_property
+    def budget(self) -> Budget:
+        """Begins when first asked for."""
+        return Budget.of(self.time_limit)
+
     @property
     def searching(self) -> dict[str, Any]:
         """Keyword arguments of the search."""
@@ -44,7 +55,7 @@ class Request:
     def quietly(self) -> dict[str, Any]:
         """The same without progress, for a search that is only a part of a method."""
         budget = {} if self.iterations is None else {"iterations": self.iterations}
-        return {"seed": self.seed, "time_limit": self.time_limit, **budget}
+        return {"seed": self.seed, "time_limit": self.budget.limit(), **budget}
 
 
 class Bounded(NamedTuple):
@@ -64,39 +75,69 @@ def solve(instance: Instance, method: str, **wanted: Any) -> Plan:
     engine's. ``iterations`` is the local search's budget: with it, and no time limit, a seed gives the same plan
     everywhere; ``progress(iterations, cost, bound)`` is called as it goes. InputError for an unknown name.
     """
-    start = time.perf_counter()
-    plan, _ = _solve(instance, method, Request(**wanted))
+    request = Request(**wanted)
+    plan, _ = _solve(instance, method, request)
     if not math.isfinite(plan.bound):
-        plan = dataclasses.replace(plan, bound=dual_bound(instance, plan.objective).dual.bound)
-    return dataclasses.replace(plan, runtime_s=time.perf_counter() - start)
+        plan = dataclasses.replace(plan, bound=dual_bound(instance, plan.objective, request.budget).dual.bound)
+    return plan.ended(request.budget.elapsed())
 
 
 def certified(instance: Instance, method: str, **wanted: Any) -> tuple[Plan, Certificate]:
-    """As ``solve``, with the dual engine's multipliers; the plan's bound is theirs or a better one of its method."""
-    start = time.perf_counter()
-    plan, found = _solve(instance, method, Request(**wanted))
-    found = found or dual_bound(instance, plan.objective)
-    best = np.fmax(plan.bound, found.dual.bound)
-    plan = dataclasses.replace(plan, bound=float(best), runtime_s=time.perf_counter() - start)
-    return plan, certificate(*found)
+    """As ``solve``, with the dual engine's multipliers; the plan's bound is theirs or a better one of its own proof."""
+    request = Request(**wanted)
+    plan, found = _solve(instance, method, request)
+    found = found or dual_bound(instance, plan.objective, request.budget)
+    best = float(np.fmax(plan.bound, found.dual.bound)) if method in OWN_PROOF else found.dual.bound
+    status = plan.status if method in OWN_PROOF or plan.status != "optimal" else proven(plan.objective, best)
+    plan = dataclasses.replace(plan, bound=best, status=status).ended(request.budget.elapsed())
+    return plan, certificate(*found, instance)
 
 
-def dual_bound(instance: Instance, target: float) -> Bounded:
+def dual_bound(instance: Instance, target: float, budget: Budget = FOREVER) -> Bounded:
     """Dual engine's bound, s; ``target`` is the cost of any known plan and only steers the steps."""
     view = build(instance)
-    return Bounded(view, dual.solve(view, target=target))
+    return Bounded(view, dual.solve(view, target=target, budget=budget))
 
 
 def _solve(instance: Instance, method: str, request: Request) -> tuple[Plan, Bounded | None]:
     if method not in METHODS:
         raise InputError(f"method is {method!r}; must be one of {' '.join(METHODS)}")
+    ranges.seed(request.seed)
+    ranges.count("iterations", request.iterations, 0)
+    ranges.within("time_limit", request.time_limit, 0, ranges.LARGEST)
+    warm_up(method)
+    if request.budget.watched and method in (*SEARCHES, *CUT_SHORT, "no-sharing"):
+        process.start()
     found: Bounded | None = None
     if method in SEARCHES:
         plan, structure, bound = SEARCHES[method](instance, **request.searching)
         found = Bounded(structure, bound)
     else:
+        plan = _in_time(instance, method, request)
+    return dataclasses.replace(plan, seed=request.seed, instance_sha256=instance_sha256(instance)), found
+
+
+def _in_time(instance: Instance, method: str, request: Request) -> Plan:
+    """Plan of a method; of one that lacked time, TrimCaching-Gen's where it has none or a worse one."""
+    try:
         plan = METHODS[method](instance, method, request)
-    return dataclasses.replace(plan, seed=request.seed), found
+    except LimitError:
+        if not request.budget.over:
+            raise
+        return assess(instance, method, baselines.trimcaching(instance))
+    if method not in CUT_SHORT or plan.status == "optimal" or not request.budget.over:
+        return plan
+    greedy = assess(instance, method, baselines.trimcaching(instance), bound=plan.bound, solver=plan.solver)
+    return min(plan, greedy, key=lambda one: one.objective if one.feasible else math.inf)
+
+
+@functools.cache
+def warm_up(method: str) -> None:
+    """Compile, or load, what a method needs before any clock starts; once a process."""
+    with warming():
+        tiny = Instance.model_validate(TINY)
+        plan = METHODS[method](tiny, method, Request(iterations=50))
+        dual_bound(tiny, plan.objective)
 
 
 def uniforms(method: str, seed: int, count: int) -> NDArray[np.float64]:
@@ -111,7 +152,9 @@ def _baseline(decide: Callable[[Instance], Ints]) -> Method:
 def _relaxation(instance: Instance, method: str, request: Request) -> Plan:
     """LP of the compressed instance: no weaker, as it leaves out options that never fit, and much smaller."""
     cut, small = method == "lp-cut", compress(instance)
-    found, kept = formulation.solve_lp(small.instance, cut=cut, solver=request.solver, time_limit=request.time_limit)
+    found, kept = formulation.solve_lp(
+        small.instance, cut=cut, solver=request.solver, time_limit=request.budget.limit()
+    )
     x = np.zeros(len(instance.options.request))
     x[small.option] = kept
     return assess_fractional(instance, method, x, cut=cut, bound=found.bound, status=found.status, solver=found.solver)
@@ -120,14 +163,14 @@ def _relaxation(instance: Instance, method: str, request: Request) -> Plan:
 def _ilp(instance: Instance, method: str, request: Request) -> Plan:
     small = compress(instance)
     plan = formulation.solve_ilp(
-        small.instance, solver=request.solver, seed=request.seed, time_limit=request.time_limit
+        small.instance, solver=request.solver, seed=request.seed, time_limit=request.budget.limit()
     )
     choice = small.expand(np.array(plan.decisions["option"], dtype=np.int64))
     return assess(instance, method, choice, bound=plan.bound, status=plan.status, solver=plan.solver)
 
 
 def _nlip(instance: Instance, method: str, request: Request) -> Plan:
-    return brute_force.solve_nlip(instance)
+    return brute_force.solve_nlip(instance, time_limit=request.budget.limit())
 
 
 def _no_sharing(instance: Instance, method: str, request: Request) -> Plan:
@@ -143,12 +186,14 @@ def _search(instance: Instance, method: str, request: Request) -> Plan:
 
 
 def _rounding(instance: Instance, method: str, request: Request) -> Plan:
-    return rounding.solve(instance, method.removeprefix("rounding-"), seed=request.seed)
+    return rounding.solve(
+        instance, method.removeprefix("rounding-"), seed=request.seed, time_limit=request.budget.limit()
+    )
 
 
 def _cocar(instance: Instance, method: str, request: Request) -> Plan:
     small = compress(instance)
-    relaxed, x = formulation.solve_lp(small.instance, solver=request.solver, time_limit=request.time_limit)
+    relaxed, x = formulation.solve_lp(small.instance, solver=request.solver, time_limit=request.budget.limit())
     draws = uniforms(method, request.seed, instance.sizes[3])
     choice = small.expand(baselines.independent(small.instance, x, draws))
     return assess(instance, method, choice, solver=relaxed.solver)
@@ -156,7 +201,7 @@ def _cocar(instance: Instance, method: str, request: Request) -> Plan:
 
 def _gap_rounding(instance: Instance, method: str, request: Request) -> Plan:
     """The theorem leaves loads up to twice the compute and asks nothing of memory: what does not fit goes remote."""
-    choice, _ = gap.shmoys_tardos(instance)
+    choice, _ = gap.shmoys_tardos(instance, time_limit=request.budget.limit())
     return assess(instance, method, baselines.first_fit(instance, choice[choice >= 0]))
 
 
@@ -165,6 +210,20 @@ SEARCHES: dict[str, Callable[..., tuple[Plan, Structure, dual.Dual]]] = {
     "branch": branch.solve,
 }
 """Methods that bring the dual engine's bound along."""
+CUT_SHORT = (
+    "lp",
+    "lp-cut",
+    "ilp",
+    "nlip",
+    "cocar",
+    "gap-rounding",
+    *(f"rounding-{kind}" for kind in rounding.ROUNDINGS),
+)
+"""Methods that need TrimCaching-Gen's plan when their own search was cut short."""
+
+FRACTIONAL = frozenset({"lp", "lp-cut"})
+OWN_PROOF = FRACTIONAL | {"ilp", "nlip", "branch"}
+"""Methods that may prove more than a certificate holds: a solver's bound, enumeration, a search tree."""
 
 METHODS: dict[str, Method] = {
     "lp": _relaxation,

@@ -13,6 +13,7 @@ from mecpfm.data.fetch import locate
 from mecpfm.data.sites import BOX, USERS, positions, read_positions
 from mecpfm.data.topologies import distance_s_per_gb, load
 from mecpfm.errors import InputError
+from mecpfm.kernels import arrays
 
 Floats = NDArray[np.float64]
 
@@ -42,12 +43,12 @@ def of_eua(cloudlets: int, requests: int, random: np.random.Generator) -> Places
     """Sites and users of Melbourne's centre (EUA data set), uniform in the same box where the files are absent."""
     for_sites, for_users = random.spawn(2)
     sites, _ = positions(cloudlets, for_sites)
-    users = for_users.uniform(BOX[0], BOX[1], (requests, 2))
+    users = arrays.uniform(for_users, BOX[0], BOX[1], (requests, 2))
     if path := locate(USERS):
         known = read_positions(path, "Longitude", "Latitude")[:requests]
         users[: len(known)] = known
-    scale = KM_PER_DEGREE * np.array([np.cos(np.radians(BOX[:, 1].mean())), 1.0])
-    km = np.linalg.norm((users[:, None] - sites[None]) * scale, axis=2)
+    scale = KM_PER_DEGREE * np.array([arrays.cos(np.radians(BOX[:, 1].mean())), 1.0])
+    km = arrays.settled(np.sqrt(np.square((users[:, None] - sites[None]) * scale).sum(axis=2)))
     other = np.arange(cloudlets) != km.argmin(axis=1)[:, None]
     names = tuple(f"site {c}" for c in range(cloudlets))
     return Places(sites, users, 2 * (S_PER_KM * km + HOP_S * other), np.zeros(cloudlets), names)

@@ -5,7 +5,6 @@ The incumbent never gets worse; the same seed, start and number of iterations gi
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -13,10 +12,12 @@ import numpy as np
 import scipy.sparse
 from numpy.typing import NDArray
 
+from mecpfm.clock import FOREVER, Budget
 from mecpfm.coupled.dual import Dual, proven, scratch
 from mecpfm.coupled.structure import Structure
 from mecpfm.kernels import coupled_polish as kernels
 from mecpfm.kernels import coupled_state as states
+from mecpfm.kernels import elementary
 from mecpfm.kernels.coupled_cut import Work
 from mecpfm.kernels.coupled_star import MAX_ENUMERATED
 
@@ -39,7 +40,6 @@ class Polished:
     choice: Ints
     cost: float
     iterations: int
-    interrupted: bool = False
 
 
 def moves(structure: Structure) -> states.Moves:
@@ -130,15 +130,12 @@ def improve(
     choice: Ints | None = None,
     *,
     iterations: int = 10_000,
-    time_limit: float | None = None,
+    budget: Budget = FOREVER,
     seed: int = 0,
     progress: Progress | None = None,
 ) -> Polished:
-    """Polish a decision (instance options, all remote by default) until the budget ends or it meets the bound.
-
-    Ctrl-C ends the search early with the best plan so far.
-    """
-    began, cells, index = time.perf_counter(), structure.cells, moves(structure)
+    """Polish a decision (instance options, all remote by default) until a budget ends or it meets the bound."""
+    cells, index = structure.cells, moves(structure)
     requests = len(cells.remote_s)
     state, work, random = fresh(structure), workspace(structure), np.random.default_rng(seed)
     journal, price = kernels.empty_journal(requests), guide(structure, dual)
@@ -150,23 +147,18 @@ def improve(
         kernels.rebuild(cells, index, state, journal, random, everywhere, price, value, mu, work)
     best, found, least, done = state.choice.copy(), state.choice.copy(), float(state.cost[0]), 0
     mean = max(dual.bound, 1e-9) / requests
-    most, interrupted = min(TOUCHED, len(cells.capacity_s)), False
-    try:
-        while done < iterations and proven(least, dual.bound) == "feasible":
-            share = done / iterations
-            if time_limit is not None:
-                share = max(share, (time.perf_counter() - began) / time_limit)
-                if share >= 1:
-                    break
-            heat = mean * HOT * (COLD / HOT) ** share
-            chunk = min(CHUNK, iterations - done)
-            cost = kernels.anneal(cells, index, state, best, journal, random, price, heat, chunk, EJECTIONS, most, work)
-            done += chunk
-            if cost < least:
-                least, found[:] = cost, best
-            states.restart(cells, index, state, state.choice.copy())  # sums anew: no drift
-            if progress:
-                progress(done, least)
-    except KeyboardInterrupt:
-        interrupted = True
-    return Polished(np.append(structure.option, -1)[found], least, done, interrupted)
+    most = min(TOUCHED, len(cells.capacity_s))
+    while done < iterations and proven(least, dual.bound) == "feasible":
+        share = max(done / iterations, budget.spent())
+        if share >= 1:
+            break
+        heat = mean * HOT * elementary.power(COLD / HOT, share)
+        chunk = min(CHUNK, iterations - done)
+        cost = kernels.anneal(cells, index, state, best, journal, random, price, heat, chunk, EJECTIONS, most, work)
+        done += chunk
+        if cost < least:
+            least, found[:] = cost, best
+        states.restart(cells, index, state, state.choice.copy())  # sums anew: no drift
+        if progress:
+            progress(done, least)
+    return Polished(np.append(structure.option, -1)[found], least, done)

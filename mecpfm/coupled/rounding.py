@@ -6,12 +6,12 @@ A rounding is repaired to strict feasibility: what no longer fits is inserted wh
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mecpfm.clock import FOREVER, Budget
 from mecpfm.coupled import polish
 from mecpfm.coupled.check import assess
 from mecpfm.coupled.compress import compress
@@ -31,12 +31,12 @@ LP_OPTIONS = 4_000
 Rounding = Callable[[Structure, Floats, np.random.Generator], Ints]
 
 
-def fractions(instance: Instance, structure: Structure, dual: Dual) -> tuple[Floats, str]:
+def fractions(instance: Instance, structure: Structure, dual: Dual, budget: Budget = FOREVER) -> tuple[Floats, str]:
     """Fraction x of each sorted option, at most 1 in sum over a request's, and where it comes from."""
     if len(structure.option) > LP_OPTIONS:
-        return explore(structure, dual, iterations=200).used, "dual average"
+        return explore(structure, dual, iterations=200, budget=budget).used, "dual average"
     small = compress(instance)
-    plan, x = solve_lp(small.instance, cut=True, solver="highs")
+    plan, x = solve_lp(small.instance, cut=True, solver="highs", time_limit=budget.limit())
     full = np.zeros(len(instance.options.request))
     full[small.option] = np.clip(x, 0, 1)
     return within_one(structure, full[structure.option]), plan.solver
@@ -99,21 +99,26 @@ def nested(structure: Structure, x: Floats, random: np.random.Generator) -> Ints
 ROUNDINGS: dict[str, Rounding] = {"independent": independent, "coupled": coupled, "nested": nested}
 
 
-def solve(instance: Instance, kind: str, *, draws: int = 20, seed: int = 0) -> Plan:
-    """Best of ``draws`` repaired roundings; ``kind`` is a key of ``ROUNDINGS``."""
-    began = time.perf_counter()
+def solve(instance: Instance, kind: str, *, draws: int = 20, seed: int = 0, time_limit: float | None = None) -> Plan:
+    """Best of ``draws`` repaired roundings, fewer when time is over; ``kind`` is a key of ``ROUNDINGS``.
+
+    LimitError when time is over before there are fractions to round.
+    """
+    budget = Budget.of(time_limit)
     structure = build(instance)
-    dual = solve_dual(structure)
-    x, source = fractions(instance, structure, dual)
+    dual = solve_dual(structure, budget=budget.share(1 / 2))
+    x, source = fractions(instance, structure, dual, budget)
     random, index, state = np.random.default_rng(seed), polish.moves(structure), polish.fresh(structure)
     best, least = np.full(len(structure.cells.remote_s), -1), float(structure.cells.remote_s.sum())
     for _ in range(draws):
         repair(structure, index, state, ROUNDINGS[kind](structure, x, random))
         if state.cost[0] < least:
             least, best = float(state.cost[0]), state.choice.copy()
+        if budget.over:
+            break
     return assess(
         instance, f"rounding-{kind}", np.append(structure.option, -1)[best], bound=dual.bound,
-        status=proven(least, dual.bound), seed=seed, solver=source, runtime_s=time.perf_counter() - began,
+        status=proven(least, dual.bound), seed=seed, solver=source, runtime_s=budget.elapsed(),
     )  # fmt: skip
 
 

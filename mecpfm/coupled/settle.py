@@ -6,12 +6,11 @@ out, and HiGHS's branch and bound settles the rest; one plan goes in and one no 
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
+from mecpfm.clock import FOREVER, Budget
 from mecpfm.coupled.structure import Structure
 from mecpfm.solvers import LinearModel, Solution, highs
 
@@ -25,20 +24,19 @@ SHORT = 2e-6
 """HiGHS may exceed a row by 1e-6; the plan must not."""
 
 
-def settle(structure: Structure, choice: Ints, *, time_limit: float | None = None) -> Ints | None:
+def settle(structure: Structure, choice: Ints, *, budget: Budget = FOREVER) -> Ints | None:
     """Sorted options, (R,) or -1, that serve the requests from the blocks ``choice`` uses; None when none is found."""
     cells, option = structure.cells, ready(structure, choice)
     if not len(option):
         return None
     record = np.searchsorted(cells.first_option, option, side="right") - 1
     model = _assignment(structure, record)
-    limit = math.inf if time_limit is None else time_limit
-    relaxed = highs.solve(model.relaxed(), time_limit=limit)
+    relaxed = highs.solve(model.relaxed(), time_limit=budget.limit())
     if relaxed.x is None or relaxed.duals is None:
         return None
     near = np.abs(model.cost - model.rows.T @ relaxed.duals) <= NARROW * relaxed.objective / len(choice)
     column = np.flatnonzero(near | (relaxed.x > 0) | (np.arange(len(near)) >= len(option)))
-    found = _branched(model, column, max(limit - relaxed.runtime_s, 0.0))
+    found = _branched(model, column, budget.limit())
     if found.x is None:
         return None
     chosen = column[found.x > 0.5]
@@ -84,7 +82,7 @@ def _assignment(structure: Structure, record: Ints) -> LinearModel:
     )
 
 
-def _branched(model: LinearModel, column: Ints, time_limit: float) -> Solution:
+def _branched(model: LinearModel, column: Ints, time_limit: float | None) -> Solution:
     """Integer solution over some columns, to within a small gap or a number of nodes."""
     part = {name: getattr(model, name)[column] for name in ("cost", "lower", "upper", "integer")}
     rows = model.rows[:, column].tocsr()

@@ -6,7 +6,9 @@ Extra columns are ignored, so that a newer release of a file stays readable.
 from __future__ import annotations
 
 import csv
+import difflib
 import math
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -16,6 +18,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from mecpfm.errors import InputError
+
+_DAY_AND_MONTH = re.compile(r"\d{1,2}[/.-]\d{1,2}[/.-]\d{4}")
+_COMMA = re.compile(r"[+-]?\d[\d.]*,\d")
 
 
 class Column(NamedTuple):
@@ -39,7 +44,7 @@ class Column(NamedTuple):
         if self.kind == "text":
             return cells, empty & (not self.missing)
         if self.kind == "time":
-            times = pd.to_datetime(cells.where(~empty), format="ISO8601", errors="coerce", utc=True)
+            times = stamps(cells.where(~empty))
             return times, times.isna().to_numpy() & ~(empty & self.missing)
         values = pd.to_numeric(cells.where(~empty), errors="coerce").to_numpy(dtype=float)
         good = np.isfinite(values) & (values >= self.ge) & (values <= self.le)
@@ -48,7 +53,31 @@ class Column(NamedTuple):
         return values, ~good & ~(empty & self.missing)
 
 
-def read_table(path: Path, columns: Mapping[str, Column]) -> pd.DataFrame:
+class Rows(NamedTuple):
+    """Cells of a file as text: names of the columns, then a list a record."""
+
+    header: list[str]
+    rows: list[list[str]]
+    decimal_comma: bool = False
+    """Whether the file separates cells by something else, so that 2,5 is a number."""
+
+
+Unit = Literal["s", "ms", "us", "ns"]
+EPOCH: tuple[tuple[float, Unit], ...] = ((1e17, "ns"), (1e14, "us"), (1e11, "ms"), (-math.inf, "s"))
+"""From which number on a stamp counts in which unit: 1e11 s are 3,169 years, 1e11 ms are 3."""
+
+
+def stamps(cells: pd.Series[str]) -> pd.Series[Any]:
+    """Points in time from ISO 8601 text or from numbers since 1970 (s, ms, us or ns); NaT where a cell is neither."""
+    numbers = pd.to_numeric(cells, errors="coerce")
+    if not len(numbers) or not math.isfinite(first := float(numbers.iloc[0])):
+        return pd.to_datetime(cells, format="ISO8601", errors="coerce", utc=True)
+    unit = next(unit for least, unit in EPOCH if first >= least)  # a column has one unit
+    times: pd.Series[Any] = pd.to_datetime(numbers.where(np.isfinite(numbers)), unit=unit, errors="coerce", utc=True)
+    return times
+
+
+def read_table(path: Path, columns: Mapping[str, Column], content: Rows | None = None) -> pd.DataFrame:
     """Read the named columns of a CSV file with a header line.
 
     Parameters
@@ -57,6 +86,8 @@ def read_table(path: Path, columns: Mapping[str, Column]) -> pd.DataFrame:
         UTF-8 text, comma separated.
     columns
         Rule of each column that must be there.
+    content
+        The file's cells where they have been read already; ``path`` then only serves messages.
 
     Returns
     -------
@@ -67,28 +98,52 @@ def read_table(path: Path, columns: Mapping[str, Column]) -> pd.DataFrame:
     InputError
         Names the file and, where it applies, the column and the row (1 is the first one after the header).
     """
-    header, rows = _records(path)
+    header, rows, decimal_comma = content or _records(path)
     frame = {}
     for name, column in columns.items():
         if header.count(name) != 1:
-            raise InputError(f"{path}: column {name} {'stands twice' if name in header else 'is missing'}")
+            raise InputError(f"{path}: column {name} {'stands twice' if name in header else _missing(name, header)}")
         place = header.index(name)
         cells = pd.Series([row[place] for row in rows], dtype=str)
+        if decimal_comma and "number" in column.kind:
+            cells = _with_points(path, name, cells)
         values, bad = column.convert(cells)
         if bad.any():
             row = int(bad.argmax())
-            raise InputError(f"{path}: column {name}, row {row + 1}: {cells[row][:40]!r} {column.rule}")
+            raise InputError(
+                f"{path}: column {name}, row {row + 1}: {cells[row][:40]!r} {column.rule}{_remedy(cells[row], column)}"
+            )
         whole = column.kind == "whole number" and not column.missing
         frame[name] = values.astype(np.int64) if whole else values
     return pd.DataFrame(frame)
 
 
-def read_header(path: Path) -> list[str]:
-    """Names of all columns in their order; InputError where the file cannot be read or is not valid CSV."""
-    return _records(path)[0]
+def _missing(name: str, header: list[str]) -> str:
+    shown = ", ".join(map(repr, header[:12])) + (", ..." if len(header) > 12 else "")
+    near = difflib.get_close_matches(name, header, 1)
+    return f"is missing{f' (is it {near[0]!r}?)' if near else ''}; found {shown}"
 
 
-def _records(path: Path) -> tuple[list[str], list[list[str]]]:
+def _remedy(cell: str, column: Column) -> str:
+    if column.kind == "time" and _DAY_AND_MONTH.match(cell):
+        return "; day and month may be swapped: write dates as 2024-05-31 12:00:00"
+    if column.kind != "text" and _COMMA.match(cell):
+        return "; write 1200 for a thousand two hundred, 1.2 for a decimal"
+    return "; write it as 2024-05-31 12:00:00, or as seconds" if column.kind == "time" else ""
+
+
+def _with_points(path: Path, name: str, cells: pd.Series[str]) -> pd.Series[str]:
+    """Numbers with decimal points; refuses a column in which commas may as well separate thousands."""
+    commas = cells[cells.str.contains(",", regex=False)]
+    if len(commas) and commas.str.fullmatch(r"[+-]?[1-9]\d{0,2}(,\d{3})+").all():
+        row, cell = int(commas.index[0]) + 1, commas.iloc[0]
+        raise InputError(
+            f"{path}: column {name}, row {row}: {cell[:40]!r} may be a thousand or a decimal; write a point"
+        )
+    return cells.str.replace(r"^([+-]?\d*),(\d+(?:[eE][+-]?\d+)?)$", r"\1.\2", regex=True)
+
+
+def _records(path: Path) -> Rows:
     try:
         with path.open(encoding="utf-8-sig", newline="") as stream:
             header, *rows = [row for row in csv.reader(stream, strict=True) if row]
@@ -103,4 +158,4 @@ def _records(path: Path) -> tuple[list[str], list[list[str]]]:
     for number, row in enumerate(rows, start=1):
         if len(row) != len(header):
             raise InputError(f"{path}: row {number} has {len(row)} cells; the header has {len(header)}")
-    return header, rows
+    return Rows(header, rows)

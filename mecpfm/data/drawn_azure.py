@@ -10,6 +10,7 @@ import pandas as pd
 from mecpfm.data.marginals import figures, inverse, ranked
 from mecpfm.data.structure import BINS, bins
 from mecpfm.errors import InputError
+from mecpfm.kernels import arrays
 
 
 def drawn_azure(name: Literal["conv", "code"], requests: int, seed: int) -> pd.DataFrame:
@@ -31,7 +32,7 @@ def drawn_azure(name: Literal["conv", "code"], requests: int, seed: int) -> pd.D
     level = random.random(requests)
     mean, deviation = (np.array([known[what][str(i)] for i in range(BINS)]) for what in ("bin_mean", "bin_sd"))
     own = bins(level)
-    scores = mean[own] + deviation[own] * random.standard_normal(requests)
+    scores = mean[own] + deviation[own] * arrays.normal(random, requests)
     gaps = inverse("gap_s", random.random(requests), trace)
     tokens = {"context_tokens": level, "generated_tokens": ranked(scores)}
     columns = {

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from mecpfm.data.marginals import Figures, Floats, Ints, between, figures, inverse, ranked
 from mecpfm.data.structure import CLASSES, TOP, effects
 from mecpfm.errors import InputError
+from mecpfm.kernels import arrays
 
 ITEMS = (*map(str, range(1, TOP + 1)), "other")
 CUMULATED_GAPS = 0.9922
@@ -68,11 +69,11 @@ def drawn_gentd26(requests: int, seed: int) -> pd.DataFrame:
 def _slow(known: Figures, count: int, random: np.random.Generator) -> Floats:
     """A slow AR(1) plus noise, variance 1: correlation ``share CUMULATED_GAPS^lag``."""
     share = known["gap_autocorrelation"]["1"] / CUMULATED_GAPS
-    noise = random.standard_normal((2, count))
+    noise = arrays.normal(random, (2, count))
     state = np.empty(count)
     state[0] = noise[0, 0]
     for i in range(1, count):
-        state[i] = CUMULATED_GAPS * state[i - 1] + np.sqrt(1 - CUMULATED_GAPS**2) * noise[0, i]
+        state[i] = CUMULATED_GAPS * state[i - 1] + np.sqrt(1 - CUMULATED_GAPS * CUMULATED_GAPS) * noise[0, i]
     return np.asarray(np.sqrt(share) * state + np.sqrt(1 - share) * noise[1])
 
 
@@ -88,7 +89,7 @@ def _groups(known: Figures, requests: int, random: np.random.Generator) -> Ints:
     owner = np.repeat(random.permutation(count), size)
     step = between(known["return_distance"], random.random(requests))
     first = np.cumsum(size) - size
-    step[first] = random.uniform(0, requests, count)
+    step[first] = arrays.uniform(random, 0, requests, count)
     walked = np.cumsum(step)
     place = (walked - np.repeat(walked[first] - step[first], size)) % requests
     return np.asarray(pd.factorize(owner[np.argsort(place, kind="stable")])[0], dtype=np.int64)
@@ -246,11 +247,11 @@ def _log_work(known: Figures, frame: pd.DataFrame, random: np.random.Generator) 
         return np.array([known[name][ITEMS[min(k, TOP)]] for k in range(count)])
 
     level = by_rank("model_log_work")
-    level[TOP:] += known["model_spread"]["other"] * random.standard_normal(count - TOP)
+    level[TOP:] += known["model_spread"]["other"] * arrays.normal(random, count - TOP)
     who = frame["group"].to_numpy()
-    habit = _kept(who, random.random(len(who)) < known["habit_keep"][""], *random.standard_normal((2, len(who))))
+    habit = _kept(who, random.random(len(who)) < known["habit_keep"][""], *arrays.normal(random, (2, len(who))))
     habit *= by_rank("model_habit_sd")[model]
-    noise = random.standard_normal(len(frame)) * by_rank("model_noise_sd")[model]
+    noise = arrays.normal(random, len(frame)) * by_rank("model_noise_sd")[model]
     extra = effects(frame)
-    asked = extra.to_numpy() @ np.array([known["slope"][str(name)] for name in extra])
-    return np.asarray(level[model] + habit + asked + noise)
+    asked = (extra.to_numpy() * [known["slope"][str(name)] for name in extra]).sum(axis=1)
+    return np.asarray(arrays.settled(level[model] + habit + asked + noise))

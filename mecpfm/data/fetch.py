@@ -52,6 +52,9 @@ def _cache() -> Path:
 
 def _found(name: str) -> Path | None:
     folders = [Path(given)] if (given := os.environ.get("MECPFM_DATA_DIR")) else []
+    for folder in folders:
+        if not (folder.is_dir() and os.access(folder, os.R_OK | os.X_OK)):
+            raise InputError(f"MECPFM_DATA_DIR is {folder}; must be a folder that can be read")
     return next((path for folder in [*folders, _cache()] if (path := folder / name).exists()), None)
 
 

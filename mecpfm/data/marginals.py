@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from mecpfm.data.tables import trace_structure, trace_summary
 from mecpfm.data.traces import QUANTILES
+from mecpfm.kernels import arrays
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -36,8 +37,9 @@ def inverse(
 
 
 def _at(points: Floats, levels: Floats, logs: Floats, power: float) -> Floats:
-    part = ((points - levels[-2]) / (1 - levels[-2])).clip(0) ** power
-    return np.asarray(np.expm1(np.interp(points, levels[:-1], logs[:-1]) + part * (logs[-1] - logs[-2])))
+    part = arrays.power(((points - levels[-2]) / (1 - levels[-2])).clip(0), power)
+    found = arrays.interpolated(points, levels[:-1], logs[:-1]) + part * (logs[-1] - logs[-2])
+    return np.asarray(arrays.settled(arrays.expm1(found)))
 
 
 @lru_cache(maxsize=64)
@@ -45,8 +47,8 @@ def _curve(quantity: str, trace: str, finer: tuple[tuple[str, float], ...]) -> t
     """Levels, log quantiles and the power of the last piece."""
     table = trace_summary()
     row = table[(table["trace"] == trace) & (table["quantity"] == quantity)].iloc[0]
-    known = {level: float(np.log1p(row[name])) for name, level in QUANTILES.items()}
-    known |= {float(level): float(np.log1p(value)) for level, value in finer}
+    known = {level: arrays.log1p(row[name]) for name, level in QUANTILES.items()}
+    known |= {float(level): arrays.log1p(value) for level, value in finer}
     levels = np.array(sorted(known))
     logs = np.array([known[level] for level in levels])
     grid = (np.arange(20_000) + 0.5) / 20_000
@@ -54,7 +56,7 @@ def _curve(quantity: str, trace: str, finer: tuple[tuple[str, float], ...]) -> t
     for _ in range(40):  # a higher power means a lower mean
         middle = np.sqrt(low * high)
         low, high = (middle, high) if _at(grid, levels, logs, middle).mean() > row["mean"] else (low, middle)
-    return levels, logs, float(low)
+    return levels, logs, arrays.settled(low)
 
 
 def ranked(scores: Floats) -> Floats:
@@ -65,4 +67,5 @@ def ranked(scores: Floats) -> Floats:
 def between(known: Mapping[str, float], uniforms: Floats) -> Floats:
     """Values at levels in [0, 1] of quantiles in ``trace_structure.csv``, log-linear; the lowest extends to level 0."""
     levels = sorted(known, key=float)
-    return np.asarray(np.exp(np.interp(uniforms, list(map(float, levels)), np.log([known[name] for name in levels]))))
+    logs = arrays.log([known[name] for name in levels])
+    return np.asarray(arrays.settled(arrays.exp(arrays.interpolated(uniforms, [float(name) for name in levels], logs))))

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from mecpfm.data.columns import Column, read_table
 from mecpfm.data.fetch import locate
+from mecpfm.kernels import arrays
 
 SITES = "site-optus-melbCBD.csv"
 USERS = "users-melbcbd-generated.csv"
@@ -34,8 +35,8 @@ def positions(
     The first sites are those of the EUA data set if ``real`` and its files are present; all others are uniform in
     ``BOX``. The same numbers are drawn from ``random`` either way, so whatever is drawn next does not depend on files.
     """
-    sites = random.uniform(BOX[0], BOX[1], (cloudlets, 2))
-    user = random.uniform(BOX[0], BOX[1])
+    sites = arrays.uniform(random, BOX[0], BOX[1], (cloudlets, 2))
+    user = arrays.uniform(random, BOX[0], BOX[1])
     if real and (path := locate(SITES)):
         known = read_positions(path, "LONGITUDE", "LATITUDE")[:cloudlets]
         sites[: len(known)] = known

@@ -6,6 +6,7 @@ Aggregates only: counts, shares, quantiles and regression coefficients of the 26
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any, Literal
 
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 from scipy.special import ndtri
 
 from mecpfm.data.traces import azure, gentd26
+from mecpfm.kernels import arrays
 
 TOP = 10
 """Models with rows of their own, by their number of requests; all others together are ``other``."""
@@ -153,7 +155,9 @@ def _groups(frame: pd.DataFrame) -> Values:
         ("groups", ""): count,
         ("models", ""): frame["model"].nunique(),
         ("first_share", ""): count / len(frame),
-        ("gini", ""): float(2 * np.arange(1, count + 1) @ counts / (count * counts.sum()) - (count + 1) / count),
+        ("gini", ""): float(
+            2 * arrays.dot(np.arange(1, count + 1), counts) / (count * counts.sum()) - (count + 1) / count
+        ),
         **{("class_share", item): float((frame["size"] == item).mean()) for item in CLASSES},
     }
     distance = pd.Series(np.arange(len(frame))).groupby(group.to_numpy()).diff().dropna()
@@ -162,7 +166,7 @@ def _groups(frame: pd.DataFrame) -> Values:
     gap_s = frame["time_s"].diff().dropna()
     for name, of in (("exec_s", frame["exec_s"]), ("gap_s", gap_s)):
         values |= {(name, f"{level:g}"): float(of.quantile(level)) for level in FINE}
-    gaps = np.log1p(gap_s.to_numpy())
+    gaps = arrays.log1p(gap_s)
     for lag in LAGS:
         values["gap_autocorrelation", str(lag)] = float(np.corrcoef(gaps[lag:], gaps[:-lag])[0, 1])
     return values
@@ -230,8 +234,8 @@ def effects(frame: pd.DataFrame) -> pd.DataFrame:
     """What shifts log service time besides the model: logs of images and steps, a LoRA, no negative prompt."""
     return pd.DataFrame(
         {
-            "log2 images": np.log2(frame["images"]),
-            "log steps": np.log(frame["steps"] / 30),
+            "log2 images": arrays.log(frame["images"]) / arrays.log(2.0),
+            "log steps": arrays.log(frame["steps"] / 30),
             "lora": (frame["loras"] > 0).astype(float),
             "no_negative": (frame["negative_prompt_length"] == 0).astype(float),
         }
@@ -240,10 +244,10 @@ def effects(frame: pd.DataFrame) -> pd.DataFrame:
 
 def _work(frame: pd.DataFrame) -> Values:
     """Least squares with a constant a model, then deviations between groups and, from consecutive requests, within."""
-    log_work, known = np.log(frame["work"]), effects(frame)
+    log_work, known = pd.Series(arrays.log(frame["work"]), index=frame.index), effects(frame)
     centred = known - known.groupby(frame["model"]).transform("mean")
-    slopes = np.linalg.lstsq(centred.to_numpy(), log_work.to_numpy(), rcond=None)[0]
-    rest = log_work - known.to_numpy() @ slopes
+    slopes = arrays.fitted(centred.to_numpy(), log_work.to_numpy())
+    rest = log_work - (known * slopes).sum(axis=1)
     constant = rest.groupby(frame["model"]).mean()
     residual = rest - frame["model"].map(constant)
     keep = _habit(residual, frame["group"])
@@ -255,7 +259,7 @@ def _work(frame: pd.DataFrame) -> Values:
     rank = dict(zip(frame["model"], frame["rank"], strict=True))
     others = constant[[rank[name] == "other" for name in constant.index]]
     share = weight[others.index].to_numpy() / max(weight[others.index].sum(), 1)
-    spread = float(np.sqrt(share @ (others - share @ others).to_numpy() ** 2))
+    spread = math.sqrt(arrays.dot(share, np.square(others - arrays.dot(share, others))))
     columns = {
         "model_log_work": rest.groupby(frame["rank"]).mean(),
         "model_habit_sd": habit.pow(0.5),
@@ -272,4 +276,4 @@ def _habit(residual: pd.Series[float], group: pd.Series[str]) -> float:
         before = residual.groupby(group).shift(lag)
         both = before.notna() & residual.groupby(group).shift(HABIT_LAG).notna()
         found.append(float(np.corrcoef(residual[both], before[both])[0, 1]))
-    return float((max(found[1], 0.0) / found[0]) ** (1 / (HABIT_LAG - 1))) if found[0] > 0 else 0.0
+    return float(arrays.power(max(found[1], 0.0) / found[0], 1 / (HABIT_LAG - 1))) if found[0] > 0 else 0.0

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.resources import files
@@ -13,6 +12,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import dijkstra
 
 from mecpfm.errors import InputError
+from mecpfm.files import loads
 
 GROUPS = ("topozoo", "sndlib", "caida/2024-08")
 _DRAWN = (
@@ -68,7 +68,7 @@ def load(name: str) -> Topology:
     if name not in names():
         why = "its positions are points of a drawing" if name in PLANE else "not in mecpfm.data.topologies.names()"
         raise InputError(f"topology {name!r} cannot be used: {why}")
-    raw = json.loads((files("topohub") / f"data/{name}.json").read_text(encoding="utf-8"))
+    raw = loads((files("topohub") / f"data/{name}.json").read_text(encoding="utf-8"))
     place = {node["id"]: i for i, node in enumerate(raw["nodes"])}  # ids are str in topozoo, int elsewhere
     ends = [(place[link["source"]], place[link["target"]]) for link in raw["edges"]]
     return Topology(

@@ -10,7 +10,7 @@ from typing import Literal
 
 import pandas as pd
 
-from mecpfm.data.columns import Column, read_table
+from mecpfm.data.columns import Column, Rows, read_table
 from mecpfm.data.fetch import require
 from mecpfm.errors import InputError
 
@@ -33,25 +33,27 @@ GENTD26 = {
 QUANTILES = {"min": 0.0, "q05": 0.05, "q25": 0.25, "q50": 0.5, "q75": 0.75, "q95": 0.95, "q99": 0.99, "max": 1.0}
 
 
-def _timed(path: Path, columns: dict[str, Column], tidy: list[str]) -> pd.DataFrame:
+def _timed(path: Path, columns: dict[str, Column], tidy: list[str], content: Rows | None) -> pd.DataFrame:
     """Read a trace whose first column is the arrival time and count its time from the first request, in s."""
-    frame = read_table(path, columns)
+    frame = read_table(path, columns, content)
     if frame.empty:
         raise InputError(f"{path}: holds no requests")
     stamp = frame.columns[0]
     seconds = (frame[stamp] - frame[stamp].iloc[0]).dt.total_seconds()
     if (late := seconds.diff() < 0).any():
-        raise InputError(f"{path}: column {stamp}, row {int(late.argmax()) + 1}: earlier than the row before")
+        raise InputError(
+            f"{path}: column {stamp}, row {int(late.argmax()) + 1}: earlier than the row before; sort the file by it"
+        )
     frame[stamp] = seconds
     return frame.set_axis(tidy, axis=1)
 
 
-def read_azure(path: Path) -> pd.DataFrame:
+def read_azure(path: Path, content: Rows | None = None) -> pd.DataFrame:
     """Parse an Azure LLM trace: ``time_s``, ``context_tokens``, ``generated_tokens``, one row a request."""
-    return _timed(path, AZURE, ["time_s", "context_tokens", "generated_tokens"])
+    return _timed(path, AZURE, ["time_s", "context_tokens", "generated_tokens"], content)
 
 
-def read_gentd26(path: Path) -> pd.DataFrame:
+def read_gentd26(path: Path, content: Rows | None = None) -> pd.DataFrame:
     """Parse a GenTD26 request trace and keep the requests that were served and miss no field.
 
     Returns
@@ -60,7 +62,7 @@ def read_gentd26(path: Path) -> pd.DataFrame:
     ``negative_prompt_length`` (0 where there is none), ``images``, ``steps``, ``model``, ``loras``.
     """
     tidy = "time_s type status exec_s group prompt_length negative_prompt_length images steps model loras"
-    frame = _timed(path, GENTD26, tidy.split())
+    frame = _timed(path, GENTD26, tidy.split(), content)
     frame["negative_prompt_length"] = frame["negative_prompt_length"].fillna(0)
     served = frame[(frame["status"] == "SUCCEED") & (frame["model"] != "")].drop(columns="status").dropna()
     return served.reset_index(drop=True)

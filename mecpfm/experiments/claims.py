@@ -14,11 +14,13 @@ import pandas as pd
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from mecpfm import paths
-from mecpfm.errors import InputError
+from mecpfm.errors import InputError, InterruptedRunError
 from mecpfm.experiments.config import SWEEPS, TIMED
 from mecpfm.experiments.runner import run, timings
 from mecpfm.experiments.statistics import growth_exponent, interval, paired
 from mecpfm.records import explain
+
+ZERO = 1e-12
 
 Status = Literal["reproduced", "partly", "not-reproduced", "beyond-paper"]
 
@@ -66,8 +68,21 @@ class Claim(BaseModel):
 
 
 @functools.cache
+def _outcome(name: str, profile: str) -> pd.DataFrame | Exception:
+    """Rows of an experiment, or why there are none: it is not run again for every claim."""
+    try:
+        return run(name, profile)
+    except InterruptedRunError:
+        raise
+    except Exception as error:
+        return error
+
+
 def _results(name: str, profile: str) -> pd.DataFrame:
-    return run(name, profile)
+    found = _outcome(name, profile)
+    if isinstance(found, Exception):
+        raise found
+    return found
 
 
 class Evidence(NamedTuple):
@@ -104,7 +119,7 @@ class Verdict(NamedTuple):
 
 def read(path: Path | None = None) -> list[Claim]:
     """All claims of claims.toml; InputError names the entry and field that is wrong."""
-    path = path or paths.root() / "claims.toml"
+    path = path or paths.sources() / "claims.toml"
     try:
         entries = tomllib.loads(path.read_text(encoding="utf-8"))["claim"]
     except OSError as error:
@@ -124,7 +139,7 @@ def read(path: Path | None = None) -> list[Claim]:
 
 def judge(claim: Claim, profile: str) -> Verdict:
     """Recompute a claim from the experiments' results."""
-    evidence = TESTS[claim.test](claim, profile)
+    evidence = [_zeroed(one) for one in TESTS[claim.test](claim, profile)]
     sign = 1 if claim.direction == "at least" else -1
     holding = sum(map(claim.holds_at, evidence))
     ranked = sorted(evidence, key=lambda one: sign * one.value)
@@ -134,9 +149,31 @@ def judge(claim: Claim, profile: str) -> Verdict:
     return Verdict(claim, len(evidence), holding, *middle[:3], *ends, verdict, tuple(evidence))
 
 
-def judge_all(profile: str) -> list[Verdict]:
-    """Every claim, in the file's order."""
-    return [judge(claim, profile) for claim in read()]
+def _zeroed(one: Evidence) -> Evidence:
+    """What only rounding keeps from zero, and no two solvers or machines agree on, is zero."""
+    value, low, high = (0.0 if abs(number) < ZERO else number for number in one[:3])
+    return Evidence(value, low, high, one.point)
+
+
+class Judged(NamedTuple):
+    """Verdicts in the file's order, and of every claim without one why there is none."""
+
+    verdicts: list[Verdict]
+    missing: dict[str, str]
+
+
+def judge_all(profile: str) -> Judged:
+    """Every claim that can be computed; a failed experiment costs only the claims that rest on it."""
+    paths.require_writable_home()
+    found = Judged([], {})
+    for claim in read():
+        try:
+            found.verdicts.append(judge(claim, profile))
+        except InterruptedRunError:
+            raise
+        except Exception as error:  # no rows, a column that is not there: whatever its experiment left behind
+            found.missing[claim.id] = f"{type(error).__name__}: {' '.join(str(error).split())}"
+    return found
 
 
 def _reductions(claim: Claim, profile: str) -> list[Evidence]:

@@ -12,7 +12,7 @@ from mecpfm.errors import InputError
 from mecpfm.online.setting import SCENARIOS, Setting
 from mecpfm.published.generate import Recipe
 
-OFFLINE = ("lp", "appro", "exact", "nbs", "nbs-released", "nonshare", "sc", "greedy")
+OFFLINE = ("lp", "lp-dual", "appro", "exact", "nbs", "nbs-released", "nonshare", "sc", "greedy")
 ONLINE = ("ol", "wtsrc", "mab", "adms", "random", "ucb1", "epsilon-greedy", "linucb", "lints", "myopic")
 
 COUNTS = ("cloudlets", "requests", "models", "families")

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import itertools
 import math
+import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -14,6 +16,7 @@ from mecpfm.errors import InfeasibleError
 from mecpfm.experiments.config import OFFLINE, ONLINE
 from mecpfm.plan import Plan
 from mecpfm.published.brute_force import solve_brute_force
+from mecpfm.published.check import assess_fractional
 from mecpfm.published.exact import solve_exact
 from mecpfm.published.formulation import compact_lp, ilp, solve_ilp, solve_nlip
 from mecpfm.published.generate import Recipe, generate
@@ -26,8 +29,6 @@ from mecpfm.published.rounding import round_options
 
 Rows = list[dict[str, Any]]
 
-EXPLICIT_COLUMNS = 20_000
-"""The explicit LP is solved up to this size; above it LP stands for the strengthened LP by its one multiplier."""
 ROUNDINGS = 10_000
 """Draws from one relaxation whose ratio is measured."""
 CONVERGENCE_POLICIES = ("ol", "wtsrc", "mab", "adms", "random", "ucb1", "epsilon-greedy", "linucb", "lints")
@@ -101,19 +102,20 @@ def dual(recipe: Recipe, seed: int) -> Rows:
     found = solvers.solve(explicit, "highs")
     size = {"columns": len(explicit.cost)}
     return [
-        {"method": "lp", "bound": found.objective, "runtime_s": found.runtime_s, **size},
+        {"method": "lp-strengthened", "bound": found.objective, "runtime_s": found.runtime_s, **size},
         {"method": "lp-dual", "bound": plan.bound, "runtime_s": plan.runtime_s, **size},
     ]
 
 
 def rounding(recipe: Recipe, seed: int) -> Rows:
-    """Ratios of independent draws to the relaxation they come from, as published and strengthened.
+    """Ratios to the relaxation: of independent draws from both LPs, budgets ignored, and of the plan Appro returns.
 
     No rows when the instance is infeasible. ``kept`` is the probability that a draw keeps capacity and accuracy.
     """
     instance = generate(recipe, seed)
     try:
         exact, strengthened = solve_exact(instance).objective, relax(instance)
+        appro = solve(instance, "appro", seed=seed)
     except InfeasibleError:
         return []
     allowed = strengthened.options.allowed
@@ -129,7 +131,15 @@ def rounding(recipe: Recipe, seed: int) -> Rows:
                 "kept": float((relaxed.x * allowed).sum(axis=1).prod()),
             }
         )  # fmt: skip
-    return rows
+    plan = {"method": "appro", "requests": recipe.requests, "bound": appro.bound, "exact": exact}
+    return [*rows, plan | {"ratio": plan_ratio(appro)}]
+
+
+def plan_ratio(plan: Plan) -> float | None:
+    """Objective over the bound of a returned plan: infinite when it breaks a row, None without a bound."""
+    if not math.isfinite(plan.bound):
+        return None
+    return math.inf if plan.violations else plan.objective / plan.bound
 
 
 def published_relaxation(instance: Instance) -> Relaxation:
@@ -140,6 +150,14 @@ def published_relaxation(instance: Instance) -> Relaxation:
         raise InfeasibleError("the LP as published has no solution")
     x = np.maximum(found.x[:-1], 0).reshape(options.base.shape)
     return Relaxation(x / x.sum(axis=1, keepdims=True), found.objective, options, found.solver)
+
+
+def published_lp(instance: Instance) -> Plan:
+    """The same as a plan: the LP as published at any size, as its explicit form has a column for every source (T2)."""
+    start = time.perf_counter()
+    found = published_relaxation(instance)
+    plan = assess_fractional(instance, "lp", found.x, bound=found.value, status="optimal", solver=found.solver)
+    return replace(plan, runtime_s=time.perf_counter() - start)
 
 
 def ratio_bound(relaxed: Relaxation) -> float:
@@ -166,17 +184,9 @@ def _optimum(solver: Callable[[], Plan], method: str) -> dict[str, Any]:
     return {"method": method, "status": plan.status, "solver": plan.solver, "objective": plan.objective}
 
 
-def explicit_columns(instance: Instance) -> int:
-    """Columns of the explicit LP (docs/published_setting.md)."""
-    _, models, requests = instance.sizes
-    held = len(instance.models.shared_at.indices) + len(instance.models.private_at.indices)
-    return requests * models + 2 * requests * held + 1
-
-
 def _offline(instance: Instance, method: str, seed: int) -> dict[str, Any]:
-    by_dual = method == "lp" and explicit_columns(instance) > EXPLICIT_COLUMNS
     try:
-        plan = solve(instance, "lp-dual" if by_dual else method, seed=seed)
+        plan = published_lp(instance) if method == "lp" else solve(instance, method, seed=seed)
     except InfeasibleError:
         return {"method": method, "kind": "offline", "status": "infeasible"}
     return _offline_row(plan, method)
@@ -186,8 +196,8 @@ def _offline_row(plan: Plan, method: str) -> dict[str, Any]:
     bound = plan.bound if math.isfinite(plan.bound) else None
     return {
         "method": method, "kind": "offline", "status": plan.status, "solver": plan.solver,
-        **plan.metrics, "objective": plan.objective, "bound": bound, "violations": len(plan.violations),
-        "runtime_s": plan.runtime_s,
+        **plan.metrics, "objective": plan.objective, "bound": bound, "ratio": plan_ratio(plan),
+        "violations": len(plan.violations), "runtime_s": plan.runtime_s,
     }  # fmt: skip
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import functools
 import math
 import time
 from collections.abc import Callable
@@ -11,16 +10,18 @@ from typing import Any
 
 import numpy as np
 
+from mecpfm import clock
+from mecpfm.clock import Budget
 from mecpfm.coupled.check import assess
 from mecpfm.coupled.compress import compress
 from mecpfm.coupled.formulation import choice_of, linear_model, solve_lp
 from mecpfm.coupled.generate import Recipe, generate
 from mecpfm.coupled.instance import Blocks, Cloudlets, Instance, Models, Options, Requests
-from mecpfm.coupled.methods import METHODS, Request, dual_bound, solve
+from mecpfm.coupled.methods import METHODS, Request, dual_bound, solve, warm_up
 from mecpfm.coupled.rounding import ROUNDINGS
 from mecpfm.coupled.structure import build
 from mecpfm.records import Ragged
-from mecpfm.solvers import highs
+from mecpfm.solvers import highs, process
 
 Rows = list[dict[str, Any]]
 Moments = list[tuple[float, float, float]]
@@ -78,7 +79,8 @@ def anytime(recipe: Recipe, seed: int) -> Rows:
     instance = generate(recipe, seed)
     budget = SECONDS if recipe.requests > QUICK_REQUESTS else QUICK_SECONDS
     case = f"{recipe.regime}, {recipe.requests} requests"
-    _compiled()
+    warm_up("polish")
+    process.start()
     rows: Rows = []
     for name, race in (("polish", _race_polish), ("highs", _race_highs)):
         moments = race(instance, budget, seed)
@@ -96,35 +98,26 @@ def anytime(recipe: Recipe, seed: int) -> Rows:
 
 
 def _race_polish(instance: Instance, budget: float, seed: int) -> Moments:
-    start, moments = time.perf_counter(), list[tuple[float, float, float]]()
+    start, moments = clock.now(), list[tuple[float, float, float]]()
 
     def note(_: int, cost: float, bound: float) -> None:
-        moments.append((time.perf_counter() - start, cost, bound))
+        moments.append((clock.now() - start, cost, bound))
 
     plan = solve(instance, "polish", seed=seed, time_limit=budget, iterations=MANY, progress=note)
     return [*moments, (budget, plan.objective, plan.bound)]
 
 
 def _race_highs(instance: Instance, budget: float, seed: int) -> Moments:
-    start = time.perf_counter()
+    whole = Budget.of(budget)
     small = compress(instance)
     model = linear_model(small.instance, cut=True)
-    built = time.perf_counter() - start
-    moments = []
-    for seconds, x, bound in highs.anytime(model, max(budget - built, 0.0), seed=seed):
+    built, moments = whole.elapsed(), []
+    for seconds, x, bound in highs.anytime(model, whole.left(), seed=seed):
         cost = math.inf
         if x is not None:
             cost = assess(instance, "highs", small.expand(choice_of(small.instance, x))).objective
         moments.append((min(built + seconds, budget), cost, bound))
     return moments
-
-
-@functools.cache
-def _compiled() -> None:
-    """Compile the search, or load it, outside of any race."""
-    solve(
-        generate(Recipe(cloudlets=4, requests=20, models=8, topology="sndlib/nobel-germany")), "polish", iterations=50
-    )
 
 
 MEASURES: dict[str, Callable[[Recipe, int], Rows]] = {

@@ -16,7 +16,7 @@ from mecpfm.bandits.problems import Labelled, Recipe, drawn, drifting, enumerate
 from mecpfm.bandits.replay import replay
 from mecpfm.bandits.restricted import TSRC, WTSRC, RandomEI, RandomFix, Restricted
 from mecpfm.bandits.ridge import OnlineRidge, dispatch_bound, error_bound, hindsight
-from mecpfm.kernels import linear_bandit
+from mecpfm.kernels import arrays, linear_bandit
 
 Rows = list[dict[str, Any]]
 
@@ -189,13 +189,13 @@ def regret(recipe: Recipe, seed: int) -> Rows:
     loss, errors = _excess(backlog, demand, forecast), (forecast - demand) ** 2
     spreads = np.full(rounds, 1 / SPEEDS.min() - 1 / SPEEDS.max())
     rows: Rows = []
-    for end in np.unique(np.geomspace(20, rounds, 25).astype(int)):
+    for end in np.unique((arrays.spaced(20, rounds, 25) + 1e-9).astype(int)):
         best, most = hindsight(x[:end], demand[:end], 1.0, _middle(x.shape[1])), int(outstanding[:end].max())
-        squared, log_det = float(errors[:end].sum()), -float(np.log1p(-leverage[:end]).sum())
+        squared, log_det = float(errors[:end].sum()), -float(arrays.log1p(-leverage[:end]).sum())
         rows.append(
             {
                 "method": "ridge", "lag": lag, "round": int(end), "outstanding": most, "squared": squared, "best": best,
-                "bound": error_bound(best, float(leverage[:end] @ errors[:end]), most),
+                "bound": error_bound(best, arrays.dot(leverage[:end], errors[:end]), most),
                 "worst_case": error_bound(best, TOP**2 * log_det, most),
                 "loss": float(loss[:end].sum()), "loss_bound": dispatch_bound(spreads[:end], squared),
             }
@@ -224,10 +224,10 @@ def delayed(x: Floats, demand: Floats, done: NDArray[np.int64]) -> tuple[Floats,
 
 def _dispatch_problem(random: np.random.Generator, rounds: int, features: int) -> tuple[Floats, Floats, Floats]:
     """Features (T, N), demands in [0, TOP] that depend on the first two, and backlogs (T, arms) that vary more."""
-    x = random.standard_normal((rounds, features))
-    noise = 4 * random.standard_normal(rounds)
+    x = arrays.normal(random, (rounds, features))
+    noise = 4 * arrays.normal(random, rounds)
     demand = np.clip(20 + 8 * x[:, 0] + 6 * x[:, 1] + noise, 0, TOP)
-    return x, demand, random.exponential(60, (rounds, len(SPEEDS)))
+    return x, demand, arrays.settled(random.exponential(60, (rounds, len(SPEEDS))))
 
 
 def _excess(backlog: Floats, demand: Floats, forecast: Floats) -> Floats:

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import itertools
 import json
+import math
 import os
 import platform
 import resource
 import time
+from collections.abc import Mapping
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from importlib.metadata import distributions
 from multiprocessing import get_context
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pandas as pd
 
 from mecpfm import paths
-from mecpfm.errors import InputError, MecpfmError
+from mecpfm.errors import FailedError, InputError
 from mecpfm.experiments.config import profile as check_profile
 from mecpfm.records import write_atomic
 
@@ -26,33 +31,37 @@ QUIET: dict[str, Any] = {"extra_arguments": ["--log-level=ERROR"]}
 
 def names() -> list[str]:
     """All notebooks in reading order."""
-    return sorted(path.stem for path in (paths.root() / "notebooks").glob("*.ipynb"))
+    return sorted(path.stem for path in (paths.sources() / "notebooks").glob("*.ipynb"))
 
 
 def run(profile: str, chosen: list[str] | None = None, *, in_place: bool = False) -> list[tuple[str, ...]]:
     """Execute notebooks one after the other, each in a process of its own; rows (name, seconds, peak MB, MB written).
 
     Copies go to results/notebooks/, times and memory to results/resources.csv, the environment to
-    results/environment.json. Raises MecpfmError after the last one when any failed.
+    results/environment.json. One that fails costs only itself: FailedError names such ones after the last.
     """
     check_profile(profile)
-    if unknown := set(chosen or ()) - set(names()):
-        raise InputError(f"notebook {sorted(unknown)[0]!r} is unknown; known: {', '.join(names())}")
+    if not in_place:
+        paths.require_writable_home()
     rows: list[tuple[str, ...]] = []
-    failed = []
-    for name in chosen or names():
+    failed: dict[str, str] = {}
+    for name in _known(chosen):
         before = _disk_mb()
         # A fresh process a notebook: its peak memory is then the kernel's own.
         with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
-            seconds, peak_mb, error = pool.submit(_execute, name, profile, in_place).result()
+            try:
+                seconds, peak_mb, error = pool.submit(_execute, name, profile, in_place).result()
+            except BrokenProcessPool:
+                seconds, peak_mb, error = math.nan, math.nan, "its process died, as when memory runs out"
         rows.append((name, f"{seconds:.1f}", f"{peak_mb:.0f}", f"{_disk_mb() - before:.1f}"))
         print(f"{name}: {error or 'ok'} ({seconds:.1f} s)", flush=True)
         if error:
-            failed.append(f"{name}: {error}")
-    if failed:
-        raise MecpfmError("; ".join(failed))
+            failed[name] = error
     if not in_place:
         _record(profile, rows)
+    if failed:
+        redo = f"mecpfm notebooks --profile {profile} {' --in-place' * in_place}".rstrip()
+        raise FailedError([f"notebook {name}: {error}; redo: {redo} {name}" for name, error in failed.items()])
     return rows
 
 
@@ -68,7 +77,7 @@ def _execute(name: str, profile: str, in_place: bool) -> tuple[float, float, str
     start = time.perf_counter()
     error = ""
     try:
-        (_in_place if in_place else _papermill)(paths.root() / "notebooks" / f"{name}.ipynb", profile)
+        (_in_place if in_place else _papermill)(paths.sources() / "notebooks" / f"{name}.ipynb", profile)
     except Exception as problem:  # whatever a cell raises is reported, and the next notebook still runs
         error = (str(problem).strip().splitlines() or [type(problem).__name__])[-1]
     peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
@@ -106,6 +115,63 @@ def _in_place(source: Path, profile: str) -> None:
     NotebookClient(notebook, kernel_name="python3", record_timing=False, resources=resources, **QUIET).execute()
     notebook.metadata["language_info"] = {"name": "python"}
     write_atomic(source, (nbformat.writes(notebook) + "\n").encode())
+
+
+def check(chosen: list[str] | None = None) -> list[tuple[str, ...]]:
+    """Execute the committed notebooks anew and compare: rows (notebook, code cell, first difference).
+
+    Results and figures go to a temporary folder: nothing kept from earlier runs is used, nothing is changed.
+    """
+    rows: list[tuple[str, ...]] = []
+    wanted = _known(chosen)
+    with TemporaryDirectory() as folder:
+        for name in wanted:
+            found = differences(paths.sources() / "notebooks" / f"{name}.ipynb", {**os.environ, "MECPFM_HOME": folder})
+            print(f"{name}: {f'{len(found)} outputs differ' if found else 'the same'}", flush=True)
+            rows += found
+    return rows
+
+
+def differences(source: Path, environment: Mapping[str, str]) -> list[tuple[str, ...]]:
+    """Code cells, numbered from 1, whose outputs in the file are not those of a run now; an error is one too."""
+    import nbformat
+    from nbclient import NotebookClient
+
+    committed, notebook = nbformat.read(source, as_version=4), nbformat.read(source, as_version=4)
+    resources = {"metadata": {"path": source.parent}}
+    client = NotebookClient(
+        notebook, kernel_name="python3", record_timing=False, resources=resources, allow_errors=True, **QUIET
+    )
+    client.execute(env=dict(environment))
+    pairs = [(a, b) for a, b in zip(committed.cells, notebook.cells, strict=True) if a.cell_type == "code"]
+    return [
+        (source.stem, str(i), found)
+        for i, (before, now) in enumerate(pairs, 1)
+        if (found := _difference(_plain(before.outputs), _plain(now.outputs)))
+    ]
+
+
+def _plain(outputs: list[Any]) -> list[str]:
+    """Outputs as lines, their parts in a fixed order; streams written at once or in pieces are the same."""
+    text = "".join(one["text"] for one in outputs if one["output_type"] == "stream")
+    rest = [json.dumps(dict(one, execution_count=0), indent=1, sort_keys=True) for one in outputs if "text" not in one]
+    return "\n".join([text, *rest]).splitlines()
+
+
+def _difference(before: list[str], now: list[str]) -> str:
+    """The first line that differs, or nothing."""
+    for old, new in itertools.zip_longest(before, now, fillvalue=""):
+        if old != new:
+            at = next((i for i, (a, b) in enumerate(zip(old, new, strict=False)) if a != b), 0)
+            start = max(at - 20, 0)
+            return f"{old.strip()[start : at + 40]!r} committed, {new.strip()[start : at + 40]!r} here"
+    return ""
+
+
+def _known(chosen: list[str] | None) -> list[str]:
+    if unknown := set(chosen or ()) - set(names()):
+        raise InputError(f"notebook {sorted(unknown)[0]!r} is unknown; known: {', '.join(names())}")
+    return chosen or names()
 
 
 def _record(profile: str, rows: list[tuple[str, ...]]) -> None:

@@ -52,10 +52,10 @@ def disagreements(verdicts: list[Verdict], profile: str, *, timed: bool = False)
 def save(verdicts: list[Verdict], profile: str) -> None:
     """Write docs/claims.csv, docs/claims_points.csv and the table between the README's markers."""
     points_csv = rounded(points(verdicts), 4).to_csv(index=False, lineterminator="\n")
-    write_atomic(paths.root() / "docs" / "claims_points.csv", points_csv.encode())
+    write_atomic(paths.sources() / "docs" / "claims_points.csv", points_csv.encode())
     table_csv = rounded(table(verdicts), 4).to_csv(index=False, lineterminator="\n")
-    write_atomic(paths.root() / "docs" / "claims.csv", table_csv.encode())
-    readme = paths.root() / "README.md"
+    write_atomic(paths.sources() / "docs" / "claims.csv", table_csv.encode())
+    readme = paths.sources() / "README.md"
     before, _, rest = readme.read_text().partition(MARKS[0])
     _, _, after = rest.partition(MARKS[1])
     lines = ["| " + " | ".join(row) + " |" for row in [COLUMNS, ("---",) * len(COLUMNS), *rows(verdicts)]]

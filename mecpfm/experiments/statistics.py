@@ -9,6 +9,8 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import stats
 
+from mecpfm.kernels import arrays
+
 CONFIDENCE = 0.95
 
 
@@ -18,8 +20,14 @@ def interval(values: NDArray[np.float64]) -> tuple[float, float, float]:
     mean = float(np.mean(values)) if count else math.nan
     if count < 2:
         return mean, math.nan, math.nan
-    half = float(stats.t.ppf((1 + CONFIDENCE) / 2, count - 1) * np.std(values, ddof=1) / math.sqrt(count))
+    quantile = _rounded(stats.t.ppf((1 + CONFIDENCE) / 2, count - 1))
+    half = float(quantile * np.std(values, ddof=1) / math.sqrt(count))
     return mean, mean - half, mean + half
+
+
+def _rounded(value: float) -> float:
+    """To 12 digits: the last ones of a library's special functions differ between machines."""
+    return float(f"{value:.12g}")
 
 
 def summary(rows: pd.DataFrame, by: list[str], metrics: list[str]) -> pd.DataFrame:
@@ -59,7 +67,7 @@ def paired(rows: pd.DataFrame, method: str, baseline: str, metric: str, by: str 
 def _wilcoxon(ours: NDArray[np.float64], theirs: NDArray[np.float64]) -> float:
     if len(ours) < 2 or not np.any(ours != theirs):
         return math.nan
-    return float(stats.wilcoxon(ours, theirs).pvalue)
+    return _rounded(stats.wilcoxon(ours, theirs).pvalue)
 
 
 def growth_exponent(rounds: NDArray[np.int64], cumulative: NDArray[np.float64]) -> float:
@@ -67,4 +75,5 @@ def growth_exponent(rounds: NDArray[np.int64], cumulative: NDArray[np.float64]) 
     keep = (rounds >= rounds.max() / 10) & (cumulative > 0)
     if keep.sum() < 2:
         return math.nan
-    return float(np.polyfit(np.log(rounds[keep]), np.log(cumulative[keep]), 1)[0])
+    x, y = (np.asarray(arrays.log(values[keep])) for values in (rounds, cumulative))
+    return float(arrays.fitted((x - x.mean())[:, None], y - y.mean())[0])

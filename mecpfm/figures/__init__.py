@@ -16,7 +16,7 @@ import plotly.graph_objects as go
 import plotly.io
 
 from mecpfm import paths
-from mecpfm.errors import InputError
+from mecpfm.errors import FailedError, InputError
 
 _HELPERS = ("style", "export", "panels")
 
@@ -66,13 +66,25 @@ def make(name: str, frame: pd.DataFrame) -> go.Figure:
 
 
 def redraw() -> list[tuple[str, str]]:
-    """Draw every figure whose data is in figures/ again; rows (figure, files written)."""
+    """Draw every figure whose data is in figures/ again; rows (figure, files written).
+
+    One that cannot be drawn costs only itself: FailedError names such ones after the last. InputError when there is
+    no data at all.
+    """
     from mecpfm.figures.export import save
 
-    rows = []
+    rows, failed = [], []
     for source in sorted(paths.figures().glob("*.csv")):
         if source.stem.partition("-")[0] in kinds():
-            frame = pd.read_csv(source)
-            files = save(source.stem, frame, draw(source.stem, frame), static=True)
-            rows.append((source.stem, ", ".join(path.suffix[1:] for path in files)))
+            try:
+                frame = pd.read_csv(source)
+                files = save(source.stem, frame, draw(source.stem, frame), static=True)
+            except Exception as error:  # damaged data may raise anything
+                failed.append(f"figure {source.stem}: {type(error).__name__}: {error}; redo: mecpfm figures")
+            else:
+                rows.append((source.stem, ", ".join(path.suffix[1:] for path in files)))
+    if failed:
+        raise FailedError(failed)
+    if not rows:
+        raise InputError(f"{paths.figures()}: holds no data of figures; mecpfm notebooks makes it")
     return rows

@@ -17,6 +17,7 @@ import plotly.io
 from mecpfm import paths
 from mecpfm.records import write_atomic
 
+ZERO = 1e-12
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 
 
@@ -28,10 +29,10 @@ def browser() -> str | None:
 
 
 def rounded(frame: pd.DataFrame, digits: int = 6) -> pd.DataFrame:
-    """Floats to significant digits, so that another processor writes the same file and draws the same figure."""
+    """Floats to significant digits, 0 for what only rounding keeps from it: every processor writes the same file."""
     out = frame.copy()
     for column in out.select_dtypes("float"):
-        out[column] = [float(f"{value:.{digits}g}") for value in out[column]]
+        out[column] = [0.0 if abs(value) < ZERO else float(f"{value:.{digits}g}") for value in out[column]]
     return out
 
 

@@ -12,7 +12,7 @@ from mecpfm.figures.style import BLUE, ORANGE, RED, figure
 LOOKS: dict[str, dict[str, Any]] = {
     "one coin a request (worst case)": {"color": RED, "symbol": "triangle-up"},
     "LP as published": {"color": ORANGE, "symbol": "square"},
-    "strengthened LP (Appro)": {"color": BLUE, "symbol": "circle"},
+    "strengthened LP": {"color": BLUE, "symbol": "circle"},
 }
 
 

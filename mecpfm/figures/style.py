@@ -25,7 +25,8 @@ class Look(NamedTuple):
 
 
 LOOKS = {
-    "lp": Look("LP", GREY, "line-ew-open", "dot"),
+    "lp": Look("LP (as published)", GREY, "line-ew-open", "dot"),
+    "lp-dual": Look("LP (strengthened)", SKY, "line-ns-open", "dot"),
     "ilp": Look("ILP", BLACK, "square"),
     "nlip": Look("NLIP", BLACK, "square-open"),
     "exact": Look("Exact", BLACK, "cross", "dash"),

@@ -16,6 +16,7 @@ from typing import Any
 import numba
 
 from mecpfm import paths
+from mecpfm.kernels._cache import CheckedFile
 
 
 def _cache_folder() -> str:
@@ -30,4 +31,7 @@ numba.config.CACHE_DIR = _cache_folder()  # type: ignore[attr-defined]
 
 def kernel(function: Callable[..., Any]) -> Any:
     """Compile on first call, cache on disk, release the GIL; division by zero follows NumPy."""
-    return numba.njit(cache=True, error_model="numpy", nogil=True)(function)
+    compiled = numba.njit(cache=True, error_model="numpy", nogil=True)(function)
+    if hasattr(compiled, "_cache"):  # without compilation there is none
+        compiled._cache._cache_file.__class__ = CheckedFile
+    return compiled

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from mecpfm.kernels._jit import kernel
-from mecpfm.kernels.coupled_sets import best_set
+from mecpfm.kernels.coupled_sets import TIE, best_set
 
 Array = Any  # a NumPy array; Numba infers dtype and rank at the first call
 CUT_STEPS = 12
@@ -130,14 +130,18 @@ def merge(mask: Array, weight: Array, n: int, slot: Array) -> int:
 
 @kernel
 def serve(cells: Any, chosen: int, lam: float, count: int, work: Any) -> tuple[int, float]:
-    """Write the best record of every request that set ``chosen`` serves at a gain; how many, and their compute."""
+    """Write the best record of every request that set ``chosen`` serves at a gain; how many, and their compute.
+
+    The minimum over lambda lies where a request's gain vanishes or two of its records gain the same, so that rounding
+    alone would decide: a record must gain more than nothing, or than one before it, by ``TIE`` of the remote delay.
+    """
     n, i, load = 0, 0, 0.0
     while i < count:
         request = cells.request[work.place[i]]
-        best, top = -1, 0.0
+        best, top, tie = -1, 0.0, TIE * cells.remote_s[request]
         while i < count and cells.request[work.place[i]] == request:
             a = work.gain[i] - lam * cells.compute_s[work.place[i]]
-            if a > top and cells.models[work.place[i]] & chosen:
+            if a > top + tie and cells.models[work.place[i]] & chosen:
                 best, top = work.place[i], a
             i += 1
         if best >= 0:

@@ -12,6 +12,7 @@ import numpy as np
 
 from mecpfm.kernels._jit import kernel
 from mecpfm.kernels.coupled_cut import Problem, gather, most, probe, serve, solve_cell
+from mecpfm.kernels.coupled_sets import TIE
 
 Array = Any  # a NumPy array; Numba infers dtype and rank at the first call
 IDLE = 15
@@ -195,9 +196,17 @@ def evaluate(
 
 @kernel
 def move(point: Array, step: Array, slope: Array, scale: Array, upper: Array, length: float) -> bool:
-    """One projected step along the deflected direction; False when there is none."""
-    norm = 0.0
+    """One projected step along the deflected direction; False when there is none.
+
+    Slopes that only rounding keeps from zero are zero: mixtures use a capacity, or serve a request, exactly, and a
+    price that left its bound by a last bit would count in the next step's length.
+    """
+    norm, noise = 0.0, 0.0
     for i in range(len(point)):
+        noise += TIE * TIE * scale[i] * slope[i] * slope[i]
+    for i in range(len(point)):
+        if scale[i] * slope[i] * slope[i] <= noise:
+            slope[i] = 0.0
         if (point[i] <= 0 and slope[i] < 0) or (point[i] >= upper[i] and slope[i] > 0):
             slope[i] = 0.0
         step[i] = slope[i] + MEMORY * step[i]

@@ -17,7 +17,8 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 
-SLACK = 1e-9
+LEAST = 1e-9
+"""No amount but 0 is smaller (coupled/instance.py)."""
 
 
 @kernel
@@ -46,15 +47,16 @@ def first_fit(
 ) -> None:
     """Walk the options in ``order``; each unserved request takes the first one that still fits, and opens its blocks.
 
-    ``choice`` (R,) holds -1 for unserved requests and is filled in place, as are the two capacities left (C,).
+    ``choice`` (R,) holds -1 for unserved requests and is filled in place, as are the two capacities left (C,), which
+    the caller raises by what sums of floats need.
     """
     opened = np.zeros((len(size), len(memory_left)), dtype=np.bool_)
     for o in order:
         r, k, c = request[o], model[o], cloudlet[o]
-        if choice[r] >= 0 or compute[o] > compute_left[c] + SLACK:
+        if choice[r] >= 0 or compute[o] > compute_left[c]:
             continue
         need = missing_gb(k, c, indptr, indices, size, opened)
-        if need > memory_left[c] + SLACK:
+        if need > memory_left[c]:
             continue
         choice[r] = o
         compute_left[c] -= compute[o]
@@ -88,7 +90,7 @@ def takers(
     chosen = np.empty(len(kept), dtype=np.int64)
     for i in range(len(kept)):
         o = option[low + kept[i]]
-        if compute[o] <= left + SLACK:
+        if compute[o] <= left:
             left -= compute[o]
             total += save[kept[i]]
             chosen[count] = o
@@ -113,7 +115,7 @@ class Candidates(NamedTuple):
 
 
 class State(NamedTuple):
-    """What is placed and served so far."""
+    """What is placed and served so far; the caller raises what is left by what sums of floats need."""
 
     opened: Bools
     current: Floats
@@ -134,12 +136,12 @@ def placement(j: int, at: Candidates, state: State) -> tuple[float, float, Ints]
             need += at.size[at.indices[i]]
             pull += at.pull[at.indices[i], c]
     left = state.compute_left[c]
-    if need > state.memory_left[c] + SLACK:
+    if need > state.memory_left[c]:
         return 0.0, need, np.empty(0, dtype=np.int64)
     saved, chosen = takers(
         at.first[j], at.first[j + 1], at.option, at.request, at.delay, at.compute, state.current, left
     )
-    return max(saved - pull, 0.0) / max(need, SLACK), need, chosen
+    return max(saved - pull, 0.0) / max(need, LEAST), need, chosen
 
 
 @kernel

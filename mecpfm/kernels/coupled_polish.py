@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from mecpfm.kernels import elementary
 from mecpfm.kernels._jit import kernel
 from mecpfm.kernels.coupled_cut import serve
 from mecpfm.kernels.coupled_dual import first_open
@@ -99,7 +100,8 @@ def plant(
     for i in range(served):
         record = work.served[i]
         a = worth_now(cells, moves, state, cells.request[record], value) - cells.delay_s[record]
-        density[i] = a / max(cells.compute_s[record], 1e-12) ** power * (1 + 4 * noise * (random.random() - 0.5))
+        density[i] = a / elementary.power(max(cells.compute_s[record], 1e-12), power)
+        density[i] *= 1 + 4 * noise * (random.random() - 0.5)
     moved = False
     for i in np.argsort(-density, kind="mergesort"):
         record = work.served[i]
@@ -232,11 +234,11 @@ def anneal(
         journal.count[1] += 1
         if iteration % (1 + ejections):
             eject(cells, moves, state, journal, random)
-            limit = cost - COOL * heat * np.log(1 - random.random())
+            limit = cost - COOL * heat * elementary.log(1 - random.random())
         else:
             count = ruin(cells, moves, state, journal, random, most, touched)
             rebuild(cells, moves, state, journal, random, touched[:count], price, value, mu, work)
-            limit = cost - heat * np.log(1 - random.random())
+            limit = cost - heat * elementary.log(1 - random.random())
         if state.cost[0] > limit:
             undo(cells, moves, state, journal, cost)
         elif state.cost[0] < least:

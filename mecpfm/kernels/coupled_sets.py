@@ -9,6 +9,9 @@ import numpy as np
 from mecpfm.kernels._jit import kernel
 
 Array = Any
+TIE = 1e-9
+"""Differences below this share of the amounts at hand are ties: rounding must not decide between equals. The dual's
+prices make equals on purpose, for its minimum lies where two sets, or serving and not serving, are worth the same."""
 
 
 @kernel
@@ -50,9 +53,9 @@ def reduce(
     """Models (alive, taken) such that a best set lies between them, unless it is a single model.
 
     A model goes when it gains at most the price of the blocks that only it needs; it is taken when what it alone
-    serves is worth all its blocks but those that every model needs.
+    serves is worth all its blocks but those that every model needs. Ties are left to the comparison of sets.
     """
-    alive, taken = allowed, must
+    alive, taken, tie = allowed, must, TIE * weight[:n].sum()
     while True:
         reachable(mask, weight, n, alive, taken, reach, own)
         before, had = alive, taken
@@ -61,9 +64,9 @@ def reduce(
             if not bit & alive & ~taken:
                 continue
             low, high = adding(members, cost, alive, taken, bit)
-            if reach[k] <= low:
+            if reach[k] < low - tie:
                 alive &= ~bit
-            elif own[k] >= high:
+            elif own[k] > high + tie:
                 taken |= bit
         if alive == before and taken == had:
             return alive, taken
@@ -75,7 +78,7 @@ def best_single(
 ) -> tuple[float, int]:
     """Best set of one model: (-inf, 0) when none is allowed."""
     reachable(mask, weight, n, allowed, 0, reach, own)
-    best, chosen = -np.inf, 0
+    best, chosen, tie = -np.inf, 0, TIE * weight[:n].sum()
     for k in range(len(reach)):
         bit = 1 << k
         if bit & allowed:
@@ -83,7 +86,7 @@ def best_single(
             for b in range(len(members)):
                 if members[b] & bit:
                     value -= cost[b]
-            if value > best:
+            if value > best + tie:
                 best, chosen = value, bit
     return best, chosen
 
@@ -164,7 +167,8 @@ def best_set(
     """Best non-empty set S, must <= S <= allowed: coverage minus the price of every block it meets.
 
     Both terms are coverage functions, so value(S) = F(all) - F(complement of S) with F the subset sums (zeta transform)
-    of weights minus prices. Returns (-inf, 0) when no such set is left. Ties: the lowest complement.
+    of weights minus prices. Returns (-inf, 0) when no such set is left. Ties: the lowest complement; the value is that
+    of the best set to the last bit, for it enters a bound.
     """
     alive, taken = reduce(members, cost, allowed, must, mask, weight, n, reach, own)
     if alive == 0:
@@ -172,12 +176,14 @@ def best_set(
     free = alive & ~taken
     full = compress(free, free)
     subset_sums(members, cost, free, taken, mask, weight, n, table[: full + 1])
-    best = 0
+    best, least, tie = 0, 0, TIE * weight[:n].sum()
     for m in range(full + (taken != 0)):
-        if table[m] < table[best]:
+        if table[m] < table[least]:
+            least = m
+        if table[m] < table[best] - tie:
             best = m
     chosen = taken | expand(full & ~best, free)
-    value = worth(members, cost, mask, weight, n, chosen)
+    value = worth(members, cost, mask, weight, n, chosen) + (table[best] - table[least])
     if value < 0 and must == 0:  # all sets lose: a single model left out may lose least
         single, alone = best_single(members, cost, allowed, mask, weight, n, reach, own)
         if single > value:

@@ -16,6 +16,8 @@ from mecpfm.kernels._jit import kernel
 
 Array = Any  # a NumPy array; Numba infers dtype and rank at the first call
 
+CREDIT = 2.0**-40
+"""Sums of up to 2^13 rewards in [0, 1] are exact in such steps."""
 BETA, UNIFORM, FIXED = 0, 1, 2
 """Where the keys that rank the features come from: Beta posterior, fresh uniforms, uniforms drawn once."""
 
@@ -174,8 +176,11 @@ def credit(counts: Array, history: Array, turn: int, shown: Array, reward: float
     """Count one round for the revealed features: ``n_i += 1``, ``r_i += reward`` with counts of shape (2, N).
 
     ``history`` of shape (w, 1 + d) is the ring of the last w rounds: what leaves it is taken off again (WTSRC).
-    No rows: nothing is ever forgotten (TSRC).
+    No rows: nothing is ever forgotten (TSRC). Rewards are counted in steps of ``CREDIT``, so that what is taken off
+    leaves exactly what was never added: else a feature without rewards keeps a last bit of them, by the sign of which
+    the Beta sampler takes another way.
     """
+    reward = np.rint(reward / CREDIT) * CREDIT
     if len(history):
         slot = turn % len(history)
         if turn >= len(history):

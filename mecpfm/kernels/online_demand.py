@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from mecpfm.kernels import linear_bandit
+from mecpfm.kernels import elementary, linear_bandit
 from mecpfm.kernels._jit import kernel
 from mecpfm.kernels.episode import Visibility, draw_keys
 
@@ -78,15 +78,15 @@ def describe(history: History, arrival: Array, request: int, group: int, model: 
     out[at] = own[0] / own[1] if own[1] else overall
     out[at + 1] = own[2] if own[1] else overall
     out[at + 2] = own[3] if own[1] else overall
-    out[at + 3] = np.log1p(own[1])
+    out[at + 3] = elementary.log1p(own[1])
     out[at + 4] = kin[0] / kin[1] if kin[1] else overall
     out[at + 5] = kin[2] if kin[1] else overall
-    out[at + 6] = np.log1p(history.marks[0])
-    out[at + 7] = np.log1p(request - history.marks[1])
-    out[at + 8] = np.log1p(request - history.marks[2])
+    out[at + 6] = elementary.log1p(float(history.marks[0]))
+    out[at + 7] = elementary.log1p(float(request - history.marks[1]))
+    out[at + 8] = elementary.log1p(float(request - history.marks[2]))
     out[at + 9] = total[2]
-    out[at + 10] = np.log1p(gap)
-    out[at + 11] = np.log1p(total[3])
+    out[at + 10] = elementary.log1p(gap)
+    out[at + 11] = elementary.log1p(total[3])
 
 
 class Demand(NamedTuple):

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from mecpfm.kernels import elementary
 from mecpfm.kernels._jit import kernel
 from mecpfm.kernels.online_events import Events, push
 
@@ -128,7 +129,7 @@ def pull_s(world: World, edge: Edge, cloudlet: int, model: int, now: float) -> f
 @kernel
 def decay(world: World, seconds: float) -> Any:
     """Weight of a use that lies ``seconds`` back."""
-    return np.exp(-seconds / world.constants.memory_of_use_s)
+    return elementary.exp(-seconds / world.constants.memory_of_use_s)
 
 
 @kernel

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from mecpfm.kernels import linear_bandit
+from mecpfm.kernels import elementary, linear_bandit
 from mecpfm.kernels._jit import kernel
 from mecpfm.kernels.online_edge import Edge, Log, World, congestion_s, edge_s, remote_s
 
@@ -74,7 +74,7 @@ def congestion_guess(learner: Learner, now: float) -> Any:
     last, when, total, count = learner.remote
     if count == 0:
         return 0.0
-    return total / count + (last - total / count) * np.exp((when - now) / CONGESTION_S)
+    return total / count + (last - total / count) * elementary.exp((when - now) / CONGESTION_S)
 
 
 @kernel
@@ -116,7 +116,7 @@ def probe(
             keys[place] = random.beta(1 + reward, 1 + count - reward)
         else:
             last, when, total, count = learner.belief[:, home, place]
-            weight = np.exp((when - now) / BELIEF_S) if count else 0.0
+            weight = elementary.exp((when - now) / BELIEF_S) if count else 0.0
             mean = total / count if count else 0.0
             wait = mean + weight * (last - mean) + BELIEF_SD * np.sqrt(1 - weight) * random.standard_normal()
             keys[place] = -max(wait, 0.0) - log.guess_s[request] / world.speed[world.near[home, place]]
@@ -142,7 +142,7 @@ def price_s(world: World, learner: Learner, cloudlet: int, backlog: float, busy:
     First policy improvement of M/G/1-FIFO, ``lam / (2 (1 - rho)) (2 backlog busy + busy^2)``: a heuristic here, where
     arrivals are neither Poisson nor bound to a cloudlet.
     """
-    fade = np.exp((learner.rate[2, cloudlet] - now) / RATE_S)
+    fade = elementary.exp((learner.rate[2, cloudlet] - now) / RATE_S)
     rate = learner.rate[0, cloudlet] * fade
     load = min(learner.rate[1, cloudlet] * fade, MOST_LOAD)
     return rate / (2 * (1 - load)) * (2 * backlog * busy + busy * busy)
@@ -199,7 +199,7 @@ def expect(world: World, rule: Rule, learner: Learner, log: Log, request: int, o
         return
     cloudlet = world.near[world.home[request], place]
     work = log.guess_s[request] * (world.constants.small_work if variant else 1.0)
-    fade = np.exp((learner.rate[2, cloudlet] - now) / RATE_S)
+    fade = elementary.exp((learner.rate[2, cloudlet] - now) / RATE_S)
     learner.rate[0, cloudlet] = learner.rate[0, cloudlet] * fade + 1 / RATE_S
     learner.rate[1, cloudlet] = learner.rate[1, cloudlet] * fade + work / world.speed[cloudlet] / RATE_S
     learner.rate[2, cloudlet] = now

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from mecpfm.kernels import linear_bandit
+from mecpfm.kernels import elementary, linear_bandit
 from mecpfm.kernels._jit import kernel
 from mecpfm.kernels.online_demand import (
     COVARIANCE,
@@ -199,7 +199,7 @@ def _any(world: World, edge: Edge, rule: Rule, learner: Learner, request: int, r
 def _best_arm(world: World, edge: Edge, rule: Rule, learner: Learner, request: int) -> Any:
     """Largest mean reward plus UCB bonus; an arm never played comes first."""
     places = world.near.shape[1]
-    best, most, rounds = places, -np.inf, np.log(max(learner.tally[0].sum(), 1.0))
+    best, most, rounds = places, -np.inf, elementary.log(max(learner.tally[0].sum(), 1.0))
     for option in range(rule.variants * (places + 1)):
         if is_open(world, edge, learner, request, option % (places + 1)):
             arm = arm_of(world, request, option)

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from mecpfm.kernels import elementary
 from mecpfm.kernels._jit import kernel
 
 Array = Any  # a NumPy array; Numba infers dtype and rank at the first call
@@ -27,7 +28,7 @@ def choose(tally: Array, coin: float, pick: float, explore: float, bonus: float)
     for k in range(arms):
         score = 0.0
         if tally[0, k] > 0:
-            score = tally[1, k] / tally[0, k] + np.sqrt(bonus * np.log(total) / tally[0, k])
+            score = tally[1, k] / tally[0, k] + np.sqrt(bonus * elementary.log(total) / tally[0, k])
         elif bonus > 0:
             score = np.inf
         if score > top:

@@ -13,10 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mecpfm.coupled import baselines, dual, polish
-from mecpfm.coupled.instance import Blocks, Cloudlets, Instance, Models, Options, Requests
+from mecpfm.coupled.instance import Blocks, Cloudlets, Instance, Models, Options, Requests, accepted
 from mecpfm.coupled.structure import build
 from mecpfm.errors import InputError
-from mecpfm.kernels import online_edge, online_policy
+from mecpfm.kernels import arrays, online_edge, online_policy
 from mecpfm.online.policy import Policy
 from mecpfm.online.simulate import Outcome, Run
 from mecpfm.online.world import Scene
@@ -93,17 +93,17 @@ def forecast(run: Run, planner: Planner, stop: int) -> Instance:
         models=Models(blocks=Ragged.from_lists(np.column_stack([world.base, own]).tolist())),
         cloudlets=Cloudlets(
             memory_gb=world.memory_gb,
-            compute_s=np.full(len(world.speed), planner.load * lasted),
+            compute_s=accepted(np.full(len(world.speed), planner.load * lasted)),
             pull_s_per_gb=np.full(len(world.speed), 1 / constants.centre_gb_s),
             cached=Ragged.from_lists([np.flatnonzero(row).tolist() for row in run.edge.held]),
         ),
-        requests=Requests(remote_delay_s=remote, remote_accuracy=np.ones(len(rows))),
+        requests=Requests(remote_delay_s=accepted(remote), remote_accuracy=np.ones(len(rows))),
         options=Options(
             request=request,
             model=world.model[rows][request],
             cloudlet=cloudlet,
-            delay_s=on_the_way + busy,
-            compute_s=busy,
+            delay_s=accepted(on_the_way + busy),
+            compute_s=accepted(busy),
             accuracy=np.ones(len(request)),
         ),
     )
@@ -113,7 +113,7 @@ def adopt(run: Run, wanted: NDArray[np.bool_], now: float) -> None:
     """Pull what is wanted and missing, backbones first; everything else becomes the first to go."""
     world, edge = run.scene.world, run.edge
     later = np.maximum(edge.used, now)
-    edge.uses[:] = np.where(wanted, edge.uses * online_edge.decay(world, later - edge.used), 0.0)
+    edge.uses[:] = np.where(wanted, edge.uses * arrays.exp((edge.used - later) / world.constants.memory_of_use_s), 0.0)
     edge.used[:] = np.where(wanted, later, np.minimum(edge.used, 0.0))
     for cloudlet, part in np.argwhere(wanted & ~edge.held):
         online_edge.evict(world, edge, cloudlet, world.part_gb[part], part, part, now)

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from mecpfm.errors import InputError
+from mecpfm.kernels import arrays
 from mecpfm.online.features import DYNAMIC_NAMES, names, survey
 from mecpfm.online.setting import BASE
 from mecpfm.online.trace import Floats, Ints, Trace
@@ -39,7 +40,7 @@ class Moments:
         """Ridge coefficients of a subset, shape (d,)."""
         own = np.asarray(subset, dtype=np.int64)
         gram = self.train[np.ix_(own, own)] + RIDGE * np.eye(len(own))
-        return np.asarray(np.linalg.solve(gram, self.train[own, -1]))
+        return arrays.solved(gram, self.train[own, -1])
 
     def r2(self, subset: Sequence[int]) -> float:
         """Out-of-sample R^2 of a subset."""
@@ -47,12 +48,12 @@ class Moments:
         error[-2] = 1.0
         if len(subset):
             error[np.asarray(subset, dtype=np.int64)] = -self.coefficients(subset)
-        return float(1 - error @ self.test @ error / self.variance)
+        return 1 - arrays.dot((self.test * error).sum(axis=1), error) / self.variance
 
     def fit(self, subset: Sequence[int]) -> float:
         """Squared work that a subset explains on the training part, for choosing among subsets."""
         own = np.asarray(subset, dtype=np.int64)
-        return float(self.train[own, -1] @ self.coefficients(subset))
+        return arrays.dot(self.train[own, -1], self.coefficients(subset))
 
     def greedy(self, size: int) -> list[int]:
         """Forward selection on the training part: the first ``size`` features, each the best next one."""
@@ -85,7 +86,7 @@ def moments(trace: Trace) -> Moments:
     joined = np.column_stack([features - centre, work - mean])
     test = np.column_stack([joined[split:], np.ones(len(work) - split)])
     variance = float(((work[split:] - work[split:].mean()) ** 2).sum())
-    return Moments(names(trace), joined[:split].T @ joined[:split], test.T @ test, variance)
+    return Moments(names(trace), arrays.products(joined[:split], joined[:split]), arrays.products(test, test), variance)
 
 
 def feature_sets(trace: Trace, found: Moments | None = None) -> pd.DataFrame:

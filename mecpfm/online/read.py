@@ -1,4 +1,4 @@
-"""Requests of a file: a user's own trace, or GenTD26 and Azure files, recognised by their header."""
+"""Requests of a file: a user's own trace, or a public one whose layout is recognised by its header."""
 
 from __future__ import annotations
 
@@ -7,85 +7,80 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from mecpfm.data import traces
-from mecpfm.data.columns import Column, read_header, read_table
+from mecpfm.data.columns import Column, Rows, read_table
+from mecpfm.data.rows import read_rows
 from mecpfm.errors import InputError
-from mecpfm.online.trace import Floats, Trace, from_azure, from_gentd26
+from mecpfm.online.layouts import HUGE, Reading, recognise, seconds, tidy
+from mecpfm.online.setting import GIVEN
+from mecpfm.online.trace import Trace
 
 LEAST = 30
 """Requests below which a file is refused: a third of them gives the scales of the features."""
-HUGE = 1e12
-"""Larger numbers are mistakes, and their squares would overflow."""
-COLUMNS = {
-    "time_s": Column(ge=-HUGE, le=HUGE),
-    "work_s": Column(ge=-HUGE, le=HUGE),
-    "group": Column("text"),
-    "model": Column("text"),
-}
+NUMBER = Column(ge=-HUGE, le=HUGE)
+COLUMNS = {"work_s": NUMBER._replace(missing=True), "group": Column("text"), "model": Column("text")}
+TIME = "time_s"
 PAYLOAD = "payload_mb"
 PAYLOAD_MB = 1.0
 
 
 def read(path: Path) -> Trace:
-    """Parse a trace file.
+    """The requests of a trace file, as :func:`understand`."""
+    return understand(path).trace
+
+
+def understand(path: Path) -> Reading:
+    """Parse a trace file, ``-`` for standard input.
 
     Parameters
     ----------
     path
-        CSV with a header. A trace of one's own has ``time_s`` (strictly increasing), ``work_s`` (service time at speed
-        1, > 0), ``group`` and ``model`` (any text), optionally ``payload_mb`` (>= 0, else 1); every other column is a
-        feature known at arrival and must hold finite numbers. Or a file of GenTD26, or of one Azure service.
+        CSV with a header or one JSON object a line (:func:`mecpfm.data.rows.read_rows`). A trace of one's own has
+        ``time_s`` (not decreasing: s, ISO 8601, or s or ms since 1970), ``work_s`` (service time at speed 1; requests
+        with 0 or nothing were not served and are dropped), ``group`` and ``model`` (any text), optionally
+        ``payload_mb`` (>= 0, else 1); every other column is a feature known at arrival and must hold finite numbers.
+        Or a file of a layout in :mod:`mecpfm.online.layouts`.
 
     Raises
     ------
     InputError
-        One line with file, column, row (1 is the first after the header) and reason: missing columns, unsorted or
-        equal times, work that is not positive, cells that are no finite numbers, an empty file, fewer than 30 requests.
+        One line with file, column, row (1 is the first after the header) and reason: missing columns, times out of
+        order, negative work, cells that are no finite numbers, an empty file, fewer than 30 requests.
     """
-    header = read_header(path)
-    if set(traces.GENTD26) <= set(header):
-        trace = from_gentd26(traces.read_gentd26(path), path.name)
-    elif set(traces.AZURE) <= set(header):
-        trace = from_azure(traces.read_azure(path), source=path.name)
-    else:
-        return _own(path, header)
-    _long_enough(path, len(trace.time_s))
-    if (bad := trace.work_s <= 0).any():
-        raise InputError(f"{path}: request {int(bad.argmax()) + 1} of those served: takes no time")
-    return trace
+    content = read_rows(path)
+    for place, name in enumerate(content.header, start=1):
+        if not name.isprintable():
+            raise InputError(f"{path}: column {place} has a name with control characters, {name[:40]!r}")
+    reading = recognise(path, content) or _own(path, tidy(path, content, (TIME, *COLUMNS, PAYLOAD)))
+    if (rows := len(reading.trace.time_s)) < LEAST:
+        dropped = f" ({reading.dropped} without an answer)" if reading.dropped else ""
+        raise InputError(f"{path}: holds {rows} usable requests{dropped}; at least {LEAST} are needed")
+    return reading
 
 
-def _own(path: Path, header: list[str]) -> Trace:
-    features = [name for name in header if name not in (*COLUMNS, PAYLOAD)]
+def _own(path: Path, content: Rows) -> Reading:
+    header = content.header
+    features = [name for name in header if name not in (TIME, *COLUMNS, PAYLOAD)]
     if "" in features:
         raise InputError(f"{path}: column {header.index('') + 1} has no name")
-    payload = {PAYLOAD: Column(ge=0, le=HUGE)} if PAYLOAD in header else {}
-    frame = read_table(path, {**COLUMNS, **payload, **{name: Column(ge=-HUGE, le=HUGE) for name in features}})
-    _long_enough(path, len(frame))
-    time, work = frame["time_s"].to_numpy(), frame["work_s"].to_numpy()
+    wanted = {TIME: Column("text"), **COLUMNS, **({PAYLOAD: Column(ge=0, le=HUGE)} if PAYLOAD in header else {})}
+    frame = read_table(path, {**wanted, **dict.fromkeys(features, NUMBER)}, content)
+    work = frame["work_s"].fillna(0).to_numpy(dtype=float)
+    if (negative := work < 0).any():
+        row = int(negative.argmax())
+        raise InputError(f"{path}: column work_s, row {row + 1}: {work[row]:g} must be > 0 (0: not served, dropped)")
+    frame[TIME] = seconds(path, TIME, content)
+    frame = frame[work > 0].reset_index(drop=True)
     group = pd.factorize(frame["group"])[0].astype(np.int64)
-    _refuse(path, "work_s", work, np.flatnonzero(work <= 0), "must be > 0")
-    _refuse(path, "time_s", time, 1 + np.flatnonzero(np.diff(time) <= 0), "must be later than the row before")
-    return Trace(
-        time_s=time,
-        work_s=work,
+    trace = Trace(
+        time_s=frame[TIME].to_numpy(dtype=float),
+        work_s=frame["work_s"].to_numpy(dtype=float),
         origin=group,
         group=group,
         model=pd.factorize(frame["model"])[0].astype(np.int64),
-        payload_gb=(frame[PAYLOAD].to_numpy() if payload else np.full(len(frame), PAYLOAD_MB)) / 1000,
+        payload_gb=(frame[PAYLOAD].to_numpy() if PAYLOAD in header else np.full(len(frame), PAYLOAD_MB)) / 1000,
         static=np.array(frame[features], dtype=float, order="C"),  # a copy: kernels compile anew for read-only arrays
         static_names=tuple(features),
         source=path.name,
     )
-
-
-def _long_enough(path: Path, rows: int) -> None:
-    if rows < LEAST:
-        raise InputError(f"{path}: holds {rows} usable requests; at least {LEAST} are needed")
-
-
-def _refuse(
-    path: Path, column: str, values: Floats, rows: np.ndarray[tuple[int], np.dtype[np.int64]], rule: str
-) -> None:
-    if len(rows):
-        raise InputError(f"{path}: column {column}, row {rows[0] + 1}: {values[rows[0]]:g} {rule}")
+    assumed = () if PAYLOAD in header else (f"payload_mb: {PAYLOAD_MB:g}",)
+    return Reading(trace, "own", GIVEN, len(content.rows) - len(frame), assumed)

@@ -10,7 +10,7 @@ from typing import Literal
 from mecpfm.errors import InputError
 
 _POSITIVE = (
-    "load", "edge_gb_s", "centre_gb_s", "payload_gb_s", "remote_payload_gb_s", "remote_speed", "gap_s", "grid_s",
+    "edge_gb_s", "centre_gb_s", "payload_gb_s", "remote_payload_gb_s", "remote_speed", "grid_s",
     "congestion_memory_s", "memory_of_use_s", "small_work",
 )  # fmt: skip
 
@@ -23,8 +23,8 @@ class Setting:
     cloudlets: int = 12
     reach: int = 5
     """Nearest cloudlets that may serve a home's requests."""
-    load: float = 0.8
-    """Work that arrives over work that all cloudlets together can do."""
+    load: float | None = 0.8
+    """Work that arrives over work that all cloudlets together can do; None: what the trace's own times give."""
     requests: int = 8_000
     work_s: tuple[float, float] = (1.0, 300.0)
     """Service times at speed 1 are clipped to this range, s."""
@@ -72,6 +72,7 @@ class Setting:
             if getattr(self, name) < 1:
                 raise InputError(f"{name} is {getattr(self, name)}; must be >= 1")
         _check_numbers(self)
+        _check_times(self)
         if self.eviction not in ("lru", "value"):
             raise InputError(f"eviction is {self.eviction!r}; must be one of lru, value")
         if self.reach > self.cloudlets:
@@ -90,6 +91,17 @@ class Setting:
         return (1 - self.small_accuracy) * self.second_per_accuracy
 
 
+def _check_times(setting: Setting) -> None:
+    """Refuse what the trace's numbers cannot be scaled or clipped by."""
+    if setting.load is not None and not 0 < setting.load < math.inf:
+        raise InputError(f"load is {setting.load}; must be finite and > 0")
+    if not setting.gap_s > 0:
+        raise InputError(f"gap_s is {setting.gap_s}; must be > 0")
+    low, high = setting.work_s
+    if not (0 <= low <= high and low < math.inf):
+        raise InputError(f"work_s is {setting.work_s}; must be two numbers >= 0 in order")
+
+
 def _check_numbers(setting: Setting) -> None:
     """Refuse rates, times and sizes out of range."""
     for name in _POSITIVE:
@@ -98,16 +110,18 @@ def _check_numbers(setting: Setting) -> None:
     for name in ("remote_path_s", "remote_load_s", "congestion_s", "congestion_spread", "second_per_accuracy"):
         if not 0 <= getattr(setting, name) < math.inf:
             raise InputError(f"{name} is {getattr(setting, name)}; must be finite and >= 0")
-    for name in ("work_s", "own_gb"):
-        low, high = getattr(setting, name)
-        if not 0 <= low <= high < math.inf:
-            raise InputError(f"{name} is {getattr(setting, name)}; must be two numbers >= 0 in order")
+    low, high = setting.own_gb
+    if not 0 <= low <= high < math.inf:
+        raise InputError(f"own_gb is {setting.own_gb}; must be two numbers >= 0 in order")
     for name in ("speeds", "backbone_gb", "memory_gb"):
         if not min(getattr(setting, name)) > 0:
             raise InputError(f"{name} has {min(getattr(setting, name)):g}; must be > 0")
 
 
 BASE = Setting()
+AS_GIVEN = replace(BASE, load=None, work_s=(0.0, math.inf), gap_s=math.inf)
+"""For a trace of one's own: the network of ``base``, its times and its service times as they are."""
+GIVEN = "as given"
 SCENARIOS: Mapping[str, Setting] = {
     "base": BASE,
     "load 0.5": replace(BASE, load=0.5),
@@ -123,7 +137,9 @@ SCENARIOS: Mapping[str, Setting] = {
 
 
 def scenario(name: str) -> Setting:
-    """A scenario by name; InputError when there is none."""
+    """A scenario by name, or ``as given``; InputError when there is none."""
+    if name == GIVEN:
+        return AS_GIVEN
     if name not in SCENARIOS:
-        raise InputError(f"scenario is {name!r}; must be one of {', '.join(SCENARIOS)}")
+        raise InputError(f"scenario is {name!r}; must be one of {', '.join((*SCENARIOS, GIVEN))}")
     return SCENARIOS[name]

@@ -14,6 +14,7 @@ from mecpfm.data.drawn_azure import drawn_azure
 from mecpfm.data.drawn_trace import drawn_gentd26
 from mecpfm.data.fetch import locate
 from mecpfm.data.tables import gpus
+from mecpfm.kernels import arrays
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -70,12 +71,12 @@ def from_gentd26(frame: pd.DataFrame, source: str) -> Trace:
         "steps": frame["steps"].to_numpy(dtype=float),
         "image to image": (frame["type"] == "IMG_2_IMG").to_numpy(dtype=float),
         "inpainting": (frame["type"] == "INPAINTING").to_numpy(dtype=float),
-        "prompt length": np.log1p(frame["prompt_length"].to_numpy(dtype=float)),
-        "negative length": np.log1p(negative),
+        "prompt length": arrays.settled(arrays.log1p(frame["prompt_length"])),
+        "negative length": arrays.settled(arrays.log1p(negative)),
         "no negative": (negative == 0).astype(float),
         "LoRAs": frame["loras"].to_numpy(dtype=float),
-        "hour (sine)": np.sin(angle),
-        "hour (cosine)": np.cos(angle),
+        "hour (sine)": arrays.settled(arrays.sin(angle)),
+        "hour (cosine)": arrays.settled(arrays.cos(angle)),
     }
     return Trace(
         time_s=frame["time_s"].to_numpy(dtype=float),
@@ -105,22 +106,28 @@ def from_azure(conv: pd.DataFrame, code: pd.DataFrame | None = None, source: str
     """
     services = [frame.reset_index(drop=True) for frame in (conv, code) if frame is not None]
     both = pd.concat([frame.assign(service=i) for i, frame in enumerate(services)], ignore_index=True)
+    return from_tokens(both.sort_values("time_s", kind="stable"), source)
+
+
+def from_tokens(both: pd.DataFrame, source: str) -> Trace:
+    """Requests in order with ``time_s``, ``context_tokens``, ``generated_tokens`` and ``service``, a code from 0.
+
+    Work, groups, models, features and payloads are those of :func:`from_azure`.
+    """
+    service = np.array(both["service"], dtype=np.int64)
     tokens, group = both["context_tokens"].to_numpy(dtype=float), np.zeros(len(both), dtype=np.int64)
-    for i in range(len(services)):
-        rows = np.flatnonzero(both["service"] == i)
+    for i in np.unique(service):
+        rows = np.flatnonzero(service == i)
         edges = np.quantile(tokens[rows[:BINNED]], np.arange(1, CONTEXT_BINS) / CONTEXT_BINS)
         group[rows] = i * CONTEXT_BINS + np.searchsorted(edges, tokens[rows], side="right")
-    order = np.argsort(both["time_s"].to_numpy(), kind="stable")
-    both, tokens = both.iloc[order], tokens[order]
-    service = np.array(both["service"], dtype=np.int64)
     return Trace(
         time_s=both["time_s"].to_numpy(dtype=float),
         work_s=both["generated_tokens"].to_numpy(dtype=float) * second_per_token(),
         origin=np.arange(len(both)),
-        group=group[order],
+        group=group,
         model=service.copy(),
         payload_gb=BYTES_PER_TOKEN * tokens / 1e9,
-        static=np.column_stack([service.astype(float), np.log1p(tokens)]),
+        static=np.column_stack([service.astype(float), arrays.settled(arrays.log1p(tokens))]),
         static_names=("service", "context"),
         source=source,
     )

@@ -16,7 +16,7 @@ import numpy as np
 from mecpfm.data.sites import positions
 from mecpfm.data.topologies import load
 from mecpfm.errors import InputError
-from mecpfm.kernels import online_demand
+from mecpfm.kernels import arrays, online_demand
 from mecpfm.kernels.online_demand import History
 from mecpfm.kernels.online_edge import Constants, World
 from mecpfm.online.features import fresh_history, survey
@@ -29,6 +29,8 @@ ACCESS_S, S_PER_KM = 0.005, 0.001
 CAP_QUANTILE = 0.99
 SHORTEST_S = 1e-6
 """Least time between the first and the last arrival of a window: below it no load can be set."""
+LONGEST_S = 1e8
+"""Most between them, three years: the congestion of the data centre has a value every ten seconds."""
 
 Part = Literal["tune", "report"]
 
@@ -74,7 +76,11 @@ def build(setting: Setting, trace: Trace, seed: int, part: Part = "report", *, r
     span = _span(trace.time_s[window], setting)
     if span < SHORTEST_S:
         raise InputError(f"{trace.source}: time_s: requests {first + 1} to {first + size} arrive within {span:g} s")
-    factor = work[window].sum() / (setting.load * speed.sum()) / span
+    factor = 1.0 if setting.load is None else work[window].sum() / (setting.load * speed.sum()) / span
+    if not span * factor <= LONGEST_S:
+        raise InputError(
+            f"{trace.source}: the window lasts {span * factor:.3g} s; at most {LONGEST_S:g} s are possible"
+        )
     arrival = _arrivals(trace.time_s[window], setting, factor)
     world = World(
         arrival=arrival,
@@ -144,8 +150,8 @@ def _network(setting: Setting, random: np.random.Generator, real: bool) -> tuple
     else:
         places, _ = positions(125, random, real=real)
     chosen = places[np.sort(random.choice(len(places), count, replace=False))]
-    scale = KM_PER_DEGREE * np.array([np.cos(np.radians(chosen[:, 1].mean())), 1.0])
-    km = np.linalg.norm((chosen[:, None] - chosen[None]) * scale, axis=2)
+    scale = KM_PER_DEGREE * np.array([arrays.cos(np.radians(chosen[:, 1].mean())), 1.0])
+    km = arrays.settled(np.sqrt(np.square((chosen[:, None] - chosen[None]) * scale).sum(axis=2)))
     near = np.ascontiguousarray(np.argsort(km, axis=1, kind="stable")[:, : setting.reach])
     return chosen, near, ACCESS_S + S_PER_KM * np.take_along_axis(km, near, axis=1)
 
@@ -155,26 +161,26 @@ def _spread(setting: Setting) -> Floats:
     listed = np.array(setting.speeds)
     if setting.cloudlets % len(listed) == 0:
         return np.tile(listed, setting.cloudlets // len(listed))
-    return np.geomspace(listed.min(), listed.max(), setting.cloudlets)
+    return np.asarray(arrays.settled(arrays.spaced(listed.min(), listed.max(), setting.cloudlets)))
 
 
 def _library(setting: Setting, models: int, random: np.random.Generator) -> tuple[Ints, Floats]:
     """Backbone of each model, shape (M,), and sizes of all parts, backbones first, GB."""
     sizes = np.resize(np.array(setting.backbone_gb), setting.families)
     base = random.integers(0, setting.families, models)
-    return base, np.concatenate([sizes, random.uniform(*setting.own_gb, models)])
+    return base, np.concatenate([sizes, arrays.uniform(random, *setting.own_gb, models)])
 
 
 def _congestion(setting: Setting, last_s: float, random: np.random.Generator) -> Floats:
     """``median exp(spread x)`` of a stationary AR(1) x with unit variance, on the grid, with room for late arrivals."""
     steps = int(last_s / setting.grid_s) + 1_000
-    keep = np.exp(-setting.grid_s / setting.congestion_memory_s)
-    noise = random.standard_normal(steps)
+    keep = arrays.settled(arrays.exp(-setting.grid_s / setting.congestion_memory_s))
+    noise = arrays.normal(random, steps)
     state = np.empty(steps)
     state[0] = noise[0]
     for t in range(1, steps):
         state[t] = keep * state[t - 1] + np.sqrt(1 - keep * keep) * noise[t]
-    return np.asarray(setting.congestion_s * np.exp(setting.congestion_spread * state))
+    return np.asarray(arrays.settled(setting.congestion_s * arrays.exp(setting.congestion_spread * state)))
 
 
 def _constants(setting: Setting) -> Constants:

@@ -13,6 +13,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from mecpfm.kernels.arrays import dot
 from mecpfm.plan import Plan
 from mecpfm.published.instance import Instance
 from mecpfm.published.options import Floats, Ints, tabulate
@@ -107,16 +108,16 @@ def evaluate(instance: Instance, chosen: Chosen) -> tuple[float, dict[str, float
     """Objective of the ILP in s, the three metrics of the evaluation, and every broken row in words."""
     terms = _terms(instance, chosen)
     weight = chosen.weight
-    pulling = max(float(weight @ terms.shared_pull), float(weight @ terms.private_pull))
+    pulling = max(dot(weight, terms.shared_pull), dot(weight, terms.private_pull))
     own_pull = np.maximum(terms.shared_pull, terms.private_pull)
     requests = len(instance.requests.home)
     metrics = {
-        "total_delay_s": float(weight @ (own_pull + terms.base)),
-        "average_cost": float(weight @ (terms.own_cost + terms.transmit_power * own_pull)) / requests,
-        "average_accuracy": float(weight @ instance.accuracy[chosen.request, chosen.model]) / requests,
+        "total_delay_s": dot(weight, own_pull + terms.base),
+        "average_cost": dot(weight, terms.own_cost + terms.transmit_power * own_pull) / requests,
+        "average_accuracy": dot(weight, instance.accuracy[chosen.request, chosen.model]) / requests,
     }
     violations = (*_rows(instance, chosen, terms, pulling), *_sources(instance, chosen))
-    return pulling + float(weight @ terms.base), metrics, violations
+    return pulling + dot(weight, terms.base), metrics, violations
 
 
 def _terms(instance: Instance, chosen: Chosen) -> Terms:

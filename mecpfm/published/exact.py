@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import heapq
 import math
-import time
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
 
+from mecpfm.clock import Budget
 from mecpfm.errors import LimitError
 from mecpfm.kernels import labels, minmax
 from mecpfm.plan import Plan
@@ -87,14 +87,14 @@ def minimise(
     The node of least bound comes first; one whose search hits a caps keeps its bound in the certificate.
     """
     caps = np.full(base.shape, np.inf) if caps is None else caps
-    limits = replace(limits, seconds=time.perf_counter() + limits.seconds)
+    budget = Budget.of(limits.seconds)
     best, given_up, nodes = Certificate(None, math.inf, math.inf), math.inf, 0
     heap = [(-math.inf, -math.inf, math.inf)]
-    while heap and heap[0][0] < best.value and nodes < limits.nodes and time.perf_counter() < limits.seconds:
+    while heap and heap[0][0] < best.value and nodes < limits.nodes and not budget.over:
         _, floor, ceiling = heapq.heappop(heap)
         nodes += 1
         usable = np.where(caps > floor, base, np.inf)
-        found = _solve_node(usable, shared, private, caps, ceiling, best.value, limits)
+        found = _solve_node(usable, shared, private, caps, ceiling, best.value, limits.labels, budget)
         broken = _broken_cap(found.choice, shared, private, caps, ceiling)
         if broken is not None:
             heapq.heappush(heap, (found.bound, floor, broken))
@@ -119,8 +119,8 @@ def _broken_cap(
 
 
 def _solve_node(
-    base: Floats, shared: Floats, private: Floats, caps: Floats, ceiling: float, value: float, limits: Limits
-) -> Certificate:
+    base: Floats, shared: Floats, private: Floats, caps: Floats, ceiling: float, value: float, most: int, budget: Budget
+) -> Certificate:  # fmt: skip
     """Best choice of one node below ``value``; the bound of an empty node is infinite."""
     usable = np.isfinite(base)
     if not usable.any(axis=1).all():
@@ -134,21 +134,21 @@ def _solve_node(
     minmax.cross(shared, private, low, high)  # an optimal choice of the Lagrangian with S close to P
     node = _Node(base, shared, private, low, _multipliers(on_shared, on_private, capped), cap, capped)
     top = float(np.where(usable, base, -np.inf).max(axis=1).sum()) + reach + 1  # above every choice
-    found = _close_gap(node, dual, min(value, top), limits)
+    found = _close_gap(node, dual, min(value, top), most, budget)
     return found if found.bound < top else Certificate(None, math.inf, math.inf)
 
 
-def _close_gap(node: _Node, dual: float, value: float, limits: Limits) -> Certificate:
-    """Search ever further above the dual bound until a choice is found or ``value`` is reached."""
+def _close_gap(node: _Node, dual: float, value: float, most: int, budget: Budget) -> Certificate:
+    """Search ever further above the dual bound, ``most`` deviations held, until a choice or ``value`` is reached."""
     rows = np.arange(len(node.choice))
     b, s, p = (float(table[rows, node.choice].sum()) for table in node[:3])
     best = Certificate(None, math.inf, dual)
     if max(s, p) <= node.cap and b + max(s, p) < value:
         best, value = Certificate(node.choice, b + max(s, p), dual), b + max(s, p)
     proven, step = dual, FIRST_STEP * max(abs(dual), FIRST_STEP)
-    while proven < value and time.perf_counter() < limits.seconds:
+    while proven < value and not budget.over:
         level = min(value, dual + step)
-        reached, found, complete = labels.search(*node, level, limits.labels)
+        reached, found, complete = labels.search(*node, level, most)
         if reached < level:
             return Certificate(found, reached, reached if complete else proven)
         if not complete:

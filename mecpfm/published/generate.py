@@ -15,9 +15,13 @@ from numpy.typing import NDArray
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components, dijkstra
 
+from mecpfm import ranges
 from mecpfm.data.sites import positions
 from mecpfm.data.tables import model_zoo
 from mecpfm.errors import InputError
+from mecpfm.files import require_fits
+from mecpfm.kernels import arrays
+from mecpfm.kernels.arrays import uniform
 from mecpfm.published.instance import Cloudlets, Instance, Models, Requests
 from mecpfm.records import Ragged
 
@@ -45,12 +49,15 @@ class Recipe:
     def __post_init__(self) -> None:
         """Refuse empty or contradictory sizes."""
         for name in ("cloudlets", "models", "families", "requests"):
-            if getattr(self, name) < 1:
-                raise InputError(f"{name} is {getattr(self, name)}; must be >= 1")
+            ranges.count(name, getattr(self, name))
+        for name in ("capacity_gb", "cost_budget"):
+            ranges.within(name, getattr(self, name), 0, ranges.LARGEST)
+        ranges.within("accuracy_requirement", self.accuracy_requirement, 0, 1)
+        ranges.within("shared_fraction", self.shared_fraction, 0, 1)
         if self.shared_fraction is None and self.library == "released":
             raise InputError("shared_fraction must be given; only the zoo's models have one of their own")
-        if self.shared_fraction is not None and not 0 <= self.shared_fraction <= 1:
-            raise InputError(f"shared_fraction is {self.shared_fraction}; must be in [0, 1]")
+        cells = 2 * self.requests * self.models + (self.cloudlets + 1) ** 2 + 6 * (self.requests + self.models)
+        require_fits(f"{self.cloudlets} cloudlets, {self.models} models and {self.requests} requests", 8 * cells)
 
 
 def streams(seed: int) -> dict[str, Streams]:
@@ -69,6 +76,7 @@ def generate(recipe: Recipe = Recipe(), seed: int = 0, *, network: NDArray[np.fl
 
     ``network`` replaces the random one: distances in s/GB, shape (C + 1, C + 1), the data centre last.
     """
+    ranges.seed(seed)
     random = streams(seed)
     distance, cloudlets, rate = _network(recipe, random["network"])
     if network is not None:
@@ -76,13 +84,15 @@ def generate(recipe: Recipe = Recipe(), seed: int = 0, *, network: NDArray[np.fl
     models, per_request = _library(recipe, random["models"], len(distance))
     requests = _workload(recipe, random["workload"], rate)
     return Instance(
-        memory_per_gb=next(random["network"]).uniform(0, 1),
+        memory_per_gb=uniform(next(random["network"]), 0, 1),
         distance_s_per_gb=distance,
         cloudlets=cloudlets,
         models=models,
         requests=requests,
-        accuracy=np.column_stack([stream.uniform(0.4, 1, recipe.requests) for stream in per_request]),
-        output_ratio=np.column_stack([stream.spawn(1)[0].uniform(0.1, 0.3, recipe.requests) for stream in per_request]),
+        accuracy=np.column_stack([uniform(stream, 0.4, 1, recipe.requests) for stream in per_request]),
+        output_ratio=np.column_stack(
+            [uniform(stream.spawn(1)[0], 0.1, 0.3, recipe.requests) for stream in per_request]
+        ),
     )
 
 
@@ -96,16 +106,16 @@ def _network(recipe: Recipe, random: Streams) -> tuple[NDArray[np.float64], Clou
         capacity = np.full(count, float(recipe.capacity_gb))
     cloudlets = Cloudlets(
         capacity_gb=capacity,
-        processing_tflops=next(random).uniform(107, 312, count),
-        accessing_rate=next(random).uniform(0.1, 0.5, count),
-        peak_power_w=next(random).uniform(0.8, 2.5, count),
-        idle_power_w=next(random).uniform(0.1, 0.3, count),
-        leak_power_w=next(random).uniform(0.1, 0.3, count),
-        transmit_power_w=next(random).uniform(0.8, 2.5, count),
-        service_rate_hz=next(random).uniform(0.5, 0.9, count),
-        arrival_rate_hz=next(random).uniform(0.1, 0.5, count),
+        processing_tflops=uniform(next(random), 107, 312, count),
+        accessing_rate=uniform(next(random), 0.1, 0.5, count),
+        peak_power_w=uniform(next(random), 0.8, 2.5, count),
+        idle_power_w=uniform(next(random), 0.1, 0.3, count),
+        leak_power_w=uniform(next(random), 0.1, 0.3, count),
+        transmit_power_w=uniform(next(random), 0.8, 2.5, count),
+        service_rate_hz=uniform(next(random), 0.5, 0.9, count),
+        arrival_rate_hz=uniform(next(random), 0.1, 0.5, count),
     )
-    return distance, cloudlets, 20 * np.log2(1 + 3 / degrees2)
+    return distance, cloudlets, arrays.settled(20 * arrays.log(1 + 3 / degrees2) / arrays.log(2.0))
 
 
 def attach_data_centre(distance: NDArray[np.float64], gateway: int, s_per_gb: float = 15.0) -> NDArray[np.float64]:
@@ -138,7 +148,7 @@ def random_network(locations: int, random: np.random.Generator) -> NDArray[np.fl
         low, high = (low, middle) if parts(middle) == 1 else (middle, high)
     one, other = one[:high], other[:high]
     far = np.maximum(one, other) == locations - 1
-    weight = random.uniform(5, 10, high) * np.where(far, 2, 1)
+    weight = uniform(random, 5, 10, high) * np.where(far, 2, 1)
     keys, first = np.unique(np.minimum(one, other) * locations + np.maximum(one, other), return_index=True)
     keep = first[keys // locations != keys % locations]
     graph = coo_array((weight[keep], (one[keep], other[keep])), (locations, locations)).tocsr()
@@ -148,7 +158,7 @@ def random_network(locations: int, random: np.random.Generator) -> NDArray[np.fl
 def _library(recipe: Recipe, random: Streams, locations: int) -> tuple[Models, list[np.random.Generator]]:
     """Models, and one generator each for its entries in the (J, K) tables."""
     sizes = next(random)
-    work = next(random).uniform(100, 300, recipe.models)
+    work = uniform(next(random), 100, 300, recipe.models)
     family = next(random).integers(0, recipe.families, recipe.models)
     size, fraction = _sizes(recipe, sizes, family)
     generators = [next(random) for _ in range(recipe.models)]
@@ -170,7 +180,7 @@ def _sizes(
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Size in GB and shared fraction of each model, shape (K,)."""
     if recipe.library == "released":
-        size, own = random.uniform(5, 20, recipe.models), np.zeros(recipe.models)
+        size, own = uniform(random, 5, 20, recipe.models), np.zeros(recipe.models)
     else:
         zoo = model_zoo()
         backbones = random.permutation(np.unique(zoo["backbone"]))[family % zoo["backbone"].nunique()]
@@ -195,8 +205,8 @@ def _workload(recipe: Recipe, random: Streams, rate: float) -> Requests:
     return Requests(
         home=next(random).integers(0, recipe.cloudlets, count),
         instructions=next(random).integers(50, 100, count, endpoint=True).astype(float),
-        cost_budget=fixed(recipe.cost_budget, next(random).uniform(30_000, 50_000, count)),
-        accuracy_requirement=fixed(recipe.accuracy_requirement, next(random).uniform(0.1, 0.4, count)),
-        input_gb=next(random).uniform(0.09, 0.5, count),
+        cost_budget=fixed(recipe.cost_budget, uniform(next(random), 30_000, 50_000, count)),
+        accuracy_requirement=fixed(recipe.accuracy_requirement, uniform(next(random), 0.1, 0.4, count)),
+        input_gb=uniform(next(random), 0.09, 0.5, count),
         rate_gb_per_s=np.full(count, rate),
     )

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import functools
-import time
 import zlib
 from collections.abc import Callable
 from dataclasses import replace
@@ -12,8 +10,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from mecpfm.errors import InputError, MecpfmError
-from mecpfm.plan import Plan
+from mecpfm import ranges
+from mecpfm.clock import Budget
+from mecpfm.errors import InputError, LimitError, MecpfmError
+from mecpfm.plan import Plan, instance_sha256
 from mecpfm.published.baselines import solve_greedy, solve_nbs, solve_nonshare, solve_sc
 from mecpfm.published.exact import solve_exact
 from mecpfm.published.formulation import solve_ilp, solve_lp, solve_nlip
@@ -21,6 +21,8 @@ from mecpfm.published.generate import Recipe, generate
 from mecpfm.published.instance import Instance
 from mecpfm.published.relaxation import solve_lp_dual
 from mecpfm.published.rounding import solve_appro
+from mecpfm.solvers import process
+from mecpfm.warm import warming
 
 
 class Settings(NamedTuple):
@@ -49,6 +51,8 @@ METHODS: dict[str, Callable[[Instance, Settings], Plan]] = {
     "sc": lambda instance, _: solve_sc(instance),
     "greedy": lambda instance, _: solve_greedy(instance),
 }
+SOLVED = ("lp", "lp-dual", "ilp", "nlip", "exact", "appro")
+"""Methods that take a time limit, and may end without a plan of their own."""
 
 
 def solve(
@@ -61,14 +65,36 @@ def solve(
     """
     if method not in METHODS:
         raise InputError(f"method is {method!r}; must be one of {' '.join(METHODS)}")
+    ranges.seed(seed)
+    ranges.within("time_limit", time_limit, 0, ranges.LARGEST)
     _warm_up(method, solver)
     random = np.random.SeedSequence([seed, zlib.crc32(method.encode())])
-    start = time.perf_counter()
-    plan = METHODS[method](instance, Settings(solver, time_limit, random))
-    return replace(plan, seed=seed, runtime_s=time.perf_counter() - start)
+    budget = Budget.of(time_limit)
+    if budget.watched and method in SOLVED:
+        process.start()
+        budget = Budget.of(time_limit)
+    try:
+        plan = METHODS[method](instance, Settings(solver, budget.limit(), random))
+    except LimitError as error:
+        plan = _greedy(instance, method, error, budget)
+    plan = replace(plan, seed=seed, instance_sha256=instance_sha256(instance))
+    return plan.ended(budget.elapsed())
+
+
+def _greedy(instance: Instance, method: str, error: LimitError, budget: Budget) -> Plan:
+    """Greedy's plan for a method that found none in its time, where it keeps all rows; else the method's own error."""
+    if not budget.over or method not in SOLVED:
+        raise error
+    try:
+        plan = solve_greedy(instance)
+    except MecpfmError:
+        raise error from None
+    if not plan.feasible:
+        raise error
+    return replace(plan, method=method)
 
 
 @functools.cache
 def _warm_up(method: str, solver: str) -> None:
-    with contextlib.suppress(MecpfmError):
+    with warming(10):
         METHODS[method](generate(Recipe(cloudlets=5, models=5, requests=10)), Settings(solver))

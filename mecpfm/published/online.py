@@ -16,26 +16,28 @@ appended together. Decisions where the published description leaves room:
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from mecpfm import clock, ranges
 from mecpfm.bandits.adms import ADMS
 from mecpfm.bandits.epsilon_greedy import EpsilonGreedy
 from mecpfm.bandits.linear import Linear, LinTS, LinUCB
-from mecpfm.bandits.policy import Floats, Policy, at_least, within
+from mecpfm.bandits.policy import Floats, Policy, within
 from mecpfm.bandits.random_arm import RandomArm
 from mecpfm.bandits.restricted import TSRC, WTSRC, Restricted
 from mecpfm.bandits.tabular import Tabular
 from mecpfm.bandits.ucb1 import UCB1
 from mecpfm.errors import InfeasibleError, InputError
-from mecpfm.kernels import episode
-from mecpfm.published.generate import streams
+from mecpfm.files import require_fits
+from mecpfm.kernels import arrays, episode
+from mecpfm.published.generate import Recipe, generate, streams
 from mecpfm.published.instance import Instance
 from mecpfm.published.options import Ints, Options, tabulate
+from mecpfm.warm import warming
 
 SOURCES = {"nearest": episode.NEAREST, "last": episode.LAST, "cloud": episode.CLOUD}
 
@@ -115,6 +117,9 @@ class Episode:
         }
 
 
+_warm = set[str]()
+
+
 def simulate(
     instance: Instance,
     policy: str,
@@ -149,23 +154,31 @@ def simulate(
     InfeasibleError
         A home cloudlet whose queue is unstable.
     """
-    start = time.perf_counter()
     if policy not in POLICIES:
         raise InputError(f"policy is {policy!r}; must be one of {', '.join(POLICIES)}")
+    ranges.seed(seed)
+    ranges.count("rounds", rounds)
+    ranges.count("features", features)
+    _, models, requests = instance.sizes
+    require_fits(f"{rounds or requests} rounds", 8 * (rounds or requests) * (features + models + 12))
+    if policy not in _warm:  # its kernels are compiled, or loaded, before the clock starts
+        _warm.add(policy)
+        with warming(10):
+            simulate(generate(Recipe(cloudlets=5, models=5, requests=10)), policy)
+    start = clock.now()
     rule, options = POLICIES[policy], tabulate(instance)
     share, source = rule.share if share is None else share, source or rule.source
     world, caches = open_world(instance, options, share=share, source=source, xi=xi)
     random = streams(seed)["algorithm"]
     order = _order(instance.sizes[2], rounds, next(random))
-    at_least("features", features, 1)
-    contexts = np.outer(np.arange(1, len(order) + 1) / len(order), next(random).uniform(0, 1, features))
+    contexts = np.outer(np.arange(1, len(order) + 1) / len(order), next(random).random(features))
     learner = rule.make(len(world.group), features, observed, int(next(random).integers(2**63)))
     trace = run(learner, world, caches, order, contexts, rule.offset)
     at = order, trace.arm
     delay, power = options.base[at] + trace.pull, options.transmit_power[order]
     return Episode(
         policy, seed, share, source, order, trace.arm, delay, options.own_cost[at] + power * trace.pull,
-        instance.accuracy[at], trace.penalty, trace.penalty - trace.least, time.perf_counter() - start,
+        instance.accuracy[at], trace.penalty, trace.penalty - trace.least, clock.now() - start,
     )  # fmt: skip
 
 
@@ -189,7 +202,7 @@ def open_world(
     from_cloud = distance[:-1, -1]
     world = episode.World(
         distance, instance.requests.home, group, models.shared_gb, models.private_gb,
-        options.base, -xi * np.log(instance.accuracy), 1 - xi, SOURCES[source],
+        options.base, arrays.settled(-xi * arrays.log(instance.accuracy)), 1 - xi, SOURCES[source],
     )  # fmt: skip
     return world, episode.Caches(np.tile(from_cloud, (group.max() + 1, 1)), np.tile(from_cloud, (len(group), 1)))
 
@@ -197,7 +210,6 @@ def open_world(
 def _order(requests: int, rounds: int | None, random: np.random.Generator) -> Ints:
     """Requests in index order, then uniform ones."""
     rounds = requests if rounds is None else rounds
-    at_least("rounds", rounds, 1)
     extra = random.integers(0, requests, max(0, rounds - requests))
     return np.concatenate([np.arange(min(rounds, requests)), extra])
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import time
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -12,10 +11,16 @@ import highspy
 import numpy as np
 from numpy.typing import NDArray
 
+from mecpfm import clock
+from mecpfm.clock import Budget
 from mecpfm.errors import LimitError
+from mecpfm.kernels.arrays import dot
+from mecpfm.solvers import process
 from mecpfm.solvers.model import LinearModel, Solution
 
 NAME = f"highs {version('highspy')}"
+SMALL, FEW_NODES = 20_000, 20
+"""Nonzeros and nodes of what is solved in this process whatever the limit."""
 
 _STATUS = {
     highspy.HighsModelStatus.kOptimal: "optimal",
@@ -48,19 +53,69 @@ def load(model: LinearModel, unit: float = 1.0, **options: Any) -> highspy.Highs
     return solver
 
 
+class Moment(NamedTuple):
+    """State of a MIP search at a time after its start, s: incumbent x (None if no new one) and proven bound."""
+
+    seconds: float
+    x: NDArray[np.float64] | None
+    bound: float
+
+
 def solve(
     model: LinearModel, *, time_limit: float | None = None, gap: float = 0.0, seed: int = 0, **options: Any
 ) -> Solution:
-    """Solve; further keyword arguments are HiGHS options such as ``solver="ipm"`` or ``mip_max_nodes``."""
-    start = time.perf_counter()
+    """Solve; further keyword arguments are HiGHS options such as ``solver="ipm"`` or ``mip_max_nodes``.
+
+    With a limit, or where Ctrl-C is waited for, a process of its own solves, which can be ended where HiGHS looks at
+    no clock: the best solution and bound that it told of remain. Otherwise, and when the model is small, this one does.
+    """
+    budget, keywords = Budget.of(time_limit), {"gap": gap, "seed": seed, **options}
+    if not budget.watched or _small(model, options):
+        return here(model, time_limit=time_limit, **keywords)
+    moments = list[Moment]()
+    found = process.run(model, budget, lambda x, bound: moments.append(Moment(budget.elapsed(), x, bound)), keywords)
+    return found or _cut_short(model, moments, budget.elapsed())
+
+
+def _small(model: LinearModel, options: dict[str, Any]) -> bool:
+    """Whether HiGHS needs about a tenth of a second at most, which is no matter of a limit: an LP or very few nodes."""
+    return model.rows.nnz <= SMALL and (not model.integer.any() or options.get("mip_max_nodes", math.inf) <= FEW_NODES)
+
+
+def _cut_short(model: LinearModel, moments: list[Moment], seconds: float) -> Solution:
+    """What is known of a search that was ended."""
+    bound = max((moment.bound for moment in moments), default=math.nan)
+    seen = [moment.x for moment in moments if moment.x is not None]
+    if not seen:
+        return Solution("unknown", bound=bound, solver=NAME, runtime_s=seconds)
+    objective = math.fsum((model.cost * seen[-1]).tolist())
+    return Solution("feasible", seen[-1], objective, bound, solver=NAME, runtime_s=seconds)
+
+
+def here(
+    model: LinearModel,
+    *,
+    time_limit: float | None = None,
+    gap: float = 0.0,
+    seed: int = 0,
+    tell: process.Tell | None = None,
+    **options: Any,
+) -> Solution:
+    """Solve in this process; ``tell(x or None, bound)`` is called with every incumbent and bound of a MIP."""
+    start = clock.now()
     limit = math.inf if time_limit is None else float(time_limit)
     unit = model.cost_unit
     solver = load(model, unit, time_limit=limit, random_seed=seed, mip_rel_gap=gap, mip_abs_gap=0.0, **options)
+    if tell and model.integer.any():
+        solver.cbMipImprovingSolution += lambda event: tell(
+            np.array(event.data_out.mip_solution), float(event.data_out.mip_dual_bound) * unit
+        )
+        solver.cbMipLogging += lambda event: tell(None, float(event.data_out.mip_dual_bound) * unit)
     solver.run()
     status = _STATUS.get(solver.getModelStatus(), "unknown")
     info = solver.getInfo()
     integral = bool(model.integer.any())
-    result: dict[str, Any] = {"solver": NAME, "runtime_s": time.perf_counter() - start}
+    result: dict[str, Any] = {"solver": NAME, "runtime_s": clock.now() - start}
     if integral:
         result["bound"] = info.mip_dual_bound * unit
     if info.primal_solution_status != highspy.SolutionStatus.kSolutionStatusFeasible or status == "infeasible":
@@ -71,15 +126,7 @@ def solve(
         if status == "optimal":
             result["bound"] = info.objective_function_value * unit
     x = np.array(solution.col_value)
-    return Solution("feasible" if status == "unknown" else status, x, float(model.cost @ x), **result)
-
-
-class Moment(NamedTuple):
-    """State of a MIP search at a time after its start, s: incumbent x (None if no new one) and proven bound."""
-
-    seconds: float
-    x: NDArray[np.float64] | None
-    bound: float
+    return Solution("feasible" if status == "unknown" else status, x, dot(model.cost, x), **result)
 
 
 def anytime(model: LinearModel, time_limit: float, *, seed: int = 0) -> list[Moment]:
@@ -87,18 +134,14 @@ def anytime(model: LinearModel, time_limit: float, *, seed: int = 0) -> list[Mom
 
     How far it comes in ``time_limit`` seconds depends on the machine.
     """
-    start, moments, unit = time.perf_counter(), list[Moment](), model.cost_unit
-    solver = load(model, unit, time_limit=time_limit, random_seed=seed, mip_rel_gap=0.0, mip_abs_gap=0.0)
+    budget, moments = Budget.of(time_limit), list[Moment]()
 
-    def note(event: Any, x: NDArray[np.float64] | None = None) -> None:
-        moments.append(Moment(time.perf_counter() - start, x, float(event.data_out.mip_dual_bound) * unit))
+    def tell(x: NDArray[np.float64] | None, bound: float) -> None:
+        moments.append(Moment(budget.elapsed(), x, bound))
 
-    solver.cbMipImprovingSolution += lambda event: note(event, np.array(event.data_out.mip_solution))
-    solver.cbMipLogging += note
-    solver.run()
-    found, info = solver.getSolution(), solver.getInfo()
-    last = np.array(found.col_value) if found.value_valid else None
-    moments.append(Moment(time.perf_counter() - start, last, float(info.mip_dual_bound) * unit))
+    found = process.run(model, budget, tell, {"seed": seed})
+    if found is not None:
+        tell(found.x, found.bound)
     return moments
 
 

@@ -1,0 +1,101 @@
+"""One clock for all budgets: time over, or Ctrl-C, is a state that a search looks at."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+now: Callable[[], float] = time.perf_counter
+"""Seconds since some moment; tests put their own clock here."""
+
+_heard = False
+_listening = False
+NOTICE = b"mecpfm: interrupted; the best plan so far follows (once more: stop at once)\n"
+
+
+@dataclass(frozen=True)
+class Budget:
+    """The time from ``began`` to ``end``, moments of ``now``; without end by default."""
+
+    began: float = 0.0
+    end: float = math.inf
+
+    @classmethod
+    def of(cls, seconds: float | None) -> Budget:
+        """A budget that begins now; None is no limit."""
+        start = now()
+        return cls(start, math.inf if seconds is None else start + seconds)
+
+    def left(self) -> float:
+        """Seconds left, never below 0: 0 after Ctrl-C, inf without an end."""
+        return 0.0 if _heard else math.inf if math.isinf(self.end) else max(self.end - now(), 0.0)
+
+    def limit(self) -> float | None:
+        """Seconds left as an argument ``time_limit``: None without an end."""
+        left = self.left()
+        return None if math.isinf(left) else left
+
+    @property
+    def over(self) -> bool:
+        """Whether nothing is left."""
+        return self.left() <= 0
+
+    def spent(self) -> float:
+        """Share of the budget that has passed, from 0 to 1: 0 without an end, 1 when it is over."""
+        left = self.left()
+        return 1.0 if left <= 0 else 0.0 if math.isinf(left) else 1 - left / (self.end - self.began)
+
+    def share(self, part: float, most: float = math.inf) -> Budget:
+        """The next ``part`` of what is left, but at most ``most`` seconds."""
+        start, left = now(), self.left()
+        return Budget(start, start + min(part * left, most))
+
+    def elapsed(self) -> float:
+        """Seconds since it began."""
+        return now() - self.began
+
+    @property
+    def watched(self) -> bool:
+        """Whether somebody may end it: a deadline, or a Ctrl-C that is waited for."""
+        return _listening or math.isfinite(self.end)
+
+
+FOREVER = Budget()
+
+
+def interrupted() -> bool:
+    """Whether Ctrl-C was pressed inside ``listening``."""
+    return _heard
+
+
+@contextlib.contextmanager
+def listening() -> Iterator[None]:
+    """Inside, the first Ctrl-C ends every budget instead of raising KeyboardInterrupt; the second raises it.
+
+    Only in the main thread, and only where Ctrl-C is not ignored or somebody else's. The command line solves inside.
+    """
+    global _heard, _listening
+    ours = threading.current_thread() is threading.main_thread()
+    if not ours or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
+        yield
+        return
+
+    def hear(*_: object) -> None:
+        global _heard
+        _heard = True
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        os.write(2, NOTICE)  # a logger may be in the middle of a line
+
+    _heard, _listening = False, True
+    signal.signal(signal.SIGINT, hear)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        _heard, _listening = False, False

@@ -1,0 +1,190 @@
+"""Where tasks run: processes of this machine, or workers of a dask.distributed cluster. Nothing waits for ever.
+
+Finished tasks come as they end, failures beside them; what is lost on the way is one line with what to do.
+"""
+
+from __future__ import annotations
+
+import logging
+import multiprocessing
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, CancelledError, Executor, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from typing import Any
+
+from mecpfm.errors import InputError, InterruptedRunError, MecpfmError
+from mecpfm.experiments.store import fingerprint
+
+RESUME = "finished rows are kept: run the same command again"
+PATIENCE_S = 600.0
+"""Longest time without a finished task before a cluster counts as lost."""
+HANDSHAKE_S = 30.0
+"""Longest time a worker may take to say who it is."""
+WATCH_S = 0.5
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A task's result and who computed it."""
+
+    result: Any
+    fingerprint: dict[str, str]
+
+
+def signed(function: Callable[[Any], Any], task: Any) -> Any:
+    """Run a task and sign its result; runs in the workers."""
+    return Measured(function(task), fingerprint())
+
+
+def run_all(
+    function: Callable[[Any], Any],
+    tasks: Sequence[Any],
+    *,
+    workers: int,
+    scheduler: str | None = None,
+    patience_s: float = PATIENCE_S,
+) -> Iterator[tuple[Any, Any]]:
+    """Pairs (task, result, or the Exception that it raised), as they end.
+
+    Raises
+    ------
+    InputError
+        The cluster cannot be reached, has no workers, or one of them runs other code, libraries or data.
+    MecpfmError
+        A process died, or the cluster finished nothing for ``patience_s``.
+    InterruptedRunError
+        Ctrl-C or SIGTERM; the children are ended.
+    """
+    with _terminated_as_interrupted(), _executor(scheduler, workers, patience_s) as executor:
+        futures = {executor.submit(signed, function, task): task for task in tasks}
+        try:
+            yield from _collect(futures, None if scheduler is None else patience_s)
+        except KeyboardInterrupt:
+            raise InterruptedRunError(f"interrupted; {RESUME}") from None
+        except BrokenProcessPool:
+            raise MecpfmError(
+                f"a worker process died, as when memory runs out; {RESUME}, or with --workers 1"
+            ) from None
+        finally:
+            for future in futures:
+                future.cancel()
+
+
+def _collect(futures: dict[Future[Any], Any], patience_s: float | None) -> Iterator[tuple[Any, Any]]:
+    left = set(futures)
+    while left:
+        done, left = wait(left, timeout=patience_s, return_when=FIRST_COMPLETED)
+        if not done:
+            raise MecpfmError(f"the cluster finished nothing in {patience_s:g} s; {RESUME}")
+        for future in done:
+            try:
+                found = future.result()
+            except BrokenProcessPool:
+                raise
+            except CancelledError:
+                raise MecpfmError(f"the cluster is gone; {RESUME}") from None
+            except Exception as error:
+                yield futures[future], error
+                continue
+            _require_equal(found.fingerprint, "a worker")
+            yield futures[future], found.result
+
+
+def _require_equal(theirs: dict[str, str], who: str) -> None:
+    mine = fingerprint()
+    if other := [name for name in mine if theirs.get(name) != mine[name]]:
+        raise InputError(f"--scheduler: {who} has other {' and '.join(other)} than this machine; its rows are refused")
+
+
+@contextmanager
+def _executor(scheduler: str | None, workers: int, patience_s: float) -> Iterator[Executor]:
+    if scheduler is not None:
+        with _cluster(scheduler, patience_s) as executor:
+            yield executor
+        return
+    pool = ProcessPoolExecutor(workers, get_context(), _end_with_parent, (os.getpid(),))
+    try:
+        yield pool
+    except BaseException:
+        for child in multiprocessing.active_children():
+            child.terminate()
+        raise
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+def get_context() -> Any:
+    """Start children from nothing: they inherit no state, on every platform."""
+    return multiprocessing.get_context("spawn")
+
+
+def _end_with_parent(parent: int) -> None:
+    """Children end quietly at Ctrl-C, and by themselves when their parent is no more."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(WATCH_S)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+@contextmanager
+def _terminated_as_interrupted() -> Iterator[None]:
+    """SIGTERM acts as Ctrl-C while tasks run."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+@contextmanager
+def _cluster(address: str, patience_s: float) -> Iterator[Executor]:
+    """Executor on a cluster whose workers have said who they are."""
+    from distributed import Client
+
+    for noisy in ("distributed", "tornado", "asyncio"):
+        logging.getLogger(noisy).setLevel(logging.CRITICAL + 1)  # one line of ours says it
+    try:
+        client = Client(address, timeout=10)
+    except (OSError, ValueError) as error:
+        raise InputError(f"--scheduler {address}: cannot be reached ({error})") from None
+    try:
+        _shake_hands(client, address, min(patience_s, HANDSHAKE_S))
+        yield client.get_executor(pure=False)
+    finally:
+        with suppress(Exception):  # the scheduler may be gone
+            client.close(timeout=2)
+
+
+def _shake_hands(client: Any, address: str, limit_s: float) -> None:
+    """Every worker states code, libraries and data before it gets a task."""
+    from distributed import TimeoutError as Late
+    from distributed import wait as wait_for
+
+    try:
+        client.wait_for_workers(1, timeout=limit_s)
+    except (TimeoutError, Late):
+        raise InputError(f"--scheduler {address}: has no workers after {limit_s:g} s; start some") from None
+    asked = {
+        worker: client.submit(fingerprint, workers=[worker], pure=False, allow_other_workers=False)
+        for worker in client.scheduler_info(n_workers=-1)["workers"]
+    }
+    with suppress(TimeoutError, Late):
+        wait_for(list(asked.values()), timeout=limit_s)
+    for worker, future in asked.items():
+        if future.status == "pending":
+            raise InputError(f"--scheduler {address}: worker {worker} does not answer within {limit_s:g} s")
+        # A worker without this function runs other code as well.
+        _require_equal(future.result() if future.status == "finished" else {}, f"worker {worker}")

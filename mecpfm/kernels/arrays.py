@@ -1,0 +1,124 @@
+"""What NumPy, BLAS and the C library compute differently from machine to machine, computed the same everywhere.
+
+Used in place of ``np.exp`` and the like, ``**``, ``np.interp``, ``@`` and ``Generator.uniform`` wherever a value
+reaches an instance, a world, a trace, a decision or a table; a test refuses those (tests/test_same.py). NumPy's own
+``+ - * /``, ``sqrt``, ``sum`` (in one fixed order) and ``cumsum`` are the same on every machine.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from mecpfm.kernels import elementary
+
+Floats = NDArray[np.float64]
+
+
+def _each(which: int, x: ArrayLike) -> Any:
+    values = np.array(x, dtype=np.float64, order="C")  # a copy: Numba would compile anew for one that is read-only
+    out = np.empty(values.size)
+    elementary.each(which, values.reshape(-1), out)
+    return out.reshape(values.shape) if np.ndim(x) else float(out[0])
+
+
+def exp(x: ArrayLike) -> Any:
+    """``np.exp``; a float for a number."""
+    return _each(elementary.EXP, x)
+
+
+def expm1(x: ArrayLike) -> Any:
+    """``np.expm1``; a float for a number."""
+    return _each(elementary.EXPM1, x)
+
+
+def log(x: ArrayLike) -> Any:
+    """``np.log``; a float for a number."""
+    return _each(elementary.LOG, x)
+
+
+def log1p(x: ArrayLike) -> Any:
+    """``np.log1p``; a float for a number."""
+    return _each(elementary.LOG1P, x)
+
+
+def sin(x: ArrayLike) -> Any:
+    """``np.sin``; a float for a number."""
+    return _each(elementary.SIN, x)
+
+
+def cos(x: ArrayLike) -> Any:
+    """``np.cos``; a float for a number."""
+    return _each(elementary.COS, x)
+
+
+def power(x: ArrayLike, y: ArrayLike) -> Any:
+    """``np.power`` for ``x`` >= 0; a float for two numbers."""
+    left, right = (np.array(one, dtype=np.float64) for one in np.broadcast_arrays(x, y))
+    out = np.empty(left.size)
+    elementary.powers(left.reshape(-1), right.reshape(-1), out)
+    return out.reshape(left.shape) if left.ndim else float(out[0])
+
+
+def spaced(low: float, high: float, count: int) -> Floats:
+    """``np.geomspace``: numbers at equal ratios from ``low`` to ``high``, both exact."""
+    out = np.asarray(exp(np.linspace(log(low), log(high), count)))
+    out[:1], out[-1:] = low, high
+    return out
+
+
+def settled(x: ArrayLike) -> Any:
+    """Numbers rounded to single precision, a float for a number; for drawn quantities and what is made of them.
+
+    NumPy's generators take logarithms and exponentials of the C library, so that their normal, exponential and beta
+    variates may differ in the last bit; rounding off 29 bits keeps that, and whatever else may come, from the results.
+    """
+    found = np.asarray(x, dtype=np.float32).astype(np.float64)
+    return found if np.ndim(x) else float(found)
+
+
+def normal(random: np.random.Generator, size: int | tuple[int, ...]) -> Floats:
+    """Settled standard normal numbers."""
+    return np.asarray(settled(random.standard_normal(size)))
+
+
+def uniform(random: np.random.Generator, low: ArrayLike, high: ArrayLike, size: int | tuple[int, ...] = ()) -> Any:
+    """``Generator.uniform``, whose compiler may fuse multiplication and addition."""
+    start, width = np.asarray(low, dtype=np.float64), np.subtract(high, low)
+    return start + width * random.random(size if size != () else width.shape)
+
+
+def interpolated(x: ArrayLike, at: ArrayLike, values: ArrayLike) -> Floats:
+    """``np.interp``, whose compiler may fuse multiplication and addition."""
+    points, level, known = (np.asarray(one, dtype=np.float64) for one in (x, at, values))
+    i = np.clip(np.searchsorted(level, points, side="right") - 1, 0, len(level) - 2)
+    inside = known[i] + (known[i + 1] - known[i]) / (level[i + 1] - level[i]) * (points - level[i])
+    return np.where(points <= level[0], known[0], np.where(points >= level[-1], known[-1], inside))
+
+
+def dot(x: ArrayLike, y: ArrayLike) -> float:
+    """``x @ y`` of two vectors, rounded once: in no order that BLAS could choose."""
+    return math.fsum(np.multiply(x, y))
+
+
+def products(x: NDArray[Any], y: NDArray[Any]) -> Floats:
+    """``x.T @ y`` of two matrices, rows added one after another."""
+    return np.stack([(x * y[:, [j]]).sum(axis=0) for j in range(y.shape[1])], axis=1)
+
+
+def solved(matrix: NDArray[Any], right: NDArray[Any]) -> Floats:
+    """Solution of a small system with a positive definite matrix, by elimination in the given order."""
+    rows = np.column_stack([matrix, right])
+    for i in range(len(rows)):
+        rows[i] /= rows[i, i]
+        others = np.arange(len(rows)) != i
+        rows[others] -= rows[others, i, None] * rows[i]
+    return rows[:, -1].copy()
+
+
+def fitted(x: NDArray[Any], target: NDArray[Any]) -> Floats:
+    """Least-squares coefficients of few independent columns ``x`` (n, N): the normal equations."""
+    return solved(products(x, x), products(x, target[:, None])[:, 0])

@@ -1,0 +1,140 @@
+"""HiGHS in a process of its own, which is ended at a deadline, at Ctrl-C, and with this process.
+
+It is started once (0.5 s) and serves one model after the other. It is no group member, so that Ctrl-C of a terminal
+does not reach it, and it ends when its standard input does: whichever way this process ends.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import logging
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from dataclasses import replace
+from multiprocessing.connection import Connection, Pipe
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mecpfm import clock
+from mecpfm.clock import Budget
+from mecpfm.solvers.model import LinearModel, Solution
+
+Tell = Callable[[NDArray[np.float64] | None, float], None]
+"""Takes an incumbent, or None when there is no new one, and the bound proven so far."""
+LOOK_S, GRACE_S = 0.05, 0.3
+"""Seconds between two looks at the clock, and those that HiGHS has to end by itself at its limit."""
+LOST = "the solver's process ended by itself; perhaps there was not enough memory"
+log = logging.getLogger("mecpfm")
+_lock = threading.Lock()
+_workers: dict[int, _Worker] = {}
+"""By process id: a fork does not share its parent's."""
+
+
+class _Worker:
+    """The other process, and the pipe to it."""
+
+    def __init__(self) -> None:
+        self.pipe, theirs = Pipe()
+        code = "from mecpfm.solvers import process; process.serve()"
+        command = [sys.executable, "-P", "-c", code, str(theirs.fileno())]
+        path = os.pathsep.join(entry or str(Path.cwd()) for entry in sys.path)
+        self.process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, pass_fds=[theirs.fileno()], process_group=0,
+            env={**os.environ, "PYTHONPATH": path},
+        )  # fmt: skip
+        theirs.close()
+        self.up = False
+
+    def receive(self, budget: Budget) -> tuple[str, Any] | None:
+        """Next message, or None when time is over."""
+        while not self.pipe.poll(LOOK_S):
+            if clock.interrupted() or clock.now() >= budget.end + GRACE_S:
+                return None
+        message: tuple[str, Any] = self.pipe.recv()
+        return message
+
+    def end(self) -> None:
+        self.process.kill()
+        self.process.communicate()
+        self.pipe.close()
+
+
+def start() -> None:
+    """Start the process, unless it is there; it gets ready while others work."""
+    if os.getpid() not in _workers:
+        _workers[os.getpid()] = _Worker()
+
+
+@atexit.register
+def stop() -> None:
+    """End the process, if there is one."""
+    if worker := _workers.pop(os.getpid(), None):
+        worker.end()
+
+
+def run(model: LinearModel, budget: Budget, tell: Tell, keywords: dict[str, Any]) -> Solution | None:
+    """``highs.here`` in the other process; None when it was ended, and what ``tell`` heard is all there is."""
+    if budget.over:
+        return None
+    with _lock:
+        try:
+            return _run(model, budget, tell, keywords)
+        except (EOFError, OSError):
+            log.warning(LOST)
+            stop()
+            return None
+        except BaseException:
+            stop()
+            raise
+
+
+def _run(model: LinearModel, budget: Budget, tell: Tell, keywords: dict[str, Any]) -> Solution | None:
+    start()
+    worker = _workers[os.getpid()]
+    worker.up = worker.up or worker.receive(budget) is not None
+    if not worker.up or budget.over:
+        return None
+    worker.pipe.send((replace(model, names=None), {**keywords, "time_limit": budget.limit()}))
+    while message := worker.receive(budget):
+        kind, content = message
+        if kind == "moment":
+            tell(*content)
+        elif kind == "error":
+            raise content
+        else:
+            solution: Solution = content
+            return solution
+    stop()
+    return None
+
+
+def serve() -> None:
+    """What the other process does: solve what comes until nothing does."""
+    from mecpfm.solvers import highs
+
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    pipe: Connection[Any, Any] = Connection(int(sys.argv[1]))
+
+    def tell(x: NDArray[np.float64] | None, bound: float) -> None:
+        pipe.send(("moment", (x, bound)))
+
+    pipe.send(("up", None))
+    with contextlib.suppress(EOFError, OSError):
+        while True:
+            model, keywords = pipe.recv()
+            try:
+                pipe.send(("done", highs.here(model, tell=tell, **keywords)))
+            except Exception as error:  # it is raised where the model came from
+                pipe.send(("error", error))
+
+
+def _end_with_parent() -> None:
+    sys.stdin.buffer.read()
+    os._exit(0)

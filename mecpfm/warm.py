@@ -1,0 +1,42 @@
+"""Kernels are compiled, or loaded from the disk, before any clock starts; one line says so where that takes long."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+from collections.abc import Iterator
+from typing import Any
+
+from mecpfm.errors import MecpfmError
+
+log = logging.getLogger("mecpfm")
+_said = False
+
+
+@contextlib.contextmanager
+def announcing(seconds: int = 40) -> Iterator[None]:
+    """Around a first run: Numba tells of every kernel that it compiles, and of none that it loads.
+
+    At the first one a line on stderr says how long all take, about.
+    """
+    from numba.core import event
+
+    class Notice(event.Listener):
+        def on_start(self, event: Any) -> None:
+            global _said
+            if not _said:
+                _said = True
+                log.warning("compiling kernels, once: about %d s", seconds)
+
+        def on_end(self, event: Any) -> None:
+            pass
+
+    with event.install_listener("numba:compile", Notice()):
+        yield
+
+
+@contextlib.contextmanager
+def warming(seconds: int = 40) -> Iterator[None]:
+    """The same around a run on a tiny instance, whose errors say nothing about the instance that follows."""
+    with announcing(seconds), contextlib.suppress(MecpfmError):
+        yield
