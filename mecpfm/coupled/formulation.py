@@ -16,6 +16,7 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from mecpfm import solvers
+from mecpfm.clock import Budget
 from mecpfm.coupled.check import REMOTE, assess, assess_fractional
 from mecpfm.coupled.incidence import incidence
 from mecpfm.coupled.instance import Instance
@@ -84,7 +85,8 @@ def solve_lp(
     instance: Instance, *, cut: bool = False, solver: str = "auto", time_limit: float | None = None
 ) -> tuple[Plan, Floats]:
     """LP value as a Plan, and the options' fractions x (n,); the rows hold on average only."""
-    found = solvers.solve(linear_model(instance, cut=cut).relaxed(), solver, time_limit=time_limit)
+    budget, model = Budget.of(time_limit), linear_model(instance, cut=cut).relaxed()
+    found = solvers.solve(model, solver, time_limit=budget.limit())
     x = _require(found)[: len(instance.options.request)]
     method = "lp-cut" if cut else "lp"
     plan = assess_fractional(
@@ -98,7 +100,8 @@ def solve_ilp(
     instance: Instance, *, cut: bool = True, solver: str = "auto", seed: int = 0, time_limit: float | None = None
 ) -> Plan:
     """Optimum of the ILP, or the solver's incumbent and bound at the time limit."""
-    found = solvers.solve(linear_model(instance, cut=cut), solver, seed=seed, time_limit=time_limit)
+    budget, model = Budget.of(time_limit), linear_model(instance, cut=cut)
+    found = solvers.solve(model, solver, seed=seed, time_limit=budget.limit())
     return assess(
         instance, "ilp", choice_of(instance, _require(found)), bound=found.bound, status=found.status, seed=seed,
         solver=found.solver, runtime_s=found.runtime_s,

@@ -29,6 +29,8 @@ from mecpfm.warm import warming
 
 Ints = NDArray[np.int64]
 Progress = Callable[[int, float, float], None]
+OWN = 0.85
+"""Share of the time for a method, where the dual engine's bound comes after it."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,16 +48,21 @@ class Request:
         """Begins when first asked for."""
         return Budget.of(self.time_limit)
 
+    @functools.cached_property
+    def own(self) -> Budget:
+        """What a method without a bound of its own may use: the dual engine's needs the rest."""
+        return self.budget.share(OWN)
+
     @property
     def searching(self) -> dict[str, Any]:
         """Keyword arguments of the search."""
-        return {"progress": self.progress, **self.quietly}
+        return {**self.quietly, "progress": self.progress, "time_limit": self.budget.limit()}
 
     @property
     def quietly(self) -> dict[str, Any]:
         """The same without progress, for a search that is only a part of a method."""
         budget = {} if self.iterations is None else {"iterations": self.iterations}
-        return {"seed": self.seed, "time_limit": self.budget.limit(), **budget}
+        return {"seed": self.seed, "time_limit": self.own.limit(), **budget}
 
 
 class Bounded(NamedTuple):
@@ -122,10 +129,10 @@ def _in_time(instance: Instance, method: str, request: Request) -> Plan:
     try:
         plan = METHODS[method](instance, method, request)
     except LimitError:
-        if not request.budget.over:
+        if not request.own.over:
             raise
         return assess(instance, method, baselines.trimcaching(instance))
-    if method not in CUT_SHORT or plan.status == "optimal" or not request.budget.over:
+    if method not in CUT_SHORT or plan.status == "optimal" or not request.own.over:
         return plan
     greedy = assess(instance, method, baselines.trimcaching(instance), bound=plan.bound, solver=plan.solver)
     return min(plan, greedy, key=lambda one: one.objective if one.feasible else math.inf)
@@ -152,9 +159,7 @@ def _baseline(decide: Callable[[Instance], Ints]) -> Method:
 def _relaxation(instance: Instance, method: str, request: Request) -> Plan:
     """LP of the compressed instance: no weaker, as it leaves out options that never fit, and much smaller."""
     cut, small = method == "lp-cut", compress(instance)
-    found, kept = formulation.solve_lp(
-        small.instance, cut=cut, solver=request.solver, time_limit=request.budget.limit()
-    )
+    found, kept = formulation.solve_lp(small.instance, cut=cut, solver=request.solver, time_limit=request.own.limit())
     x = np.zeros(len(instance.options.request))
     x[small.option] = kept
     return assess_fractional(instance, method, x, cut=cut, bound=found.bound, status=found.status, solver=found.solver)
@@ -163,14 +168,14 @@ def _relaxation(instance: Instance, method: str, request: Request) -> Plan:
 def _ilp(instance: Instance, method: str, request: Request) -> Plan:
     small = compress(instance)
     plan = formulation.solve_ilp(
-        small.instance, solver=request.solver, seed=request.seed, time_limit=request.budget.limit()
+        small.instance, solver=request.solver, seed=request.seed, time_limit=request.own.limit()
     )
     choice = small.expand(np.array(plan.decisions["option"], dtype=np.int64))
     return assess(instance, method, choice, bound=plan.bound, status=plan.status, solver=plan.solver)
 
 
 def _nlip(instance: Instance, method: str, request: Request) -> Plan:
-    return brute_force.solve_nlip(instance, time_limit=request.budget.limit())
+    return brute_force.solve_nlip(instance, time_limit=request.own.limit())
 
 
 def _no_sharing(instance: Instance, method: str, request: Request) -> Plan:
@@ -186,14 +191,12 @@ def _search(instance: Instance, method: str, request: Request) -> Plan:
 
 
 def _rounding(instance: Instance, method: str, request: Request) -> Plan:
-    return rounding.solve(
-        instance, method.removeprefix("rounding-"), seed=request.seed, time_limit=request.budget.limit()
-    )
+    return rounding.solve(instance, method.removeprefix("rounding-"), seed=request.seed, time_limit=request.own.limit())
 
 
 def _cocar(instance: Instance, method: str, request: Request) -> Plan:
     small = compress(instance)
-    relaxed, x = formulation.solve_lp(small.instance, solver=request.solver, time_limit=request.budget.limit())
+    relaxed, x = formulation.solve_lp(small.instance, solver=request.solver, time_limit=request.own.limit())
     draws = uniforms(method, request.seed, instance.sizes[3])
     choice = small.expand(baselines.independent(small.instance, x, draws))
     return assess(instance, method, choice, solver=relaxed.solver)
@@ -201,7 +204,7 @@ def _cocar(instance: Instance, method: str, request: Request) -> Plan:
 
 def _gap_rounding(instance: Instance, method: str, request: Request) -> Plan:
     """The theorem leaves loads up to twice the compute and asks nothing of memory: what does not fit goes remote."""
-    choice, _ = gap.shmoys_tardos(instance, time_limit=request.budget.limit())
+    choice, _ = gap.shmoys_tardos(instance, time_limit=request.own.limit())
     return assess(instance, method, baselines.first_fit(instance, choice[choice >= 0]))
 
 

@@ -13,6 +13,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from mecpfm import solvers
+from mecpfm.clock import Budget
 from mecpfm.errors import InfeasibleError, LimitError
 from mecpfm.plan import Plan
 from mecpfm.published.blocks import Rows, assemble, per_request, row
@@ -94,13 +95,15 @@ def solve_ilp(instance: Instance, *, solver: str = "auto", time_limit: float | N
     """Optimum of the ILP. Raises InfeasibleError, or LimitError when the time limit comes before a solution."""
     options = tabulate(instance)
     require_options(instance, options)
-    found = solvers.solve(ilp(instance), solver, time_limit=time_limit, seed=seed)
+    budget, model = Budget.of(time_limit), ilp(instance)
+    found = solvers.solve(model, solver, time_limit=budget.limit(), seed=seed)
     return _plan(instance, "ilp", found, _values(instance, options, found), seed)
 
 
 def solve_lp(instance: Instance, *, solver: str = "auto", time_limit: float | None = None, seed: int = 0) -> Plan:
     """Optimum of the LP: fractions of models a request, and a lower bound on every other method."""
-    found = solvers.solve(ilp(instance).relaxed(), solver, time_limit=time_limit, seed=seed)
+    budget, model = Budget.of(time_limit), ilp(instance).relaxed()
+    found = solvers.solve(model, solver, time_limit=budget.limit(), seed=seed)
     x = _values(instance, tabulate(instance), found)[: instance.accuracy.size].reshape(instance.accuracy.shape)
     return assess_fractional(
         instance, "lp", x, bound=found.bound, status=found.status, solver=found.solver, runtime_s=found.runtime_s

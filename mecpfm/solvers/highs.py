@@ -19,8 +19,8 @@ from mecpfm.solvers import process
 from mecpfm.solvers.model import LinearModel, Solution
 
 NAME = f"highs {version('highspy')}"
-SMALL, FEW_NODES = 20_000, 20
-"""Nonzeros and nodes of what is solved in this process whatever the limit."""
+SMALL = 20_000
+"""Nonzeros of an LP that needs about a tenth of a second at most: no matter of a limit. A MIP may take any time."""
 
 _STATUS = {
     highspy.HighsModelStatus.kOptimal: "optimal",
@@ -67,19 +67,14 @@ def solve(
     """Solve; further keyword arguments are HiGHS options such as ``solver="ipm"`` or ``mip_max_nodes``.
 
     With a limit, or where Ctrl-C is waited for, a process of its own solves, which can be ended where HiGHS looks at
-    no clock: the best solution and bound that it told of remain. Otherwise, and when the model is small, this one does.
+    no clock: the best solution and bound that it told of remain. Otherwise, and for a small LP, this one does.
     """
     budget, keywords = Budget.of(time_limit), {"gap": gap, "seed": seed, **options}
-    if not budget.watched or _small(model, options):
+    if not budget.watched or (model.rows.nnz <= SMALL and not model.integer.any()):
         return here(model, time_limit=time_limit, **keywords)
     moments = list[Moment]()
     found = process.run(model, budget, lambda x, bound: moments.append(Moment(budget.elapsed(), x, bound)), keywords)
     return found or _cut_short(model, moments, budget.elapsed())
-
-
-def _small(model: LinearModel, options: dict[str, Any]) -> bool:
-    """Whether HiGHS needs about a tenth of a second at most, which is no matter of a limit: an LP or very few nodes."""
-    return model.rows.nnz <= SMALL and (not model.integer.any() or options.get("mip_max_nodes", math.inf) <= FEW_NODES)
 
 
 def _cut_short(model: LinearModel, moments: list[Moment], seconds: float) -> Solution:
