@@ -27,6 +27,7 @@ app.add_typer(data, name="data")
 for command in (network.new, instances.solve, network.show, instances.verify, instances.simulate):
     app.command()(command)
 app.command("simulate-trace")(trace.simulate_trace)
+app.command("what-if")(network.what_if)
 
 USAGE: type[Exception] = typer.BadParameter.__mro__[1]
 """Any wrong option: its class is not among typer's public names."""

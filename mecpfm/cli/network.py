@@ -54,7 +54,7 @@ def solve_folder(
     if "option" not in plan.decisions:
         raise InputError(f"--method is {method}; a folder needs one whose plans are whole")
     found = answer(network, built, plan, proof)
-    content = {**plan.to_object(), **found.to_object()}
+    content = {**plan.to_object(), **found.to_object(), "certificate": proof.to_object()}
     if output is not None:
         write_atomic(output, (json.dumps(content, allow_nan=False) + "\n").encode(), parents=False)
     if certificate is not None:
@@ -116,3 +116,67 @@ def show(
     wanted = [name for name, flag in (("sites", sites), ("pulls", pulls), ("users", users)) if flag]
     for name in wanted or (() if csv or html else ("sites", "pulls")):
         _print(found, name)
+
+
+def what_if(
+    plan: Annotated[Path, typer.Argument(metavar="PLAN.json", help="What solve FOLDER -o wrote.")],
+    change: Annotated[
+        list[str] | None, typer.Option("--set", help="TABLE.NAME.COLUMN=VALUE; +8 adds. Several make one change.")
+    ] = None,
+    every: Annotated[str | None, typer.Option(help="COLUMN=VALUE for each site in turn, as memory_gb=+8.")] = None,
+    network: Annotated[Path | None, typer.Option(help="The network's folder; default the plan's.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
+) -> None:
+    """Say what a change of the network can save at most, proved by the plan's prices, without solving again."""
+    from mecpfm.network.change import Saving, ranked
+
+    objective, problem, proof = _proved(plan, network)
+    found: list[Saving] = ranked(problem, objective, proof, _wanted(problem.sites["site"].tolist(), change, every))
+    if as_json:
+        rows = [saving._asdict() for saving in found]
+        typer.echo(json.dumps({"objective_s": objective, "changes": rows}, allow_nan=False))
+        return
+    columns = ("change", "saves at most, s", "of that by the change, s")
+    table(columns, [(one.change, f"{one.at_most_s:.6g}", f"{one.by_change_s:.6g}") for one in found])
+
+
+def _wanted(sites: list[str], change: list[str] | None, every: str | None) -> list[tuple[str, Any]]:
+    """Changes by name: all of --set as one, --every as one a site."""
+    from mecpfm.network.change import parse
+
+    if bool(change) == bool(every):
+        raise InputError("what-if needs --set or --every, one of them")
+    if every:
+        texts = [f"sites.{site}.{every}" for site in sites]
+        return [(text, parse(text)) for text in texts]
+    together: dict[str, dict[str, dict[str, Any]]] = {}
+    for text in change or []:
+        for name, rows in parse(text).items():
+            for row, cells in rows.items():
+                together.setdefault(name, {}).setdefault(row, {}).update(cells)
+    return [(", ".join(change or []), together)]
+
+
+def _proved(plan: Path, folder: Path | None) -> tuple[float, Any, Any]:
+    """Cost of a plan file, s, its network as it was when the plan was made, and the certificate."""
+    from pydantic import ValidationError
+
+    from mecpfm.coupled.certificate import Certificate
+    from mecpfm.files import read_json
+    from mecpfm.network.build import build
+    from mecpfm.network.network import read
+    from mecpfm.plan import instance_sha256
+    from mecpfm.records import explain
+
+    content = read_json(plan)
+    try:
+        proof = Certificate.model_validate(content["certificate"])
+        objective, source = float(content["objective"]), str(content["summary"]["network"])
+    except ValidationError as error:
+        raise InputError(f"{plan}: certificate: {explain(error)}") from None
+    except (KeyError, TypeError, ValueError):
+        raise InputError(f"{plan}: holds no certificate; mecpfm solve FOLDER -o {plan.name} writes one") from None
+    network = read(folder or Path(source))
+    if instance_sha256(build(network).instance) != content.get("instance_sha256"):
+        raise InputError(f"{network.source}: has changed since {plan} was made; solve it again")
+    return objective, network, proof

@@ -138,23 +138,19 @@ def _users(network: Network, built: Built, choice: Ints, names: list[str]) -> pd
     instance, options, requests = built.instance, built.instance.options, built.instance.requests
     weight, models = requests.weight, instance.models.name or ()
     assert weight is not None
-    edge = choice != REMOTE
-    o = np.where(edge, choice, 0)
+    edge, n = choice != REMOTE, len(options.request)
+    o = np.where(edge, choice, n)
     far = requests.remote_delay_s / weight
-    delay = np.where(edge, options.delay_s[o] / weight, far)
-    path = np.where(edge, 2 * built.path_s[built.home, options.cloudlet[o]], np.nan)
+    delay = np.where(edge, np.append(options.delay_s, 0.0)[o] / weight, far)
+    path = np.where(edge, 2 * built.path_s[built.home, np.append(options.cloudlet, 0)[o]], np.nan)
     access = network.settings.access_ms / 1000
     second = _second(built, choice)
     other = [
-        ""
-        if k < 0
-        else AT_CENTRE
-        if k == len(options.request)
-        else f"{names[options.cloudlet[k]]}, {models[options.model[k]]}"
+        "" if k < 0 else AT_CENTRE if k == n else f"{names[options.cloudlet[k]]}, {models[options.model[k]]}"
         for k in second.tolist()
     ]
-    costs = np.append(options.delay_s, 0.0)[np.minimum(second, len(options.request))]
-    costs = np.where(second == len(options.request), requests.remote_delay_s, costs) / weight - delay
+    costs = np.append(options.delay_s, 0.0)[second]
+    costs = np.where(second == n, requests.remote_delay_s, costs) / weight - delay
     limit = network.users["deadline_s"].to_numpy()
     return pd.DataFrame(
         {
@@ -167,7 +163,7 @@ def _users(network: Network, built: Built, choice: Ints, names: list[str]) -> pd
             "path_s": path,
             "inference_s": np.where(edge, delay - path - access, np.nan),
             "remote_s": far,
-            "accuracy": np.where(edge, options.accuracy[o], requests.remote_accuracy),
+            "accuracy": np.where(edge, np.append(options.accuracy, 0.0)[o], requests.remote_accuracy),
             "deadline": np.where(np.isinf(limit), "", np.where(delay <= limit * (1 + 1e-9), "kept", "missed")),
             "second_choice": other,
             "second_costs_s": np.where(second >= 0, costs, np.nan),
@@ -178,21 +174,21 @@ def _users(network: Network, built: Built, choice: Ints, names: list[str]) -> pd
 def _second(built: Built, choice: Ints) -> Ints:
     """Fastest other option whose blocks are there and whose GPU time is left; n for the data centre, -1 for none."""
     instance, options = built.instance, built.instance.options
+    n, edge = len(options.request), choice != REMOTE
+    second = np.where(edge, n, -1)
+    if not n:
+        return second
     used = _used(built, choice)
     held = np.stack([used[blocks].all(axis=0) for blocks in instance.models.blocks])
-    load = np.bincount(
-        options.cloudlet[choice[choice != REMOTE]], options.compute_s[choice[choice != REMOTE]], instance.sizes[2]
-    )
-    room = most(instance.cloudlets.compute_s) - load
-    n = len(options.request)
-    mine = choice[options.request] == np.arange(n)
-    own = np.where(choice != REMOTE, choice, -1)
-    at_mine = (own >= 0)[options.request] & (options.cloudlet == options.cloudlet[np.maximum(own, 0)][options.request])
-    freed = np.where(at_mine, options.compute_s[np.maximum(own, 0)][options.request], 0.0)
-    usable = held[options.model, options.cloudlet] & ~mine & (options.compute_s <= room[options.cloudlet] + freed)
-    delay = np.where(usable, options.delay_s, np.inf)
-    order = np.lexsort((np.arange(n), delay, options.request))
-    first = order[np.minimum(instance.first_option[:-1], max(n - 1, 0))] if n else np.zeros(0, dtype=np.int64)
-    has = np.diff(instance.first_option) > 0
-    best = np.where(has & np.isfinite(delay[first]), first, n) if n else np.full(len(choice), n)
-    return np.where((best == n) & (choice == REMOTE), -1, best)
+    own = np.maximum(choice, 0)
+    load = np.bincount(options.cloudlet[choice[edge]], options.compute_s[choice[edge]], instance.sizes[2])
+    at_own = edge[options.request] & (options.cloudlet == options.cloudlet[own][options.request])
+    freed = np.where(at_own, options.compute_s[own][options.request], 0.0)
+    room = (most(instance.cloudlets.compute_s) - load)[options.cloudlet] + freed
+    usable = held[options.model, options.cloudlet] & (options.compute_s <= room)
+    usable[choice[edge]] = False
+    rivals = np.flatnonzero(usable)
+    rivals = rivals[np.lexsort((rivals, options.delay_s[rivals], options.request[rivals]))]
+    requests, first = np.unique(options.request[rivals], return_index=True)
+    second[requests] = rivals[first]
+    return second

@@ -15,6 +15,7 @@ from mecpfm.coupled.places import HOP_S, S_PER_KM
 from mecpfm.coupled.pulls import nearest_holders
 from mecpfm.coupled.roofline import BATCH, Accelerator
 from mecpfm.errors import InputError
+from mecpfm.network.contract import nearest
 from mecpfm.network.network import Network
 from mecpfm.records import Ragged
 
@@ -62,7 +63,7 @@ def build(network: Network) -> Built:
         blocks=blocks,
         models=models,
         cloudlets=Cloudlets(
-            memory_gb=_memory(network),
+            memory_gb=memory_gb(network),
             compute_s=sites["gpus"].to_numpy() * settings.period_s,
             pull_s_per_gb=holders.pull_s_per_gb,
             cached=Ragged.from_lists([np.flatnonzero(column) for column in held.T]),
@@ -161,7 +162,7 @@ def _library(network: Network) -> tuple[Blocks, Models]:
     )
 
 
-def _memory(network: Network) -> Floats:
+def memory_gb(network: Network) -> Floats:
     """Memory of the sites, GB: stated, or that of their accelerators together."""
     assert network.gpus is not None
     each = network.gpus.set_index("gpu")["memory_gb"].reindex(network.sites["gpu"]).to_numpy()
@@ -176,7 +177,7 @@ def _held(network: Network, blocks: Blocks) -> NDArray[np.bool_]:
         return held
     names, where = {name: b for b, name in enumerate(blocks.name or ())}, network.where("holds")
     backbone = dict(zip(network.models["model"], network.models["backbone"], strict=True))
-    memory = _memory(network)
+    memory = memory_gb(network)
     at = _index(network.sites["site"], network.holds["site"])
     for i, (c, block, model) in enumerate(
         zip(at, network.holds["block"], network.holds["model"], strict=True), start=1
@@ -184,9 +185,7 @@ def _held(network: Network, blocks: Blocks) -> NDArray[np.bool_]:
         if bool(block) == bool(model):
             raise InputError(f"{where}: row {i}: needs block or model, one of them")
         if block and block not in names:
-            raise InputError(
-                f"{where}: column block, row {i}: {block!r} is unknown; known: {', '.join(list(names)[:8])}"
-            )
+            raise InputError(f"{where}: column block, row {i}: {block!r} is unknown; {nearest(block, names)}")
         for name in (block,) if block else (backbone[model], model):
             if name in names:
                 if blocks.size_gb[names[name]] > most(memory[c : c + 1])[0]:

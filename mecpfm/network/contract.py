@@ -132,7 +132,7 @@ def _column(name: str, field: Field, given: pd.DataFrame, where: str) -> pd.Seri
         if field.default is None:
             raise InputError(f"{where}: column {name} is missing")
         return pd.Series([field.default] * len(given), dtype=object if isinstance(field.default, str) else float)
-    cells = _text(given[name])
+    cells = _text(given[name], field.default)
     rule = field.rule if field.default is None else field.rule._replace(missing=True)
     values, bad = rule.convert(cells)
     if bad.any():
@@ -143,9 +143,10 @@ def _column(name: str, field: Field, given: pd.DataFrame, where: str) -> pd.Seri
     return pd.Series(np.where(cells == "", np.nan if field.default is None else field.default, values), dtype=float)
 
 
-def _text(values: pd.Series[Any]) -> pd.Series[str]:
-    """Cells as text without blanks around; missing values are empty."""
-    return pd.Series(["" if pd.isna(value) else str(value).strip() for value in values.tolist()], dtype=object)
+def _text(values: pd.Series[Any], default: float | str | None) -> pd.Series[str]:
+    """Cells as text without blanks around; missing values, and those that stand for them, are empty."""
+    cells = ["" if pd.isna(value) or value == default else str(value).strip() for value in values.tolist()]
+    return pd.Series(cells, dtype=object)
 
 
 def read_csv(path: Path) -> pd.DataFrame:

@@ -83,8 +83,8 @@ class Network:
         if self.gpus is None:
             known = committed_gpus()[[*TABLES["gpus"]]]
             object.__setattr__(self, "gpus", checked("gpus", known, "gpus"))
-        self._check_names()
         self._check_models()
+        self._check_names()
 
     def where(self, table: str) -> str:
         """What an error calls a table."""
@@ -184,11 +184,9 @@ def _values(path: Path, default: Any, given: dict[str, Any], prefix: str = "") -
             raise InputError(f"{path}: {prefix}{name} is unknown; {nearest(name, known)}")
         if isinstance(known[name], str) != isinstance(value, str) or isinstance(value, (bool, list, dict)):
             raise InputError(f"{path}: {prefix}{name} is {value!r}; must be like {known[name]!r}")
-        if (
-            not isinstance(value, str)
-            and not (0 if name in ("reach", "latency_ms", "access_ms") else 1e-9) <= value <= LARGEST
-        ):
-            raise InputError(f"{path}: {prefix}{name} is {value}; must be > 0 and <= {LARGEST:g}")
+        least = 0 if name in ("reach", "latency_ms", "access_ms") else 1e-9
+        if not isinstance(value, str) and not least <= value <= LARGEST:
+            raise InputError(f"{path}: {prefix}{name} is {value}; must be from {least:g} to {LARGEST:g}")
         if name == "reach" and not isinstance(value, int):
             raise InputError(f"{path}: reach is {value}; must be a whole number")
     return given

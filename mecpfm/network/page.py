@@ -122,7 +122,8 @@ def _map(found: Answer) -> str:
     frame = _Frame(found.sites)
     at = {row.site: frame.place(row.latitude_deg, row.longitude_deg) for row in found.sites.itertuples()}  # type: ignore[arg-type]
     colour = {name: COLOURS[i % len(COLOURS)] for i, name in enumerate(at)}
-    at[AT_CENTRE] = (WIDTH - 40, 24.0)
+    corners = [(x, y) for x in (40.0, WIDTH - 40) for y in (24.0, HEIGHT - 24)]
+    at[AT_CENTRE] = max(corners, key=lambda corner: min(math.dist(corner, place) for place in at.values()))
     parts = [
         f"<line x1={at[a][0]:.1f} y1={at[a][1]:.1f} x2={at[b][0]:.1f} y2={at[b][1]:.1f} stroke='#ccc'/>"
         for a, b in found.map["links"]
@@ -142,7 +143,8 @@ def _map(found: Answer) -> str:
     if (found.pulls["from"] == AT_CENTRE).any():
         x, y = at[AT_CENTRE]
         parts.append(f"<rect x={x - 8:.1f} y={y - 8:.1f} width=16 height=16 fill='#444'/>")
-        parts.append(f"<text x={x - 14:.1f} y={y + 5:.1f} text-anchor=end font-size=13>{AT_CENTRE}</text>")
+        side, anchor = (14, "start") if x < WIDTH / 2 else (-14, "end")
+        parts.append(f"<text x={x + side:.1f} y={y + 5:.1f} text-anchor={anchor} font-size=13>{AT_CENTRE}</text>")
     body = "".join(parts)
     return f"<svg viewBox='0 0 {WIDTH:g} {HEIGHT:g}' role=img aria-label='map of the plan'>{ARROW}{body}</svg>"
 
