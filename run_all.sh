@@ -122,7 +122,8 @@ build() {
     done
 }
 
-if [ -n "${VIRTUAL_ENV:-}${CONDA_PREFIX:-}" ] && python -c 'import mecpfm' 2>/dev/null; then
+# -P: the checkout lies in this folder, so without it any active environment would seem to have mecpfm.
+if [ -n "${VIRTUAL_ENV:-}${CONDA_PREFIX:-}" ] && python -P -c 'import mecpfm' 2>/dev/null; then
     python=python
 else
     install
