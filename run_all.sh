@@ -131,9 +131,9 @@ build() {
     done
 }
 
-# From here mecpfm is importable for any Python: what tells an environment of ours is what it needs.
+# -P: the checkout lies in this folder, so without it any active environment would seem to have mecpfm.
 active="${VIRTUAL_ENV:-${CONDA_PREFIX:-}}"
-if [ -n "$active" ] && [ "$active" != "$PWD/.venv" ] && python -c 'import highspy, numba, papermill, mecpfm' 2>/dev/null; then
+if [ -n "$active" ] && [ "$active" != "$PWD/.venv" ] && python -P -c 'import mecpfm' 2>/dev/null; then
     python=python
 else
     install
