@@ -110,7 +110,9 @@ def claims(
     table(report.COLUMNS, report.rows(verdicts))
     redo = f"redo: mecpfm claims --profile {profile}"
     failures = [f"claim {name}: not computed: {reason}; {redo}" for name, reason in missing.items()]
-    if save and not failures:
+    if save and failures:
+        failures.append(f"nothing was saved: a table needs every claim; {redo} --save")
+    elif save:
         report.save(verdicts, profile)
     if slow := report.disagreements(verdicts, profile, timed=True):
         print(f"mecpfm: running times here say otherwise than stated: {', '.join(slow)}", file=sys.stderr)
