@@ -40,7 +40,9 @@ cd "$(dirname "${BASH_SOURCE[0]}")"
 export PYTHONNOUSERSITE=1
 
 find_python() {
-    for candidate in ${PYTHON:-python3.11 python3.12 python3.13 python3}; do
+    local candidates=(python3.11 python3.12 python3.13 python3)
+    if [ -n "${PYTHON:-}" ]; then candidates=("$PYTHON"); fi
+    for candidate in "${candidates[@]}"; do
         if "$candidate" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))' 2>/dev/null; then
             echo "$candidate"
             return
@@ -52,6 +54,13 @@ find_python() {
 
 alive() { [ -n "$1" ] && kill -0 "$1" 2>/dev/null; }
 
+# Removes the lock of a dead process, unless another one has just done so and taken it.
+take_over() {
+    local mine=".venv.lock.$$"
+    mv .venv.lock "$mine" 2>/dev/null || return 0
+    if [ "$(cat "$mine/pid" 2>/dev/null || true)" != "$1" ]; then mv "$mine" .venv.lock; else rm -rf "$mine"; fi
+}
+
 # One process at a time changes .venv: the folder .venv.lock belongs to the one whose number it holds.
 lock() {
     local told='' owner tries=0
@@ -59,7 +68,7 @@ lock() {
         owner="$(cat .venv.lock/pid 2>/dev/null || true)"
         # Without a number its maker has died, or is about to write one.
         if [ -n "$owner" ] || [ "$tries" -gt 10 ]; then
-            if ! alive "$owner"; then rm -rf .venv.lock; continue; fi
+            if ! alive "$owner"; then take_over "$owner"; continue; fi
         fi
         [ -n "$told" ] || echo "waiting for the installation of process ${owner:-?} ..."
         told=1 tries=$((tries + 1))
@@ -122,7 +131,9 @@ build() {
     done
 }
 
-if [ -n "${VIRTUAL_ENV:-}${CONDA_PREFIX:-}" ] && python -c 'import mecpfm' 2>/dev/null; then
+# -P: the checkout lies in this folder, so without it any active environment would seem to have mecpfm.
+active="${VIRTUAL_ENV:-${CONDA_PREFIX:-}}"
+if [ -n "$active" ] && [ "$active" != "$PWD/.venv" ] && python -P -c 'import mecpfm' 2>/dev/null; then
     python=python
 else
     install

@@ -81,6 +81,9 @@ def _is_own(folder: Path) -> bool:
         folder.parent.mkdir(parents=True, exist_ok=True)
         folder.mkdir(mode=0o700, exist_ok=True)
         state = folder.lstat()
+        if stat.S_ISDIR(state.st_mode) and state.st_uid == os.getuid() and not state.st_mode & stat.S_IWOTH:
+            folder.chmod(state.st_mode & 0o755)  # made under a umask that lets one's group write
+            state = folder.lstat()
     except OSError:
         return False
     private = not state.st_mode & (stat.S_IWGRP | stat.S_IWOTH)

@@ -125,6 +125,8 @@ def test_tables_for_people(instance: Path):
         (("generate", "published", "--models", "0", "-o", "{instance}.x"), "models"),
         (("experiment", "magic"), "magic"),
         (("experiment", "cloudlets", "--profile", "huge"), "huge"),
+        (("claims", "--profile", "huge"), "huge"),
+        (("reproduce", "--profile", "huge"), "huge"),
         (("notebooks", "no_such"), "no_such"),
         (("notebooks", "--profile", "huge"), "huge"),
         (("data", "fetch", "nothing.csv"), "nothing.csv"),

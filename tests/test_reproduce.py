@@ -10,10 +10,11 @@ from shutil import copytree
 import pandas as pd
 import pytest
 
-from mecpfm import paths
+from mecpfm import cli, paths
 from mecpfm.data import fetch
-from mecpfm.errors import FailedError, InputError
+from mecpfm.errors import FailedError, InputError, MecpfmError
 from mecpfm.experiments import claims, notebooks, reproduce
+from mecpfm.experiments.config import experiments
 from mecpfm.figures import redraw
 
 ROOT = Path(__file__).parents[1]
@@ -51,6 +52,27 @@ def test_a_failed_step_costs_only_itself(monkeypatch: pytest.MonkeyPatch):
     first, second = caught.value.failures
     assert first.endswith("redo: mecpfm notebooks --profile quick 07")
     assert second == "claims.toml: is not there; redo: mecpfm claims --profile quick"
+
+
+def test_a_failed_experiment_leaves_the_others(monkeypatch: pytest.MonkeyPatch):
+    """Of all experiments one fails: the rest run, and the command that redoes it is named."""
+    asked = []
+
+    def run(name: str, profile: str, **options: object) -> pd.DataFrame:
+        asked.append(name)
+        if len(asked) == 1:
+            raise MecpfmError("1 of 2 tasks failed")
+        return pd.DataFrame()
+
+    monkeypatch.setattr("mecpfm.experiments.runner.run", run)
+    with pytest.raises(FailedError) as caught:
+        cli.experiment("all")
+    assert asked == list(experiments("quick"))
+    (failure,) = caught.value.failures
+    assert failure.endswith(f"redo: mecpfm experiment {asked[0]} --profile quick")
+    asked.clear()
+    with pytest.raises(MecpfmError, match=r"^1 of 2 tasks failed$"):
+        cli.experiment("cloudlets")
 
 
 def test_a_broken_notebook_leaves_the_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
@@ -225,8 +247,9 @@ def checkout(tmp_path: Path) -> Path:
     return folder
 
 
-def start(folder: Path, tmp_path: Path) -> subprocess.Popen[str]:
+def start(folder: Path, tmp_path: Path, **more: str) -> subprocess.Popen[str]:
     environment = {"PATH": "/usr/bin:/bin", "PYTHON": str(tmp_path / "python"), "STUB": str(tmp_path), "COLUMNS": "20"}
+    environment |= more
     return subprocess.Popen(
         ["bash", "run_all.sh"], cwd=folder, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
     )
@@ -259,6 +282,22 @@ def test_the_lock_of_a_dead_run_is_taken_over(tmp_path: Path):
     run = start(folder, tmp_path)
     said, _ = run.communicate(timeout=120)
     assert run.returncode == 0, said
+
+
+def test_an_active_environment_without_the_package_is_not_used(tmp_path: Path):
+    """The checkout itself, in the working directory, is no installed package: .venv is made all the same."""
+    folder = checkout(tmp_path)
+    (folder / "mecpfm").mkdir()
+    (folder / "mecpfm" / "__init__.py").touch()
+    active = tmp_path / "active"
+    active.mkdir()
+    (active / "python").write_text(f'#!/bin/sh\nexec "{sys.executable}" -S "$@"\n')
+    (active / "python").chmod(0o755)
+    stub(tmp_path)
+    run = start(folder, tmp_path, PATH=f"{active}:/usr/bin:/bin", CONDA_PREFIX=str(active))
+    said, _ = run.communicate(timeout=120)
+    assert run.returncode == 0, said
+    assert "made" in (tmp_path / "log").read_text().splitlines()
 
 
 def test_a_folder_the_locale_cannot_spell(tmp_path: Path):

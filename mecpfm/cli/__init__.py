@@ -12,7 +12,7 @@ import typer
 
 from mecpfm.cli import instances, network, trace
 from mecpfm.cli.output import table, visible
-from mecpfm.errors import FailedError, InputError, LimitError, MecpfmError
+from mecpfm.errors import FailedError, InputError, InterruptedRunError, LimitError, MecpfmError
 
 app = typer.Typer(
     help="Joint selection and pulling of fine-tuned foundation models at the mobile edge.",
@@ -78,11 +78,19 @@ def experiment(
         from mecpfm.online.trace import FILES
 
         trace.say_if_absent(*FILES)
-    rows = []
+    rows, failed = [], []
     for one in names:
-        found = run(one, profile, workers=workers, scheduler=scheduler, resume=resume, patience_s=patience)
+        try:
+            found = run(one, profile, workers=workers, scheduler=scheduler, resume=resume, patience_s=patience)
+        except MecpfmError as error:  # what concerns all of them ends all of them
+            if len(names) == 1 or isinstance(error, (InputError, InterruptedRunError)):
+                raise
+            failed.append(f"experiment {one}: {error}; redo: mecpfm experiment {one} --profile {profile}")
+            continue
         rows.append((one, len(found), f"results/{profile}/{one}.csv" if len(found) else "none"))
     table(("experiment", "rows", "table"), rows)
+    if failed:
+        raise FailedError(failed)
     if name == ONLINE_TRACE:
         table(("notebook", "seconds", "peak MB", "MB written"), notebooks.run(profile, [TRACE_NOTEBOOK]))
 
@@ -103,7 +111,9 @@ def claims(
     table(report.COLUMNS, report.rows(verdicts))
     redo = f"redo: mecpfm claims --profile {profile}"
     failures = [f"claim {name}: not computed: {reason}; {redo}" for name, reason in missing.items()]
-    if save and not failures:
+    if save and failures:
+        failures.append(f"nothing was saved: a table needs every claim; {redo} --save")
+    elif save:
         report.save(verdicts, profile)
     if slow := report.disagreements(verdicts, profile, timed=True):
         print(f"mecpfm: running times here say otherwise than stated: {', '.join(slow)}", file=sys.stderr)

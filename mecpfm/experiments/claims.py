@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from mecpfm import paths
 from mecpfm.errors import InputError, InterruptedRunError
 from mecpfm.experiments.config import SWEEPS, TIMED
+from mecpfm.experiments.config import profile as check_profile
 from mecpfm.experiments.runner import run, timings
 from mecpfm.experiments.statistics import growth_exponent, interval, paired
 from mecpfm.records import explain
@@ -164,6 +165,7 @@ class Judged(NamedTuple):
 
 def judge_all(profile: str) -> Judged:
     """Every claim that can be computed; a failed experiment costs only the claims that rest on it."""
+    check_profile(profile)
     paths.require_writable_home()
     found = Judged([], {})
     for claim in read():

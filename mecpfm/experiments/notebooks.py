@@ -8,6 +8,7 @@ import math
 import os
 import platform
 import resource
+import sys
 import time
 from collections.abc import Mapping
 from concurrent.futures import ProcessPoolExecutor
@@ -80,7 +81,8 @@ def _execute(name: str, profile: str, in_place: bool) -> tuple[float, float, str
         (_in_place if in_place else _papermill)(paths.sources() / "notebooks" / f"{name}.ipynb", profile)
     except Exception as problem:  # whatever a cell raises is reported, and the next notebook still runs
         error = (str(problem).strip().splitlines() or [type(problem).__name__])[-1]
-    peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
+    unit = 1024**2 if sys.platform == "darwin" else 1024  # macOS counts bytes, Linux KiB
+    peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / unit
     return time.perf_counter() - start, peak, error
 
 

@@ -16,8 +16,9 @@ def reproduce(profile: str, *, figures: Callable[[], Any], claims: Callable[[], 
     FailedError
         After the last step: what failed, and the command that redoes just that.
     """
-    from mecpfm.experiments import notebooks
+    from mecpfm.experiments import config, notebooks
 
+    config.profile(profile)
     steps = {
         f"notebooks --profile {profile}": lambda: notebooks.run(profile),
         "figures": figures,
