@@ -12,7 +12,7 @@ import typer
 
 from mecpfm.cli import instances, trace
 from mecpfm.cli.output import table, visible
-from mecpfm.errors import FailedError, InputError, LimitError, MecpfmError
+from mecpfm.errors import FailedError, InputError, InterruptedRunError, LimitError, MecpfmError
 
 app = typer.Typer(
     help="Joint selection and pulling of fine-tuned foundation models at the mobile edge.",
@@ -184,7 +184,8 @@ def main() -> NoReturn:
     if sys.stdout is None:
         _fail("standard output is closed", InputError.exit_code)
     try:
-        app(standalone_mode=False)
+        if app(standalone_mode=False) == InterruptedRunError.exit_code:  # what typer makes of Ctrl-C
+            raise InterruptedRunError("interrupted")
         sys.stdout.flush()
     except USAGE as error:
         _usage(error)
