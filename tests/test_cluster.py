@@ -32,7 +32,7 @@ runner._measure = measure
 from mecpfm.cli import main
 main()
 """
-"""The same command with tasks that end at once for seed 0 or in a copy, and never for the others: the middle of a run lasts."""
+"""The command with tasks that end at once for seed 0 or in a copy, and never for the others."""
 HANG_S = 240
 """Guard against a test that hangs; no assertion depends on it."""
 
