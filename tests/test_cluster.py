@@ -133,12 +133,12 @@ def stored(home: Path) -> list[Path]:
 
 
 def ends(run: subprocess.Popen[str]) -> tuple[int, str]:
-    """Exit code and the one line of stderr that is not progress."""
+    """Exit code and the one line of stderr that is no progress and no word on compiling."""
     try:
         _, said = run.communicate(timeout=HANG_S)
     finally:
         run.kill()
-    lines = [line for line in said.splitlines() if " tasks, " not in line]
+    lines = [line for line in said.splitlines() if " tasks, " not in line and "compiling kernels" not in line]
     assert len(lines) == 1, said
     assert lines[0].startswith("mecpfm: error: "), said
     return run.returncode, lines[0]
