@@ -1,64 +1,232 @@
-"""Experiments on a dask.distributed cluster: the same bytes, even when a worker dies on the way."""
+"""Experiments on a dask.distributed cluster: the same bytes or one line, whatever dies, stops or runs other code."""
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from mecpfm import paths
+
 pytest.importorskip("distributed")
 
+RUN = [sys.executable, "-m", "mecpfm", "experiment", "equivalence"]
+BLOCKED = """
+import sys, time
+from mecpfm import paths
+from mecpfm.experiments import runner
 
-def start(*words: str) -> subprocess.Popen[bytes]:
-    # A worker that is killed must not come back by itself, and no dashboard port is needed.
-    return subprocess.Popen(
-        [sys.executable, "-m", *words], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
-    )
+def measure(task, mine=str(paths.PACKAGE)):
+    from mecpfm import paths
+    if task.seed and str(paths.PACKAGE) == mine:
+        time.sleep(3600)
+    return [{"value": task.point.value}]
+
+runner._measure = measure
+from mecpfm.cli import main
+main()
+"""
+"""The command with tasks that end at once for seed 0 or in a copy, and never for the others."""
+HANG_S = 240
+"""Guard against a test that hangs; no assertion depends on it."""
 
 
-@pytest.fixture
-def cluster(tmp_path: Path) -> Iterator[tuple[str, list[subprocess.Popen[bytes]]]]:
-    """Address of a scheduler on the loopback interface with two workers, and the workers."""
-    file = tmp_path / "scheduler.json"
-    where = ("--host", "127.0.0.1", "--no-dashboard")
-    scheduler = start("distributed.cli.dask_scheduler", *where, "--port", "0", "--scheduler-file", str(file))
-    while not file.exists() or not file.read_text().strip():
-        time.sleep(0.05)
-    address = json.loads(file.read_text())["address"]
-    quiet = ("--nthreads", "1", "--no-nanny", *where, "--local-directory", str(tmp_path))
-    workers = [start("distributed.cli.dask_worker", address, *quiet) for _ in range(2)]
-    yield address, workers
-    for process in (*workers, scheduler):
-        os.killpg(process.pid, signal.SIGKILL)
+class Cluster:
+    """A scheduler on the loopback interface, and workers that come and go."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.processes = folder, []
+        file = folder / "scheduler.json"
+        self.scheduler = self._start("dask_scheduler", "--port", "0", "--scheduler-file", str(file))
+        until(lambda: file.exists() and file.read_text().strip())
+        self.address = json.loads(file.read_text())["address"]
+
+    def worker(self, package: Path | None = None) -> subprocess.Popen[bytes]:
+        """Start a worker with one thread, with the package of another folder where one is named."""
+        # A worker that is killed must not come back by itself: no nanny.
+        words = (self.address, "--nthreads", "1", "--no-nanny", "--local-directory", str(self.folder))
+        return self._start("dask_worker", *words, package=package)
+
+    def workers(self, count: int) -> list[subprocess.Popen[bytes]]:
+        """Start workers and wait until the scheduler knows exactly these."""
+        from distributed import Client
+
+        started = [self.worker() for _ in range(count)]
+        with Client(self.address) as client:
+            until(lambda: len(client.scheduler_info(n_workers=-1)["workers"]) == count)
+        return started
+
+    def _start(self, program: str, *words: str, package: Path | None = None) -> subprocess.Popen[bytes]:
+        env = os.environ | ({"PYTHONPATH": str(package)} if package else {})
+        command = [sys.executable, "-m", f"distributed.cli.{program}", *words, "--host", "127.0.0.1", "--no-dashboard"]
+        quiet = subprocess.DEVNULL
+        # In a folder of its own, for ``-m`` prefers the package that lies where it starts.
+        self.processes.append(subprocess.Popen(command, env=env, stdout=quiet, stderr=quiet, cwd=self.folder))
+        return self.processes[-1]
+
+    def clear(self) -> None:
+        """Kill every worker, and wait until the scheduler has noticed."""
+        kill(*self.processes[1:])
+        del self.processes[1:]
+        if self.scheduler.poll() is None:
+            self.workers(0)
+
+
+def until(holds: Callable[[], object]) -> None:
+    end = time.monotonic() + HANG_S
+    while not holds():
+        assert time.monotonic() < end, "hangs"
+        time.sleep(0.02)
+
+
+def kill(*processes: subprocess.Popen[bytes]) -> None:
+    for process in processes:
+        process.kill()
         process.wait()
 
 
-def test_a_worker_may_die(cluster: tuple[str, list[subprocess.Popen[bytes]]], tmp_path: Path):
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    one = Cluster(tmp_path_factory.mktemp("cluster"))
+    yield one
+    kill(*one.processes)
+
+
+@pytest.fixture
+def cluster(running: Cluster) -> Iterator[Cluster]:
+    """The module's scheduler without workers."""
+    yield running
+    running.clear()
+
+
+@pytest.fixture(scope="module")
+def edited(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder of a copy of the package in which one byte of a source differs."""
+    folder = tmp_path_factory.mktemp("edited")
+    shutil.copytree(paths.PACKAGE, folder / "mecpfm", ignore=shutil.ignore_patterns("__pycache__"))
+    with (folder / "mecpfm" / "errors.py").open("a") as file:
+        file.write("#\n")
+    return folder
+
+
+def start(address: str, home: Path, patience: int = HANG_S, command: list[str] = RUN) -> subprocess.Popen[str]:
+    words = [*command, "--scheduler", address, "--patience", str(patience)]
+    env = os.environ | {"MECPFM_HOME": str(home)}
+    return subprocess.Popen(words, env=env, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+
+
+def start_blocked(cluster: Cluster, home: Path, patience: int) -> subprocess.Popen[str]:
+    """A run that has stored its first row and whose workers are at work."""
+    run = start(cluster.address, home, patience, [sys.executable, "-c", BLOCKED, *RUN[3:]])
+    until(lambda: stored(home) or run.poll() is not None)
+    return run
+
+
+def stored(home: Path) -> list[Path]:
+    return list((home / "results" / "cache" / "equivalence").glob("*.json"))
+
+
+def ends(run: subprocess.Popen[str]) -> tuple[int, str]:
+    """Exit code and the one line of stderr that is no progress and no word on compiling."""
+    try:
+        _, said = run.communicate(timeout=HANG_S)
+    finally:
+        run.kill()
+    lines = [line for line in said.splitlines() if " tasks, " not in line and "compiling kernels" not in line]
+    assert len(lines) == 1, said
+    assert lines[0].startswith("mecpfm: error: "), said
+    return run.returncode, lines[0]
+
+
+def test_a_worker_may_die(cluster: Cluster, tmp_path: Path):
     """With one of two workers killed mid-run the experiment ends, and its table is that of a local run."""
-    address, workers = cluster
-    command = [sys.executable, "-m", "mecpfm", "experiment", "equivalence"]
-    homes = {name: os.environ | {"MECPFM_HOME": str(tmp_path / name)} for name in ("cluster", "local")}
-    log = (tmp_path / "log").open("wb")
-    run = subprocess.Popen([*command, "--scheduler", address], env=homes["cluster"], stdout=log, stderr=log)
-    store = tmp_path / "cluster" / "results" / "cache" / "equivalence"
-    while run.poll() is None and len(list(store.glob("*.json"))) < 2:
-        time.sleep(0.02)
-    os.killpg(workers[0].pid, signal.SIGKILL)
-    log.close()
-    assert run.wait(timeout=240) == 0, (tmp_path / "log").read_text()
-    subprocess.run(command, env=homes["local"], check=True, capture_output=True)
-    one, two = (tmp_path / name / "results" / "quick" / "equivalence.csv" for name in homes)
+    first, _ = cluster.workers(2)
+    homes = [tmp_path / "cluster", tmp_path / "local"]
+    run = start(cluster.address, homes[0])
+    until(lambda: len(stored(homes[0])) > 1 or run.poll() is not None)
+    kill(first)
+    _, said = run.communicate(timeout=HANG_S)
+    assert run.returncode == 0, said
+    subprocess.run(RUN, env=os.environ | {"MECPFM_HOME": str(homes[1])}, check=True, capture_output=True)
+    one, two = (home / "results" / "quick" / "equivalence.csv" for home in homes)
     assert one.read_bytes() == two.read_bytes()
 
 
-def test_no_scheduler_is_one_line_and_code_2():
+def test_no_scheduler_is_bad_input(tmp_path: Path):
     """An address where nobody answers is bad input."""
-    words = ["experiment", "equivalence", "--no-resume", "--scheduler", "tcp://127.0.0.1:1"]
-    done = subprocess.run([sys.executable, "-m", "mecpfm", *words], capture_output=True, text=True)
-    assert done.returncode == 2
-    assert "tcp://127.0.0.1:1" in done.stderr.splitlines()[-1]
+    code, line = ends(start("tcp://127.0.0.1:1", tmp_path))
+    assert code == 2
+    assert "tcp://127.0.0.1:1" in line
+
+
+def test_no_workers_is_bad_input(cluster: Cluster, tmp_path: Path):
+    """A scheduler without workers is not waited for longer than the patience."""
+    code, line = ends(start(cluster.address, tmp_path, patience=1))
+    assert code == 2
+    assert "has no workers after 1 s" in line
+
+
+def test_other_code_is_refused_at_the_start(cluster: Cluster, edited: Path, tmp_path: Path):
+    """A worker with another source gets no task; the line names it and what differs."""
+    cluster.worker(edited)
+    code, line = ends(start(cluster.address, tmp_path))
+    assert code == 2
+    assert "worker tcp://127.0.0.1:" in line
+    assert "has other code" in line
+    assert not stored(tmp_path)
+
+
+def test_other_code_is_refused_when_it_joins_late(cluster: Cluster, edited: Path, tmp_path: Path):
+    """Rows of a worker that nobody asked at the start are refused as well."""
+    cluster.workers(1)
+    run = start_blocked(cluster, tmp_path, HANG_S)
+    before = stored(tmp_path)
+    cluster.worker(edited)
+    code, line = ends(run)
+    assert code == 2
+    assert "has other code" in line
+    assert set(before) <= set(stored(tmp_path))
+
+
+def test_a_stopped_worker_is_not_waited_for(cluster: Cluster, tmp_path: Path):
+    """A worker that does not answer at the start is named."""
+    stopped, _ = cluster.workers(2)
+    stopped.send_signal(signal.SIGSTOP)
+    code, line = ends(start(cluster.address, tmp_path, patience=4))
+    assert code == 2
+    assert "worker tcp://127.0.0.1:" in line
+    assert "does not answer within 4 s" in line
+
+
+@pytest.mark.parametrize("by", [signal.SIGSTOP, signal.SIGKILL])
+def test_without_workers_a_run_ends(cluster: Cluster, tmp_path: Path, by: signal.Signals):
+    """With every worker stopped or killed mid-run one line says how to go on; finished rows are kept."""
+    workers = cluster.workers(2)
+    run = start_blocked(cluster, tmp_path, patience=10)
+    for worker in workers:
+        worker.send_signal(by)
+    code, line = ends(run)
+    assert code == 1
+    assert "finished nothing in 10 s" in line
+    assert "run the same command again" in line
+    assert stored(tmp_path)
+
+
+@pytest.mark.parametrize("by", [signal.SIGSTOP, signal.SIGKILL])
+def test_without_its_scheduler_a_run_ends(tmp_path: Path, by: signal.Signals):
+    """With the scheduler stopped or killed mid-run one line says how to go on; finished rows are kept."""
+    cluster = Cluster(tmp_path)
+    cluster.workers(1)
+    run = start_blocked(cluster, tmp_path, patience=10)
+    cluster.scheduler.send_signal(by)
+    code, line = ends(run)
+    kill(*cluster.processes)
+    assert code == 1
+    assert "run the same command again" in line
+    assert stored(tmp_path)

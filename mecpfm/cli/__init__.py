@@ -195,8 +195,7 @@ def main() -> NoReturn:
     if sys.stdout is None:
         _fail("standard output is closed", InputError.exit_code)
     try:
-        app(standalone_mode=False)
-        sys.stdout.flush()
+        _run()
     except USAGE as error:
         _usage(error)
     except typer.Abort:
@@ -217,6 +216,12 @@ def main() -> NoReturn:
     except (MemoryError, RecursionError) as error:
         _fail(f"does not fit into memory ({error or 'out of memory'})", LimitError.exit_code)
     sys.exit(0)
+
+
+def _run() -> None:
+    if app(standalone_mode=False) == InterruptedRunError.exit_code:  # what typer makes of Ctrl-C
+        raise InterruptedRunError("interrupted")
+    sys.stdout.flush()
 
 
 def _usage(error: Exception) -> NoReturn:

@@ -154,8 +154,9 @@ def _cluster(address: str, patience_s: float) -> Iterator[Executor]:
     """Executor on a cluster whose workers have said who they are."""
     from distributed import Client
 
-    for noisy in ("distributed", "tornado", "asyncio"):
-        logging.getLogger(noisy).setLevel(logging.CRITICAL + 1)  # one line of ours says it
+    for name in ["asyncio", *logging.root.manager.loggerDict]:
+        if name.partition(".")[0] in ("distributed", "tornado", "asyncio"):  # their levels are set one by one
+            logging.getLogger(name).setLevel(logging.CRITICAL + 1)  # one line of ours says it
     try:
         client = Client(address, timeout=10)
     except (OSError, ValueError) as error:
