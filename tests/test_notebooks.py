@@ -68,7 +68,7 @@ def test_check_names_the_cells_that_differ(tmp_path, monkeypatch):
     nbformat.write(book, tmp_path / "notebooks" / "one.ipynb")
     before = (tmp_path / "notebooks" / "one.ipynb").read_bytes()
     monkeypatch.setenv("MECPFM_HOME", str(tmp_path))
-    monkeypatch.setattr(notebooks.paths, "root", lambda: tmp_path)
+    monkeypatch.setattr(notebooks.paths, "sources", lambda: tmp_path)
     found = notebooks.check(["one"])
     assert [row[:2] for row in found] == [("one", "2"), ("one", "4")]
     assert "0.30000000000000004" in found[0][2]

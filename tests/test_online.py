@@ -52,7 +52,9 @@ def twin(instance, arms, order, share, source, xi):
     rows = []
     for j, arm in zip(order, arms, strict=True):
         both = [delay_and_cost(j, k) for k in models]
-        penalty = [xi * -math.log(instance.accuracy[j, k]) + (1 - xi) * both[k][0] for k in models]
+        # The accuracy's part enters in single precision, as everything made of a logarithm does.
+        worth = [float(np.float32(xi * -math.log(instance.accuracy[j, k]))) for k in models]
+        penalty = [worth[k] + (1 - xi) * both[k][0] for k in models]
         rows.append([*both[arm], instance.accuracy[j, arm], penalty[arm], penalty[arm] - min(penalty)])
         private[arm].append(r.home[j])
         for k in models:

@@ -165,7 +165,7 @@ def mutant(raw: bytes, draw: random.Random) -> bytes:
 def try_mutants(count: int, seed: int, folder: Path) -> dict[str, int]:
     """How many mutants of all cases gave a trace, and how many one line; anything else raises."""
     draw, tally = random.Random(seed), {"trace": 0, "one line": 0}
-    originals = [path.read_bytes() for path in sorted(CASES.iterdir())]
+    originals = [path.read_bytes() for path in sorted(CASES.iterdir()) if path.is_file() and path.suffix != ".json"]
     path = folder / "mutant.csv"
     for _ in range(count):
         path.write_bytes(mutant(draw.choice(originals), draw))

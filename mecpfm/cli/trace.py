@@ -18,6 +18,8 @@ from mecpfm.warm import announcing
 if TYPE_CHECKING:
     from mecpfm.online.layouts import Reading
     from mecpfm.online.policy import Policy
+    from mecpfm.online.setting import Setting
+    from mecpfm.online.trace import Trace
     from mecpfm.online.world import Scene
 
 ABSENT = (
@@ -46,16 +48,11 @@ def simulate_trace(
 ) -> None:
     """Serve requests of a trace whose service times are unknown until served (docs/online_setting.md)."""
     from mecpfm.online import world
-    from mecpfm.online.policy import POLICIES, named
-    from mecpfm.online.setting import GIVEN, SCENARIOS
-    from mecpfm.online.setting import scenario as setting_of
+    from mecpfm.online.policy import named
     from mecpfm.online.simulate import simulate
 
     if listing:
-        table(
-            ("kind", "name"),
-            [*(("policy", name) for name in POLICIES), *(("scenario", name) for name in (*SCENARIOS, GIVEN))],
-        )
+        _list()
         return
     if policy is None:
         raise InputError("--policy is missing; --list shows the names")
@@ -64,13 +61,7 @@ def simulate_trace(
     chosen = _changed(named(policy), observed, probes, feature_cost, probe_cost)
     reading = _read(trace, scenario)
     scenario = scenario or reading.scenario
-    setting, source = setting_of(scenario), reading.trace
-    room = world.longest(len(source.time_s))
-    if requests is not None and requests > room:
-        raise InputError(f"--requests is {requests}; {source.source} has room for {room}")
-    setting = replace(setting, requests=requests or min(setting.requests, room))
-    if load is not None:
-        setting = replace(setting, load=load)
+    setting, source = _setting(scenario, reading.trace, requests, load), reading.trace
     with announcing():
         scene = world.build(setting, source, seed)
         metrics = simulate(scene, chosen, seed).metrics()
@@ -89,6 +80,26 @@ def simulate_trace(
             for words in said.pop(name):
                 print(f"mecpfm: {name}: {words}", file=sys.stderr)
     report({**content, **said}, as_json)
+
+
+def _list() -> None:
+    from mecpfm.online.policy import POLICIES
+    from mecpfm.online.setting import GIVEN, SCENARIOS
+
+    policies = [("policy", name) for name in POLICIES]
+    table(("kind", "name"), [*policies, *(("scenario", name) for name in (*SCENARIOS, GIVEN))])
+
+
+def _setting(scenario: str, trace: Trace, requests: int | None, load: float | None) -> Setting:
+    """The scenario's setting with as many requests as are wanted and fit, at the load that is asked for."""
+    from mecpfm.online import world
+    from mecpfm.online.setting import scenario as setting_of
+
+    setting, room = setting_of(scenario), world.longest(len(trace.time_s))
+    if requests is not None and requests > room:
+        raise InputError(f"--requests is {requests}; {trace.source} has room for {room}")
+    setting = replace(setting, requests=requests or min(setting.requests, room))
+    return setting if load is None else replace(setting, load=load)
 
 
 def _statement(reading: Reading, scene: Scene) -> dict[str, Any]:
