@@ -26,7 +26,7 @@ def announcing(seconds: int = 40) -> Iterator[None]:
             global _said
             if not _said:
                 _said = True
-                log.warning("compiling kernels, once: about %d s", seconds)
+                log.info("compiling kernels, once: about %d s", seconds)  # silent in notebooks
 
         def on_end(self, event: Any) -> None:
             pass
