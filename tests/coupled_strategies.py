@@ -35,14 +35,13 @@ def small(seed: int, requests: int, cloudlets: int, *, families: bool, per_reque
     size = random.integers(0, 9, count) / 4
     memory = random.integers(0, 13, cloudlets) / 2
     held = [[b for b in range(count) if size[b] <= memory[c] and random.random() < 0.2] for c in range(cloudlets)]
-    apart = (count, cloudlets) if seed % 2 else cloudlets  # odd seeds: every block from a holder of its own
     return Instance(
         blocks={"size_gb": size},
         models={"blocks": blocks},
         cloudlets={
             "memory_gb": memory,
             "compute_s": random.integers(0, 9, cloudlets) / 2,
-            "pull_s_per_gb": random.integers(0, 5, apart) / 2,
+            "pull_s_per_gb": random.integers(0, 5, cloudlets) / 2,
             "cached": held,
         },
         requests={
