@@ -19,7 +19,7 @@ from mecpfm.published.instance import Instance as Published
 
 NUMBERS = "0 1 2 7 -1 nan inf -inf 1e-320 1e309 1e12 1000000000000 99999999999999999999999 0.5 x -0".split()
 WORDS = "exact greedy remote ol ucb1 trimcaching mixed link-bound azure-code base nearest magic [red] nan -".split()
-HEAVY = ("experiment", "notebooks", "claims", "figures", "fetch", "doctor")
+HEAVY = ("experiment", "notebooks", "claims", "figures", "reproduce", "fetch", "doctor")
 """Commands that compute for minutes, or need the network: always with a wrong option."""
 
 
