@@ -118,7 +118,7 @@ def _used(built: Built, choice: Ints) -> NDArray[np.bool_]:
 
 
 def _memory(built: Built, choice: Ints) -> NDArray[np.float64]:
-    return np.asarray(built.instance.blocks.size_gb @ _used(built, choice))
+    return np.asarray((built.instance.blocks.size_gb[:, None] * _used(built, choice)).sum(axis=0))
 
 
 def _pulls(built: Built, choice: Ints, names: list[str]) -> pd.DataFrame:
