@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from mecpfm import ranges
+from mecpfm import clock, ranges
 from mecpfm.clock import FOREVER, Budget
 from mecpfm.coupled import anytime, baselines, branch, brute_force, dual, formulation, gap, rounding
 from mecpfm.coupled.certificate import Certificate, certificate
@@ -113,8 +113,8 @@ def _solve(instance: Instance, method: str, request: Request) -> tuple[Plan, Bou
     ranges.count("iterations", request.iterations, 0)
     ranges.within("time_limit", request.time_limit, 0, ranges.LARGEST)
     warm_up(method)
-    if request.budget.watched and method in (*SEARCHES, *CUT_SHORT, "no-sharing"):
-        process.start()
+    if clock.watched(request.time_limit) and method in (*SEARCHES, *CUT_SHORT, "no-sharing"):
+        process.start()  # before the budget begins
     found: Bounded | None = None
     if method in SEARCHES:
         plan, structure, bound = SEARCHES[method](instance, **request.searching)
