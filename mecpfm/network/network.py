@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -89,6 +90,21 @@ class Network:
     def where(self, table: str) -> str:
         """What an error calls a table."""
         return str(Path(self.source) / f"{table}.csv") if self.source else table
+
+    def change(self, **tables: Mapping[str, Mapping[str, float | str]]) -> Network:
+        """A validated copy with some cells changed: a number replaces one, text with a sign is added to it.
+
+        Examples
+        --------
+        >>> import mecpfm as mp
+        >>> net = mp.example(users=12)
+        >>> more = net.change(sites={"Grenoble": {"memory_gb": "+8"}}, users={"u1": {"per_hour": 100}})
+        >>> more.sites["memory_gb"].tolist()[:3]
+        [24.0, 32.0, 24.0]
+        """
+        from mecpfm.network.change import changed
+
+        return changed(self, tables)
 
     @property
     def home(self) -> list[str]:
