@@ -24,7 +24,7 @@ app = typer.Typer(
 data = typer.Typer(help="External data files: list, fetch, verify.", no_args_is_help=True)
 app.add_typer(instances.generate, name="generate")
 app.add_typer(data, name="data")
-for command in (network.new, instances.solve, network.show, instances.verify, instances.simulate):
+for command in (network.new, instances.solve, network.show, network.compare, instances.verify, instances.simulate):
     app.command()(command)
 app.command("simulate-trace")(trace.simulate_trace)
 app.command("what-if")(network.what_if)

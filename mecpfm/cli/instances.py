@@ -116,7 +116,7 @@ def solve(
     time_limit: Annotated[float | None, typer.Option(min=0, help="Seconds a solver may take.")] = None,
     iterations: Annotated[int | None, typer.Option(min=0, help="Budget of the local search (coupled).")] = None,
     certificate: Annotated[Path | None, typer.Option(help="Where to save the bound's multipliers (coupled).")] = None,
-    output: Annotated[Path | None, typer.Option("-o", "--output", help="Where to save the plan (folders).")] = None,
+    output: Annotated[Path | None, typer.Option("-o", "--output", help="Where to save the plan by name.")] = None,
     as_json: Json = False,
 ) -> None:
     """Solve a network or an instance and report decisions, objective, bound and gap."""
@@ -131,14 +131,12 @@ def solve(
         target(output)
     with clock.listening():
         log.debug("reading %s; Ctrl-C gives the best plan so far", instance)
-        if instance.is_dir():
-            from mecpfm.cli.network import solve_folder
+        if instance.is_dir() or output is not None:
+            from mecpfm.cli.network import solve_named
 
             wanted = {**common, "iterations": iterations, "progress": _progress()}
-            solve_folder(instance, method or "polish", output, certificate, as_json, **wanted)
+            solve_named(instance, method, output, certificate, as_json, **wanted)
             return
-        if output is not None:
-            raise InputError(f"{instance}: -o is for folders; --json prints the plan of an instance file")
         if schema_of(instance).startswith("mecpfm.coupled/"):
             content = _solve_coupled(instance, method or "polish", certificate, {**common, "iterations": iterations})
         elif iterations is not None or certificate is not None:

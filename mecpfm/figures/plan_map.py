@@ -17,14 +17,16 @@ def draw(frame: pd.DataFrame) -> go.Figure:
     drawn.update_xaxes(range=[0, WIDTH], **hidden)
     drawn.update_yaxes(range=[HEIGHT, 0], scaleanchor="x", **hidden)
     drawn.update_layout(margin={"l": 10, "r": 10, "t": 50, "b": 10}, legend={"orientation": "h", "y": 0})
-    kinds = {kind: rows for kind, rows in frame.groupby("kind")}
+    kinds = dict(iter(frame.groupby("kind")))
     drawn.add_trace(_links(kinds.get("link", frame[:0])))
     drawn.add_traces(_pulls(kinds.get("pull", frame[:0])))
     for served, rows in kinds.get("user", frame[:0]).groupby("colour", sort=False):
-        drawn.add_trace(_dots(rows, "", marker={"size": 2 * rows["size"], "color": served}, showlegend=False))
+        drawn.add_trace(
+            _dots(rows, "", marker={"size": 2 * rows["size"], "color": served, "opacity": 1}, showlegend=False)
+        )
     for kind, symbol, name in (("site", "circle", "site, as large as what it serves"), ("centre", "square", "")):
         rows = kinds[kind]
-        marker = {"size": 2 * rows["size"], "color": rows["colour"], "symbol": symbol, "line": {"color": "white"}}
+        marker = {"size": 2 * rows["size"], "color": rows["colour"], "symbol": symbol, "opacity": 1}
         words = {"text": rows["name"], "customdata": rows["label"], "hovertemplate": "%{customdata}<extra></extra>"}
         drawn.add_trace(_dots(rows, name or "data centre", mode="markers+text", marker=marker, **words))
     return drawn

@@ -198,9 +198,7 @@ def of_network(network: Network, built: Built, plan: Plan, proof: Certificate) -
     return dataclasses.replace(found, links=tuple((str(a), str(b)) for a, b in ends))
 
 
-def of_coupled(
-    instance: coupled.Instance, plan: Plan, proof: Certificate, context: Context | None = None
-) -> NamedPlan:
+def of_coupled(instance: coupled.Instance, plan: Plan, proof: Certificate, context: Context | None = None) -> NamedPlan:
     """A plan of a coupled instance, by the names it has."""
     choice = np.array(plan.decisions["option"], dtype=np.int64)
     tables = tabulate(instance, choice, proof, context)

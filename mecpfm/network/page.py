@@ -53,7 +53,8 @@ padding:12px 16px;box-sizing:border-box;overflow-wrap:anywhere}
 .mecpfm th button:focus-visible{outline:2px solid #0072B2}
 .mecpfm th[aria-sort=ascending] button::after{content:" \\25B2"}
 .mecpfm th[aria-sort=descending] button::after{content:" \\25BC"}
-@media(max-width:600px){.mecpfm svg text{font-size:22px;stroke-width:5px}.mecpfm svg text.gb{font-size:18px}}
+@media(max-width:600px){.mecpfm svg text{font-size:25px;stroke-width:6px}.mecpfm svg text.gb{font-size:20px}
+.mecpfm .facts div{flex:1 1 40%}}
 """
 SCRIPT = """
 document.querySelectorAll(".mecpfm th button").forEach(button => button.addEventListener("click", () => {

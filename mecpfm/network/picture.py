@@ -27,8 +27,9 @@ Place = tuple[float, float]
 
 
 def frame(plan: NamedPlan) -> pd.DataFrame:
-    """All that is drawn, a row each: kind, name, x, y, x_to, y_to, size, colour, label; a pull also
-    x_bend, y_bend, the control point of its curve.
+    """All that is drawn, a row each: kind, name, x, y, x_to, y_to, size, colour, label.
+
+    A pull also has x_bend and y_bend, the control point of its curve.
     """
     sites, pulls = plan.sites, plan.pulls
     at = _places(sites)
@@ -90,7 +91,8 @@ def _pulls(pulls: pd.DataFrame, at: dict[str, Place], size: dict[str, float]) ->
     """One arrow a pair of holder and site, as wide as what goes along, to the rim of the site."""
     rows = []
     largest = max(float(pulls.groupby(["from", "site"])["gb"].sum().max()), 1e-9) if len(pulls) else 1.0
-    for (source, site), group in pulls.groupby(["from", "site"], sort=False):
+    for key, group in pulls.groupby(["from", "site"], sort=False):
+        source, site = map(str, key)
         gb = float(group["gb"].sum())
         (x, y), (u, v) = at[source], at[site]
         short = min((size[site] + 5) / max(math.dist((x, y), (u, v)), 1e-9), 0.5)

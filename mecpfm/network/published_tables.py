@@ -94,16 +94,12 @@ def _pulls(instance: Instance, plan: Plan, chosen: Ints) -> pd.DataFrame:
     frame = frame.astype({"gb": float, "seconds": float})
     if not len(frame):
         return frame
-    return (
-        frame.groupby(["block", "site", "from"], sort=False)
-        .agg({"gb": "sum", "seconds": "sum", "models": lambda of: ", ".join(dict.fromkeys(of))})
-        .reset_index()
-    )
+    whole = frame.groupby(["block", "site", "from"], sort=False)
+    models = whole["models"].unique().map(", ".join)
+    return whole[["gb", "seconds"]].sum().assign(models=models).reset_index()
 
 
-def _second(
-    instance: Instance, options: Options, chosen: Ints, own: Floats, waits: Floats
-) -> tuple[list[str], Floats]:
+def _second(instance: Instance, options: Options, chosen: Ints, own: Floats, waits: Floats) -> tuple[list[str], Floats]:
     """Fastest other model that each request's rows allow while all else stays, and what it would cost, s."""
     pulling = waits.sum(axis=1).max()
     power = options.transmit_power[:, None]

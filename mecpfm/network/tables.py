@@ -151,9 +151,7 @@ def _users(instance: Instance, choice: Ints, names: Names) -> pd.DataFrame:
     second = _second(instance, choice)
     sites, models = [*names.sites, AT_CENTRE], [*names.models, ""]
     at, by = np.append(options.cloudlet, -1), np.append(options.model, -1)
-    other = [
-        "" if k < 0 else AT_CENTRE if k == n else f"{sites[at[k]]}, {models[by[k]]}" for k in second.tolist()
-    ]
+    other = ["" if k < 0 else AT_CENTRE if k == n else f"{sites[at[k]]}, {models[by[k]]}" for k in second.tolist()]
     then = np.where(second == n, requests.remote_delay_s, np.append(options.delay_s, 0.0)[second])
     return pd.DataFrame(
         {
@@ -187,7 +185,7 @@ def _with_parts(users: pd.DataFrame, instance: Instance, choice: Ints, context: 
     kept = np.where(delay <= limit * (1 + 1e-9), "kept", "missed")
     names = Names.of(instance).sites
     users.insert(1, "home", [names[at] for at in built.home.tolist()])
-    place = users.columns.get_loc("delay_s") + 1  # type: ignore[operator]
+    place = users.columns.tolist().index("delay_s") + 1
     for i, (name, part) in enumerate(parts.items()):
         users.insert(place + i, name, np.where(edge, part, np.nan))
     users.insert(len(users.columns) - 2, "deadline", np.where(np.isinf(limit), "", kept).astype(object))
