@@ -125,15 +125,15 @@ def _required(instance: Instance, keep: Keep) -> Ints:
     edge = base[base != REMOTE]
     if (bad := edge[~_able(instance, keep)[edge]]).size:
         request, site = int(instance.options.request[bad[0]]), int(instance.options.cloudlet[bad[0]])
-        who, where = _name(instance.requests.name, "request", request), _name(instance.cloudlets.name, "site", site)
+        who, where = _name(instance.requests.name, "request", request), _name(instance.cloudlets.name, "cloudlet", site)
         raise InputError(f"keep: {who} cannot stay at {where}, which keeps other blocks than its model's")
     if plan.violations:
         site = int(plan.violations[0].split(":")[0].split()[-1])
         there = [r for r in np.flatnonzero(base != REMOTE) if instance.options.cloudlet[base[r]] == site]
         names = [_name(instance.requests.name, "request", int(r)) for r in there]
         listed = ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
-        where, row = _name(instance.cloudlets.name, "site", site), plan.violations[0].split(": ", 1)[1]
-        raise InputError(f"keep: {listed} cannot all stay at {where}: {row}")
+        where, row = _name(instance.cloudlets.name, "cloudlet", site), plan.violations[0].split(": ", 1)[1]
+        raise InputError(f"keep: {listed} cannot stay at {where}{' together' if len(there) > 1 else ''}: {row}")
     return base
 
 
