@@ -10,7 +10,7 @@ from typing import Annotated, Any, NoReturn, TextIO
 
 import typer
 
-from mecpfm.cli import instances, network, trace
+from mecpfm.cli import instances, network, trace, what_if
 from mecpfm.cli.output import table, visible
 from mecpfm.errors import FailedError, InputError, InterruptedRunError, LimitError, MecpfmError
 
@@ -27,7 +27,7 @@ app.add_typer(data, name="data")
 for command in (network.new, instances.solve, network.show, network.compare, instances.verify, instances.simulate):
     app.command()(command)
 app.command("simulate-trace")(trace.simulate_trace)
-app.command("what-if")(network.what_if)
+app.command("what-if")(what_if.what_if)
 
 USAGE: type[Exception] = typer.BadParameter.__mro__[1]
 """Any wrong option: its class is not among typer's public names."""

@@ -87,24 +87,39 @@ class Network:
         self._check_models()
         self._check_names()
 
-    def where(self, table: str) -> str:
-        """What an error calls a table."""
-        return str(Path(self.source) / f"{table}.csv") if self.source else table
+    def change(self, **changes: Any) -> Network:
+        """A validated copy with some cells, or whole tables, changed; this network stays as it is.
 
-    def change(self, **tables: Mapping[str, Mapping[str, float | str]]) -> Network:
-        """A validated copy with some cells changed: a number replaces one, text with a sign is added to it.
+        Parameters
+        ----------
+        changes
+            ``table={row: {column: value}}``. A number or text replaces the cell; **text with a sign** is added to it:
+            ``net.change(sites={"Lyon": {"memory_gb": "+8"}})``. Rows go by their name, those of ``links`` and
+            ``speeds`` by both, ``Lyon-Grenoble``. A DataFrame replaces the table.
 
-        Examples
-        --------
-        >>> import mecpfm as mp
-        >>> net = mp.example(users=12)
-        >>> more = net.change(sites={"Grenoble": {"memory_gb": "+8"}}, users={"u1": {"per_hour": 100}})
-        >>> more.sites["memory_gb"].tolist()[:3]
-        [24.0, 32.0, 24.0]
+        Raises
+        ------
+        InputError
+            An unknown table, row or column, or a value that breaks the table's contract.
         """
         from mecpfm.network.change import changed
 
-        return changed(self, tables)
+        return changed(self, changes)
+
+    def with_tables(self, tables: Mapping[str, pd.DataFrame]) -> Network:
+        """A copy with other tables, each checked by its contract, and names against each other."""
+        other = object.__new__(Network)
+        for name, value in {**vars(self), "source": ""}.items():
+            object.__setattr__(other, name, value)
+        for name, given in tables.items():
+            object.__setattr__(other, name, checked(name, given, name))
+        other._check_models()
+        other._check_names()
+        return other
+
+    def where(self, table: str) -> str:
+        """What an error calls a table."""
+        return str(Path(self.source) / f"{table}.csv") if self.source else table
 
     @property
     def home(self) -> list[str]:

@@ -95,8 +95,9 @@ def _pulls(instance: Instance, plan: Plan, chosen: Ints) -> pd.DataFrame:
     if not len(frame):
         return frame
     whole = frame.groupby(["block", "site", "from"], sort=False)
-    models = whole["models"].unique().map(", ".join)
-    return whole[["gb", "seconds"]].sum().assign(models=models).reset_index()
+    found = whole[["gb", "seconds"]].sum()
+    found["models"] = [", ".join(dict.fromkeys(group["models"])) for _, group in whole]
+    return found.reset_index()
 
 
 def _second(instance: Instance, options: Options, chosen: Ints, own: Floats, waits: Floats) -> tuple[list[str], Floats]:
