@@ -35,7 +35,7 @@ EXCEPT = {
     "coupled/brute_force.py": {"math.log10"},
     "published/brute_force.py": {"math.log10"},
     # Pictures, to a tenth of a pixel; distances, to a millimetre.
-    "network/page.py": {"math.cos", "math.sin"},
+    "network/picture.py": {"math.cos", "math.sin"},
     "network/build.py": {"np.arcsin", "np.cos", "np.sin"},
     # Where the draws are settled.
     "kernels/arrays.py": {".standard_normal"},

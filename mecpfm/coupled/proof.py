@@ -114,7 +114,7 @@ class Proof:
         Ends are found by bisection: inside the true range, by at most ``RESOLUTION`` times the capacity.
         """
         now = float(getattr(self.instance.cloudlets, resource)[site])
-        price, before = self._price(site, resource), self._value(site, resource, now)
+        price, before = self.price(site, resource), self._value(site, resource, now)
         noise = SAME * max(abs(self.bound), 1.0)
 
         def holds(change: float) -> bool:
@@ -138,7 +138,7 @@ class Proof:
         fixed += float(self.given.compute_price[site]) * capacity["compute_s"]
         return fixed + sum(part.ties) + sum(part.relaxed) + sum(part.exact)
 
-    def _price(self, site: int, resource: Resource) -> float:
+    def price(self, site: int, resource: Resource) -> float:
         """Slope of what the cloudlet takes off the bound, s per GB or GPU second, at its capacity as it is."""
         given, rows = self.given, self.rows[site]
         if resource == "memory_gb":

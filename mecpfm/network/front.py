@@ -17,9 +17,11 @@ from mecpfm.errors import InputError
 from mecpfm.files import schema_of
 from mecpfm.network import named
 from mecpfm.network.build import Built, build
+from mecpfm.network.change import carry, keep_of
 from mecpfm.network.example import write
 from mecpfm.network.named import NamedPlan
 from mecpfm.network.network import Network, read
+from mecpfm.network.prices import carry_prices
 from mecpfm.network.tables import Names
 from mecpfm.published import instance as published
 from mecpfm.published import methods as published_methods
@@ -128,22 +130,19 @@ def _built(network: Network) -> Built:
 
 
 def _begun(instance: coupled.Instance, start: NamedPlan, keep: Collection[str]) -> dict[str, Any]:
-    """Where a search begins that knows a plan by name."""
-    choice = chosen(instance, start)
-    begun: dict[str, Any] = {"start": choice}
-    if start.certificate is not None and _as_large(instance, start):
-        begun["prices"] = start.certificate
-    if keep:
-        from mecpfm.network.change import keep_of
-
-        begun["keep"] = keep_of(instance, choice, set(keep))
-    return begun
-
-
-def _as_large(instance: coupled.Instance, start: NamedPlan) -> bool:
+    """Where a search begins that knows a plan by name; of one from a file, tables and sizes alone are known."""
     given = start.certificate
-    assert given is not None
-    return instance.sizes[1:] == (len(given.family), len(given.compute_price), len(given.request_price_s))
+    if given is None:
+        raise InputError("start is a plan of another setting: it has no certificate")
+    if start.basis is not None:
+        old = start.basis.proof.instance
+        before = np.array(start.decided.decisions["option"], dtype=np.int64)
+        pins = keep_of(old, before, keep, instance) if keep else None
+        return {"start": carry(old, before, instance), "prices": carry_prices(old, given, instance), "keep": pins}
+    choice = chosen(instance, start)
+    as_many = instance.sizes[1:] == (len(given.family), len(given.compute_price), len(given.request_price_s))
+    pins = keep_of(instance, choice, keep) if keep else None
+    return {"start": choice, "prices": given if as_many else None, "keep": pins}
 
 
 def chosen(instance: coupled.Instance, plan: NamedPlan) -> np.typing.NDArray[np.int64]:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import json
 import math
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -14,19 +15,30 @@ import pandas as pd
 from mecpfm.coupled import instance as coupled
 from mecpfm.coupled.certificate import Certificate
 from mecpfm.coupled.check import REMOTE
+from mecpfm.coupled.proof import Proof
 from mecpfm.errors import InputError
 from mecpfm.files import write_atomic
 from mecpfm.network import published_tables
 from mecpfm.network.build import Built, build
 from mecpfm.network.network import Network
-from mecpfm.network.tables import Context, Names, Tables, tabulate
+from mecpfm.network.prices import Priced, carry_prices
+from mecpfm.network.tables import Context, Names, Tables, prices, tabulate
 from mecpfm.plan import Plan
 from mecpfm.published import instance as published
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
 
-TABLES = Tables._fields
+TABLES = (*Tables._fields, "prices")
+
+
+class Basis(NamedTuple):
+    """What a plan was made for."""
+
+    proof: Proof
+    """Instance and multipliers."""
+    context: Context | None
+    """The network, if it was one."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
@@ -41,7 +53,8 @@ class NamedPlan:
     ``pulls``
         Block, site, from which holder, GB, s, which models need it.
     ``prices``
-        What one more GB, or one more GPU second, of a site saves at most, s; empty where nothing proves it.
+        What one more GB, or one more GPU second, of a site saves at most, s, and from which to which change of it that
+        holds; empty where nothing proves it.
 
     Examples
     --------
@@ -59,11 +72,21 @@ class NamedPlan:
     sites: pd.DataFrame
     users: pd.DataFrame
     pulls: pd.DataFrame
-    prices: pd.DataFrame
     links: tuple[tuple[str, str], ...] = ()
     """Pairs of sites, for the map."""
     certificate: Certificate | None = None
     """Multipliers that prove the bound (coupled setting)."""
+    basis: Basis | None = None
+    """What it was made for; None for a plan from a file."""
+    stored_prices: pd.DataFrame | None = None
+    """Those of a file."""
+
+    @functools.cached_property
+    def prices(self) -> pd.DataFrame:
+        """Prices of all sites; their ranges take a moment."""
+        if self.stored_prices is not None:
+            return self.stored_prices
+        return pd.DataFrame() if self.basis is None else prices(self.basis.proof)
 
     @property
     def status(self) -> str:
@@ -133,8 +156,8 @@ class NamedPlan:
     def saves_at_most(self, problem: Network | coupled.Instance) -> float:
         """What any plan of a changed problem saves at most against this one, s, proved by this plan's prices.
 
-        Nothing is solved. The changed problem has as many models, sites and users; InputError otherwise, and where
-        the plan has no certificate.
+        Nothing is solved. Users, sites and models are matched by name; for a plan from a file there must be as many
+        of each. InputError where there are not, or the plan has no certificate.
 
         Examples
         --------
@@ -149,8 +172,14 @@ class NamedPlan:
 
         if self.certificate is None:
             raise InputError("the plan has no certificate: nothing proves what a change saves")
+        if self.basis is not None and self.basis.context is not None and isinstance(problem, Network):
+            proof, context = self.basis.proof, self.basis.context
+            return Priced(context.network, context.built, self.objective, proof).saving(problem).at_most_s
         instance = build(problem).instance if isinstance(problem, Network) else problem
-        return saves_at_most(self.objective, instance, self.certificate)
+        given = self.certificate
+        if self.basis is not None:
+            given = carry_prices(self.basis.proof.instance, given, instance)
+        return saves_at_most(self.objective, instance, given)
 
     def to_object(self) -> dict[str, Any]:
         """Everything, ready for JSON: the plan by index as ``solve --json`` states it, summary, tables, certificate."""
@@ -201,7 +230,8 @@ def of_network(network: Network, built: Built, plan: Plan, proof: Certificate) -
 def of_coupled(instance: coupled.Instance, plan: Plan, proof: Certificate, context: Context | None = None) -> NamedPlan:
     """A plan of a coupled instance, by the names it has."""
     choice = np.array(plan.decisions["option"], dtype=np.int64)
-    tables = tabulate(instance, choice, proof, context)
+    basis = Basis(Proof.of(instance, proof), context)
+    tables = tabulate(instance, choice, basis.proof, context)
     weight, at_edge = tables.users["requests"], (choice != REMOTE)
     delay = (tables.users["delay_s"] * weight).to_numpy()
     parts = {
@@ -218,7 +248,7 @@ def of_coupled(instance: coupled.Instance, plan: Plan, proof: Certificate, conte
         }
     names = Names.of(instance)
     summary = _summary(plan, tables, int(at_edge.sum()), parts, [names.say(row) for row in plan.violations], more)
-    return NamedPlan(plan, summary, *tables, certificate=proof)
+    return NamedPlan(plan, summary, *tables, certificate=proof, basis=basis)
 
 
 def of_published(instance: published.Instance, plan: Plan) -> NamedPlan:

@@ -101,6 +101,13 @@ class Network:
         ------
         InputError
             An unknown table, row or column, or a value that breaks the table's contract.
+
+        Examples
+        --------
+        >>> import mecpfm as mp
+        >>> more = mp.example(users=12).change(sites={"Grenoble": {"memory_gb": "+8"}}, users={"u1": {"per_hour": 100}})
+        >>> more.sites["memory_gb"].tolist()[:3]
+        [24.0, 32.0, 24.0]
         """
         from mecpfm.network.change import changed
 

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from mecpfm.network.tables import AT_CENTRE, PRICES, Tables
+from mecpfm.network.tables import AT_CENTRE, Tables
 from mecpfm.plan import Plan
 from mecpfm.published.instance import Instance
 from mecpfm.published.options import Options, tabulate
@@ -57,7 +57,7 @@ def tables(instance: Instance, plan: Plan) -> Tables:
         "second_choice": second,
         "second_costs_s": costs,
     }
-    return Tables(at, pd.DataFrame(users), pulls, pd.DataFrame({"site": [], **{name: [] for name in PRICES}}))
+    return Tables(at, pd.DataFrame(users), pulls)
 
 
 def parts_s(instance: Instance, plan: Plan) -> dict[str, float]:

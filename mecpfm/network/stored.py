@@ -14,7 +14,7 @@ from mecpfm.coupled.certificate import Certificate
 from mecpfm.errors import InputError
 from mecpfm.files import read_json
 from mecpfm.network.named import TABLES, NamedPlan
-from mecpfm.network.tables import AT_CENTRE
+from mecpfm.network.tables import AT_CENTRE, ENDS, PRICES, Tables
 from mecpfm.plan import Plan
 from mecpfm.records import explain
 from mecpfm.statements import number, typed
@@ -23,7 +23,7 @@ NEEDED = {
     "sites": ["site", "users", "requests", "pulled_gb"],
     "users": ["user", "served_at", "model", "requests", "delay_s"],
     "pulls": ["block", "site", "from", "gb", "seconds", "models"],
-    "prices": ["site", "price_s_per_gb", "price_s_per_gpu_s"],
+    "prices": ["site", *PRICES],
 }
 """Columns without which there is nothing to show."""
 TEXTS = {"site", "user", "home", "served_at", "model", "block", "from", "models", "deadline", "second_choice"}
@@ -55,9 +55,10 @@ def load(path: Path | str) -> NamedPlan:
         raise InputError(f"{path}: holds no tables; mecpfm solve -o {path.name} writes them")
     tables = {name: _table(name, content["tables"], path) for name in TABLES}
     plan = _plan(content, path)
+    summary, certificate = _summary(content["summary"], plan, path), _certificate(content, path)
     links = _links(content["map"], set(tables["sites"]["site"]), path)
-    summary = _summary(content["summary"], plan, path)
-    return NamedPlan(plan, summary, **tables, links=links, certificate=_certificate(content, path))
+    shown = Tables(*(tables[name] for name in Tables._fields))
+    return NamedPlan(plan, summary, *shown, links, certificate, stored_prices=tables["prices"])
 
 
 def _plan(content: dict[str, Any], path: Path) -> Plan:
@@ -84,6 +85,8 @@ def _table(name: str, tables: dict[str, Any], path: Path) -> pd.DataFrame:
     if not rows:
         if name in ("sites", "users"):
             raise InputError(f"{where} holds no rows")
+        if name == "prices":
+            return pd.DataFrame()
         texts = {column: str if column in TEXTS else float for column in NEEDED[name]}
         return pd.DataFrame({column: pd.Series([], dtype=kind) for column, kind in texts.items()})
     if lacking := [column for column in NEEDED[name] if column not in rows[0]]:
@@ -99,7 +102,8 @@ def _cells(where: str, column: str, rows: list[dict[str, Any]]) -> pd.Series[Any
             raise InputError(f"{where} must hold texts")
         return pd.Series(cells, dtype="str")
     whole = all(isinstance(cell, int) for cell in cells)
-    numbers = [math.nan if cell is None else number(cell, f"{where}, row {i}") for i, cell in enumerate(cells, 1)]
+    absent = math.inf if column.startswith(ENDS[1]) else math.nan
+    numbers = [absent if cell is None else number(cell, f"{where}, row {i}") for i, cell in enumerate(cells, 1)]
     return pd.Series(numbers).astype("int64" if whole and max(map(abs, numbers)) < 2**53 else "float64")
 
 

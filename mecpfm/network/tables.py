@@ -13,9 +13,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from mecpfm.coupled.certificate import Certificate
 from mecpfm.coupled.check import REMOTE
 from mecpfm.coupled.instance import DATA_CENTRE, Instance, most
+from mecpfm.coupled.proof import Proof, Resource
 from mecpfm.coupled.pulls import pulls_of
 from mecpfm.network.build import Built, rates
 from mecpfm.network.network import Network
@@ -23,7 +23,14 @@ from mecpfm.network.network import Network
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 AT_CENTRE = "data centre"
-PRICES = ("price_s_per_gb", "price_s_per_gpu_s")
+RESOURCES: tuple[tuple[Resource, str, str], ...] = (
+    ("memory_gb", "price_s_per_gb", "gb"),
+    ("compute_s", "price_s_per_gpu_s", "gpu_s"),
+)
+PRICES = tuple(price for _, price, _ in RESOURCES)
+ENDS = ("price_holds_from", "price_holds_to")
+MANY = 100_000
+"""Options from which on the ranges of prices are left out: they take as long as a solve."""
 
 
 class Names(NamedTuple):
@@ -69,7 +76,6 @@ class Tables(NamedTuple):
     sites: pd.DataFrame
     users: pd.DataFrame
     pulls: pd.DataFrame
-    prices: pd.DataFrame
 
 
 class Context(NamedTuple):
@@ -79,18 +85,33 @@ class Context(NamedTuple):
     built: Built
 
 
-def tabulate(instance: Instance, choice: Ints, proof: Certificate, context: Context | None) -> Tables:
+def tabulate(instance: Instance, choice: Ints, proof: Proof, context: Context | None) -> Tables:
     """Tables of an integral plan ``choice`` (R,): options, or -1 for the data centre."""
     names = Names.of(instance)
     pulls = _pulls(instance, choice, names)
     sites = _sites(instance, choice, names, pulls)
-    # One more GPU second serves every family that is open: their prices add up.
-    gpu = proof.compute_price + proof.cut_price.sum(axis=1)
-    prices = pd.DataFrame({"site": names.sites, PRICES[0]: proof.memory_price_s_per_gb, PRICES[1]: gpu})
+    for resource, price, _ in RESOURCES:
+        sites[price] = [proof.price(c, resource) for c in range(len(sites))]
     users = _users(instance, choice, names)
     if context is not None:
         users = _with_parts(users, instance, choice, context)
-    return Tables(sites.merge(prices, on="site"), users, pulls, prices)
+    return Tables(sites, users, pulls)
+
+
+def prices(proof: Proof) -> pd.DataFrame:
+    """What one more GB, or GPU second, of each site takes off the bound, s, and for which changes of it that holds."""
+    names = Names.of(proof.instance).sites
+    few = len(proof.instance.options.request) <= MANY
+    columns: dict[str, Any] = {"site": names}
+    for resource, price, unit in RESOURCES:
+        columns[price] = [proof.price(c, resource) for c in range(len(names))]
+        ranges = [proof.valid_range(c, resource) for c in range(len(names))] if few else []
+        if few:
+            columns |= {
+                f"{ENDS[0]}_{unit}": [one.least for one in ranges],
+                f"{ENDS[1]}_{unit}": [one.most for one in ranges],
+            }
+    return pd.DataFrame(columns)
 
 
 def _sites(instance: Instance, choice: Ints, names: Names, pulls: pd.DataFrame) -> pd.DataFrame:
