@@ -22,9 +22,11 @@ NOISE = 1e-12
 STATUSES = ("optimal", "feasible", "infeasible", "interrupted")
 TEXTS = ("setting", "method", "status", "solver", "instance_sha256")
 NUMBERS = ("objective", "bound", "gap", "runtime_s")
-OTHERS = ("seed", "feasible", "violations", "decisions")
-UNPROVED = ("method", "seed", "solver", "runtime_s")
-"""Who found the decisions, and how fast: nothing in a file can prove it."""
+NAMED = ("summary", "tables", "map", "certificate")
+"""What ``solve -o`` writes beside the plan: the same by name."""
+OTHERS = ("seed", "feasible", "violations", "decisions", *NAMED)
+UNPROVED = ("method", "seed", "solver", "runtime_s", *NAMED)
+"""Who found the decisions, and how fast: nothing in a file can prove it. What is said by name is not looked at."""
 
 
 @dataclass(frozen=True)
