@@ -23,10 +23,10 @@ STATUSES = ("optimal", "feasible", "infeasible", "interrupted")
 TEXTS = ("setting", "method", "status", "solver", "instance_sha256")
 NUMBERS = ("objective", "bound", "gap", "runtime_s")
 NAMED = ("summary", "tables", "map", "certificate")
-"""What ``solve -o`` writes beside the plan: the same by name."""
+"""What ``solve -o`` writes beside the plan, the same by name: nobody looks at it."""
 OTHERS = ("seed", "feasible", "violations", "decisions", *NAMED)
-UNPROVED = ("method", "seed", "solver", "runtime_s", *NAMED)
-"""Who found the decisions, and how fast: nothing in a file can prove it. What is said by name is not looked at."""
+UNPROVED = ("method", "seed", "solver", "runtime_s")
+"""Who found the decisions, and how fast: nothing in a file can prove it."""
 
 
 @dataclass(frozen=True)
@@ -163,4 +163,4 @@ def unproved(stated: dict[str, Any]) -> Iterator[str]:
     """Statements of a plan that no file can prove."""
     if "instance_sha256" not in stated:
         yield "plan: names no instance"
-    yield from (name for name in UNPROVED if name in stated)
+    yield from (name for name in (*UNPROVED, *NAMED) if name in stated)
