@@ -31,12 +31,13 @@ const tables = [...document.querySelectorAll("table")].map(table => [...table.tH
   for (const _ of [1, 2]) { th.querySelector("button").click(); states.push(column(table, i)); }
   return {numeric: th.className === "n", states, sort: th.getAttribute("aria-sort")};
 }));
+const map = document.querySelector("svg").getBoundingClientRect();
 const texts = [...document.querySelectorAll("svg text")].map(text => text.getBoundingClientRect());
 const found = {
   errors, tables, width: innerWidth, body: document.documentElement.scrollWidth,
-  drawn: document.querySelector("svg").getBoundingClientRect().width,
+  drawn: map.width,
   letters: Math.min(...texts.map(box => box.height)),
-  outside: texts.filter(box => box.left < 0 || box.right > innerWidth).length,
+  outside: texts.filter(box => box.left < map.left || box.right > map.right || box.top < map.top).length,
   loaded: performance.getEntriesByType("resource").length,
 };
 parent.document.body.dataset.found = JSON.stringify(found);
@@ -125,6 +126,7 @@ def test_the_map_shows_everybody(plan: mp.NamedPlan):
             assert users[row["user"]] == colour[row["served_at"]]
     busy = plan.sites.loc[plan.sites["users"] > 0, "site"]
     assert colour[busy].is_unique
+    assert set(rows.loc[rows["named"], "name"]) == {*NAMES, AT_CENTRE}
     drawn = plan.map()
     assert sum(len(trace.x) for trace in drawn.data if trace.mode == "markers") == len(plan.users)
     assert {"pull, as wide as its GB", "data centre"} <= {trace.name for trace in drawn.data}

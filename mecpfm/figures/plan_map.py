@@ -27,7 +27,11 @@ def draw(frame: pd.DataFrame) -> go.Figure:
     for kind, symbol, name in (("site", "circle", "site, as large as what it serves"), ("centre", "square", "")):
         rows = kinds[kind]
         marker = {"size": 2 * rows["size"], "color": rows["colour"], "symbol": symbol, "opacity": 1}
-        words = {"text": rows["name"], "customdata": rows["label"], "hovertemplate": "%{customdata}<extra></extra>"}
+        words = {
+            "text": rows["name"].where(rows["named"], ""),
+            "customdata": rows["label"],
+            "hovertemplate": "%{customdata}<extra></extra>",
+        }
         drawn.add_trace(_dots(rows, name or "data centre", mode="markers+text", marker=marker, **words))
     return drawn
 

@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from mecpfm.network.named import NamedPlan, said
-from mecpfm.network.picture import FAR, HEIGHT, IDLE, WIDTH, colours, frame
+from mecpfm.network.picture import FAR, HEIGHT, IDLE, LONGEST, WIDTH, colours, frame
 from mecpfm.network.tables import AT_CENTRE, PRICES
 
 WORDS = {
@@ -180,13 +180,14 @@ def _name(row: Any, few: bool) -> str:
     if row.kind == "pull" and few:
         x, y = (row.x + 2 * row.x_bend + row.x_to) / 4, (row.y + 2 * row.y_bend + row.y_to) / 4
         return f"<text class=gb x={x:.1f} y={y:.1f} text-anchor=middle>{escape(row.name)}</text>"
-    if row.kind not in ("site", "centre"):
+    if not row.named:
         return ""
-    anchor = "start" if row.x < 60 else "end" if row.x > WIDTH - 60 else "middle"
+    anchor = "start" if row.x < WIDTH / 4 else "end" if row.x > WIDTH * 3 / 4 else "middle"
     x = row.x + {"start": -row.size, "end": row.size, "middle": 0}[anchor]
+    short = row.name if len(row.name) <= LONGEST else f"{row.name[: LONGEST - 1]}\N{HORIZONTAL ELLIPSIS}"
     below = row.kind == "centre" and row.y < HEIGHT / 2
     y = row.y + row.size + 16 if below else row.y - row.size - 5
-    return f"<text x={x:.1f} y={y:.1f} text-anchor={anchor}>{escape(str(row.name))}</text>"
+    return f"<text x={x:.1f} y={y:.1f} text-anchor={anchor}>{escape(short)}</text>"
 
 
 def _key(plan: NamedPlan) -> str:

@@ -21,13 +21,15 @@ WIDTH, HEIGHT, MARGIN = 760.0, 520.0, 84.0
 COLOURS = ("#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9", "#B8A800", "#7B5EA7")
 IDLE, FAR = "#B0B0B0", "#444444"
 """Sites that serve nobody; the data centre and who is served there."""
+LONGEST = 24
+"""Most letters of a name on the map."""
 TURN = math.pi * (3 - math.sqrt(5))
 """Golden angle: dots around a site never line up."""
 Place = tuple[float, float]
 
 
 def frame(plan: NamedPlan) -> pd.DataFrame:
-    """All that is drawn, a row each: kind, name, x, y, x_to, y_to, size, colour, label.
+    """All that is drawn, a row each: kind, name, x, y, x_to, y_to, size, colour, label, named.
 
     A pull also has x_bend and y_bend, the control point of its curve.
     """
@@ -36,7 +38,8 @@ def frame(plan: NamedPlan) -> pd.DataFrame:
     at[AT_CENTRE] = _centre(list(at.values()))
     colour = colours(plan)
     most = max(float(sites["requests"].max()), 1e-9)
-    size = {row["site"]: 6 + 10 * math.sqrt(row["requests"] / most) for row in sites.to_dict("records")}
+    room = min(1.0, math.sqrt(16 / len(sites)))
+    size = {row["site"]: (6 + 10 * math.sqrt(row["requests"] / most)) * room for row in sites.to_dict("records")}
     rows = [_row("link", f"{a} - {b}", at[a], at[b]) for a, b in plan.links]
     rows += _pulls(pulls, at, size)
     rows += _users(plan.users, at, colour, size)
@@ -47,7 +50,20 @@ def frame(plan: NamedPlan) -> pd.DataFrame:
     far = int((plan.users["served_at"] == AT_CENTRE).sum())
     label = f"{AT_CENTRE}: {far} users, {pulls.loc[pulls['from'] == AT_CENTRE, 'gb'].sum():.4g} GB pulled from it"
     rows.append(_row("centre", AT_CENTRE, at[AT_CENTRE], size=9, colour=FAR, label=label))
-    return pd.DataFrame(rows)
+    found = pd.DataFrame(rows)
+    return found.assign(named=_named(found))
+
+
+def _named(rows: pd.DataFrame) -> list[bool]:
+    """Which sites have their name beside them: the largest first, where there is room; the others when pointed at."""
+    taken: list[tuple[float, float, float]] = []
+    kept = {AT_CENTRE}
+    for row in rows[rows["kind"] == "site"].sort_values("size", ascending=False, kind="stable").itertuples():
+        half = 4.5 * min(len(str(row.name)), LONGEST)
+        if all(abs(float(str(row.x)) - x) > half + other or abs(float(str(row.y)) - y) > 18 for x, y, other in taken):
+            taken.append((float(str(row.x)), float(str(row.y)), half))
+            kept.add(str(row.name))
+    return [kind in ("site", "centre") and name in kept for kind, name in zip(rows["kind"], rows["name"], strict=True)]
 
 
 def colours(plan: NamedPlan) -> dict[str, str]:
