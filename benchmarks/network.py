@@ -17,17 +17,20 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from mecpfm.coupled import methods
 from mecpfm.coupled.generate import Recipe, generate
+from mecpfm.coupled.instance import Instance
 from mecpfm.coupled.proof import Proof
 from mecpfm.network.build import build
 from mecpfm.network.change import Changes, changed
 from mecpfm.network.network import Network, Remote, Settings
 from mecpfm.network.prices import Priced
+from mecpfm.plan import Plan
 
 MEDIUM = Recipe(requests=816, cloudlets=50, models=96, families=8)
 GPUS = ("A10", "L4", "T4")
@@ -109,9 +112,11 @@ def solve_folder(times: int) -> None:
         for table in ("sites", "links", "models", "users"):
             getattr(network, table).replace([np.inf, np.nan], "").to_csv(folder / f"{table}.csv", index=False)
         (folder / "network.toml").write_text("[remote]\ncongestion = 6.0\ngbit_s = 1.0\n")
-        command = [sys.executable, "-m", "mecpfm", "solve", str(folder), "-o", str(Path(name) / "plan.json")]
+        code = "import sys; from pathlib import Path; from mecpfm.cli.network import solve_folder as solve; "
+        code += "solve(Path(sys.argv[1]), 'polish', Path(sys.argv[2]), None, False, gap=0.01)"
+        command = [sys.executable, "-c", code, str(folder), str(Path(name) / "plan.json")]
         seconds = timed([lambda: subprocess.run(command, check=True, capture_output=True)] * (times + 1))
-    show("folder of 12 sites, 9 models, 200 users: solve", seconds[1:], "s", "3")
+    show("folder of 12 sites, 9 models, 200 users: solve to 1 %", seconds[1:], "s", "3")
 
 
 def what_if(times: int) -> None:
@@ -151,14 +156,23 @@ def warm_start(times: int, gap: float) -> None:
     for i, c in enumerate(np.argsort(-load)[:times].tolist()):
         field, change = (("memory_gb", "+8"), ("compute_s", "+2"), ("memory_gb", "-8"), ("compute_s", "-2"))[i % 4]
         other = instance.change(cloudlets={field: {c: change}})
-        search = functools.partial(methods.certified, other, "polish", gap=plan.gap)
-        cold += timed([search])
-        warm += timed([functools.partial(search, start=start, prices=proof)])
-        ratio.append(cold[-1] / warm[-1])
-        print(f"  {field} {change} at {c}: cold {cold[-1]:.2f} s, warm {warm[-1]:.2f} s", flush=True)
+        found, seconds = search(other, plan.gap)
+        again, less = search(other, max(plan.gap, found.gap), start=start, prices=proof)  # cold may not reach it
+        cold.append(seconds)
+        warm.append(less)
+        ratio.append(seconds / less)
+        ends = f"cold {found.gap:.3%} in {seconds:.2f} s, warm {again.gap:.3%} in {less:.2f} s"
+        print(f"  {field} {change} at {c}: {ends}", flush=True)
     show("816 x 50 x 96, one capacity changed: cold", cold, "s")
     show("the same from the plan and its prices", warm, "s")
     show("cold / warm", ratio, "x", ">= 5")
+
+
+def search(instance: Instance, gap: float, **known: Any) -> tuple[Plan, float]:
+    """Plan, and the seconds it took to come so near to its bound."""
+    began = time.perf_counter()
+    plan, _ = methods.certified(instance, "polish", gap=gap, **known)
+    return plan, time.perf_counter() - began
 
 
 def main() -> None:

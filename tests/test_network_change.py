@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-
 from coupled_strategies import small
+from test_network import network, users
+
 from mecpfm.cli.network import new, solve_folder
 from mecpfm.cli.what_if import what_if
 from mecpfm.coupled.audit import audit
@@ -25,7 +26,6 @@ from mecpfm.network.build import build
 from mecpfm.network.change import carry, keep_of
 from mecpfm.network.network import Network
 from mecpfm.network.prices import Priced, carry_prices
-from test_network import network, users
 
 TOLERANCE = 1e-6
 
@@ -107,10 +107,6 @@ def test_a_price_is_the_slope_of_the_bound_where_it_says_so(resource: str):
     assert bounded > 5
 
 
-def with_users(net: Network, frame: pd.DataFrame) -> Network:
-    return net.change(users=frame)
-
-
 def rewired(net: Network, random: np.random.Generator) -> Network:
     """Links, holders, users and models come, go and change."""
     kind = int(random.integers(7))
@@ -126,7 +122,10 @@ def rewired(net: Network, random: np.random.Generator) -> Network:
         row = {"model": "new", "task": "t", "accuracy": 0.95, "parameters_b": 2, "backbone": "base", "backbone_gb": 14}
         return net.change(models=pd.concat([net.models, pd.DataFrame([{**row, "own_gb": 0.3}])], ignore_index=True))
     if kind == 4:
-        return net.change(models=net.models.assign(backbone="", own_gb=net.models["own_gb"] + 1.5), holds=net.holds.assign(block="chat"))
+        return net.change(
+            models=net.models.assign(backbone="", own_gb=net.models["own_gb"] + 1.5),
+            holds=net.holds.assign(block="chat"),
+        )
     if kind == 5:
         return net.change(holds=pd.DataFrame({"site": [site], "block": ["base"]}))
     return net.change(sites={site: {"memory_gb": "+8", "gpus": 2}}, users={user: {"per_hour": "+30"}})
