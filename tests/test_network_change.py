@@ -159,6 +159,10 @@ def test_prices_go_by_name():
     quick, whole = priced.saving(more), verify(build(more).instance, given)
     assert quick.at_most_s == -whole
     assert carry_prices(built.instance, given, build(more).instance) is given
+    ranges = priced.ranges()
+    assert ranges["site"].tolist() == ["a", "b", "c"]
+    assert ranges["price_s_per_gb"].tolist() == given.memory_price_s_per_gb.tolist()
+    assert (ranges[["gb_least", "gpu_s_least"]].to_numpy() <= 0).all()
     with pytest.raises(InputError, match="larger than the site's memory"):
         priced.saving(net.change(sites={"b": {"memory_gb": 2}}))
 
