@@ -123,7 +123,7 @@ def total(instance: Instance, given: Certificate, parts: Sequence[Terms]) -> flo
 def terms(instance: Instance, given: Certificate, rows: Ints, site: int | None = None) -> Terms:
     """Terms of all cloudlets, or of one: ``rows`` are the options there, ascending."""
     options, member = instance.options, _member(instance)
-    gain, ties = _gains(instance, given, (instance.blocks.size_gb[:, None] * member).sum(axis=0), rows)
+    gain, ties = _gains(instance, given, model_gb(instance), rows)
     price = instance.pull_s + np.outer(instance.blocks.size_gb, given.memory_price_s_per_gb)
     exact = given.exact[given.family[options.model[rows]]] == 1
     relaxed = _relaxed(instance, given, (rows, gain), price, np.flatnonzero(~exact & (gain > 0)), site)
@@ -140,7 +140,7 @@ def terms(instance: Instance, given: Certificate, rows: Ints, site: int | None =
     return Terms(ties, relaxed, values)
 
 
-def _gains(instance: Instance, given: Certificate, model_gb: Floats, rows: Ints) -> tuple[Floats, list[float]]:
+def _gains(instance: Instance, given: Certificate, whole_gb: Floats, rows: Ints) -> tuple[Floats, list[float]]:
     """What each option of ``rows`` gains at most, -inf where it is of no use, and charges for gains of rounding alone.
 
     The charge in place of the option keeps the cells as small as they would be without rounding.
@@ -151,7 +151,7 @@ def _gains(instance: Instance, given: Certificate, model_gb: Floats, rows: Ints)
     gain = v - delay - work
     raised = gain + 4 * EPS * (v + delay + work)
     # No plan may use an option that exceeds its cloudlet on its own.
-    fits = model_gb[options.model[rows]] <= most(cloudlets.memory_gb)[site]
+    fits = whole_gb[options.model[rows]] <= most(cloudlets.memory_gb)[site]
     fits &= compute <= most(cloudlets.compute_s)[site]
     ties = raised[fits & (gain <= 0) & (raised > 0)]
     return np.where(fits & (gain > 0), raised, -np.inf), ties.tolist()
@@ -220,6 +220,11 @@ def _relaxed(
         best[cell] = max(best.get(cell, 0.0), float(gain[i]) * (1 + 4 * EPS) - own * (1 - 4 * EPS))
     beyond = np.maximum(paid * (1 + (count + 8) * EPS) - price * (1 - 8 * EPS), 0)[paid > 0]
     return [*best.values(), *beyond.tolist()]
+
+
+def model_gb(instance: Instance) -> Floats:
+    """Memory that each model takes on its own, GB, shape (K,)."""
+    return np.asarray((instance.blocks.size_gb[:, None] * _member(instance)).sum(axis=0))
 
 
 def _member(instance: Instance) -> Floats:

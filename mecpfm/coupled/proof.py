@@ -13,8 +13,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from mecpfm.coupled.certificate import Certificate, Terms, require_fit, terms, total, worth
-from mecpfm.coupled.compress import membership
+from mecpfm.coupled.certificate import Certificate, Terms, model_gb, require_fit, terms, total, worth
 from mecpfm.coupled.instance import LARGEST, Instance, most
 
 Floats = NDArray[np.float64]
@@ -29,7 +28,7 @@ SAME = 1e-9
 Resource = Literal["memory_gb", "compute_s"]
 
 
-class Range(NamedTuple):
+class Validity(NamedTuple):
     """Where a price is the slope of the proved bound: from ``least`` to ``most``, changes of a capacity (GB or s)."""
 
     price: float
@@ -68,7 +67,7 @@ class Proof:
         """The proof for an instance that changed: only cloudlets whose numbers changed are evaluated again.
 
         InputError when the multipliers do not belong to it: after a change of blocks, models, or the number of
-        requests or cloudlets, see ``network.change.carry_prices``.
+        requests or cloudlets, see ``network.prices.carry_prices``.
         """
         require_fit(instance, self.given)
         if instance.options is self.instance.options:
@@ -91,7 +90,7 @@ class Proof:
         moved = worth(old, given) != worth(new, given)
         if moved.any():
             stale[np.unique(new.options.cloudlet[moved[new.options.request]])] = True
-        size = membership(old) @ old.blocks.size_gb
+        size = model_gb(old)
         for c in np.flatnonzero(old.cloudlets.memory_gb != new.cloudlets.memory_gb).tolist():
             stale[c] |= bool((_fits(size, old.cloudlets.memory_gb, c) != _fits(size, new.cloudlets.memory_gb, c)).any())
         for c in np.flatnonzero(old.cloudlets.compute_s != new.cloudlets.compute_s).tolist():
@@ -100,31 +99,36 @@ class Proof:
             stale[c] |= bool((given.cut_price[c] > 0).any() or other.any())
         return np.asarray(stale)
 
-    def valid_range(self, site: int, resource: Resource) -> Range:
+    def valid_range(self, site: int, resource: Resource) -> Validity:
         """How far a price of this certificate may be trusted as the slope of its bound.
 
         For a change d of one cloudlet's memory (GB) or compute (s), all else as it is, the bound that these
-        multipliers prove is ``bound - price * d`` for every d from ``least`` to ``most``, up to rounding. Beyond,
-        the bound still holds and lies below that line, because models or options begin (or cease) to fit the
-        cloudlet on their own, or because a family there opens or closes; ``moved`` computes it. It says nothing of
-        other multipliers: those of a new solution may prove more, so ``price * d`` is the most that a growing
-        capacity saves, not what it does save. At the edge of a range the price is that of the capacity as it is, and
-        the range may be empty on one side: then the bound bends exactly here.
+        multipliers prove is ``bound - price * d`` for every d from ``least`` to ``most``, up to rounding. Beyond, it
+        still is a bound, which ``moved`` computes, but leaves that line: with more capacity it lies below, as models
+        or options begin to fit the cloudlet on their own or a family opens there; with less, also above, as they
+        cease to. It says nothing of other multipliers: those of a new solution may prove more, so that ``price * d``
+        is the most that capacity within the range saves against the bound, and not what it does save. Where the bound
+        bends exactly at the capacity as it is, the range is empty on one side, or on both.
 
-        Ends are found by bisection: inside the true range, by at most ``RESOLUTION`` times the capacity.
+        Ends are found by bisection: inside the true range, by at most ``RESOLUTION`` times the capacity. With less
+        compute the range ends where any option ceases to fit, of use or not.
         """
         now = float(getattr(self.instance.cloudlets, resource)[site])
         price, before = self.price(site, resource), self._value(site, resource, now)
         noise = SAME * max(abs(self.bound), 1.0)
+        largest = self.instance.options.compute_s[self.rows[site]]
+        largest = largest[_fits(largest, self.instance.cloudlets.compute_s, site)].max(initial=0.0)
 
         def holds(change: float) -> bool:
+            if resource == "compute_s" and change < 0 and largest > most(np.array(now + change)):
+                return False  # it would lower the value where closing families raise it: nothing to bisect
             line = before + price * change
             return abs(self._value(site, resource, now + change) - line) <= noise
 
         step = RESOLUTION * max(now, 1.0)
         top = min(REACH * max(now, 1.0), LARGEST - now)
         up = _furthest(holds, top, step)
-        return Range(price, -_furthest(lambda change: holds(-change), now, step), np.inf if up == top else up)
+        return Validity(price, -_furthest(lambda change: holds(-change), now, step), np.inf if up == top else up)
 
     def _value(self, site: int, resource: Resource, amount: float) -> float:
         """What a cloudlet with so much of a resource takes off the bound, s."""

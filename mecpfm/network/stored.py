@@ -104,7 +104,7 @@ def _cells(where: str, column: str, rows: list[dict[str, Any]]) -> pd.Series[Any
     if column in COUNTED and None in cells:
         raise InputError(f"{where}, row {cells.index(None) + 1} must be a number")
     whole = all(isinstance(cell, int) for cell in cells)
-    absent = math.inf if column.startswith(ENDS[1]) else math.nan
+    absent = math.inf if column.endswith(f"_{ENDS[1]}") else math.nan
     numbers = [absent if cell is None else number(cell, f"{where}, row {i}") for i, cell in enumerate(cells, 1)]
     return pd.Series(numbers).astype("int64" if whole and max(map(abs, numbers)) < 2**53 else "float64")
 

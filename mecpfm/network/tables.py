@@ -30,7 +30,7 @@ RESOURCES: tuple[tuple[Resource, str, str], ...] = (
 PRICES = tuple(price for _, price, _ in RESOURCES)
 PULLS = {"block": "str", "site": "str", "from": "str", "gb": "float64", "seconds": "float64", "models": "str"}
 """Columns of pulls, also where there are none."""
-ENDS = ("price_holds_from", "price_holds_to")
+ENDS = ("least", "most")
 MANY = 100_000
 """Options from which on the ranges of prices are left out: they take as long as a solve."""
 
@@ -110,8 +110,8 @@ def prices(proof: Proof) -> pd.DataFrame:
         ranges = [proof.valid_range(c, resource) for c in range(len(names))] if few else []
         if few:
             columns |= {
-                f"{ENDS[0]}_{unit}": [one.least for one in ranges],
-                f"{ENDS[1]}_{unit}": [one.most for one in ranges],
+                f"{unit}_{ENDS[0]}": [one.least for one in ranges],
+                f"{unit}_{ENDS[1]}": [one.most for one in ranges],
             }
     return pd.DataFrame(columns)
 
