@@ -103,7 +103,7 @@ def timed(runs: list[Callable[[], object]]) -> list[float]:
     return seconds
 
 
-def solve_folder(times: int) -> None:
+def solve_named(times: int) -> None:
     """12 sites, 9 models, 200 users: the whole process, from tables to plan.json, kernels in the cache."""
     network = tables(12, 9, 200, 2)
     with tempfile.TemporaryDirectory() as name:
@@ -112,7 +112,7 @@ def solve_folder(times: int) -> None:
         for table in ("sites", "links", "models", "users"):
             getattr(network, table).replace([np.inf, np.nan], "").to_csv(folder / f"{table}.csv", index=False)
         (folder / "network.toml").write_text("[remote]\ncongestion = 6.0\ngbit_s = 1.0\n")
-        code = "import sys; from pathlib import Path; from mecpfm.cli.network import solve_folder as solve; "
+        code = "import sys; from pathlib import Path; from mecpfm.cli.network import solve_named as solve; "
         code += "solve(Path(sys.argv[1]), 'polish', Path(sys.argv[2]), None, False, gap=0.01)"
         command = [sys.executable, "-c", code, str(folder), str(Path(name) / "plan.json")]
         seconds = timed([lambda: subprocess.run(command, check=True, capture_output=True)] * (times + 1))
@@ -185,7 +185,7 @@ def main() -> None:
     print(f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}")
     print(f"{'what':<58} | {'median':>9} | {'worst':>9} |    | most  | n")
     if "solve" in args.parts:
-        solve_folder(args.times)
+        solve_named(args.times)
     if "what-if" in args.parts:
         what_if(max(args.times, 25))
     if "start" in args.parts:
