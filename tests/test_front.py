@@ -302,7 +302,7 @@ def test_a_damaged_plan_is_one_line(plan: mp.NamedPlan, tmp_path: Path, place: t
 
 def test_second_choices_of_the_published_problem_can_be_taken():
     """The checker finds no broken row, and the cost that the table names; where none is named there is none."""
-    for seed, budget in itertools.product(range(4), (60.0, 150.0, 400.0)):
+    for seed, budget in itertools.product((1, 3, 5, 6, 8), (80.0, 100.0, 120.0, 200.0)):
         instance = generate(
             Recipe(cloudlets=5, requests=5, models=5, accuracy_requirement=0.3, cost_budget=budget), seed
         )
