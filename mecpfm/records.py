@@ -12,7 +12,6 @@ import io
 import json
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, NamedTuple, Self
 
@@ -24,6 +23,7 @@ from mecpfm.errors import InputError
 from mecpfm.files import read_json as read_json  # modules that keep other files take these from here
 from mecpfm.files import read_npz as read_npz
 from mecpfm.files import write_atomic as write_atomic
+from mecpfm.ragged import Ragged as Ragged
 
 
 class Shape(tuple[str, ...]):
@@ -32,6 +32,18 @@ class Shape(tuple[str, ...]):
     def __new__(cls, *letters: str) -> Self:
         """Make the tuple from the letters."""
         return super().__new__(cls, letters)
+
+
+class Either(tuple[Shape, ...]):
+    """Shapes of which an array field has one; the number of dimensions says which."""
+
+    def __new__(cls, *shapes: Shape) -> Self:
+        """Make the tuple from the shapes."""
+        return super().__new__(cls, shapes)
+
+    def of(self, dimensions: int) -> Shape:
+        """Shape of an array of so many dimensions, the first one where none fits."""
+        return next((shape for shape in self if len(shape) == dimensions), self[0])
 
 
 class Range(NamedTuple):
@@ -57,37 +69,6 @@ class Range(NamedTuple):
         if 0 < values[where] < self.least:
             return where, f"must be 0 or >= {self.least:g}"
         return where, f"must be > {self.gt:g}" if math.isfinite(self.gt) else f"must be >= {self.ge:g}"
-
-
-@dataclass(frozen=True, eq=False)
-class Ragged:
-    """Lists of unequal length in two flat arrays: list ``i`` is ``indices[indptr[i]:indptr[i + 1]]``, ascending."""
-
-    indptr: NDArray[np.int64]
-    indices: NDArray[np.int64]
-
-    @classmethod
-    def from_lists(cls, lists: list[Any]) -> Ragged:
-        """Build from one sequence of indices a row; each is sorted."""
-        rows = [np.sort(np.asarray(row, dtype=np.int64)) for row in lists]
-        indptr = np.concatenate([[0], np.cumsum([len(row) for row in rows], dtype=np.int64)]).astype(np.int64)
-        return cls(indptr, np.concatenate([np.zeros(0, np.int64), *rows]))
-
-    def __len__(self) -> int:
-        """Count the lists."""
-        return len(self.indptr) - 1
-
-    def __getitem__(self, row: int) -> NDArray[np.int64]:
-        """One list, as a view."""
-        return self.indices[self.indptr[row] : self.indptr[row + 1]]
-
-    def __iter__(self) -> Iterator[NDArray[np.int64]]:
-        """Iterate over the lists."""
-        return (self[row] for row in range(len(self)))
-
-    def tolist(self) -> list[list[int]]:
-        """Nested Python lists, as in a file."""
-        return [row.tolist() for row in self]
 
 
 def _array(value: Any, dtype: str) -> NDArray[Any]:
@@ -206,12 +187,20 @@ class RootRecord(Record):
     """
 
     file_schema: ClassVar[str]
+    newer_schema: ClassVar[str | None] = None
+    """Schema of files that use fields ``file_schema`` does not know; both are read."""
+
+    def _schema(self) -> str:
+        """Schema to write: the oldest that knows every field in use."""
+        return self.file_schema
 
     @model_validator(mode="after")
     def _check(self) -> Self:
         sizes: dict[str, tuple[int, str]] = {}
         for name, value, notes in self.leaves():
             for note in notes:
+                if isinstance(note, Either):
+                    note = note.of(value.ndim)
                 if isinstance(note, Shape):
                     _bind(name, value, note, sizes)
                 elif isinstance(note, Range):
@@ -226,9 +215,13 @@ class RootRecord(Record):
             content = read_npz(path) if path.suffix == ".npz" else read_json(path)
             found = content.pop("schema", None)
             found = found.tolist() if isinstance(found, np.ndarray) else found
-            if found != cls.file_schema:
-                raise InputError(f"{path}: schema is {found!r}; must be {cls.file_schema!r}")
-            return cls.model_validate(content)
+            known = [schema for schema in (cls.file_schema, cls.newer_schema) if schema]
+            if found not in known:
+                raise InputError(f"{path}: schema is {found!r}; must be {' or '.join(map(repr, known))}")
+            read = cls.model_validate(content)
+            if found == cls.file_schema != read._schema():
+                raise InputError(f"{path}: uses fields of {read._schema()!r}; its schema is {found!r}")
+            return read
         except ValidationError as error:
             raise InputError(f"{path}: {explain(error)}") from None
         except RecursionError:
@@ -240,11 +233,10 @@ class RootRecord(Record):
         """Write as .npz or JSON, by the suffix, atomically."""
         path = Path(path)
         if path.suffix != ".npz":
-            write_atomic(
-                path, (json.dumps({"schema": self.file_schema, **self.to_object()}) + "\n").encode(), parents=False
-            )
+            content = json.dumps({"schema": self._schema(), **self.to_object()}) + "\n"
+            write_atomic(path, content.encode(), parents=False)
             return
-        flat: dict[str, Any] = {"schema": np.array(self.file_schema)}
+        flat: dict[str, Any] = {"schema": np.array(self._schema())}
         for name, value, _ in self.leaves():
             parts = {".indptr": value.indptr, ".indices": value.indices} if isinstance(value, Ragged) else {"": value}
             flat |= {name + suffix: np.asarray(part) for suffix, part in parts.items()}

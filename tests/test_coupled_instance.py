@@ -295,7 +295,8 @@ def test_derived_arrays_match_their_definition(instance: Instance) -> None:
     for c in range(cloudlets):
         for b in range(blocks):
             held = b in instance.cloudlets.cached[c].tolist()
-            pull = 0 if held else instance.blocks.size_gb[b] * instance.cloudlets.pull_s_per_gb[c]
+            rate = instance.cloudlets.pull_s_per_gb
+            pull = 0 if held else instance.blocks.size_gb[b] * (rate[c] if rate.ndim == 1 else rate[b, c])
             assert instance.cached[b, c] == held
             assert instance.pull_s[b, c] == pull
     for k in range(models):

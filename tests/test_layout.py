@@ -8,11 +8,11 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "mecpfm"
 FLOORS = (
-    ("errors", "paths", "clock", "warm", "files", "ranges", "records", "plan", "statements"),
+    ("errors", "paths", "clock", "warm", "files", "ragged", "ranges", "records", "plan", "statements"),
     ("data", "kernels", "solvers"),
     ("bandits",),
     ("published", "coupled"),
-    ("online",),
+    ("network", "online"),
     ("experiments",),
     ("cli", "diagnose", "__main__"),
 )

@@ -10,7 +10,7 @@ from typing import Annotated, Any, NoReturn, TextIO
 
 import typer
 
-from mecpfm.cli import instances, trace
+from mecpfm.cli import instances, network, trace
 from mecpfm.cli.output import table, visible
 from mecpfm.errors import FailedError, InputError, InterruptedRunError, LimitError, MecpfmError
 
@@ -24,9 +24,10 @@ app = typer.Typer(
 data = typer.Typer(help="External data files: list, fetch, verify.", no_args_is_help=True)
 app.add_typer(instances.generate, name="generate")
 app.add_typer(data, name="data")
-for command in (instances.solve, instances.verify, instances.simulate):
+for command in (network.new, instances.solve, network.show, instances.verify, instances.simulate):
     app.command()(command)
 app.command("simulate-trace")(trace.simulate_trace)
+app.command("what-if")(network.what_if)
 
 USAGE: type[Exception] = typer.BadParameter.__mro__[1]
 """Any wrong option: its class is not among typer's public names."""

@@ -27,6 +27,9 @@ PROGRESS_S = 2.0
 Seed = Annotated[int, typer.Option(min=0, help="Seed of every random stream.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
 InstanceFile = Annotated[Path, typer.Argument(metavar="INSTANCE", help="File, .json or .npz; - is standard input.")]
+Problem = Annotated[
+    Path, typer.Argument(metavar="FOLDER|INSTANCE", help="Network in tables, or .json or .npz; - is standard input.")
+]
 
 
 @generate.command("published")
@@ -104,7 +107,7 @@ def generate_coupled(
 
 
 def solve(
-    instance: InstanceFile,
+    instance: Problem,
     method: Annotated[
         str | None, typer.Option(help="A name from docs/command_line.md; default exact, or polish if coupled.")
     ] = None,
@@ -113,9 +116,10 @@ def solve(
     time_limit: Annotated[float | None, typer.Option(min=0, help="Seconds a solver may take.")] = None,
     iterations: Annotated[int | None, typer.Option(min=0, help="Budget of the local search (coupled).")] = None,
     certificate: Annotated[Path | None, typer.Option(help="Where to save the bound's multipliers (coupled).")] = None,
+    output: Annotated[Path | None, typer.Option("-o", "--output", help="Where to save the plan (folders).")] = None,
     as_json: Json = False,
 ) -> None:
-    """Solve an instance and report decisions, objective, bound and gap."""
+    """Solve a network or an instance and report decisions, objective, bound and gap."""
     from mecpfm.files import schema_of, target
 
     if solver not in ("auto", "gurobi", "highs"):
@@ -123,8 +127,18 @@ def solve(
     if certificate is not None:
         target(certificate)
     common: dict[str, Any] = {"solver": solver, "seed": seed, "time_limit": time_limit}
+    if output is not None:
+        target(output)
     with clock.listening():
         log.debug("reading %s; Ctrl-C gives the best plan so far", instance)
+        if instance.is_dir():
+            from mecpfm.cli.network import solve_folder
+
+            wanted = {**common, "iterations": iterations, "progress": _progress()}
+            solve_folder(instance, method or "polish", output, certificate, as_json, **wanted)
+            return
+        if output is not None:
+            raise InputError(f"{instance}: -o is for folders; --json prints the plan of an instance file")
         if schema_of(instance).startswith("mecpfm.coupled/"):
             content = _solve_coupled(instance, method or "polish", certificate, {**common, "iterations": iterations})
         elif iterations is not None or certificate is not None:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mecpfm.coupled.check import REMOTE
-from mecpfm.coupled.compress import membership
+from mecpfm.coupled.compress import membership, pooled_rate
 from mecpfm.coupled.instance import Blocks, Instance, most
 from mecpfm.kernels import arrays
 from mecpfm.kernels import coupled_greedy as kernels
@@ -190,10 +190,14 @@ def unshared(instance: Instance) -> Instance:
     return Instance(
         blocks=Blocks(size_gb=size),
         models=instance.models.model_copy(update={"blocks": Ragged.from_lists([[k] for k in range(len(size))])}),
-        cloudlets=instance.cloudlets.model_copy(update={"cached": Ragged.from_lists(held)}),
+        cloudlets=instance.cloudlets.model_copy(
+            update={
+                "cached": Ragged.from_lists(held), "pull_s_per_gb": pooled_rate(instance, member), "source": None,
+            }
+        ),
         requests=instance.requests,
         options=instance.options,
-    )
+    )  # fmt: skip
 
 
 def independent(instance: Instance, x: NDArray[np.float64], uniforms: NDArray[np.float64]) -> Ints:

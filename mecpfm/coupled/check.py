@@ -82,12 +82,14 @@ def evaluate(
     remote = 1 - _total(options.request[chosen], weight, instance.sizes[3])
     pulling = dot(instance.pull_s[use.block, use.cloudlet], opening)
     total = dot(weight, options.delay_s[chosen]) + dot(remote, requests.remote_delay_s) + pulling
-    accuracy = dot(weight, options.accuracy[chosen]) + dot(remote, requests.remote_accuracy)
+    count = np.ones(len(remote)) if requests.weight is None else requests.weight
+    served = weight * count[options.request[chosen]]
+    accuracy = dot(served, options.accuracy[chosen]) + dot(remote * count, requests.remote_accuracy)
     metrics = {
         "total_delay_s": total,
         "pulling_s": pulling,
-        "average_accuracy": accuracy / len(remote),
-        "edge_share": 1 - float(remote.mean()),
+        "average_accuracy": accuracy / float(count.sum()),
+        "edge_share": 1 - float((remote * count).sum() / count.sum()),
     }
     compute = _total(options.cloudlet[chosen], weight * options.compute_s[chosen], instance.sizes[2])
     memory = _total(use.cloudlet, instance.blocks.size_gb[use.block] * opening, instance.sizes[2])

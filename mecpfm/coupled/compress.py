@@ -3,7 +3,7 @@
 Three rules. An option goes when it never fits its cloudlet on its own, or is no faster than the remote data centre.
 An option goes when another one of the same request and cloudlet needs a subset of its blocks, no more delay and no
 more compute (identical options: the first stays). Blocks that belong to the same models, and are cached at the same
-cloudlets, are pulled and stored together: they merge into one.
+cloudlets, are pulled and stored together: they merge into one, whoever they come from.
 """
 
 from __future__ import annotations
@@ -95,11 +95,25 @@ def _merge_blocks(instance: Instance, options: Options) -> Instance:
     # Blocks cached together may exceed the memory together: then no model with them fits, cached or not.
     cached = instance.cached[first] & (merged.size_gb[:, None] <= most(instance.cloudlets.memory_gb))
     at = [np.flatnonzero(column) for column in cached.T]
+    rate = pooled_rate(instance, np.arange(len(first))[:, None] == group)
     of = [np.flatnonzero(row) for row in member[:, first]]
     return Instance(
         blocks=merged,
         models=instance.models.model_copy(update={"blocks": Ragged.from_lists(of)}),
-        cloudlets=instance.cloudlets.model_copy(update={"cached": Ragged.from_lists(at)}),
+        cloudlets=instance.cloudlets.model_copy(
+            update={"cached": Ragged.from_lists(at), "pull_s_per_gb": rate, "source": None}
+        ),
         requests=instance.requests,
         options=options,
+    )
+
+
+def pooled_rate(instance: Instance, member: Bools) -> NDArray[np.float64]:
+    """Seconds per GB, (C,) or (G, C), of blocks pulled as one: group g pulls the blocks of ``member[g]``, (G, B)."""
+    rate, size = instance.cloudlets.pull_s_per_gb, instance.blocks.size_gb
+    if rate.ndim == 1:
+        return rate
+    whole = (member @ size)[:, None]
+    return np.divide(
+        member @ (size[:, None] * rate), whole, out=np.zeros((len(member), rate.shape[1])), where=whole > 0
     )

@@ -1,4 +1,4 @@
-"""Instance of the coupled problem and its file schema ``mecpfm.coupled/1`` (docs/coupled_setting.md).
+"""Instance of the coupled problem and its file schemas ``mecpfm.coupled/1`` and ``/2`` (docs/coupled_setting.md).
 
 Letters: B parameter blocks, K models, C cloudlets, R requests, n options. An option is one way to serve a request at
 the edge: a model at a cloudlet. Every request can also go to the remote data centre. JSON or .npz, by the suffix.
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from pydantic import model_validator
 
 from mecpfm.records import (
+    Either,
     FloatArray,
     IntArray,
     OptionalFloatArray,
@@ -34,6 +35,8 @@ SMALLEST = 1e-9
 TOLERANCE = 1e-6
 """Relative tolerance of every row: a capacity of 0 is 0."""
 Amount = Range(ge=0, le=LARGEST, least=SMALLEST)
+DATA_CENTRE = -1
+"""Holder of every block, among the sources of pulls."""
 
 
 def most(limit: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -64,24 +67,32 @@ class Models(Record):
 class Cloudlets(Record):
     """Edge sites, arrays of shape (C,).
 
-    ``compute_s`` is GPU time in the period; ``pull_s_per_gb`` the time to pull one GB from the nearest holder;
-    ``cached[c]`` the blocks that cloudlet c holds already: they cost no pull there, but memory if used.
+    ``compute_s`` is GPU time in the period; ``pull_s_per_gb`` the time to pull one GB from the nearest holder, one for
+    all blocks (C,) or each block's own (B, C); ``source`` (B, C), where known, is that holder: a cloudlet or -1, the
+    data centre. ``cached[c]`` are the blocks that cloudlet c holds already: no pull there, but memory if used.
     """
 
     memory_gb: Annotated[FloatArray, Shape("C"), Amount]
     compute_s: Annotated[FloatArray, Shape("C"), Amount]
-    pull_s_per_gb: Annotated[FloatArray, Shape("C"), Amount]
+    pull_s_per_gb: Annotated[FloatArray, Either(Shape("C"), Shape("B", "C")), Amount]
     cached: Annotated[RaggedArray, Shape("C"), Range(ge=0)]
+    source: Annotated[OptionalIntArray, Shape("B", "C"), Range(ge=DATA_CENTRE)] = None
     name: Annotated[OptionalNames, Shape("C")] = None
     longitude_deg: Annotated[OptionalFloatArray, Shape("C"), Range(ge=-180, le=180)] = None
     latitude_deg: Annotated[OptionalFloatArray, Shape("C"), Range(ge=-90, le=90)] = None
 
 
 class Requests(Record):
-    """Inference requests, arrays of shape (R,): delay and accuracy of the remote data centre, always available."""
+    """Inference requests, arrays of shape (R,): delay and accuracy of the remote data centre, always available.
+
+    A request may stand for a class of ``weight`` of them, served alike: then its delays and its compute, also those of
+    its options, are those of the whole class, and its accuracy counts ``weight`` times.
+    """
 
     remote_delay_s: Annotated[FloatArray, Shape("R"), Amount]
     remote_accuracy: Annotated[FloatArray, Shape("R"), Range(ge=0, le=1)]
+    weight: Annotated[OptionalFloatArray, Shape("R"), Range(gt=0, le=LARGEST)] = None
+    name: Annotated[OptionalNames, Shape("R")] = None
     longitude_deg: Annotated[OptionalFloatArray, Shape("R"), Range(ge=-180, le=180)] = None
     latitude_deg: Annotated[OptionalFloatArray, Shape("R"), Range(ge=-90, le=90)] = None
 
@@ -101,12 +112,18 @@ class Instance(RootRecord):
     """One problem: blocks, the models made of them, cloudlets, requests and their options."""
 
     file_schema: ClassVar[str] = "mecpfm.coupled/1"
+    newer_schema: ClassVar[str | None] = "mecpfm.coupled/2"
 
     blocks: Blocks
     models: Models
     cloudlets: Cloudlets
     requests: Requests
     options: Options
+
+    def _schema(self) -> str:
+        newer = (self.cloudlets.source, self.requests.weight, self.requests.name)
+        plain = self.cloudlets.pull_s_per_gb.ndim == 1 and all(value is None for value in newer)
+        return self.file_schema if plain else str(self.newer_schema)
 
     @property
     def sizes(self) -> tuple[int, int, int, int]:
@@ -134,7 +151,7 @@ class Instance(RootRecord):
     @cached_property
     def pull_s(self) -> NDArray[np.float64]:
         """Time to pull block b to cloudlet c, s, shape (B, C); 0 where it is cached."""
-        return np.where(self.cached, 0.0, np.outer(self.blocks.size_gb, self.cloudlets.pull_s_per_gb))
+        return np.where(self.cached, 0.0, self.blocks.size_gb[:, None] * self.cloudlets.pull_s_per_gb)
 
     def useful(self, model_gb: NDArray[np.float64]) -> NDArray[np.bool_]:
         """Mask (n,) of options that beat the remote data centre and fit their cloudlet alone; models of sizes (K,)."""
@@ -156,6 +173,7 @@ class Instance(RootRecord):
         _below("options.cloudlet", self.options.cloudlet, cloudlets, "C")
         self._check_options()
         self._check_cached()
+        self._check_source()
         return self
 
     def _check_options(self) -> None:
@@ -179,6 +197,20 @@ class Instance(RootRecord):
             raise ValueError(
                 f"cloudlets.cached[{c}] holds block {b} of {size[b]:g} GB; cloudlets.memory_gb[{c}] is {memory[c]:g}"
             )
+
+    def _check_source(self) -> None:
+        """A cloudlet that is named as a source holds the block."""
+        source = self.cloudlets.source
+        if source is None:
+            return
+        b, c = np.nonzero(source != DATA_CENTRE)
+        holder = source[b, c]
+        if (bad := np.flatnonzero(holder >= self.sizes[2])).size:
+            i = bad[0]
+            raise ValueError(f"cloudlets.source[{b[i]}][{c[i]}] is {holder[i]}; must be < C = {self.sizes[2]}")
+        if (bad := np.flatnonzero(~self.cached[b, holder])).size:
+            i = bad[0]
+            raise ValueError(f"cloudlets.source[{b[i]}][{c[i]}] is {holder[i]}, which does not hold block {b[i]}")
 
 
 def _below(name: str, values: NDArray[np.int64] | Ragged, limit: int, letter: str) -> None:

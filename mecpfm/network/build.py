@@ -1,0 +1,261 @@
+"""From tables to a coupled instance: paths, roofline or measured speeds, nearest holders (docs/your_own_network.md)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import dijkstra
+
+from mecpfm.coupled.instance import Blocks, Cloudlets, Instance, Models, Options, Requests, most
+from mecpfm.coupled.places import HOP_S, S_PER_KM
+from mecpfm.coupled.pulls import nearest_holders
+from mecpfm.coupled.roofline import BATCH, Accelerator
+from mecpfm.errors import InputError
+from mecpfm.network.contract import nearest
+from mecpfm.network.network import Network
+from mecpfm.records import Ragged
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+EARTH_KM = 6371.0088
+"""Mean radius."""
+
+
+@dataclass(frozen=True, eq=False)
+class Built:
+    """A network's instance and what its numbers are made of."""
+
+    instance: Instance
+    home: Ints
+    """Own site of every user, shape (R,)."""
+    path_s: Floats
+    """One way between every two sites, s, shape (C, C)."""
+    missed: NDArray[np.bool_]
+    """Users whose deadline even the data centre misses, shape (R,)."""
+
+
+def build(network: Network) -> Built:
+    """Instance of a network.
+
+    Users are classes: delays and compute are those of ``per_hour`` x period requests. A site is an option where it
+    keeps the user's deadline, is within reach and beats the data centre.
+
+    Raises
+    ------
+    InputError
+        A site that no path joins to the others, or nothing that anybody could use.
+    """
+    path_s, pull = _paths(network, "latency"), _paths(network, "pull")
+    centre = _centre(network, path_s)
+    home = _homes(network)
+    blocks, models = _library(network)
+    held = _held(network, blocks)
+    settings, remote = network.settings, network.settings.remote
+    holders = nearest_holders(pull, pull[centre] + 8 / remote.gbit_s, held)
+    sites, users = network.sites, network.users
+    count = users["per_hour"].to_numpy() * settings.period_s / 3600
+    far = _remote_s(network, path_s[home, centre])
+    instance = Instance(
+        blocks=blocks,
+        models=models,
+        cloudlets=Cloudlets(
+            memory_gb=memory_gb(network),
+            compute_s=sites["gpus"].to_numpy() * settings.period_s,
+            pull_s_per_gb=holders.pull_s_per_gb,
+            cached=Ragged.from_lists([np.flatnonzero(column) for column in held.T]),
+            source=holders.source,
+            name=tuple(sites["site"]),
+            longitude_deg=sites["longitude_deg"].to_numpy(),
+            latitude_deg=sites["latitude_deg"].to_numpy(),
+        ),
+        requests=Requests(
+            remote_delay_s=far * count,
+            remote_accuracy=_best_accuracy(network),
+            weight=count,
+            name=tuple(users["user"]),
+            longitude_deg=users["longitude_deg"]
+            .fillna(sites["longitude_deg"].iloc[home].reset_index(drop=True))
+            .to_numpy(),
+            latitude_deg=users["latitude_deg"]
+            .fillna(sites["latitude_deg"].iloc[home].reset_index(drop=True))
+            .to_numpy(),
+        ),
+        options=_options(network, path_s, home, far, count),
+    )
+    return Built(instance, home, path_s, far > users["deadline_s"].to_numpy())
+
+
+def great_circle_km(
+    latitude_deg: Floats, longitude_deg: Floats, other_latitude: Floats, other_longitude: Floats
+) -> Floats:
+    """Distance on the Earth's surface, km; arguments broadcast, in degrees (haversine)."""
+    a, b = np.radians(latitude_deg), np.radians(other_latitude)
+    turn = np.radians(other_longitude - longitude_deg)
+    h = np.sin((b - a) / 2) ** 2 + np.cos(a) * np.cos(b) * np.sin(turn / 2) ** 2
+    return np.asarray(np.round(2 * EARTH_KM * np.arcsin(np.sqrt(np.minimum(h, 1))), 6))
+
+
+def _index(names: pd.Series[str], values: pd.Series[str]) -> Ints:
+    place = {name: i for i, name in enumerate(names.tolist())}
+    return np.array([place[value] for value in values.tolist()], dtype=np.int64)
+
+
+def _paths(network: Network, kind: str) -> Floats:
+    """Least sums over links between every two sites: one-way latency, s, or time to pull, s/GB; shape (C, C)."""
+    sites, links = network.sites, network.links
+    a, b = (_index(sites["site"], links[end]) for end in ("from", "to"))
+    latitude, longitude = sites["latitude_deg"].to_numpy(), sites["longitude_deg"].to_numpy()
+    if kind == "pull":
+        weight = 8 / links["gbit_s"].to_numpy()
+    else:
+        km = great_circle_km(latitude[a], longitude[a], latitude[b], longitude[b])
+        weight = np.where(links["latency_ms"].isna(), S_PER_KM * km + HOP_S, links["latency_ms"].to_numpy() / 1000)
+    # The quickest of parallel links; a sparse zero would mean no link.
+    both = pd.DataFrame({"low": np.minimum(a, b), "high": np.maximum(a, b), "weight": np.maximum(weight, 1e-12)})
+    least = both.groupby(["low", "high"], as_index=False)["weight"].min()
+    shape = (len(sites), len(sites))
+    graph = coo_array((least["weight"], (least["low"], least["high"])), shape).tocsr()
+    found = np.asarray(dijkstra(graph, directed=False))
+    if not np.isfinite(found).all():
+        lost = int((~np.isfinite(found)).sum(axis=1).argmax())
+        raise InputError(f"{network.where('links')}: no path joins site {sites['site'].iloc[lost]!r} to the others")
+    return found
+
+
+def _centre(network: Network, path_s: Floats) -> int:
+    """Site that the data centre hangs on: the named one, or the most central."""
+    names = network.sites["site"].tolist()
+    named = network.settings.remote.site
+    return names.index(named) if named else int(path_s.sum(axis=1).argmin())
+
+
+def _homes(network: Network) -> Ints:
+    sites, users = network.sites, network.users
+    place = {name: i for i, name in enumerate(sites["site"].tolist())}
+    where = [table[name].to_numpy() for table in (users, sites) for name in ("latitude_deg", "longitude_deg")]
+    home = np.empty(len(users), dtype=np.int64)
+    for start in range(0, len(users), 4096):
+        part = slice(start, start + 4096)
+        km = great_circle_km(where[0][part, None], where[1][part, None], where[2], where[3])
+        home[part] = np.where(np.isnan(km), np.inf, km).argmin(axis=1)
+    named = np.array([place.get(name, -1) for name in network.home])
+    return np.where(named >= 0, named, home)
+
+
+def _library(network: Network) -> tuple[Blocks, Models]:
+    """Blocks: every backbone once, then what each model owns."""
+    table = network.models
+    shared = table[table["backbone"] != ""].drop_duplicates("backbone")
+    sizes = dict(zip(shared["backbone"], shared["backbone_gb"], strict=True))
+    own = table[table["own_gb"] > 0]
+    sizes |= dict(zip(own["model"], own["own_gb"], strict=True))
+    place = {name: b for b, name in enumerate(sizes)}
+    of = [[place[name] for name in (row.backbone, row.model) if name in place] for row in table.itertuples()]
+    family = pd.factorize(table["backbone"].where(table["backbone"] != "", table["model"]))[0]
+    return (
+        Blocks(size_gb=np.array(list(sizes.values()), dtype=float), name=tuple(sizes)),
+        Models(blocks=Ragged.from_lists(of), family=family.astype(np.int64), name=tuple(table["model"])),
+    )
+
+
+def memory_gb(network: Network) -> Floats:
+    """Memory of the sites, GB: stated, or that of their accelerators together."""
+    assert network.gpus is not None
+    each = network.gpus.set_index("gpu")["memory_gb"].reindex(network.sites["gpu"]).to_numpy()
+    stated = network.sites["memory_gb"].to_numpy()
+    return np.where(np.isnan(stated), each * network.sites["gpus"].to_numpy(), stated)
+
+
+def _held(network: Network, blocks: Blocks) -> NDArray[np.bool_]:
+    """Whether block b is at site c now, shape (B, C)."""
+    held = np.zeros((len(blocks.size_gb), len(network.sites)), dtype=bool)
+    if network.holds is None:
+        return held
+    names, where = {name: b for b, name in enumerate(blocks.name or ())}, network.where("holds")
+    backbone = dict(zip(network.models["model"], network.models["backbone"], strict=True))
+    memory = memory_gb(network)
+    at = _index(network.sites["site"], network.holds["site"])
+    for i, (c, block, model) in enumerate(
+        zip(at, network.holds["block"], network.holds["model"], strict=True), start=1
+    ):
+        if bool(block) == bool(model):
+            raise InputError(f"{where}: row {i}: needs block or model, one of them")
+        if block and block not in names:
+            raise InputError(f"{where}: column block, row {i}: {block!r} is unknown; {nearest(block, names)}")
+        for name in (block,) if block else (backbone[model], model):
+            if name in names:
+                if blocks.size_gb[names[name]] > most(memory[c : c + 1])[0]:
+                    raise InputError(f"{where}: row {i}: {name!r} is larger than the site's memory, {memory[c]:g} GB")
+                held[names[name], c] = True
+    return held
+
+
+def _rates(network: Network, gpu: list[str]) -> tuple[Floats, Floats]:
+    """Seconds a prompt token and an answer token take, each of shape (len(gpu), K): measured, or by the roofline."""
+    assert network.gpus is not None
+    figures = network.gpus.set_index("gpu").reindex(gpu)
+    here = Accelerator(*(figures[name].to_numpy()[:, None] for name in ("fp16_tflops", "bandwidth_gb_s")))
+    parameters, one = network.models["parameters_b"].to_numpy()[None, :], np.ones(1)
+    prefill, decode = here.prefill_s(parameters, one), here.decode_s(parameters, one)
+    if network.speeds is not None:
+        column = {name: k for k, name in enumerate(network.models["model"].tolist())}
+        for row in network.speeds.itertuples():
+            at = [i for i, name in enumerate(gpu) if name == row.gpu]
+            prefill[at, column[str(row.model)]] = 1 / float(str(row.prefill_tokens_s))
+            decode[at, column[str(row.model)]] = 1 / float(str(row.decode_tokens_s))
+    return prefill, decode
+
+
+def _best_accuracy(network: Network) -> Floats:
+    best = network.models.groupby("task")["accuracy"].max()
+    return best.reindex(network.users["task"]).to_numpy(dtype=float)
+
+
+def _remote_s(network: Network, path_s: Floats) -> Floats:
+    """Delay of one request of each user in the data centre, by the most accurate model of its task; shape (R,)."""
+    settings, users, models = network.settings, network.users, network.models
+    best = models.sort_values("accuracy", ascending=False, kind="stable").drop_duplicates("task")
+    k = best.index.to_series().set_axis(best["task"]).reindex(users["task"]).to_numpy()
+    prefill, decode = _rates(network, [settings.remote.gpu])
+    inference = users["tokens_in"].to_numpy() * prefill[0, k] + users["tokens_out"].to_numpy() * decode[0, k]
+    way = settings.access_ms / 1000 + 2 * (path_s + settings.remote.latency_ms / 1000)
+    return np.asarray(way + settings.remote.congestion * inference)
+
+
+def _options(network: Network, path_s: Floats, home: Ints, far_s: Floats, count: Floats) -> Options:
+    """Models of the user's task that are accurate enough, at sites in reach that keep the deadline and beat remote."""
+    settings, users, models = network.settings, network.users, network.models
+    prefill, decode = _rates(network, network.sites["gpu"].tolist())
+    deadline = np.minimum(users["deadline_s"].to_numpy(), far_s)
+    reach = settings.reach or len(path_s)
+    near = np.argsort(path_s, axis=1, kind="stable")[:, :reach]
+    accuracy, floor = models["accuracy"].to_numpy(), users["min_accuracy"].to_numpy()
+    tokens_in, tokens_out = users["tokens_in"].to_numpy(), users["tokens_out"].to_numpy()
+    found: list[tuple[Ints, Ints, Ints, Floats, Floats]] = []
+    for task, rows in users.groupby("task", sort=False).indices.items():
+        k = np.flatnonzero((models["task"] == task).to_numpy())
+        for part in np.array_split(rows, 1 + len(rows) * reach * len(k) // 4_000_000):
+            site = near[home[part]][:, :, None]
+            before = tokens_in[part][:, None, None] * prefill[site, k]
+            after = tokens_out[part][:, None, None] * decode[site, k]
+            way = settings.access_ms / 1000 + 2 * path_s[home[part][:, None], near[home[part]]][:, :, None]
+            delay = way + before + after
+            good = (delay <= deadline[part][:, None, None]) & (accuracy[k] >= floor[part][:, None])[:, None, :]
+            u, s, m = np.nonzero(good)
+            times = count[part][u]
+            work = (before + after / BATCH)[u, s, m]
+            found.append((part[u], k[m], site[u, s, 0], delay[u, s, m] * times, work * times))
+    request, model, cloudlet, delay_s, compute_s = (np.concatenate(column) for column in zip(*found, strict=True))
+    order = np.lexsort((model, cloudlet, request))
+    return Options(
+        request=request[order],
+        model=model[order],
+        cloudlet=cloudlet[order],
+        delay_s=delay_s[order],
+        compute_s=compute_s[order],
+        accuracy=accuracy[model[order]],
+    )

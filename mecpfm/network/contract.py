@@ -1,0 +1,169 @@
+"""What the tables of a network hold: one rule a column, for CSV files and DataFrames alike.
+
+A cell that breaks its rule is an InputError with table, column, row (1 is the first after the header) and reason; an
+unknown column or name comes with the nearest known one.
+"""
+
+from __future__ import annotations
+
+import csv
+import difflib
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from mecpfm.data.columns import Column
+from mecpfm.errors import InputError
+
+HUGE = 1e9
+TEXT, OPTIONAL_TEXT = Column("text"), Column("text", missing=True)
+POSITIVE, AMOUNT = Column(ge=1e-9, le=HUGE), Column(ge=0, le=HUGE)
+OPTIONAL = Column(ge=0, le=HUGE, missing=True)
+LATITUDE, LONGITUDE = Column(ge=-90, le=90), Column(ge=-180, le=180)
+
+
+class Field(NamedTuple):
+    """One column: its rule, and what an empty cell or an absent column means; None: it must be there."""
+
+    rule: Column
+    default: float | str | None = None
+
+
+TABLES: Mapping[str, Mapping[str, Field]] = {
+    "sites": {
+        "site": Field(TEXT),
+        "latitude_deg": Field(LATITUDE),
+        "longitude_deg": Field(LONGITUDE),
+        "gpu": Field(TEXT),
+        "gpus": Field(Column("whole number", ge=1, le=HUGE), 1.0),
+        "memory_gb": Field(OPTIONAL, np.nan),
+    },
+    "links": {
+        "from": Field(TEXT),
+        "to": Field(TEXT),
+        "gbit_s": Field(POSITIVE),
+        "latency_ms": Field(OPTIONAL, np.nan),
+    },
+    "models": {
+        "model": Field(TEXT),
+        "task": Field(TEXT),
+        "accuracy": Field(Column(ge=0, le=1)),
+        "parameters_b": Field(POSITIVE),
+        "backbone": Field(OPTIONAL_TEXT, ""),
+        "backbone_gb": Field(AMOUNT, 0.0),
+        "own_gb": Field(AMOUNT),
+    },
+    "users": {
+        "user": Field(TEXT),
+        "site": Field(OPTIONAL_TEXT, ""),
+        "latitude_deg": Field(LATITUDE, np.nan),
+        "longitude_deg": Field(LONGITUDE, np.nan),
+        "task": Field(TEXT),
+        "tokens_in": Field(AMOUNT),
+        "tokens_out": Field(AMOUNT),
+        "per_hour": Field(POSITIVE, 1.0),
+        "min_accuracy": Field(Column(ge=0, le=1), 0.0),
+        "deadline_s": Field(POSITIVE, np.inf),
+    },
+    "holds": {"site": Field(TEXT), "block": Field(OPTIONAL_TEXT, ""), "model": Field(OPTIONAL_TEXT, "")},
+    "gpus": {
+        "gpu": Field(TEXT),
+        "fp16_tflops": Field(POSITIVE),
+        "bandwidth_gb_s": Field(POSITIVE),
+        "memory_gb": Field(POSITIVE),
+    },
+    "speeds": {
+        "gpu": Field(TEXT),
+        "model": Field(TEXT),
+        "prefill_tokens_s": Field(POSITIVE),
+        "decode_tokens_s": Field(POSITIVE),
+    },
+}
+KEYS = {"sites": ["site"], "models": ["model"], "users": ["user"], "gpus": ["gpu"], "speeds": ["gpu", "model"]}
+"""Columns that tell the rows of a table apart."""
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """A hint for an error message: the known name closest to ``name``, or all of a few."""
+    names = list(dict.fromkeys(known))
+    if close := difflib.get_close_matches(name, names, 1, 0.6):
+        return f"did you mean {close[0]!r}?"
+    return f"known: {', '.join(names[:8])}{', ...' if len(names) > 8 else ''}"
+
+
+def checked(table: str, given: pd.DataFrame, where: str) -> pd.DataFrame:
+    """A table by its contract, columns in the contract's order, defaults filled in.
+
+    Parameters
+    ----------
+    table
+        A key of ``TABLES``.
+    given
+        Cells as text, or the values themselves.
+    where
+        What an error calls the table: a file, or ``users`` for a DataFrame.
+
+    Raises
+    ------
+    InputError
+        Unknown, missing or doubled columns, cells that break their rule, an empty table, rows of one key.
+    """
+    fields = TABLES[table]
+    for name in given.columns:
+        if name not in fields:
+            raise InputError(f"{where}: column {name!r} is unknown; {nearest(str(name), fields)}")
+    if given.columns.has_duplicates:
+        raise InputError(f"{where}: column {given.columns[given.columns.duplicated()][0]!r} stands twice")
+    if not len(given):
+        raise InputError(f"{where}: holds no rows")
+    frame = pd.DataFrame({name: _column(name, field, given, where) for name, field in fields.items()})
+    if table in KEYS and (twice := frame.duplicated(KEYS[table])).any():
+        row = int(twice.to_numpy().argmax())
+        named = ", ".join(repr(frame[key].iloc[row]) for key in KEYS[table])
+        raise InputError(f"{where}: row {row + 1}: {' and '.join(KEYS[table])} {named} stands twice")
+    return frame
+
+
+def _column(name: str, field: Field, given: pd.DataFrame, where: str) -> pd.Series[Any]:
+    if name not in given:
+        if field.default is None:
+            raise InputError(f"{where}: column {name} is missing")
+        return pd.Series([field.default] * len(given), dtype=object if isinstance(field.default, str) else float)
+    cells = _text(given[name], field.default)
+    rule = field.rule if field.default is None else field.rule._replace(missing=True)
+    values, bad = rule.convert(cells)
+    if bad.any():
+        row = int(bad.argmax())
+        raise InputError(f"{where}: column {name}, row {row + 1}: {cells[row][:40]!r} {rule.rule}")
+    if rule.kind == "text":
+        return pd.Series(cells.where(cells != "", field.default or ""), dtype=object)
+    return pd.Series(np.where(cells == "", np.nan if field.default is None else field.default, values), dtype=float)
+
+
+def _text(values: pd.Series[Any], default: float | str | None) -> pd.Series[str]:
+    """Cells as text without blanks around; missing values, and those that stand for them, are empty."""
+    cells = ["" if pd.isna(value) or value == default else str(value).strip() for value in values.tolist()]
+    return pd.Series(cells, dtype=object)
+
+
+def read_csv(path: Path) -> pd.DataFrame:
+    """All cells of a CSV file as text; InputError when it cannot be read, is no UTF-8 or has ragged rows."""
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as stream:
+            rows = [row for row in csv.reader(stream, strict=True) if any(cell.strip() for cell in row)]
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror})") from None
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path}: is not UTF-8 text (byte {error.start}); save it as UTF-8") from None
+    except csv.Error as error:
+        raise InputError(f"{path}: is not valid CSV ({error})") from None
+    if not rows:
+        raise InputError(f"{path}: is empty")
+    header = [cell.strip() for cell in rows[0]]
+    for number, row in enumerate(rows[1:], start=1):
+        if len(row) != len(header):
+            raise InputError(f"{path}: row {number} has {len(row)} cells; the header has {len(header)}")
+    return pd.DataFrame(rows[1:], columns=header, dtype=object)

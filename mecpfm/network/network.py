@@ -1,0 +1,192 @@
+"""A network as tables, validated as a whole: every name that one table uses stands in the table it belongs to."""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from mecpfm.data.tables import gpus as committed_gpus
+from mecpfm.errors import InputError
+from mecpfm.network.contract import TABLES, checked, nearest, read_csv
+
+SETTINGS = "network.toml"
+LARGEST = 1e9
+
+
+@dataclass(frozen=True)
+class Remote:
+    """The data centre: the site it hangs on, its accelerator and the way there, one way."""
+
+    site: str = ""
+    """Empty: the most central site."""
+    gpu: str = "A100-40GB"
+    congestion: float = 3.0
+    """How many times longer inference takes than on an idle accelerator."""
+    latency_ms: float = 25.0
+    gbit_s: float = 10.0
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What holds for the whole network: ``network.toml``."""
+
+    period_s: float = 3600.0
+    """Time that the plan is for, s: capacities and rates are of this period."""
+    access_ms: float = 5.0
+    """From a user to its own site and back, ms."""
+    reach: int = 0
+    """How many of the nearest sites may serve a user; 0: all."""
+    remote: Remote = field(default_factory=Remote)
+
+
+@dataclass(frozen=True, eq=False)
+class Network:
+    """Tables of one network, as ``contract.TABLES`` says; made by ``read`` or from DataFrames, always valid.
+
+    Parameters
+    ----------
+    sites, links, models, users
+        What must be there; links join sites in both directions.
+    holds, gpus, speeds
+        What is at sites already (nothing), accelerators (the committed table), measured speeds (none).
+    settings
+        Period, access and the data centre.
+
+    Raises
+    ------
+    InputError
+        One line with table, column, row and reason.
+    """
+
+    sites: pd.DataFrame
+    links: pd.DataFrame
+    models: pd.DataFrame
+    users: pd.DataFrame
+    holds: pd.DataFrame | None = None
+    gpus: pd.DataFrame | None = None
+    speeds: pd.DataFrame | None = None
+    settings: Settings = Settings()
+    source: str = ""
+    """Folder that the tables came from; empty for DataFrames."""
+
+    def __post_init__(self) -> None:
+        """Check every table, then the names between them."""
+        for name in TABLES:
+            given = getattr(self, name)
+            if given is not None:
+                object.__setattr__(self, name, checked(name, given, self.where(name)))
+        if self.gpus is None:
+            known = committed_gpus()[[*TABLES["gpus"]]]
+            object.__setattr__(self, "gpus", checked("gpus", known, "gpus"))
+        self._check_models()
+        self._check_names()
+
+    def where(self, table: str) -> str:
+        """What an error calls a table."""
+        return str(Path(self.source) / f"{table}.csv") if self.source else table
+
+    @property
+    def home(self) -> list[str]:
+        """Site that each user names; empty where positions decide."""
+        return [str(site) for site in self.users["site"]]
+
+    def _check_names(self) -> None:
+        assert self.gpus is not None
+        sites, gpus, models = (set(table[key]) for table, key in self._keys())
+        uses = [("links", "from", sites), ("links", "to", sites), ("users", "site", sites | {""})]
+        uses += [("sites", "gpu", gpus), ("speeds", "gpu", gpus), ("speeds", "model", models)]
+        uses += [("holds", "site", sites), ("holds", "model", models | {""})]
+        uses += [("users", "task", set(self.models["task"]))]
+        for table, column, known in uses:
+            if (frame := getattr(self, table)) is not None:
+                self._require(table, column, frame[column], known)
+        for where, name, known in (
+            ("site", self.settings.remote.site, sites | {""}),
+            ("gpu", self.settings.remote.gpu, gpus),
+        ):
+            if name not in known:
+                raise InputError(f"{SETTINGS}: remote.{where} is {name!r}; {nearest(name, sorted(known - {''}))}")
+        lost = (self.users["site"] == "") & self.users[["latitude_deg", "longitude_deg"]].isna().any(axis=1)
+        if lost.any():
+            row = int(lost.to_numpy().argmax())
+            raise InputError(f"{self.where('users')}: row {row + 1}: needs site, or latitude_deg and longitude_deg")
+
+    def _keys(self) -> list[tuple[pd.DataFrame, str]]:
+        assert self.gpus is not None
+        return [(self.sites, "site"), (self.gpus, "gpu"), (self.models, "model")]
+
+    def _require(self, table: str, column: str, used: pd.Series[Any], known: set[str]) -> None:
+        bad = ~used.isin(list(known)).to_numpy()
+        if bad.any():
+            row = int(bad.argmax())
+            name = str(used.iloc[row])
+            hint = nearest(name, sorted(known - {""}))
+            raise InputError(f"{self.where(table)}: column {column}, row {row + 1}: {name!r} is unknown; {hint}")
+
+    def _check_models(self) -> None:
+        models, where = self.models, self.where("models")
+        size = models.groupby("backbone")["backbone_gb"].transform("first")
+        bad = (models["backbone"] != "") & (models["backbone_gb"] != size)
+        if bad.any():
+            row = int(bad.to_numpy().argmax())
+            name = models["backbone"].iloc[row]
+            raise InputError(f"{where}: column backbone_gb, row {row + 1}: backbone {name!r} has another size above")
+        total = np.where(models["backbone"] != "", models["backbone_gb"], 0) + models["own_gb"]
+        if (total <= 0).any():
+            raise InputError(f"{where}: row {int((total <= 0).to_numpy().argmax()) + 1}: the model has no size")
+        clash = models["model"].isin(set(models["backbone"]) - {""})
+        if clash.any():
+            row = int(clash.to_numpy().argmax())
+            raise InputError(f"{where}: row {row + 1}: model {models['model'].iloc[row]!r} is named like a backbone")
+
+
+def read(folder: Path | str) -> Network:
+    """Network of a folder of CSV files (docs/your_own_network.md); InputError names file, row, column and reason."""
+    folder = Path(folder)
+    tables: dict[str, pd.DataFrame | None] = {}
+    for name in TABLES:
+        path = folder / f"{name}.csv"
+        if path.exists():
+            tables[name] = read_csv(path)
+        elif name in ("sites", "links", "models", "users"):
+            raise InputError(f"{path}: is missing; `mecpfm new` writes an example of every file")
+    for path in sorted(folder.glob("*.csv")):
+        if path.stem not in TABLES:
+            raise InputError(f"{path}: is no table of a network; {nearest(path.stem, TABLES)}")
+    return Network(**tables, settings=_settings(folder / SETTINGS), source=str(folder))  # type: ignore[arg-type]
+
+
+def _settings(path: Path) -> Settings:
+    if not path.exists():
+        return Settings()
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror})") from None
+    except ValueError as error:
+        raise InputError(f"{path}: is not valid TOML ({error})") from None
+    remote = content.pop("remote", {})
+    if not isinstance(remote, dict):
+        raise InputError(f"{path}: remote must be a table: [remote]")
+    return Settings(**_values(path, Settings(), content), remote=Remote(**_values(path, Remote(), remote, "remote.")))
+
+
+def _values(path: Path, default: Any, given: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Values of known keys, of the kind that the defaults have."""
+    known = {name: value for name, value in vars(default).items() if not isinstance(value, Remote)}
+    for name, value in given.items():
+        if name not in known:
+            raise InputError(f"{path}: {prefix}{name} is unknown; {nearest(name, known)}")
+        if isinstance(known[name], str) != isinstance(value, str) or isinstance(value, (bool, list, dict)):
+            raise InputError(f"{path}: {prefix}{name} is {value!r}; must be like {known[name]!r}")
+        least = 0 if name in ("reach", "latency_ms", "access_ms") else 1e-9
+        if not isinstance(value, str) and not least <= value <= LARGEST:
+            raise InputError(f"{path}: {prefix}{name} is {value}; must be from {least:g} to {LARGEST:g}")
+        if name == "reach" and not isinstance(value, int):
+            raise InputError(f"{path}: reach is {value}; must be a whole number")
+    return given

@@ -1,0 +1,41 @@
+"""Lists of unequal length as two arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, eq=False)
+class Ragged:
+    """Lists of unequal length in two flat arrays: list ``i`` is ``indices[indptr[i]:indptr[i + 1]]``, ascending."""
+
+    indptr: NDArray[np.int64]
+    indices: NDArray[np.int64]
+
+    @classmethod
+    def from_lists(cls, lists: list[Any]) -> Ragged:
+        """Build from one sequence of indices a row; each is sorted."""
+        rows = [np.sort(np.asarray(row, dtype=np.int64)) for row in lists]
+        indptr = np.concatenate([[0], np.cumsum([len(row) for row in rows], dtype=np.int64)]).astype(np.int64)
+        return cls(indptr, np.concatenate([np.zeros(0, np.int64), *rows]))
+
+    def __len__(self) -> int:
+        """Count the lists."""
+        return len(self.indptr) - 1
+
+    def __getitem__(self, row: int) -> NDArray[np.int64]:
+        """One list, as a view."""
+        return self.indices[self.indptr[row] : self.indptr[row + 1]]
+
+    def __iter__(self) -> Iterator[NDArray[np.int64]]:
+        """Iterate over the lists."""
+        return (self[row] for row in range(len(self)))
+
+    def tolist(self) -> list[list[int]]:
+        """Nested Python lists, as in a file."""
+        return [row.tolist() for row in self]

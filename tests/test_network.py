@@ -1,0 +1,315 @@
+"""A network in tables: what is refused, what is built, what is answered, and what a change can save."""
+
+import json
+import math
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mecpfm.cli.network import new, show, solve_folder, what_if
+from mecpfm.coupled.brute_force import solve_nlip
+from mecpfm.coupled.instance import Instance
+from mecpfm.coupled.methods import certified
+from mecpfm.coupled.roofline import Accelerator
+from mecpfm.errors import InputError
+from mecpfm.network.answer import AT_CENTRE, Answer, answer
+from mecpfm.network.build import build, great_circle_km
+from mecpfm.network.change import changed, parse, saves_at_most
+from mecpfm.network.contract import TABLES
+from mecpfm.network.example import write
+from mecpfm.network.network import Network, Remote, Settings, read
+from mecpfm.network.page import page
+
+SITES = pd.DataFrame(
+    {
+        "site": ["a", "b", "c"],
+        "latitude_deg": [45.0, 45.5, 46.0],
+        "longitude_deg": [5.0, 5.5, 6.0],
+        "gpu": ["A10", "L4", "A10"],
+        "memory_gb": [24, 24, 16],
+    }
+)
+LINKS = pd.DataFrame({"from": ["a", "b"], "to": ["b", "c"], "gbit_s": [10, 1], "latency_ms": [2.0, None]})
+MODELS = pd.DataFrame(
+    {
+        "model": ["chat", "code", "alone"],
+        "task": ["t", "t", "u"],
+        "accuracy": [0.9, 0.8, 0.7],
+        "parameters_b": [7, 7, 3],
+        "backbone": ["base", "base", None],
+        "backbone_gb": [14, 14, 0],
+        "own_gb": [0.1, 0.2, 6],
+    }
+)
+
+
+def users(count: int, seed: int) -> pd.DataFrame:
+    random = np.random.default_rng(seed)
+    return pd.DataFrame(
+        {
+            "user": [f"u{i}" for i in range(count)],
+            "site": random.choice(["a", "b", "c"], count),
+            "task": random.choice(["t", "u"], count),
+            "tokens_in": random.integers(10, 900, count),
+            "tokens_out": random.integers(10, 200, count),
+            "per_hour": random.integers(1, 60, count),
+            "min_accuracy": random.choice([0, 0.85], count),
+        }
+    )
+
+
+def network(count: int = 4, seed: int = 0, **settings: object) -> Network:
+    remote = Remote(congestion=8.0)
+    holds = pd.DataFrame({"site": ["b"], "block": ["base"]})
+    return Network(
+        sites=SITES, links=LINKS, models=MODELS, users=users(count, seed), holds=holds,
+        settings=Settings(period_s=360.0, remote=remote, **settings),
+    )  # fmt: skip
+
+
+def test_the_builder_equals_a_loop():
+    """Options, delays, compute, pulls and sources by hand, one by one."""
+    net = network(6, 3)
+    built = build(net)
+    instance, gpus = built.instance, net.gpus.set_index("gpu")
+    hop = great_circle_km(np.array(45.5), np.array(5.5), np.array(46.0), np.array(6.0)) / 200_000 + 0.001
+    ab, bc = 0.002, float(hop)
+    path = np.array([[0, ab, ab + bc], [ab, 0, bc], [ab + bc, bc, 0]])
+    found = {
+        (int(r), int(k), int(c)): (d, g)
+        for r, k, c, d, g in zip(
+            instance.options.request, instance.options.model, instance.options.cloudlet,
+            instance.options.delay_s, instance.options.compute_s, strict=True,
+        )
+    }  # fmt: skip
+    centre = int(path.sum(axis=1).argmin())
+    for r, user in enumerate(net.users.itertuples()):
+        home, count = "abc".index(user.site), user.per_hour * 0.1
+        best = max(MODELS[MODELS["task"] == user.task].itertuples(), key=lambda m: m.accuracy)
+        far = Accelerator(*gpus.loc["A100-40GB", ["fp16_tflops", "bandwidth_gb_s"]])
+        remote = 0.005 + 2 * (path[home, centre] + 0.025) + 8 * far.inference_s(
+            best.parameters_b, user.tokens_in, user.tokens_out
+        )  # fmt: skip
+        assert instance.requests.remote_delay_s[r] == pytest.approx(remote * count, rel=1e-12)
+        for k, model in enumerate(MODELS.itertuples()):
+            for c, gpu in enumerate(SITES["gpu"]):
+                here = Accelerator(*gpus.loc[gpu, ["fp16_tflops", "bandwidth_gb_s"]])
+                work = (model.parameters_b, user.tokens_in, user.tokens_out)
+                delay = 0.005 + 2 * path[home, c] + here.inference_s(*work)
+                wanted = model.task == user.task and model.accuracy >= user.min_accuracy and delay <= remote
+                assert ((r, k, c) in found) == wanted
+                if wanted:
+                    assert found[r, k, c] == pytest.approx((delay * count, here.compute_s(*work) * count), rel=1e-12)
+    b = list(instance.blocks.name).index("base")
+    assert instance.cloudlets.source[b].tolist() == [1, 1, 1]
+    assert instance.pull_s[b].tolist() == pytest.approx([14 * 0.8, 0, 14 * 8])
+    own = list(instance.blocks.name).index("alone")
+    assert (instance.cloudlets.source[own] == -1).all()
+    assert instance.pull_s[own, centre] == pytest.approx(6 * 8 / 10)
+
+
+def test_deadlines_filter_and_what_nobody_meets_is_listed():
+    """Options after the deadline go; a user whose deadline the data centre misses too is named as missed."""
+    net = network(5, 1)
+    tight = Network(
+        sites=net.sites,
+        links=net.links,
+        models=net.models,
+        users=net.users.assign(deadline_s=1e-6),
+        settings=net.settings,
+    )
+    built = build(tight)
+    assert built.missed.all()
+    assert len(built.instance.options.request) == 0
+    plan, proof = certified(built.instance, "polish")
+    found = answer(tight, built, plan, proof)
+    assert (found.users["deadline"] == "missed").all()
+    assert found.summary["deadlines_missed"] == 5
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.integers(0, 2**32 - 1))
+def test_answers_add_up(seed):
+    """Tables by name say what the checker says: cost, pulls, loads; the second choice is never better by itself."""
+    net = network(5, seed)
+    built = build(net)
+    plan = solve_nlip(built.instance)
+    _, proof = certified(built.instance, "polish", iterations=50)
+    found = answer(net, built, plan, proof)
+    cost = (found.users["delay_s"] * found.users["requests"]).sum() + found.pulls["seconds"].sum()
+    assert cost == pytest.approx(plan.objective, rel=1e-9)
+    assert found.pulls["gb"].sum() == pytest.approx(found.sites["pulled_gb"].sum())
+    assert (found.sites["memory_gb"] <= found.sites["memory_gb_available"] * (1 + 1e-6)).all()
+    assert (found.users.loc[found.users["served_at"] != AT_CENTRE, "second_choice"] != "").all()
+    again = Answer.from_object(json.loads(json.dumps(found.to_object(), allow_nan=False)))
+    pd.testing.assert_frame_equal(again.sites, found.sites, check_dtype=False)
+
+
+CHANGES = st.one_of(
+    st.tuples(st.just("sites"), st.sampled_from("abc"), st.just("memory_gb"), st.sampled_from(["+8", "+1", "-6", 40])),
+    st.tuples(st.just("sites"), st.sampled_from("abc"), st.just("gpus"), st.sampled_from(["+1", 3])),
+    st.tuples(st.just("models"), st.sampled_from(["chat", "code"]), st.just("own_gb"), st.sampled_from(["+3", 0.01])),
+    st.tuples(st.just("models"), st.just("alone"), st.just("accuracy"), st.sampled_from(["+0.2", 0.3])),
+    st.tuples(st.just("users"), st.sampled_from(["u0", "u2"]), st.just("per_hour"), st.sampled_from(["+30", 1])),
+    st.tuples(st.just("users"), st.just("u1"), st.just("min_accuracy"), st.sampled_from([0, 0.85])),
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 2**32 - 1), CHANGES)
+def test_no_change_saves_more_than_was_proved(seed, change):
+    """The optimum of the changed network is never below what the old prices prove."""
+    net = network(4, seed)
+    before = build(net)
+    optimum = solve_nlip(before.instance).objective
+    _, proof = certified(before.instance, "polish", iterations=50)
+    table, name, column, value = change
+    after = build(changed(net, {table: {name: {column: value}}})).instance
+    saved = optimum - solve_nlip(after).objective
+    assert saved <= saves_at_most(optimum, after, proof) + 1e-6 * max(1.0, optimum)
+
+
+def test_a_change_is_a_validated_copy():
+    """Numbers replace, signs add, also to memory that the accelerator implies; the network stays as it was."""
+    net = Network(sites=SITES.drop(columns="memory_gb"), links=LINKS, models=MODELS, users=users(3, 0))
+    more = changed(net, {"sites": {"a": {"memory_gb": "+8"}, "b": {"gpus": 2}}})
+    assert build(more).instance.cloudlets.memory_gb.tolist() == [32, 24, 24]
+    assert build(net).instance.cloudlets.memory_gb.tolist() == [24, 24, 24]
+    for bad, reason in (
+        ({"sites": {"aa": {"gpus": 1}}}, "did you mean 'a'|known: a"),
+        ({"sites": {"a": {"gpu_s": 1}}}, "did you mean 'gpus?'"),
+        ({"site": {"a": {"gpus": 1}}}, "did you mean 'sites'"),
+        ({"sites": {"a": {"gpus": "+x"}}}, "cannot be added"),
+        ({"sites": {"a": {"latitude_deg": 91}}}, "latitude_deg, row 1"),
+    ):
+        with pytest.raises(InputError, match=reason):
+            changed(net, bad)
+    assert parse("sites.St. Gallen.memory_gb=+8") == {"sites": {"St. Gallen": {"memory_gb": "+8"}}}
+    for text in ("sites.a", "=", "sites.a=3", "a.b.c="):
+        with pytest.raises(InputError, match="must be TABLE"):
+            parse(text)
+
+
+@pytest.fixture(scope="module")
+def example(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("example") / "net"
+    write(folder)
+    return folder
+
+
+USERS = "user,site,task,tokens_in,tokens_out"
+BROKEN = [
+    ("links.csv", None, "is missing"),
+    ("sites.csv", "site,latitude_deg\n", "column longitude_deg is missing|holds no rows"),
+    ("users.csv", f"{USERS}\nu1,Lyn,chat,1,1\n", "'Lyn' is unknown; did you mean 'Lyon'"),
+    (
+        "users.csv",
+        "user,sitee,task,tokens_in,tokens_out\nu1,Lyon,chat,1,1\n",
+        "'sitee' is unknown; did you mean 'site'",
+    ),
+    (
+        "users.csv",
+        f"{USERS}\nu1,Lyon,chatt,1,1\n",
+        "'chatt' is unknown; did you mean 'chat'",
+    ),
+    ("users.csv", f"{USERS}\nu1,Lyon,chat,x,1\n", "column tokens_in, row 1: 'x' must be"),
+    ("users.csv", f"{USERS}\nu,Lyon,chat,1,1\nu,Lyon,chat,1,1\n", "user 'u' stands twice"),
+    ("users.csv", "user,task,tokens_in,tokens_out\nu1,chat,1,1\n", "row 1: needs site, or latitude_deg"),
+    ("users.csv", f"{USERS},per_hour\nu1,Lyon,chat,1,1,0\n", "column per_hour, row 1"),
+    ("users.csv", "", "is empty"),
+    ("users.csv", b"\xff\xfeu\x00", "is not UTF-8 text"),
+    ("users.csv", "user,site\nu1\n", "row 1 has 1 cells; the header has 2"),
+    ("links.csv", "from,to,gbit_s\nLyon,Geneva,1\n", "no path joins site"),
+    ("links.csv", "from,to,gbit_s\nLyon,Lyonn,1\n", "column to, row 1: 'Lyonn'"),
+    ("models.csv", "model,task,accuracy,parameters_b,own_gb\nm,chat,0.9,7,0\n", "row 1: the model has no size"),
+    ("holds.csv", "site,block\nLyon,lama-7b\n", "did you mean 'llama-7b'"),
+    ("holds.csv", "site\nLyon\n", "row 1: needs block or model"),
+    ("network.toml", "periods_s = 3\n", "periods_s is unknown; did you mean 'period_s'"),
+    ("network.toml", "period_s = 0\n", "period_s is 0; must be from"),
+    ("network.toml", "period_s = \n", "is not valid TOML"),
+    ("network.toml", "[remote]\nsite = 'Lyonn'\n", "remote.site is 'Lyonn'; did you mean 'Lyon'"),
+    ("user.csv", "user\nu\n", "is no table of a network; did you mean 'users'"),
+]
+
+
+@pytest.mark.parametrize(("name", "content", "reason"), BROKEN)
+def test_what_is_wrong_is_one_line(example: Path, tmp_path: Path, name: str, content: str | bytes | None, reason: str):
+    """File, row, column and reason, with the nearest known name."""
+    folder = Path(shutil.copytree(example, tmp_path / "net"))
+    path = folder / name
+    if content is None:
+        path.unlink()
+    else:
+        path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    with pytest.raises(InputError, match=reason) as caught:
+        build(read(folder))
+    assert "\n" not in str(caught.value)
+    assert str(folder) in str(caught.value) or name == "network.toml"
+
+
+def test_from_an_empty_folder_to_a_page(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    """new, solve, show and what-if as the documents show them."""
+    folder, plan = tmp_path / "net", tmp_path / "plan.json"
+    new(folder, None, 12)
+    with pytest.raises(InputError, match="not empty"):
+        new(folder, None, 12)
+    solve_folder(folder, "polish", plan, None, False, iterations=200, seed=0)
+    said = capsys.readouterr().out
+    assert "of 12 users at the edge" in said
+    content = json.loads(plan.read_text())
+    assert content["summary"]["status"] == content["status"]
+    show(plan, csv=tmp_path / "tables", html=tmp_path / "plan.html", users=True)
+    assert {path.name for path in (tmp_path / "tables").iterdir()} == {"sites.csv", "users.csv", "pulls.csv"}
+    html = (tmp_path / "plan.html").read_text()
+    assert html.count("<table>") == 3
+    assert "http" not in html.replace("http-equiv", "")
+    capsys.readouterr()
+    what_if(plan, every="memory_gb=+8", as_json=True)
+    changes = json.loads(capsys.readouterr().out)["changes"]
+    assert len(changes) == 8
+    assert all(math.isfinite(change["at_most_s"]) and change["by_change_s"] >= -1e-6 for change in changes)
+    with pytest.raises(InputError, match="one of them"):
+        what_if(plan)
+    (folder / "holds.csv").unlink()
+    with pytest.raises(InputError, match="has changed since"):
+        what_if(plan, every="memory_gb=+8")
+    other = tmp_path / "other.json"
+    other.write_text("{}")
+    for command in (lambda: show(other), lambda: what_if(other, every="gpus=+1")):
+        with pytest.raises(InputError, match="holds no"):
+            command()
+
+
+def test_names_cannot_break_the_page():
+    """What users call things is text on the page, not markup."""
+    net = network(3, 0)
+    renamed = Network(
+        sites=net.sites, links=net.links, models=net.models, settings=net.settings,
+        users=net.users.assign(user=["<script>alert(1)</script>", "'\"&", "u"]),
+    )  # fmt: skip
+    built = build(renamed)
+    plan, proof = certified(built.instance, "polish", iterations=20)
+    text = page(answer(renamed, built, plan, proof))
+    assert "<script>alert" not in text
+    assert "&lt;script&gt;" in text
+
+
+def test_a_topology_makes_a_network(tmp_path: Path):
+    """Sites and links of a topohub network, ready to be built."""
+    write(tmp_path / "net", "sndlib/nobel-germany", 20)
+    built = build(read(tmp_path / "net"))
+    assert isinstance(built.instance, Instance)
+    assert built.instance.sizes[2] == 17
+
+
+def test_every_column_is_documented():
+    """docs/your_own_network.md names every table and column."""
+    text = (Path(__file__).parents[1] / "docs" / "your_own_network.md").read_text()
+    for table, fields in TABLES.items():
+        assert f"`{table}.csv`" in text
+        assert all(f"`{name}`" in text for name in fields), table
