@@ -52,7 +52,8 @@ find_python() {
     exit 2
 }
 
-alive() { [ -n "$1" ] && kill -0 "$1" 2>/dev/null; }
+# Another user's process may not be sent a signal; ps sees it.
+alive() { [ -n "$1" ] && { kill -0 "$1" 2>/dev/null || ps -p "$1" >/dev/null 2>&1; }; }
 
 # Removes the lock of a dead process, unless another one has just done so and taken it.
 take_over() {

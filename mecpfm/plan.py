@@ -14,6 +14,9 @@ from numpy.typing import NDArray
 from mecpfm import clock
 from mecpfm.records import Ragged, Record, RootRecord
 
+ROUNDING = 1e-12
+"""Relative difference of a cost and a bound that sums in another order may make."""
+
 
 @dataclass(frozen=True)
 class Plan:
@@ -83,8 +86,8 @@ class Plan:
 
 
 def relative_gap(objective: float, bound: float) -> float:
-    """``(objective - bound) / |objective|``, also where both are 0."""
-    if objective == bound:
+    """``(objective - bound) / |objective|``; 0 where they differ by rounding only, also where both are 0."""
+    if objective == bound or abs(objective - bound) <= ROUNDING * abs(objective) < math.inf:
         return 0.0
     return (objective - bound) / max(abs(objective), 1e-12)
 

@@ -64,7 +64,7 @@ def run_all(
     with _terminated_as_interrupted(), _executor(scheduler, workers, patience_s) as executor:
         futures = {executor.submit(signed, function, task): task for task in tasks}
         try:
-            yield from _collect(futures, None if scheduler is None else patience_s)
+            yield from _collect(futures, scheduler, patience_s)
         except KeyboardInterrupt:
             raise InterruptedRunError(f"interrupted; {RESUME}") from None
         except BrokenProcessPool:
@@ -76,10 +76,10 @@ def run_all(
                 future.cancel()
 
 
-def _collect(futures: dict[Future[Any], Any], patience_s: float | None) -> Iterator[tuple[Any, Any]]:
-    left = set(futures)
+def _collect(futures: dict[Future[Any], Any], scheduler: str | None, patience_s: float) -> Iterator[tuple[Any, Any]]:
+    left, who = set(futures), "a process started since" if scheduler is None else f"--scheduler {scheduler}: a worker"
     while left:
-        done, left = wait(left, timeout=patience_s, return_when=FIRST_COMPLETED)
+        done, left = wait(left, timeout=None if scheduler is None else patience_s, return_when=FIRST_COMPLETED)
         if not done:
             raise MecpfmError(f"the cluster finished nothing in {patience_s:g} s; {RESUME}")
         for future in done:
@@ -92,14 +92,14 @@ def _collect(futures: dict[Future[Any], Any], patience_s: float | None) -> Itera
             except Exception as error:
                 yield futures[future], error
                 continue
-            _require_equal(found.fingerprint, "a worker")
+            _require_equal(found.fingerprint, who)
             yield futures[future], found.result
 
 
 def _require_equal(theirs: dict[str, str], who: str) -> None:
     mine = fingerprint()
     if other := [name for name in mine if theirs.get(name) != mine[name]]:
-        raise InputError(f"--scheduler: {who} has other {' and '.join(other)} than this machine; its rows are refused")
+        raise InputError(f"{who} has other {' and '.join(other)} than this one; its rows are refused; {RESUME}")
 
 
 @contextmanager
@@ -188,4 +188,6 @@ def _shake_hands(client: Any, address: str, limit_s: float) -> None:
         if future.status == "pending":
             raise InputError(f"--scheduler {address}: worker {worker} does not answer within {limit_s:g} s")
         # A worker without this function runs other code as well.
-        _require_equal(future.result() if future.status == "finished" else {}, f"worker {worker}")
+        _require_equal(
+            future.result() if future.status == "finished" else {}, f"--scheduler {address}: worker {worker}"
+        )
