@@ -56,7 +56,7 @@ def used(instance: Instance, choice: Ints) -> Bools:
     chosen = np.asarray(choice)[np.asarray(choice) != REMOTE]
     served = np.zeros((instance.sizes[1], instance.sizes[2]), dtype=bool)
     served[instance.options.model[chosen], instance.options.cloudlet[chosen]] = True
-    return (membership(instance).T.astype(np.int64) @ served) > 0
+    return np.asarray((membership(instance)[:, :, None] & served[:, None, :]).any(axis=0))
 
 
 def pin(instance: Instance, keep: Keep, start: Ints | None = None) -> Pinned:
@@ -100,8 +100,8 @@ def kept(instance: Instance, keep: Keep, choice: Ints) -> bool:
 
 def _able(instance: Instance, keep: Keep) -> Bools:
     """Options whose blocks their cloudlet may use, shape (n,)."""
-    lacking = membership(instance).astype(np.int64) @ ~keep.blocks
-    return np.asarray(lacking[instance.options.model, instance.options.cloudlet] == 0)
+    lacking: Bools = np.asarray((membership(instance)[:, :, None] & ~keep.blocks).any(axis=1))
+    return np.asarray(~lacking[instance.options.model, instance.options.cloudlet])
 
 
 def _fitting(instance: Instance, base: Ints, wanted: Ints) -> Ints:
