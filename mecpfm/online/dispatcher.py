@@ -49,6 +49,9 @@ class Dispatcher:
         A name of ``mecpfm simulate-trace --list`` or a policy; oracles know the future and are refused.
     seed
         Of all draws.
+    features
+        What is known of requests of a network on arrival besides ``tokens_in`` and ``tokens_out``: usual value and
+        spread of each, by name.
     patience_s
         A request without a completion for so long is given up, s.
 
@@ -80,6 +83,7 @@ class Dispatcher:
         *,
         policy: str | Policy = "priced-cov",
         seed: int = 0,
+        features: Mapping[str, tuple[float, float]] | None = None,
         patience_s: float = PATIENCE_S,
     ) -> None:
         policy = named(policy) if isinstance(policy, str) else policy
@@ -92,7 +96,7 @@ class Dispatcher:
         else:
             from mecpfm.network.live import scene_of
 
-            scene, names = scene_of(network)
+            scene, names = scene_of(network, features)
         rows = 64 + len(names.sites) * scene.setting.queue_limit
         self._begin(Desk(Rows(scene, policy, seed, rows), float(patience_s)), scene, policy, names)
 
