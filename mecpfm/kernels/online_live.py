@@ -1,7 +1,7 @@
-"""One request at a time, for a dispatcher whose completions are told by others: the simulator's rules on rows that come free.
+"""One request at a time, completions told by others: the simulator's rules on rows that come free.
 
 A row of the request arrays belongs to one request in flight; ``Line`` says who else is there. Python writes a command
-into ``Line.box`` and resumes :func:`serve`, which keeps all arrays at hand: a call with them would cost 50 microseconds.
+into ``Line.box`` and resumes :func:`serve`, which has all arrays at hand: a call with them takes 50 microseconds.
 """
 
 from __future__ import annotations
@@ -179,7 +179,7 @@ def _complete(
     seconds: float,
     service: float,
 ) -> None:
-    """A request is done ``seconds`` after it was decided: what it took in service, or at the data centre waited, is learned."""
+    """A request is done ``seconds`` after it was decided: learn what its service took, and the centre's congestion."""
     arrival, place = world.arrival[row], log.place[row]
     finish = arrival + seconds
     rest, speed = finish - log.start_s[row], world.constants.remote_speed

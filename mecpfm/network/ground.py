@@ -50,12 +50,12 @@ def serve(network: Network, trace: Trace, requests: int, load: float | None, see
     """
     setting, ground = _ground(network, requests, load)
     names = network.models["model"].tolist()
-    model = _matched(network, "models", trace.model_names, names)
-    user = _matched(network, "users", trace.group_names, network.users["user"].tolist())
+    model = _matched(network, "models", trace, trace.model_names, names)
+    user = _matched(network, "users", trace, trace.group_names, network.users["user"].tolist())
     words = []
     if model is None:
         model = np.arange(int(trace.model.max()) + 1) % len(names)
-        words.append(f"models: the trace's {len(model)}, in the order they come, are the table's {len(names)} in turn")
+        words.append(f"models: the trace's {len(model)}, as they first come, are the table's {len(names)} in turn")
     if user is None:
         weight = network.users["per_hour"].to_numpy()
         random = np.random.default_rng(np.random.SeedSequence(seed).spawn(3)[2])
@@ -66,7 +66,7 @@ def serve(network: Network, trace: Trace, requests: int, load: float | None, see
 
 
 def expected_s(network: Network) -> Floats:
-    """Service time of each user by each model at speed 1, s, shape (U, K): the roofline of an L4, one request at a time."""
+    """Service time of each user by each model at speed 1, s, shape (U, K): an L4's roofline, one request at a time."""
     table = gpus()
     card = table[table["gpu"] == GPU]
     one = Accelerator(*(card[name].to_numpy(dtype=np.float64) for name in ("fp16_tflops", "bandwidth_gb_s")))
@@ -140,26 +140,27 @@ def _check_memory(network: Network, ground: Ground) -> None:
     names, where = network.sites["site"], network.where("sites")
     if size[largest] > ground.memory_gb[site]:
         raise InputError(
-            f"{where}: row {site + 1}: {names.iloc[site]!r} has {ground.memory_gb[site]:g} GB; online, every site must have "
-            f"room for every model, and {network.models['model'].iloc[largest]!r} takes {size[largest]:g}"
+            f"{where}: row {site + 1}: {names.iloc[site]!r} has {ground.memory_gb[site]:g} GB; online, every site must "
+            f"have room for every model, and {network.models['model'].iloc[largest]!r} takes {size[largest]:g}"
         )
     assert ground.held is not None
     full = (ground.held * ground.part_gb).sum(axis=1)
     if (over := full > ground.memory_gb + 1e-9).any():
         site = int(over.argmax())
         raise InputError(
-            f"{network.where('holds')}: site {names.iloc[site]!r} holds {full[site]:g} GB; it has {ground.memory_gb[site]:g}"
+            f"{network.where('holds')}: site {names.iloc[site]!r} holds {full[site]:g} GB; "
+            f"it has {ground.memory_gb[site]:g}"
         )
 
 
-def _matched(network: Network, table: str, names: tuple[str, ...], known: list[str]) -> Ints | None:
+def _matched(network: Network, table: str, trace: Trace, names: tuple[str, ...], known: list[str]) -> Ints | None:
     """Rows of a table by name; None where it knows none of them."""
     place = {name: i for i, name in enumerate(known)}
     lost = [name for name in names if name not in place]
     if len(lost) == len(names):
         return None
     if lost:
-        raise InputError(f"trace: {lost[0]!r} is not in {network.where(table)}; {nearest(lost[0], known)}")
+        raise InputError(f"{trace.source}: {lost[0]!r} is not in {network.where(table)}; {nearest(lost[0], known)}")
     return np.array([place[name] for name in names], dtype=np.int64)
 
 
@@ -168,6 +169,6 @@ def _said(network: Network, setting: Setting, ground: Ground) -> tuple[str, ...]
         f"sites: {setting.cloudlets} of {network.source or 'the tables'}, the nearest {setting.reach} serve",
         f"speeds: {ground.speed.min():.3g} to {ground.speed.max():.3g} times an {GPU} on the table's users, "
         f"{ground.speed.sum():.3g} in all; one request at a time, several GPUs as one",
-        f"links: {setting.edge_gb_s:.3g} GB/s between any two sites, {setting.centre_gb_s:.3g} from the data centre (means)",
+        f"links: {setting.edge_gb_s:.3g} GB/s between sites, {setting.centre_gb_s:.3g} from the data centre (means)",
         f"data centre: speed {setting.remote_speed:.3g}, {setting.remote_path_s:.3g} s away, no further congestion",
     )

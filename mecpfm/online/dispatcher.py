@@ -65,16 +65,17 @@ class Dispatcher:
     *Missing completion*: its place in the queue is taken until ``patience_s`` is over; then it is given up, leaves its
     queue and teaches nothing.
     *Second completion*, or one of a request given up: InputError.
-    *Clock that steps back*: by up to a second, calls crossed, and it is still as late as it was; farther, it was set anew
-    and time goes on from where it was.
+    *Clock that steps back*: by up to a second, calls crossed, and it is still as late as it was; farther, it was set
+    anew and time goes on from where it was.
 
     Examples
     --------
-    >>> from mecpfm.network.example import example
-    >>> from mecpfm.online.dispatcher import Dispatcher
-    >>> agent = Dispatcher(example(), policy="nearest")
+    >>> import mecpfm as mp
+    >>> agent = mp.Dispatcher(mp.example(), policy="nearest", seed=0)
     >>> ticket = agent.decide(user="u1", model="llama-7b-chat", now=12.3)
     >>> agent.complete(ticket, seconds=4.1)
+    >>> agent.tickets
+    ()
     """
 
     def __init__(
@@ -108,7 +109,9 @@ class Dispatcher:
         self._sites = {name: i for i, name in enumerate(names.sites)}
         self._features = {name: i for i, name in enumerate(names.features)}
         self._homes, self._groups = names.home.tolist(), names.group.tolist()
-        self._payloads, self._static = names.payload_gb.tolist(), names.static.tolist()
+        self._payloads: list[float] = names.payload_gb.tolist()
+        self._static: list[list[float]] = names.static.tolist()
+        self._where = [*names.sites, CENTRE]  # the data centre is place K of every home, and site -1
         self._speeds = [*scene.world.speed.tolist(), scene.world.constants.remote_speed]
 
     def decide(
@@ -129,8 +132,8 @@ class Dispatcher:
         now
             When it arrives, s on any clock that starts at 0 or later and is the same for all calls.
         features
-            What is known of the request: by name, or all in the order of ``names.features``; what is not said is as usual
-            for the user.
+            What is known of the request: by name, or all in the order of ``names.features``; what is not said is as
+            usual for the user.
         payload_mb
             What travels to the place of service, MB; as usual for the user when absent.
 
@@ -139,21 +142,23 @@ class Dispatcher:
         InputError
             An unknown name, or a number that is none or out of range; the state is as before.
         """
-        who, what = self._index("user", user, self._users), self._index("model", model, self._models)
+        try:
+            who, what = self._users[user], self._models[model]
+        except (KeyError, TypeError):
+            who, what = self._index("user", user, self._users), self._index("model", model, self._models)
         static = self._static[who] if features is None else self._known(who, features)
         payload = self._payloads[who]
         if payload_mb is not None:
             payload = number("payload_mb", payload_mb, LARGEST) / 1000
-        now = number("now", now, LATEST_S)
+        if type(now) is not float or not 0 <= now <= LATEST_S:
+            now = number("now", now, LATEST_S)
         home = self._homes[who]
         with self._lock:
             given, place, variant, work = self._desk.decide(home, self._groups[who], what, payload, static, now)
-        near = self._desk.near[home]
-        site = near[place] if place < len(near) else -1
+        site = self._desk.near[home][place]
         if variant:
             work *= self._scene.setting.small_work
-        name = self.names.sites[site] if site >= 0 else CENTRE
-        return Ticket(given, name, variant == 1, work / self._speeds[site] if work else None)
+        return Ticket(given, self._where[site], variant == 1, work / self._speeds[site] if work else None)
 
     def complete(self, ticket: Ticket | int, *, seconds: float, service_s: float | None = None) -> None:
         """Tell that a request is done, once, and learn from it.
@@ -237,11 +242,15 @@ class Dispatcher:
 
     def _known(self, who: int, features: Mapping[str, float] | Sequence[float]) -> list[float]:
         """Features of a request, in their order."""
-        if not isinstance(features, Mapping):
+        if type(features) is not dict and not isinstance(features, Mapping):  # the first is quick
             if len(features) != len(self._features):
                 raise InputError(f"features: {len(features)} numbers; needs {len(self._features)}")
             features = dict(zip(self._features, features, strict=True))
-        found = list(self._static[who])
+        found, known = self._static[who].copy(), self._features
         for name, value in features.items():
-            found[self._index("feature", name, self._features)] = number(f"feature {name}", value, LARGEST, -LARGEST)
+            if name not in known:
+                self._index("feature", name, known)
+            if type(value) is not float or not -LARGEST <= value <= LARGEST:
+                value = number(name, value, LARGEST, -LARGEST)
+            found[known[name]] = value
         return found

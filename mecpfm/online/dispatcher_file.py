@@ -66,9 +66,9 @@ def read(kind: type[Dispatcher], path: Path) -> Dispatcher:
 
 
 def _restored(kind: type[Dispatcher], content: dict[str, Any], told: dict[str, Any]) -> Dispatcher:
-    names = Names(
-        **{name: tuple(told[key]) if (key := f"names.{name}") in told else content[key] for name in Names._fields}
-    )
+    given: dict[str, Any] = {
+        name: tuple(told[key]) if (key := f"names.{name}") in told else content[key] for name in Names._fields
+    }
     policy, setting = Policy(**told["policy"]), Setting(**{name: _tuple(x) for name, x in told["setting"].items()})
     fields = {name: content[f"world.{name}"].copy() for name in World._fields if name != "constants"}
     scene = Scene(
@@ -78,20 +78,20 @@ def _restored(kind: type[Dispatcher], content: dict[str, Any], told: dict[str, A
     )  # fmt: skip
     rows = Rows(scene, policy, 0, len(fields["arrival"]), len(content["line.arrival"]))
     for name, array in rows.arrays().items():
-        given = content[name]
-        if given.shape != array.shape or given.dtype != array.dtype:
-            raise ValueError(f"{name} has shape {given.shape}; must be {array.shape}")
-        array[...] = given
+        saved = content[name]
+        if saved.shape != array.shape or saved.dtype != array.dtype:
+            raise ValueError(f"{name} has shape {saved.shape}; must be {array.shape}")
+        array[...] = saved
     for random, state in zip(rows.random, told["random"], strict=True):
         random.bit_generator.state = state
     desk = Desk(rows, told["desk"]["patience_s"])
     for name in NUMBERS:
         setattr(desk, name, told["desk"][name])
-    given_rows = content["tickets"].tolist()
-    desk.open = {given: row for given, row in sorted((g, r) for r, g in enumerate(given_rows) if g >= 0)}
-    desk.free = [row for row in range(rows.count - 1, -1, -1) if given_rows[row] < 0]
+    tickets = content["tickets"].tolist()
+    desk.open = dict(sorted((given, row) for row, given in enumerate(tickets) if given >= 0))
+    desk.free = [row for row in range(rows.count - 1, -1, -1) if tickets[row] < 0]
     agent = kind.__new__(kind)
-    agent._begin(desk, scene, policy, names)
+    agent._begin(desk, scene, policy, Names(**given))
     return agent
 
 

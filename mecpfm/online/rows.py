@@ -43,7 +43,7 @@ class Rows:
 
     def __init__(self, scene: Scene, policy: Policy, seed: int, count: int, arrivals: int = ARRIVALS) -> None:
         world = scene.world
-        empty = {
+        empty: dict[str, Any] = {
             name: np.zeros((count, *old.shape[1:]), old.dtype)
             for name, old in ((name, getattr(world, name)) for name in OF_REQUESTS["world"])
         }
