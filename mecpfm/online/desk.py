@@ -19,7 +19,7 @@ class Desk:
 
     def __init__(self, rows: Rows, patience_s: float) -> None:
         self.rows, self.patience_s = rows, patience_s
-        self.near = [[*row, -1] for row in rows.world.near.tolist()]
+        self.near: list[list[int]] = [[*row, -1] for row in rows.world.near.tolist()]
         """Cloudlets of each home, -1 (the data centre) last."""
         self.open: dict[int, int] = {}
         """Row of each open ticket, oldest first."""
