@@ -117,7 +117,7 @@ class Desk:
 
     def where(self, row: int) -> int:
         """Cloudlet of a request in flight; -1: the data centre."""
-        return self.near[self.home[row]][int(self.rows.log.place[row])]
+        return self.near[int(self.home[row])][int(self.rows.log.place[row])]
 
     def more(self) -> None:
         """Twice as many rows."""

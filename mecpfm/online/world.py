@@ -107,9 +107,26 @@ def build(
             f"{trace.source}: the window lasts {span * factor:.3g} s; at most {LONGEST_S:g} s are possible"
         )
     arrival = _arrivals(trace.time_s[window], setting, factor)
-    world = World(
+    congestion = _congestion(setting, float(arrival[-1]), next(supply))
+    world = _world(setting, trace, ground, window, arrival, work[window], congestion)
+    known = slice(0, surveyed_rows)
+    surveyed = survey(_arrivals(trace.time_s[known], setting, factor), work[known], trace, known)
+    history = fresh_history(int(trace.group.max()) + 1, len(ground.base))
+    for row in range(first):
+        online_demand.observe(history, trace.group[row], trace.model[row], work[row])
+    scale = surveyed.std(axis=0)
+    return Scene(
+        world, history, surveyed.mean(axis=0), np.where(scale > 1e-9, scale, 1.0),
+        float(np.quantile(work[known], CAP_QUANTILE)), setting, ground.coordinates, first, ground.held,
+    )  # fmt: skip
+
+
+def _world(
+    setting: Setting, trace: Trace, ground: Ground, window: slice, arrival: Floats, work: Floats, congestion: Floats
+) -> World:
+    return World(
         arrival=arrival,
-        work=work[window],
+        work=work,
         home=ground.home[trace.origin[window]],
         model=trace.model[window],
         group=trace.group[window],
@@ -121,19 +138,9 @@ def build(
         memory_gb=ground.memory_gb,
         part_gb=ground.part_gb,
         base=ground.base,
-        congestion=_congestion(setting, float(arrival[-1]), next(supply)),
+        congestion=congestion,
         constants=_constants(setting),
     )
-    known = slice(0, surveyed_rows)
-    surveyed = survey(_arrivals(trace.time_s[known], setting, factor), work[known], trace, known)
-    history = fresh_history(int(trace.group.max()) + 1, len(ground.base))
-    for row in range(first):
-        online_demand.observe(history, trace.group[row], trace.model[row], work[row])
-    scale = surveyed.std(axis=0)
-    return Scene(
-        world, history, surveyed.mean(axis=0), np.where(scale > 1e-9, scale, 1.0),
-        float(np.quantile(work[known], CAP_QUANTILE)), setting, ground.coordinates, first, ground.held,
-    )  # fmt: skip
 
 
 def _drawn(setting: Setting, trace: Trace, supply: Iterator[np.random.Generator], real: bool) -> Ground:
