@@ -83,6 +83,7 @@ def test_arrivals_of_before_are_forgotten(monkeypatch):
         ({"features": {"colour": 1.0}}, "feature 'colour' is unknown; known: feature 0, feature 1"),
         ({"features": {"feature 1": math.inf}}, "feature 1 is inf"),
         ({"features": [1.0]}, "features: 1 numbers; needs 2"),
+        ({"features": 5}, "features are 5; must be numbers by name"),
         ({"payload_mb": -1}, "payload_mb is -1"),
     ],
 )
@@ -140,6 +141,17 @@ def test_a_late_completion_counts_until_it_is_told():
     agent.complete(ticket, seconds=4.0)  # told 486 s late
     assert ticket.number not in agent.tickets
     assert agent._desk.rows.history.total[1] == 4
+
+
+def test_a_time_that_is_far_too_long_spoils_no_site():
+    """Whoever is told that a request took thirty years still sends the next one there."""
+    agent = agent_of("structured-mean")
+    for i in range(2):
+        agent.complete(decide(agent, float(i)), seconds=1.0, service_s=0.5)
+    site = decide(agent, 10.0).site
+    agent.complete(2, seconds=1e9, service_s=0.5)
+    assert site != CENTRE
+    assert decide(agent, 20.0).site == site
 
 
 def test_a_missing_completion_is_given_up_after_patience():

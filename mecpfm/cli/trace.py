@@ -16,6 +16,7 @@ from mecpfm.errors import InputError
 from mecpfm.warm import announcing
 
 if TYPE_CHECKING:
+    from mecpfm.network.ground import Served
     from mecpfm.online.layouts import Reading
     from mecpfm.online.policy import Policy
     from mecpfm.online.setting import Setting
@@ -52,7 +53,6 @@ def simulate_trace(
     """Serve requests of a trace whose service times are unknown until served (docs/online_setting.md)."""
     from mecpfm.network.ground import serve
     from mecpfm.network.network import read
-    from mecpfm.online import world
     from mecpfm.online.policy import named
     from mecpfm.online.setting import GIVEN
     from mecpfm.online.simulate import simulate
@@ -70,18 +70,15 @@ def simulate_trace(
     tables = None if network is None else read(network)  # its errors are told before a long file is read
     reading = _read(trace, scenario)
     scenario = scenario or (GIVEN if tables else reading.scenario)
-    setting, source = _setting(scenario, reading.trace, requests, load), reading.trace
-    served = serve(tables, source, setting.requests, load, seed) if tables else None
+    setting = _setting(scenario, reading.trace, requests, load)
+    served = serve(tables, reading.trace, setting.requests, load, seed) if tables else None
     with announcing():
-        if served is None:
-            scene = world.build(setting, source, seed)
-        else:
-            scene = world.build(served.setting, served.trace, seed, ground=served.ground)
+        scene = _scene(setting, reading.trace, served, seed)
         metrics = simulate(scene, chosen, seed).metrics()
     said = _statement(reading, scene, served.assumed if served else None)
     content: dict[str, Any] = {
         "setting": "online",
-        "source": source.source,
+        "source": reading.trace.source,
         "scenario": scenario,
         **({"network": str(network)} if network else {}),
         "policy": policy,
@@ -114,6 +111,14 @@ def _setting(scenario: str, trace: Trace, requests: int | None, load: float | No
         raise InputError(f"--requests is {requests}; {trace.source} has room for {room}")
     setting = replace(setting, requests=requests or min(setting.requests, room))
     return setting if load is None else replace(setting, load=load)
+
+
+def _scene(setting: Setting, trace: Trace, served: Served | None, seed: int) -> Scene:
+    from mecpfm.online import world
+
+    if served is None:
+        return world.build(setting, trace, seed)
+    return world.build(served.setting, served.trace, seed, ground=served.ground)
 
 
 def _statement(reading: Reading, scene: Scene, network: tuple[str, ...] | None) -> dict[str, Any]:

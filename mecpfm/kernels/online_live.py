@@ -140,8 +140,6 @@ def _send(world: World, edge: Edge, log: Log, row: int, option: int, now: float)
     log.pull_s[row] = pull_s(world, edge, cloudlet, model, now)
     net = world.net_s[home, place] + world.payload_gb[row] / constants.payload_gb_s
     log.start_s[row] = now + (net + log.pull_s[row])
-    if edge.waiting[cloudlet] == 0:
-        log.start_s[row] = max(log.start_s[row], edge.free[cloudlet])
     log.pulled_gb[row] = store(world, edge, cloudlet, model, now)
     slot = (edge.first[cloudlet] + edge.waiting[cloudlet]) % edge.queue.shape[1]
     edge.queue[cloudlet, slot] = row
@@ -195,7 +193,6 @@ def _complete(
             service = rest if rest > 0 else seconds  # it was not held up by what we thought it would be
         first = edge.queue[cloudlet, edge.first[cloudlet]] == row
         leave_row(world, edge, log, history, row)
-        edge.free[cloudlet] = max(edge.free[cloudlet], finish)
         if first and edge.waiting[cloudlet]:
             head = edge.queue[cloudlet, edge.first[cloudlet]]
             log.start_s[head] = max(log.start_s[head], finish)

@@ -8,6 +8,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+import numpy as np
+
 from mecpfm.errors import InputError
 from mecpfm.network.contract import nearest
 from mecpfm.online.desk import Desk
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
 CENTRE = "data centre"
 PATIENCE_S = 3_600.0
 LATEST_S, LONGEST_S, LARGEST = 1e12, 1e9, 1e12
+SHOWN = 40
+"""Characters of an unknown name that an error repeats."""
 
 
 class Ticket(NamedTuple):
@@ -90,6 +94,8 @@ class Dispatcher:
         policy = named(policy) if isinstance(policy, str) else policy
         if policy.demand == "true":
             raise InputError("policy knows the future: an oracle cannot decide live")
+        if not seed >= 0:
+            raise InputError(f"seed is {seed}; must be >= 0")
         if not patience_s > 0:
             raise InputError(f"patience_s is {patience_s}; must be > 0")
         if isinstance(network, Scene):
@@ -238,11 +244,14 @@ class Dispatcher:
         try:
             return known[name]
         except (KeyError, TypeError):
-            raise InputError(f"{kind} {name!r} is unknown; {nearest(str(name), known)}") from None
+            name = str(name)[:SHOWN]
+            raise InputError(f"{kind} {name!r} is unknown; {nearest(name, known)}") from None
 
     def _known(self, who: int, features: Mapping[str, float] | Sequence[float]) -> list[float]:
         """Features of a request, in their order."""
         if type(features) is not dict and not isinstance(features, Mapping):  # the first is quick
+            if not isinstance(features, Sequence | np.ndarray):
+                raise InputError(f"features are {features!r:.40}; must be numbers by name, or all of them")
             if len(features) != len(self._features):
                 raise InputError(f"features: {len(features)} numbers; needs {len(self._features)}")
             features = dict(zip(self._features, features, strict=True))
