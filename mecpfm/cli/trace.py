@@ -86,6 +86,11 @@ def simulate_trace(
         "requests": setting.requests,
         **{name: value if math.isfinite(value) else None for name, value in metrics.items()},
     }
+    _say(content, said, as_json)
+
+
+def _say(content: dict[str, Any], said: dict[str, Any], as_json: bool) -> None:
+    """Report, what was assumed and changed on stderr unless it is JSON."""
     if not as_json:
         for name in ("assumed", "changed"):
             for words in said.pop(name):
