@@ -30,16 +30,17 @@ def test_a_replayed_trace_gives_the_simulators_decisions(name, changes):
     assert {place_of(outcome, request)[0] for request in range(500)} != {CENTRE} or name == "remote"
 
 
-def test_streams_and_learning_are_those_of_the_simulator():
+@pytest.mark.parametrize("name", ["disjoint-wtsrc", "priced-cov"])
+def test_streams_and_learning_are_those_of_the_simulator(name):
     """After the last completion counts, credits, moments and the next draws agree, not the decisions alone."""
-    policy = ALL["disjoint-wtsrc"]
-    _, agent, outcome = replay(scene(300, **HARD), policy)
+    _, agent, outcome = replay(scene(600, **HARD), ALL[name])
     due = sorted((outcome.log.finish_s[ticket], ticket) for ticket in agent.tickets)
     for _, ticket in due:
         agent.complete(ticket, seconds=float(outcome.log.delay_s[ticket]), service_s=service_s(outcome, ticket))
     ours = agent._desk.rows
     for one, other in ((ours.learner.state, outcome.learner.state), (ours.demand.median, outcome.demand.median)):
         np.testing.assert_allclose(one, other, rtol=1e-7, atol=1e-9)
+    np.testing.assert_allclose(ours.demand.moments, outcome.demand.moments, rtol=1e-7, atol=1e-6)
     np.testing.assert_allclose(ours.demand.sight.counts, outcome.demand.sight.counts, rtol=0, atol=1e-9)
     assert sum(agent.waiting.values()) == 0
 
