@@ -16,6 +16,7 @@ from mecpfm.errors import InputError
 from mecpfm.warm import announcing
 
 if TYPE_CHECKING:
+    from mecpfm.network.ground import Served
     from mecpfm.online.layouts import Reading
     from mecpfm.online.policy import Policy
     from mecpfm.online.setting import Setting
@@ -36,6 +37,9 @@ def simulate_trace(
     scenario: Annotated[
         str | None, typer.Option(help="A name that --list shows; default: what fits the trace.")
     ] = None,
+    network: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="Serve on the sites of a network in tables.")
+    ] = None,
     load: Annotated[float | None, typer.Option(help="Scale time to this load; default: the scenario's.")] = None,
     seed: Seed = 0,
     requests: Annotated[int | None, typer.Option(help="Requests served; default 8000, or what fits.")] = None,
@@ -47,8 +51,10 @@ def simulate_trace(
     as_json: Json = False,
 ) -> None:
     """Serve requests of a trace whose service times are unknown until served (docs/online_setting.md)."""
-    from mecpfm.online import world
+    from mecpfm.network.ground import serve
+    from mecpfm.network.network import read
     from mecpfm.online.policy import named
+    from mecpfm.online.setting import GIVEN
     from mecpfm.online.simulate import simulate
 
     if listing:
@@ -59,22 +65,32 @@ def simulate_trace(
     if requests is not None and requests < 2:
         raise InputError(f"--requests is {requests}; must be >= 2")
     chosen = _changed(named(policy), observed, probes, feature_cost, probe_cost)
+    if network is not None and scenario is not None:
+        raise InputError(f"--scenario is {scenario!r}; it draws another network than --network")
+    tables = None if network is None else read(network)  # its errors are told before a long file is read
     reading = _read(trace, scenario)
-    scenario = scenario or reading.scenario
-    setting, source = _setting(scenario, reading.trace, requests, load), reading.trace
+    scenario = scenario or (GIVEN if tables else reading.scenario)
+    setting = _setting(scenario, reading.trace, requests, load)
+    served = serve(tables, reading.trace, setting.requests, load, seed) if tables else None
     with announcing():
-        scene = world.build(setting, source, seed)
+        scene = _scene(setting, reading.trace, served, seed)
         metrics = simulate(scene, chosen, seed).metrics()
-    said = _statement(reading, scene)
+    said = _statement(reading, scene, served.assumed if served else None)
     content: dict[str, Any] = {
         "setting": "online",
-        "source": source.source,
+        "source": reading.trace.source,
         "scenario": scenario,
+        **({"network": str(network)} if network else {}),
         "policy": policy,
         "seed": seed,
         "requests": setting.requests,
         **{name: value if math.isfinite(value) else None for name, value in metrics.items()},
     }
+    _say(content, said, as_json)
+
+
+def _say(content: dict[str, Any], said: dict[str, Any], as_json: bool) -> None:
+    """Report, what was assumed and changed on stderr unless it is JSON."""
     if not as_json:
         for name in ("assumed", "changed"):
             for words in said.pop(name):
@@ -102,16 +118,25 @@ def _setting(scenario: str, trace: Trace, requests: int | None, load: float | No
     return setting if load is None else replace(setting, load=load)
 
 
-def _statement(reading: Reading, scene: Scene) -> dict[str, Any]:
+def _scene(setting: Setting, trace: Trace, served: Served | None, seed: int) -> Scene:
+    from mecpfm.online import world
+
+    if served is None:
+        return world.build(setting, trace, seed)
+    return world.build(served.setting, served.trace, seed, ground=served.ground)
+
+
+def _statement(reading: Reading, scene: Scene, network: tuple[str, ...] | None) -> dict[str, Any]:
     from mecpfm.data.fetch import locate
     from mecpfm.data.sites import SITES
     from mecpfm.online import statement
 
+    where = statement.network(scene, locate(SITES) is not None) if network is None else network
     return {
         "layout": reading.layout,
         "dropped": reading.dropped,
         "load": statement.load(scene),
-        "assumed": [*reading.assumed, *statement.network(scene, locate(SITES) is not None)],
+        "assumed": [*reading.assumed, *where],
         "changed": list(statement.changed(scene, reading.trace)),
     }
 
