@@ -18,6 +18,7 @@ from mecpfm import paths
 from mecpfm.records import write_atomic
 
 ZERO = 1e-12
+"""What is less is written, and judged, as zero: only rounding keeps it from there."""
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 
 
