@@ -15,7 +15,6 @@ class Blocker(MetaPathFinder):
     def find_spec(self, name, path=None, target=None):
         if name.partition(".")[0] in BLOCKED:
             raise ModuleNotFoundError(f"No module named {name!r}", name=name)
-        return None
 
 
 sys.meta_path.insert(0, Blocker())

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mecpfm.cli.output import table
+from mecpfm.cli.output import table, working
 from mecpfm.errors import InputError
 
 if TYPE_CHECKING:
@@ -39,9 +39,9 @@ def new(
 
 
 def solve_folder(
-    folder: Path, method: str, output: Path | None, certificate: Path | None, as_json: bool, **wanted: Any
-) -> None:
-    """Solve a network in tables, print the answer by name, and keep it in a file."""
+    folder: Path, method: str, output: Path | None, certificate: Path | None, **wanted: Any
+) -> tuple[Answer, dict[str, Any]]:
+    """Solve a network in tables and keep the answer by name in a file: tables, and the file's content."""
     from mecpfm.coupled.methods import certified
     from mecpfm.files import write_atomic
     from mecpfm.network.answer import answer
@@ -59,6 +59,11 @@ def solve_folder(
         write_atomic(output, (json.dumps(content, allow_nan=False) + "\n").encode(), parents=False)
     if certificate is not None:
         proof.write(certificate)
+    return found, content
+
+
+def print_solved(found: Answer, content: dict[str, Any], as_json: bool) -> None:
+    """Print what ``solve_folder`` found."""
     if as_json:
         typer.echo(json.dumps(content, allow_nan=False))
         return
@@ -90,7 +95,7 @@ def _print(found: Answer, name: str) -> None:
 
 
 def show(
-    plan: Annotated[Path, typer.Argument(metavar="PLAN.json", help="What solve FOLDER -o wrote.")],
+    plan: Annotated[Path, typer.Argument(metavar="PLAN.json", help="What solve FOLDER -o wrote; - is standard input.")],
     sites: Annotated[bool, typer.Option("--sites", help="What each site serves, and what is scarce.")] = False,
     users: Annotated[bool, typer.Option("--users", help="Who is served where, and the second choice.")] = False,
     pulls: Annotated[bool, typer.Option("--pulls", help="What is pulled from where.")] = False,
@@ -119,7 +124,7 @@ def show(
 
 
 def what_if(
-    plan: Annotated[Path, typer.Argument(metavar="PLAN.json", help="What solve FOLDER -o wrote.")],
+    plan: Annotated[Path, typer.Argument(metavar="PLAN.json", help="What solve FOLDER -o wrote; - is standard input.")],
     change: Annotated[
         list[str] | None, typer.Option("--set", help="TABLE.NAME.COLUMN=VALUE; +8 adds. Several make one change.")
     ] = None,
@@ -130,8 +135,9 @@ def what_if(
     """Say what a change of the network can save at most, proved by the plan's prices, without solving again."""
     from mecpfm.network.change import Saving, ranked
 
-    objective, problem, proof = _proved(plan, network)
-    found: list[Saving] = ranked(problem, objective, proof, _wanted(problem.sites["site"].tolist(), change, every))
+    with working("bounding what can be saved"):
+        objective, problem, proof = _proved(plan, network)
+        found: list[Saving] = ranked(problem, objective, proof, _wanted(problem.sites["site"].tolist(), change, every))
     if as_json:
         rows = [saving._asdict() for saving in found]
         typer.echo(json.dumps({"objective_s": objective, "changes": rows}, allow_nan=False))

@@ -4,10 +4,49 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Sequence
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import typer
+
+quiet = False
+"""Whether stderr is for errors only (``--quiet``)."""
+PATIENCE_S = 2.0
+"""What takes longer shows a bar."""
+
+
+def note(text: str) -> None:
+    """Say on stderr what a user should know and that is no error."""
+    if not quiet:
+        print(f"mecpfm: {text}", file=sys.stderr)
+
+
+@contextmanager
+def working(what: str) -> Iterator[Callable[[str], None] | None]:
+    """A bar on a terminal from ``PATIENCE_S`` on, with the time taken; gives what changes its text.
+
+    Gives None, and shows nothing, with ``--quiet`` or where stderr is no terminal.
+    """
+    if quiet or not sys.stderr.isatty():
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+    columns = (BarColumn(20), TimeElapsedColumn(), TextColumn("{task.description}", markup=False))
+    bar = Progress(*columns, console=Console(stderr=True), transient=True, redirect_stdout=False)
+    item = bar.add_task(what, total=None)
+    later = threading.Timer(PATIENCE_S, bar.start)
+    later.daemon = True
+    later.start()
+    try:
+        yield lambda text: bar.update(item, description=text)
+    finally:
+        later.cancel()
+        later.join()
+        bar.stop()
 
 
 def report(content: dict[str, Any], as_json: bool) -> None:

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import math
-import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from mecpfm.cli.catalogue import SCENARIOS, TRACE, choice
 from mecpfm.cli.instances import Json, Seed
-from mecpfm.cli.output import report, table
+from mecpfm.cli.output import note, report, table, working
 from mecpfm.errors import InputError
 from mecpfm.warm import announcing
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from mecpfm.online.world import Scene
 
 ABSENT = (
-    "mecpfm: absent: {0}; using requests drawn from the committed summary; for the real ones run "
+    "absent: {0}; using requests drawn from the committed summary; for the real ones run "
     "`mecpfm data fetch {0}` or set MECPFM_DATA_DIR"
 )
 
@@ -32,9 +32,9 @@ def simulate_trace(
     trace: Annotated[
         Path | None, typer.Argument(metavar="[TRACE.csv]", help="Or -. Default GenTD26, or drawn.")
     ] = None,
-    policy: Annotated[str | None, typer.Option(help="A name that --list shows.")] = None,
+    policy: Annotated[str | None, choice("--policy", TRACE)] = None,
     scenario: Annotated[
-        str | None, typer.Option(help="A name that --list shows; default: what fits the trace.")
+        str | None, choice("--scenario", SCENARIOS, f"{', '.join(SCENARIOS)}; default: what fits the trace.")
     ] = None,
     load: Annotated[float | None, typer.Option(help="Scale time to this load; default: the scenario's.")] = None,
     seed: Seed = 0,
@@ -62,7 +62,7 @@ def simulate_trace(
     reading = _read(trace, scenario)
     scenario = scenario or reading.scenario
     setting, source = _setting(scenario, reading.trace, requests, load), reading.trace
-    with announcing():
+    with announcing(), working("simulating"):
         scene = world.build(setting, source, seed)
         metrics = simulate(scene, chosen, seed).metrics()
     said = _statement(reading, scene)
@@ -78,7 +78,7 @@ def simulate_trace(
     if not as_json:
         for name in ("assumed", "changed"):
             for words in said.pop(name):
-                print(f"mecpfm: {name}: {words}", file=sys.stderr)
+                note(f"{name}: {words}")
     report({**content, **said}, as_json)
 
 
@@ -146,4 +146,4 @@ def say_if_absent(*names: str) -> None:
     from mecpfm.online.trace import missing
 
     if files := [file for name in names for file in missing(name)]:
-        print(ABSENT.format(" ".join(files)), file=sys.stderr)
+        note(ABSENT.format(" ".join(files)))
