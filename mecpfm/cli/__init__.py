@@ -28,8 +28,8 @@ for command in (network.new, instances.solve, network.show, instances.verify, in
 app.command("simulate-trace")(trace.simulate_trace)
 app.command("what-if")(network.what_if)
 
-for command in (listings.methods, listings.policies, listings.experiments):
-    app.command()(command)
+for listing in (listings.methods, listings.policies, listings.experiments):
+    app.command()(listing)
 
 Profile = Annotated[str, choice("--profile", PROFILES)]
 

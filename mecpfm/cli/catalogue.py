@@ -69,11 +69,11 @@ SIMULATED = {
     "random": ("a random model", True),
     "ucb1": ("upper confidence bound, no context", False),
     "epsilon-greedy": ("epsilon-greedy 0.1", True),
-    "linucb": ("a linear model an arm, optimistic", False),
+    "linucb": ("a linear model an arm, optimistic", True),
     "lints": ("a linear model an arm, sampled", True),
     "myopic": ("knows every delay and minds no later round", False),
 }
-"""Policies of ``simulate``, and whether they draw."""
+"""Policies of ``simulate``, and whether the seed counts: they draw, or look at the drawn context."""
 _SHOWN = {
     "tsrc": "features chosen by Thompson sampling",
     "wtsrc": "features chosen in a window",
@@ -162,6 +162,6 @@ def choice(option: str, names: Iterable[str], says: str = "") -> typer.models.Op
     """An option that takes one of a few names: they stand in its help, complete in a shell, and are checked."""
     known = tuple(names)
     found: typer.models.OptionInfo = typer.Option(
-        option, help=says or f"{', '.join(known)}.", callback=chosen(option, known), autocompletion=lambda: list(known)
+        option, help=says or ", ".join(known), callback=chosen(option, known), autocompletion=lambda: list(known)
     )
     return found

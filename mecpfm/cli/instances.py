@@ -79,9 +79,7 @@ def generate_coupled(
     adaptation: Annotated[str, choice("--adaptation", catalogue.ADAPTATIONS)] = "published",
     shared_fraction: Annotated[float | None, typer.Option(help="One for all models, in place of --adaptation.")] = None,
     topology: Annotated[str | None, typer.Option(help="A topohub network; default the EUA sites.")] = None,
-    trace: Annotated[
-        str | None, choice("--trace", catalogue.TRACES, "azure-conv or azure-code; default the regime's.")
-    ] = None,
+    trace: Annotated[str | None, choice("--trace", catalogue.TRACES)] = None,
     reach: Annotated[int | None, typer.Option(help="Nearest cloudlets that may serve a request.")] = None,
     cached_share: Annotated[float, typer.Option(help="Probability that a block is at a cloudlet already.")] = 0.0,
     memory_gb: Annotated[float | None, typer.Option(help="One memory for all cloudlets.")] = None,
@@ -235,9 +233,7 @@ def simulate(
     instance: InstanceFile,
     policy: Annotated[str, choice("--policy", catalogue.SIMULATED)],
     share: Annotated[bool | None, typer.Option("--share/--no-share", help="Propagate shareable parts.")] = None,
-    source: Annotated[
-        str | None, choice("--source", catalogue.SOURCES, "nearest, last or cloud; default as released.")
-    ] = None,
+    source: Annotated[str | None, choice("--source", catalogue.SOURCES)] = None,
     rounds: Annotated[int | None, typer.Option(min=1, help="Rounds; default one a request.")] = None,
     seed: Seed = 0,
     as_json: Json = False,
