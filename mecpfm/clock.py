@@ -63,10 +63,15 @@ class Budget:
     @property
     def watched(self) -> bool:
         """Whether somebody may end it: a deadline, or a Ctrl-C that is waited for."""
-        return _listening or math.isfinite(self.end)
+        return watched(None if math.isinf(self.end) else self.end)
 
 
 FOREVER = Budget()
+
+
+def watched(time_limit: float | None) -> bool:
+    """Whether somebody may end a run with this limit: the limit, or a Ctrl-C that is waited for."""
+    return _listening or time_limit is not None
 
 
 def interrupted() -> bool:

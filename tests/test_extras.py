@@ -26,7 +26,7 @@ def test_the_core_needs_no_extra(tmp_path: Path):
         ("new", net, "--users", 12),
         ("solve", net, "-o", plan, "--iterations", 20),
         ("show", plan, "--html", page),
-        ("what-if", plan, "--every", "memory_gb=+8"),
+        ("what-if", plan, "--every", "site", "memory_gb=+8"),
         ("generate", "published", *sizes, "-o", paper),
         ("solve", paper, "--json"),
         ("solve", paper, "--method", "ilp", "--solver", "auto"),

@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mecpfm.cli.network import new, show, solve_folder, what_if
+from mecpfm.cli.network import new, show, solve_named
+from mecpfm.cli.what_if import what_if
 from mecpfm.coupled.brute_force import solve_nlip
 from mecpfm.coupled.instance import Instance
 from mecpfm.coupled.methods import certified
@@ -178,7 +179,7 @@ def test_a_change_is_a_validated_copy():
     """Numbers replace, signs add, also to memory that the accelerator implies; the network stays as it was."""
     net = Network(sites=SITES.drop(columns="memory_gb"), links=LINKS, models=MODELS, users=users(3, 0))
     more = changed(net, {"sites": {"a": {"memory_gb": "+8"}, "b": {"gpus": 2}}})
-    assert build(more).instance.cloudlets.memory_gb.tolist() == [32, 24, 24]
+    assert build(more).instance.cloudlets.memory_gb.tolist() == [32, 48, 24]
     assert build(net).instance.cloudlets.memory_gb.tolist() == [24, 24, 24]
     for bad, reason in (
         ({"sites": {"aa": {"gpus": 1}}}, "did you mean 'a'|known: a"),
@@ -258,7 +259,7 @@ def test_from_an_empty_folder_to_a_page(tmp_path: Path, capsys: pytest.CaptureFi
     new(folder, None, 12)
     with pytest.raises(InputError, match="not empty"):
         new(folder, None, 12)
-    solve_folder(folder, "polish", plan, None, False, iterations=200, seed=0)
+    solve_named(folder, "polish", plan, None, False, iterations=200, seed=0)
     said = capsys.readouterr().out
     assert "of 12 users at the edge" in said
     content = json.loads(plan.read_text())
@@ -269,7 +270,7 @@ def test_from_an_empty_folder_to_a_page(tmp_path: Path, capsys: pytest.CaptureFi
     assert html.count("<table>") == 3
     assert "http" not in html.replace("http-equiv", "")
     capsys.readouterr()
-    what_if(plan, every="memory_gb=+8", as_json=True)
+    what_if(plan, every=("site", "memory_gb=+8"), as_json=True)
     changes = json.loads(capsys.readouterr().out)["changes"]
     assert len(changes) == 8
     assert all(math.isfinite(change["at_most_s"]) and change["by_change_s"] >= -1e-6 for change in changes)
@@ -277,10 +278,10 @@ def test_from_an_empty_folder_to_a_page(tmp_path: Path, capsys: pytest.CaptureFi
         what_if(plan)
     (folder / "holds.csv").unlink()
     with pytest.raises(InputError, match="has changed since"):
-        what_if(plan, every="memory_gb=+8")
+        what_if(plan, every=("site", "memory_gb=+8"))
     other = tmp_path / "other.json"
     other.write_text("{}")
-    for command in (lambda: show(other), lambda: what_if(other, every="gpus=+1")):
+    for command in (lambda: show(other), lambda: what_if(other, every=("sites", "gpus=+1"))):
         with pytest.raises(InputError, match="holds no"):
             command()
 

@@ -9,7 +9,7 @@ from typing import Annotated, Any, NoReturn
 import typer
 
 from mecpfm import __version__
-from mecpfm.cli import ending, instances, listings, network, output, trace
+from mecpfm.cli import ending, instances, listings, network, output, trace, what_if
 from mecpfm.cli.catalogue import PROFILES, choice
 from mecpfm.cli.output import note, table
 from mecpfm.errors import FailedError, InputError, InterruptedRunError, MecpfmError
@@ -23,10 +23,10 @@ app = typer.Typer(
 data = typer.Typer(help="External data files: list, fetch, verify.", no_args_is_help=True)
 app.add_typer(instances.generate, name="generate")
 app.add_typer(data, name="data")
-for command in (network.new, instances.solve, network.show, instances.verify, instances.simulate):
+for command in (network.new, instances.solve, network.show, network.compare, instances.verify, instances.simulate):
     app.command()(command)
 app.command("simulate-trace")(trace.simulate_trace)
-app.command("what-if")(network.what_if)
+app.command("what-if")(what_if.what_if)
 
 for listing in (listings.methods, listings.policies, listings.experiments):
     app.command()(listing)

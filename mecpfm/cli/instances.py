@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import math
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -16,7 +12,7 @@ import typer
 from mecpfm import clock
 from mecpfm.cli import catalogue
 from mecpfm.cli.catalogue import choice
-from mecpfm.cli.output import report, working
+from mecpfm.cli.output import report, searching, working
 from mecpfm.errors import InfeasibleError, InputError, MecpfmError
 
 if TYPE_CHECKING:
@@ -25,8 +21,6 @@ if TYPE_CHECKING:
 log = logging.getLogger("mecpfm")
 generate = typer.Typer(help="Write a random instance file.", no_args_is_help=True)
 
-PROGRESS_S = 2.0
-"""Least time between two lines of progress."""
 
 Seed = Annotated[int, typer.Option(min=0, help="Seed of every random stream.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
@@ -119,37 +113,48 @@ def solve(
     seed: Seed = 0,
     time_limit: Annotated[float | None, typer.Option(min=0, help="Seconds a solver may take.")] = None,
     iterations: Annotated[int | None, typer.Option(min=0, help="Budget of the local search (coupled).")] = None,
+    gap: Annotated[str | None, typer.Option(help="Good enough: 1% or 0.01 above the bound (coupled).")] = None,
     certificate: Annotated[Path | None, typer.Option(help="Where to save the bound's multipliers (coupled).")] = None,
-    output: Annotated[Path | None, typer.Option("-o", "--output", help="Where to save the plan.")] = None,
+    output: Annotated[Path | None, typer.Option("-o", "--output", help="Where to save the plan by name.")] = None,
     as_json: Json = False,
 ) -> None:
     """Solve a network or an instance and report decisions, objective, bound and gap."""
-    from mecpfm.files import schema_of, target, write_atomic
+    from mecpfm.files import schema_of, target
 
     if certificate is not None:
         target(certificate)
     common: dict[str, Any] = {"solver": solver, "seed": seed, "time_limit": time_limit}
+    wanted: dict[str, Any] = {} if iterations is None else {"iterations": iterations}
+    if gap is not None:
+        wanted["gap"] = share(gap)
     if output is not None:
         target(output)
     with clock.listening():
         log.debug("reading %s; Ctrl-C gives the best plan so far", instance)
-        if instance.is_dir():
-            from mecpfm.cli.network import print_solved, solve_folder
+        if instance.is_dir() or output is not None:
+            from mecpfm.cli.network import solve_named
 
-            with _progress() as progress:
-                wanted = {**common, "iterations": iterations, "progress": progress}
-                found = solve_folder(instance, method or "polish", output, certificate, **wanted)
-            print_solved(*found, as_json)
+            solve_named(instance, method, output, certificate, as_json, **common, **wanted)
             return
         if schema_of(instance).startswith("mecpfm.coupled/"):
-            content = _solve_coupled(instance, method or "polish", certificate, {**common, "iterations": iterations})
-        elif iterations is not None or certificate is not None:
-            raise InputError(f"{instance}: --iterations and --certificate are for coupled instances")
+            content = _solve_coupled(instance, method or "polish", certificate, {**common, **wanted})
+        elif wanted or certificate is not None:
+            raise InputError(f"{instance}: --iterations, --gap and --certificate are for coupled instances")
         else:
             content = _solve_published(instance, method or "exact", common)
-        if output is not None:
-            write_atomic(output, (json.dumps(content, allow_nan=False) + "\n").encode(), parents=False)
         report(content, as_json)
+
+
+def share(text: str) -> float:
+    """A share as people write it: ``1%`` or ``0.01``; InputError for what is none from 0 up to 1."""
+    number, percent, rest = text.strip().partition("%")
+    try:
+        value = float(number) / (100 if percent else 1)
+    except ValueError:
+        value = math.nan
+    if rest or not 0 <= value < 1:
+        raise InputError(f"--gap is {text!r}; must be a share as 1% or 0.01, from 0 and below 1")
+    return value
 
 
 def _solve_published(instance: Path, method: str, common: dict[str, Any]) -> dict[str, Any]:
@@ -165,34 +170,12 @@ def _solve_coupled(instance: Path, method: str, certificate: Path | None, common
     from mecpfm.coupled.methods import certified, solve
 
     problem = Instance.read(instance)
-    with _progress() as progress:
+    with searching() as progress:
         if certificate is None:
             return solve(problem, method, progress=progress, **common).to_object()
         plan, proof = certified(problem, method, progress=progress, **common)
     proof.write(certificate)
     return plan.to_object()
-
-
-@contextmanager
-def _progress() -> Iterator[Callable[[int, float, float], None]]:
-    """Tells incumbent, bound and gap: in a bar on a terminal, which is there while the bound is computed too.
-
-    Elsewhere a line is logged every few seconds.
-    """
-    last = -math.inf
-    with working("reading, then proving a bound") as tell:
-
-        def line(iterations: int, cost: float, bound: float) -> None:
-            nonlocal last
-            gap = (cost - bound) / max(cost, 1e-12)
-            said = f"{iterations} iterations: cost {cost:.6g} s, bound {bound:.6g} s, gap {100 * gap:.2f} %"
-            if tell is not None:
-                tell(said)
-            elif (now := time.monotonic()) - last >= PROGRESS_S:
-                last = now
-                log.info(said)
-
-        yield line
 
 
 def verify(

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import json
+import logging
+import math
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 import typer
 
+log = logging.getLogger("mecpfm")
 quiet = False
 """Whether stderr is for errors only (``--quiet``)."""
 PATIENCE_S = 2.0
-"""What takes longer shows a bar."""
+"""What takes longer shows a bar; least time between two lines of progress where there is none, s."""
 
 
 def note(text: str) -> None:
@@ -47,6 +51,28 @@ def working(what: str) -> Iterator[Callable[[str], None] | None]:
         later.cancel()
         later.join()
         bar.stop()
+
+
+@contextmanager
+def searching() -> Iterator[Callable[[int, float, float], None]]:
+    """Tells incumbent, bound and gap: in a bar on a terminal, which is there while the bound is computed too.
+
+    Elsewhere a line is logged every few seconds.
+    """
+    last = -math.inf
+    with working("reading, then proving a bound") as tell:
+
+        def line(iterations: int, cost: float, bound: float) -> None:
+            nonlocal last
+            gap = (cost - bound) / max(cost, 1e-12)
+            said = f"{iterations} iterations: cost {cost:.6g} s, bound {bound:.6g} s, gap {100 * gap:.2f} %"
+            if tell is not None:
+                tell(said)
+            elif (now := time.monotonic()) - last >= PATIENCE_S:
+                last = now
+                log.info(said)
+
+        yield line
 
 
 def report(content: dict[str, Any], as_json: bool) -> None:

@@ -29,7 +29,8 @@ def solve_nlip(instance: Instance, *, time_limit: float | None = None) -> Plan:
     count = np.diff(first) + 1
     total = math.prod(count.tolist())
     if total > MAX_CHOICES:
-        raise LimitError(f"enumeration takes {MAX_CHOICES} decisions; this instance has {total:.3g}")
+        # No float holds what a large instance has.
+        raise LimitError(f"enumeration takes {MAX_CHOICES} decisions; this instance has 10^{math.log10(total):.1f}")
     best, best_cost = np.full(len(count), REMOTE), math.inf
     for low in range(0, total, CHUNK):
         place = np.array(np.unravel_index(np.arange(low, min(low + CHUNK, total)), count)).T

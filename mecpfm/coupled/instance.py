@@ -6,8 +6,9 @@ the edge: a model at a cloudlet. Every request can also go to the remote data ce
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cached_property
-from typing import Annotated, ClassVar, Self
+from typing import Annotated, Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -124,6 +125,31 @@ class Instance(RootRecord):
         newer = (self.cloudlets.source, self.requests.weight, self.requests.name)
         plain = self.cloudlets.pull_s_per_gb.ndim == 1 and all(value is None for value in newer)
         return self.file_schema if plain else str(self.newer_schema)
+
+    def change(self, **changes: Mapping[str, Any]) -> Instance:
+        """A validated copy with some numbers changed.
+
+        Parameters
+        ----------
+        changes
+            ``part={field: value}``: a whole array, or single entries ``{place: number}``, where a place is an index or
+            a name, of ``pull_s_per_gb`` and ``source`` of shape (B, C) a pair of them. Text with a sign is added.
+
+        Raises
+        ------
+        InputError
+            An unknown part, field or place, or a value that breaks a rule of the instance.
+
+        Examples
+        --------
+        >>> from mecpfm.coupled.tiny import TINY
+        >>> tiny = Instance.model_validate(TINY)
+        >>> tiny.change(cloudlets={"memory_gb": {0: "+2"}}).cloudlets.memory_gb.tolist()
+        [8.0, 9.0]
+        """
+        from mecpfm.coupled.change import changed
+
+        return changed(self, changes)
 
     @property
     def sizes(self) -> tuple[int, int, int, int]:

@@ -194,7 +194,7 @@ def _held(network: Network, blocks: Blocks) -> NDArray[np.bool_]:
     return held
 
 
-def _rates(network: Network, gpu: list[str]) -> tuple[Floats, Floats]:
+def rates(network: Network, gpu: list[str]) -> tuple[Floats, Floats]:
     """Seconds a prompt token and an answer token take, each of shape (len(gpu), K): measured, or by the roofline."""
     assert network.gpus is not None
     figures = network.gpus.set_index("gpu").reindex(gpu)
@@ -220,7 +220,7 @@ def _remote_s(network: Network, path_s: Floats) -> Floats:
     settings, users, models = network.settings, network.users, network.models
     best = models.sort_values("accuracy", ascending=False, kind="stable").drop_duplicates("task")
     k = best.index.to_series().set_axis(best["task"]).reindex(users["task"]).to_numpy()
-    prefill, decode = _rates(network, [settings.remote.gpu])
+    prefill, decode = rates(network, [settings.remote.gpu])
     inference = users["tokens_in"].to_numpy() * prefill[0, k] + users["tokens_out"].to_numpy() * decode[0, k]
     way = settings.access_ms / 1000 + 2 * (path_s + settings.remote.latency_ms / 1000)
     return np.asarray(way + settings.remote.congestion * inference)
@@ -229,7 +229,7 @@ def _remote_s(network: Network, path_s: Floats) -> Floats:
 def _options(network: Network, path_s: Floats, home: Ints, far_s: Floats, count: Floats) -> Options:
     """Models of the user's task that are accurate enough, at sites in reach that keep the deadline and beat remote."""
     settings, users, models = network.settings, network.users, network.models
-    prefill, decode = _rates(network, network.sites["gpu"].tolist())
+    prefill, decode = rates(network, network.sites["gpu"].tolist())
     deadline = np.minimum(users["deadline_s"].to_numpy(), far_s)
     reach = settings.reach or len(path_s)
     near = np.argsort(path_s, axis=1, kind="stable")[:, :reach]

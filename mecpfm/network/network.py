@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -85,6 +86,43 @@ class Network:
             object.__setattr__(self, "gpus", checked("gpus", known, "gpus"))
         self._check_models()
         self._check_names()
+
+    def change(self, **changes: Any) -> Network:
+        """A validated copy with some cells, or whole tables, changed; this network stays as it is.
+
+        Parameters
+        ----------
+        changes
+            ``table={row: {column: value}}``. A number or text replaces the cell; **text with a sign** is added to it:
+            ``net.change(sites={"Lyon": {"memory_gb": "+8"}})``. Rows go by their name, those of ``links`` and
+            ``speeds`` by both, ``Lyon-Grenoble``. A DataFrame replaces the table.
+
+        Raises
+        ------
+        InputError
+            An unknown table, row or column, or a value that breaks the table's contract.
+
+        Examples
+        --------
+        >>> import mecpfm as mp
+        >>> more = mp.example(users=12).change(sites={"Grenoble": {"memory_gb": "+8"}}, users={"u1": {"per_hour": 100}})
+        >>> more.sites["memory_gb"].tolist()[:3]
+        [24.0, 32.0, 24.0]
+        """
+        from mecpfm.network.change import changed
+
+        return changed(self, changes)
+
+    def with_tables(self, tables: Mapping[str, pd.DataFrame]) -> Network:
+        """A copy with other tables, each checked by its contract, and names against each other."""
+        other = object.__new__(Network)
+        for name, value in {**vars(self), "source": ""}.items():
+            object.__setattr__(other, name, value)
+        for name, given in tables.items():
+            object.__setattr__(other, name, checked(name, given, name))
+        other._check_models()
+        other._check_names()
+        return other
 
     def where(self, table: str) -> str:
         """What an error calls a table."""

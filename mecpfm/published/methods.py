@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from mecpfm import ranges
+from mecpfm import clock, ranges
 from mecpfm.clock import Budget
 from mecpfm.errors import InputError, LimitError, MecpfmError
 from mecpfm.plan import Plan, instance_sha256
@@ -69,10 +69,9 @@ def solve(
     ranges.within("time_limit", time_limit, 0, ranges.LARGEST)
     _warm_up(method, solver)
     random = np.random.SeedSequence([seed, zlib.crc32(method.encode())])
+    if clock.watched(time_limit) and method in SOLVED:
+        process.start()  # before the budget begins
     budget = Budget.of(time_limit)
-    if budget.watched and method in SOLVED:
-        process.start()
-        budget = Budget.of(time_limit)
     try:
         plan = METHODS[method](instance, Settings(solver, budget.limit(), random))
     except LimitError as error:
