@@ -13,9 +13,10 @@ from pydantic import ValidationError
 
 from mecpfm.coupled import instance as coupled
 from mecpfm.coupled import methods as coupled_methods
+from mecpfm.coupled.certificate import Certificate
 from mecpfm.errors import InputError
 from mecpfm.files import schema_of
-from mecpfm.network import named
+from mecpfm.network import naming
 from mecpfm.network.build import Built, build
 from mecpfm.network.change import carry, keep_of
 from mecpfm.network.example import write
@@ -23,6 +24,7 @@ from mecpfm.network.named import NamedPlan
 from mecpfm.network.network import Network, read
 from mecpfm.network.prices import carry_prices
 from mecpfm.network.tables import Names
+from mecpfm.plan import Plan
 from mecpfm.published import instance as published
 from mecpfm.published import methods as published_methods
 from mecpfm.records import explain
@@ -92,24 +94,27 @@ def solve(
     """
     common: dict[str, Any] = {"solver": solver, "seed": seed, "time_limit": time_limit}
     if isinstance(problem, published.Instance):
-        return _published(problem, method or "exact", {**common}, iterations is None and start is None and not keep)
-    wanted = {**common, "iterations": iterations, "progress": progress}
-    if gap:
-        wanted["gap"] = gap
+        return _published(problem, method or "exact", common, iterations is None and start is None and not keep)
+    wanted = {**common, "iterations": iterations, "progress": progress, "gap": gap}
+    if isinstance(problem, coupled.Instance):
+        return naming.of_coupled(problem, *_certified(problem, method, start, keep, wanted))
+    built = _built(problem)
+    return naming.of_network(problem, built, *_certified(built.instance, method, start, keep, wanted))
+
+
+def _certified(
+    instance: coupled.Instance,
+    method: str | None,
+    start: NamedPlan | None,
+    keep: Collection[str],
+    wanted: dict[str, Any],
+) -> tuple[Plan, Certificate]:
     if method in coupled_methods.FRACTIONAL:
         raise InputError(f"method is {method!r}, whose plans are no tables: fractions; see mecpfm.coupled.methods")
-    built = _built(problem) if isinstance(problem, Network) else None
-    instance = built.instance if built else problem
-    assert isinstance(instance, coupled.Instance)
-    if start is not None:
-        wanted |= _begun(instance, start, keep)
-    elif keep:
+    if start is None and keep:
         raise InputError("keep needs start: the plan that says how things are")
-    plan, proof = coupled_methods.certified(instance, method or "polish", **wanted)
-    if built is None:
-        return named.of_coupled(instance, plan, proof)
-    assert isinstance(problem, Network)
-    return named.of_network(problem, built, plan, proof)
+    begun = {} if start is None else _begun(instance, start, keep)
+    return coupled_methods.certified(instance, method or "polish", **wanted, **begun)
 
 
 def _published(problem: published.Instance, method: str, common: dict[str, Any], plain: bool) -> NamedPlan:
@@ -118,7 +123,7 @@ def _published(problem: published.Instance, method: str, common: dict[str, Any],
     plan = published_methods.solve(problem, method, **common)
     if "model" not in plan.decisions:
         raise InputError(f"method is {method!r}, whose plans are no tables: fractions; see mecpfm.published.methods")
-    return named.of_published(problem, plan)
+    return naming.of_published(problem, plan)
 
 
 def _built(network: Network) -> Built:

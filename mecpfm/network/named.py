@@ -9,22 +9,18 @@ import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import numpy as np
 import pandas as pd
 
 from mecpfm.coupled import instance as coupled
 from mecpfm.coupled.certificate import Certificate
-from mecpfm.coupled.check import REMOTE
 from mecpfm.coupled.proof import Proof
 from mecpfm.errors import InputError
 from mecpfm.files import write_atomic
-from mecpfm.network import published_tables
-from mecpfm.network.build import Built, build
+from mecpfm.network.build import build
 from mecpfm.network.network import Network
 from mecpfm.network.prices import Priced, carry_prices
-from mecpfm.network.tables import Context, Names, Tables, prices, tabulate
+from mecpfm.network.tables import Context, Tables, prices
 from mecpfm.plan import Plan
-from mecpfm.published import instance as published
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -106,7 +102,7 @@ class NamedPlan:
     @property
     def gap(self) -> float:
         """``(objective - bound) / objective``, never negative; NaN without a bound."""
-        return _gap(self.decided)
+        return gap_of(self.decided)
 
     @property
     def violations(self) -> tuple[str, ...]:
@@ -183,7 +179,7 @@ class NamedPlan:
 
     def to_object(self) -> dict[str, Any]:
         """Everything, ready for JSON: the plan by index as ``solve --json`` states it, summary, tables, certificate."""
-        found = {**self.decided.to_object(), "gap": _number(self.gap), "summary": self.summary}
+        found = {**self.decided.to_object(), "gap": number(self.gap), "summary": self.summary}
         found["tables"] = {name: _records(getattr(self, name)) for name in TABLES}
         found["map"] = {"links": [list(ends) for ends in self.links]}
         return found if self.certificate is None else {**found, "certificate": self.certificate.to_object()}
@@ -220,68 +216,13 @@ def said(plan: NamedPlan) -> str:
     return "; ".join([", ".join(parts), *rest])
 
 
-def of_network(network: Network, built: Built, plan: Plan, proof: Certificate) -> NamedPlan:
-    """A plan of a network's instance, by name."""
-    found = of_coupled(built.instance, plan, proof, Context(network, built))
-    ends = zip(network.links["from"], network.links["to"], strict=True)
-    return dataclasses.replace(found, links=tuple((str(a), str(b)) for a, b in ends))
-
-
-def of_coupled(instance: coupled.Instance, plan: Plan, proof: Certificate, context: Context | None = None) -> NamedPlan:
-    """A plan of a coupled instance, by the names it has."""
-    choice = np.array(plan.decisions["option"], dtype=np.int64)
-    basis = Basis(Proof.of(instance, proof), context)
-    tables = tabulate(instance, choice, basis.proof, context)
-    weight, at_edge = tables.users["requests"], (choice != REMOTE)
-    delay = (tables.users["delay_s"] * weight).to_numpy()
-    parts = {
-        "delay at the edge": float(delay[at_edge].sum()),
-        "delay in the data centre": float(delay[~at_edge].sum()),
-        "pulls": float(tables.pulls["seconds"].sum()),
-    }
-    more: dict[str, Any] = {}
-    if context is not None:
-        more = {
-            "network": context.network.source or "tables",
-            "period_s": context.network.settings.period_s,
-            "deadlines_missed": int((tables.users["deadline"] == "missed").sum()),
-        }
-    names = Names.of(instance)
-    summary = _summary(plan, tables, int(at_edge.sum()), parts, [names.say(row) for row in plan.violations], more)
-    return NamedPlan(plan, summary, *tables, certificate=proof, basis=basis)
-
-
-def of_published(instance: published.Instance, plan: Plan) -> NamedPlan:
-    """A plan of the published problem, by index."""
-    tables = published_tables.tables(instance, plan)
-    parts = published_tables.parts_s(instance, plan)
-    return NamedPlan(plan, _summary(plan, tables, len(tables.users), parts, list(plan.violations), {}), *tables)
-
-
-def _summary(
-    plan: Plan, tables: Tables, at_edge: int, parts: dict[str, float], violations: list[str], more: dict[str, Any]
-) -> dict[str, Any]:
-    return {
-        "network": f"{plan.setting} instance",
-        "method": plan.method,
-        "status": "infeasible" if plan.violations else plan.status,
-        "objective_s": _number(plan.objective),
-        "bound_s": _number(plan.bound),
-        "gap": _number(_gap(plan)),
-        "users": len(tables.users),
-        "users_at_edge": at_edge,
-        "pulled_gb": float(tables.pulls["gb"].sum()),
-        "parts_s": {name: _number(value) for name, value in parts.items()},
-        "violations": violations,
-        **more,
-    }
-
-
-def _gap(plan: Plan) -> float:
+def gap_of(plan: Plan) -> float:
+    """Relative gap, never negative; NaN without a bound."""
     return plan.gap if math.isnan(plan.gap) else max(plan.gap, 0.0)
 
 
-def _number(value: float) -> float | None:
+def number(value: float) -> float | None:
+    """What JSON can say of a number."""
     return value if math.isfinite(value) else None
 
 

@@ -21,7 +21,14 @@ LARGEST = 1e9
 
 @dataclass(frozen=True)
 class Remote:
-    """The data centre: the site it hangs on, its accelerator and the way there, one way."""
+    """The data centre: the site it hangs on, its accelerator and the way there, one way.
+
+    Examples
+    --------
+    >>> import mecpfm as mp
+    >>> mp.Remote(congestion=6).gbit_s
+    10.0
+    """
 
     site: str = ""
     """Empty: the most central site."""
@@ -34,7 +41,14 @@ class Remote:
 
 @dataclass(frozen=True)
 class Settings:
-    """What holds for the whole network: ``network.toml``."""
+    """What holds for the whole network: ``network.toml``.
+
+    Examples
+    --------
+    >>> import mecpfm as mp
+    >>> mp.Settings(period_s=600, remote=mp.Remote(congestion=6)).reach
+    0
+    """
 
     period_s: float = 3600.0
     """Time that the plan is for, s: capacities and rates are of this period."""
@@ -62,6 +76,17 @@ class Network:
     ------
     InputError
         One line with table, column, row and reason.
+
+    Examples
+    --------
+    >>> import pandas as pd, mecpfm as mp
+    >>> sites = pd.DataFrame({"site": ["a", "b"], "latitude_deg": [45, 46], "longitude_deg": [5, 5], "gpu": "A10"})
+    >>> links = pd.DataFrame({"from": ["a"], "to": ["b"], "gbit_s": [10]})
+    >>> models = pd.DataFrame({"model": ["m"], "task": ["t"], "accuracy": [0.9], "parameters_b": [7], "own_gb": [14]})
+    >>> users = pd.DataFrame({"user": ["u"], "site": ["b"], "task": ["t"], "tokens_in": [90], "tokens_out": [9]})
+    >>> net = mp.Network(sites=sites, links=links, models=models, users=users)
+    >>> net.users["per_hour"].tolist()
+    [1.0]
     """
 
     sites: pd.DataFrame
@@ -184,7 +209,17 @@ class Network:
 
 
 def read(folder: Path | str) -> Network:
-    """Network of a folder of CSV files (docs/your_own_network.md); InputError names file, row, column and reason."""
+    """Network of a folder of CSV files (docs/your_own_network.md); InputError names file, row, column and reason.
+
+    Examples
+    --------
+    >>> import tempfile, mecpfm as mp
+    >>> from mecpfm.network.example import write
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     write(Path(folder) / "net")
+    ...     len(mp.read(f"{folder}/net").sites)
+    8
+    """
     folder = Path(folder)
     tables: dict[str, pd.DataFrame | None] = {}
     for name in TABLES:

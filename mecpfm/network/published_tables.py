@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from mecpfm.network.tables import AT_CENTRE, Tables
+from mecpfm.network.tables import AT_CENTRE, PULLS, Tables
 from mecpfm.plan import Plan
 from mecpfm.published.instance import Instance
 from mecpfm.published.options import Options, tabulate
@@ -41,7 +41,7 @@ def tables(instance: Instance, plan: Plan) -> Tables:
     )
     waits = _pull_s(instance, plan, chosen)
     own = waits.max(axis=0) + options.base[every, chosen]
-    second, costs = _second(instance, options, chosen, own, waits)
+    second, costs = _second(instance, options, chosen, waits)
     users: dict[str, Any] = {
         "user": [f"request {j}" for j in every],
         "home": [sites[c] for c in home.tolist()],
@@ -90,8 +90,7 @@ def _pulls(instance: Instance, plan: Plan, chosen: Ints) -> pd.DataFrame:
             if source != home[j] and size[k] > 0:
                 row = (block, names[home[j]], names[source], float(size[k]), float(seconds[part, j]), f"model {k}")
                 rows.append(row)
-    frame = pd.DataFrame(rows, columns=["block", "site", "from", "gb", "seconds", "models"])
-    frame = frame.astype({"gb": float, "seconds": float})
+    frame = pd.DataFrame(rows, columns=list(PULLS)).astype(PULLS)
     if not len(frame):
         return frame
     whole = frame.groupby(["block", "site", "from"], sort=False)
@@ -100,14 +99,22 @@ def _pulls(instance: Instance, plan: Plan, chosen: Ints) -> pd.DataFrame:
     return found.reset_index()
 
 
-def _second(instance: Instance, options: Options, chosen: Ints, own: Floats, waits: Floats) -> tuple[list[str], Floats]:
-    """Fastest other model that each request's rows allow while all else stays, and what it would cost, s."""
-    pulling = waits.sum(axis=1).max()
-    power = options.transmit_power[:, None]
-    dear = options.own_cost + power * pulling > instance.requests.cost_budget[:, None]
-    delay = np.where(options.allowed & ~dear, options.delay, np.inf)
-    delay[np.arange(len(chosen)), chosen] = np.inf
-    best = delay.argmin(axis=1)
-    costs = delay.min(axis=1) - own
-    names = [f"model {k}" if np.isfinite(c) else "" for k, c in zip(best.tolist(), costs.tolist(), strict=True)]
-    return names, np.where(np.isfinite(costs), costs, np.nan)
+def _second(instance: Instance, options: Options, chosen: Ints, waits: Floats) -> tuple[list[str], Floats]:
+    """Best other model that the rows allow while all else stays, and what it would cost, s of the objective."""
+    every, power = np.arange(len(chosen)), options.transmit_power
+    shared, private = (waits[part].sum() - waits[part][:, None] for part in (0, 1))
+    pulling = np.maximum(shared + options.shared_pull, private + options.private_pull)
+    budget = instance.requests.cost_budget
+    # The time that all pulls take together enters every request's budget.
+    spare = np.where(power > 0, (budget - options.own_cost[every, chosen]) / np.where(power > 0, power, 1), np.inf)
+    tightest = np.sort(spare)[:2]
+    others = np.where(spare == tightest[0], tightest[-1] if len(chosen) > 1 else np.inf, tightest[0])
+    good = options.allowed & (options.own_cost + power[:, None] * pulling <= budget[:, None])
+    good &= pulling <= others[:, None]
+    good[every, chosen] = False
+    before = waits.sum(axis=1).max() + options.base[every, chosen]
+    costs = np.where(good, pulling + options.base - before[:, None], np.inf)
+    best, least = costs.argmin(axis=1), costs.min(axis=1)
+    found = np.isfinite(least)
+    names = [f"model {k}" if there else "" for k, there in zip(best.tolist(), found.tolist(), strict=True)]
+    return names, np.where(found, least, np.nan)

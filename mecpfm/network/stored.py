@@ -14,7 +14,7 @@ from mecpfm.coupled.certificate import Certificate
 from mecpfm.errors import InputError
 from mecpfm.files import read_json
 from mecpfm.network.named import TABLES, NamedPlan
-from mecpfm.network.tables import AT_CENTRE, ENDS, PRICES, Tables
+from mecpfm.network.tables import AT_CENTRE, ENDS, PRICES, PULLS, Tables
 from mecpfm.plan import Plan
 from mecpfm.records import explain
 from mecpfm.statements import number, typed
@@ -22,11 +22,13 @@ from mecpfm.statements import number, typed
 NEEDED = {
     "sites": ["site", "users", "requests", "pulled_gb"],
     "users": ["user", "served_at", "model", "requests", "delay_s"],
-    "pulls": ["block", "site", "from", "gb", "seconds", "models"],
+    "pulls": list(PULLS),
     "prices": ["site", *PRICES],
 }
 """Columns without which there is nothing to show."""
 TEXTS = {"site", "user", "home", "served_at", "model", "block", "from", "models", "deadline", "second_choice"}
+COUNTED = ("users", "requests", "pulled_gb", "gb", *PRICES)
+"""Columns of numbers that always exist."""
 BESIDE = ("feasible", "gap", "summary", "tables", "map", "certificate")
 """What a file holds beside the plan by index, or what follows from it."""
 
@@ -56,6 +58,7 @@ def load(path: Path | str) -> NamedPlan:
     tables = {name: _table(name, content["tables"], path) for name in TABLES}
     plan = _plan(content, path)
     summary, certificate = _summary(content["summary"], plan, path), _certificate(content, path)
+    _require_sites(tables, path)
     links = _links(content["map"], set(tables["sites"]["site"]), path)
     shown = Tables(*(tables[name] for name in Tables._fields))
     return NamedPlan(plan, summary, *shown, links, certificate, stored_prices=tables["prices"])
@@ -85,10 +88,7 @@ def _table(name: str, tables: dict[str, Any], path: Path) -> pd.DataFrame:
     if not rows:
         if name in ("sites", "users"):
             raise InputError(f"{where} holds no rows")
-        if name == "prices":
-            return pd.DataFrame()
-        texts = {column: str if column in TEXTS else float for column in NEEDED[name]}
-        return pd.DataFrame({column: pd.Series([], dtype=kind) for column, kind in texts.items()})
+        return pd.DataFrame(columns=list(PULLS)).astype(PULLS) if name == "pulls" else pd.DataFrame()
     if lacking := [column for column in NEEDED[name] if column not in rows[0]]:
         raise InputError(f"{where}: column {lacking[0]} is missing")
     columns = {column: _cells(f"{where}: column {column}", column, rows) for column in rows[0]}
@@ -101,10 +101,26 @@ def _cells(where: str, column: str, rows: list[dict[str, Any]]) -> pd.Series[Any
         if not all(isinstance(cell, str) for cell in cells):
             raise InputError(f"{where} must hold texts")
         return pd.Series(cells, dtype="str")
+    if column in COUNTED and None in cells:
+        raise InputError(f"{where}, row {cells.index(None) + 1} must be a number")
     whole = all(isinstance(cell, int) for cell in cells)
     absent = math.inf if column.startswith(ENDS[1]) else math.nan
     numbers = [absent if cell is None else number(cell, f"{where}, row {i}") for i, cell in enumerate(cells, 1)]
     return pd.Series(numbers).astype("int64" if whole and max(map(abs, numbers)) < 2**53 else "float64")
+
+
+def _require_sites(tables: dict[str, pd.DataFrame], path: Path) -> None:
+    """Each site stands once, and whoever names one names one of them, or the data centre."""
+    sites = tables["sites"]["site"]
+    if sites.duplicated().any():
+        raise InputError(f"{path}: tables.sites: {sites[sites.duplicated()].iloc[0]!r} stands twice")
+    for name, column, known in (
+        ("users", "served_at", {*sites, AT_CENTRE}), ("users", "home", {*sites, AT_CENTRE}),
+        ("pulls", "from", {*sites, AT_CENTRE}), ("pulls", "site", set(sites)), ("prices", "site", set(sites)),
+    ):  # fmt: skip
+        named = tables[name].get(column, pd.Series(dtype="str"))
+        if lost := set(named) - known:
+            raise InputError(f"{path}: tables.{name}: column {column}: {min(lost)!r} is no site")
 
 
 def _links(content: dict[str, Any], sites: set[str], path: Path) -> tuple[tuple[str, str], ...]:

@@ -28,6 +28,8 @@ RESOURCES: tuple[tuple[Resource, str, str], ...] = (
     ("compute_s", "price_s_per_gpu_s", "gpu_s"),
 )
 PRICES = tuple(price for _, price, _ in RESOURCES)
+PULLS = {"block": "str", "site": "str", "from": "str", "gb": "float64", "seconds": "float64", "models": "str"}
+"""Columns of pulls, also where there are none."""
 ENDS = ("price_holds_from", "price_holds_to")
 MANY = 100_000
 """Options from which on the ranges of prices are left out: they take as long as a solve."""
@@ -160,8 +162,7 @@ def _pulls(instance: Instance, choice: Ints, names: Names) -> pd.DataFrame:
     for b, c, source, gb, seconds in zip(*(column.tolist() for column in found), strict=True):
         origin = AT_CENTRE if source == DATA_CENTRE else names.sites[source]
         rows.append((names.blocks[b], names.sites[c], origin, gb, seconds, ", ".join(needed[b, c])))
-    frame = pd.DataFrame(rows, columns=["block", "site", "from", "gb", "seconds", "models"])
-    return frame.astype({"gb": float, "seconds": float})
+    return pd.DataFrame(rows, columns=list(PULLS)).astype(PULLS)
 
 
 def _users(instance: Instance, choice: Ints, names: Names) -> pd.DataFrame:
