@@ -28,7 +28,10 @@ def rows() -> list[tuple[str, str]]:
         *((name, _version(name)) for name in PACKAGES),
         ("gurobi licence", f"{licence} ({limits}); larger models go to HiGHS" if licence == "restricted" else licence),
         ("kernel cache", str(paths.cache())),
-        ("static figures", browser() or "no Chromium found: HTML and CSV only (apt install chromium)"),
+        (
+            "static figures",
+            lacks("kaleido") or browser() or "no Chromium found: HTML and CSV only (apt install chromium)",
+        ),
         *((f"data: {file.name}", file.status) for file in verify()),
     ]
 

@@ -12,6 +12,7 @@ EXTRAS = {
     "nbclient": ("nbclient", "notebooks"),
     "ipykernel": ("ipykernel", "notebooks"),
     "gurobipy": ("gurobipy", "gurobi"),
+    "kaleido": ("kaleido", "static"),
     "distributed": ("dask[distributed]", "cluster"),
     "sklearn": ("scikit-learn", "peers"),
 }

@@ -86,6 +86,7 @@ def test_a_wrong_name_is_one_line_with_the_nearest():
         (("solve", "x.json", "--solver", "guroby"), "--solver is 'guroby'; did you mean 'gurobi'?"),
         (("simulate", "x.json", "--policy", "lin-ucb"), "--policy is 'lin-ucb'; did you mean 'linucb'?"),
         (("simulate-trace", "--policy", "priced-kov"), "--policy is 'priced-kov'; did you mean 'priced-cov'?"),
+        (("experiment", "cloudlet"), "experiment is 'cloudlet'; did you mean 'cloudlets'?"),
         (("claims", "--profile", "papers"), "--profile is 'papers'; did you mean 'paper'?"),
         (("generate", "coupled", "-o", "x", "--regime", "mixd"), "--regime is 'mixd'; did you mean 'mixed'?"),
     ],

@@ -1,5 +1,6 @@
 """The core works without notebooks and Gurobi, and says in one line which extra brings what is missing."""
 
+import ast
 import json
 import os
 import subprocess
@@ -7,9 +8,11 @@ import sys
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
 
 from mecpfm.extras import EXTRAS
 
+ROOT = Path(__file__).parents[1]
 CORE = Path(__file__).parent / "core_only.py"
 
 
@@ -79,3 +82,20 @@ def test_extras_are_those_of_pyproject():
     core = " ".join(PROJECT["dependencies"])
     for package in ("jupyterlab", "papermill", "nbclient", "nbconvert", "ipykernel", "gurobipy"):
         assert package not in core
+
+
+def test_the_package_imports_what_is_declared():
+    """Every module from elsewhere belongs to a package of the core, or of an extra that is asked for by name."""
+    from test_setup import PROJECT
+
+    found = set()
+    for path in (ROOT / "mecpfm").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Import):
+                found |= {item.name.partition(".")[0] for item in node.names}
+            elif isinstance(node, ast.ImportFrom) and not node.level:
+                found.add(str(node.module).partition(".")[0])
+    core = {Requirement(item).name for item in PROJECT["dependencies"]}
+    together = {"nbformat": "nbclient"}  # comes with it
+    elsewhere = {together.get(name, name) for name in found - set(sys.stdlib_module_names) - {"mecpfm"}}
+    assert elsewhere <= core | set(EXTRAS)

@@ -10,7 +10,7 @@ import typer
 
 from mecpfm import __version__
 from mecpfm.cli import ending, instances, listings, network, output, trace, what_if
-from mecpfm.cli.catalogue import PROFILES, choice
+from mecpfm.cli.catalogue import PROFILES, choice, chosen
 from mecpfm.cli.output import note, table
 from mecpfm.errors import FailedError, InputError, InterruptedRunError, MecpfmError
 
@@ -90,6 +90,7 @@ def experiment(
     from mecpfm.experiments.config import ONLINE_TRACE, TRACE_NOTEBOOK, experiments
     from mecpfm.experiments.runner import run
 
+    chosen("experiment", (*experiments(profile), "all", ONLINE_TRACE))(name)
     names = [name]
     if name in ("all", ONLINE_TRACE):
         names = [one for one in experiments(profile) if name == "all" or one.startswith(ONLINE_TRACE)]
