@@ -14,6 +14,7 @@ import pytest
 
 import mecpfm as mp
 from mecpfm.cli.network import compare, show
+from mecpfm.coupled.audit import audit
 from mecpfm.coupled.check import assess
 from mecpfm.coupled.generate import Recipe as CoupledRecipe
 from mecpfm.coupled.generate import generate as generate_coupled
@@ -136,6 +137,8 @@ def test_plans_of_all_settings_survive_a_file(plan: mp.NamedPlan, tmp_path: Path
     """What is loaded is what was saved, and the command shows it: network, coupled instance, published instance."""
     coupled = mp.solve(generate_coupled(CoupledRecipe(cloudlets=4, requests=60, models=6), 1), iterations=100)
     published = mp.solve(generate(Recipe(cloudlets=5, requests=6, models=4), 3))
+    generate_coupled(CoupledRecipe(cloudlets=4, requests=60, models=6), 1).write(tmp_path / "instance.npz")
+    coupled.certificate.write(tmp_path / "certificate.json")
     for name, one in (("plan", plan), ("coupled", coupled), ("published", published)):
         path = tmp_path / f"{name}.json"
         one.save(path)
@@ -151,6 +154,9 @@ def test_plans_of_all_settings_survive_a_file(plan: mp.NamedPlan, tmp_path: Path
                 assert again.iloc[:, 0].tolist() == getattr(one, table).iloc[:, 0].tolist()
         assert "<svg" in html.read_text()
         assert "<svg" in one._repr_html_()
+    found = audit(tmp_path / "instance.npz", tmp_path / "certificate.json", tmp_path / "coupled.json")
+    assert not found.complaints
+    assert "tables" in found.not_checked
 
 
 def test_published_tables_add_up():
