@@ -19,7 +19,7 @@ from mecpfm.coupled import baselines, polish
 from mecpfm.coupled import start as starting
 from mecpfm.coupled.certificate import Certificate
 from mecpfm.coupled.check import assess
-from mecpfm.coupled.dive import Opened, core, dive, opened_only
+from mecpfm.coupled.dive import Opened, core, dive, opened_only, option_cells
 from mecpfm.coupled.dual import Dual, proven
 from mecpfm.coupled.dual import solve as solve_dual
 from mecpfm.coupled.instance import Instance
@@ -32,11 +32,9 @@ from mecpfm.plan import Plan
 Ints = NDArray[np.int64]
 DIVING, INSIDE, VARYING = 0.3, 0.1, 0.5
 """Shares of the time left: at most for the first dive, for the search inside its cells, for other dives."""
-NEAR = 0.3
-"""And at most for the search around a plan that is known."""
 SETTLING_S = 4.0
-WARM = 0.3
-"""First theta of the dual engine from old prices."""
+WARM, WARM_HEAT = 0.3, 0.5
+"""First theta of the dual engine from old prices, and how far the search around a known plan has cooled at first."""
 AGAIN = 4_000
 """One other dive for so many iterations, while there is time."""
 
@@ -68,12 +66,14 @@ class Search:
             self.progress(self.best.iterations, self.best.cost)
         return proven(self.best.cost, self.dual.bound) == "optimal" or self.best.cost <= self.enough
 
-    def polished(self, view: Structure, dual: Dual, choice: Ints | None, iterations: int, share: float) -> Polished:
+    def polished(
+        self, view: Structure, dual: Dual, choice: Ints | None, iterations: int, share: float, begin: float = 0.0
+    ) -> Polished:
         """Local search on a view, for a share of the time left."""
         tell, before = self.progress, self.best
         return polish.improve(
             view, dual, choice, iterations=iterations, budget=self.budget.share(share), seed=self.seed,
-            enough=self.enough,
+            begin=begin, enough=self.enough,
             progress=tell and (lambda done, cost: tell(before.iterations + done, min(before.cost, cost))),
         )  # fmt: skip
 
@@ -118,14 +118,14 @@ def _starts(instance: Instance, state: Search) -> Iterator[Polished]:
 
 
 def _around(known: Polished, state: Search) -> Iterator[Polished]:
-    """Local search from a known plan, among its options and those of small reduced cost, then the assignment."""
+    """Local search in the cells that a known plan opens, not too hot, then the assignment for the blocks it uses."""
     if state.budget.over:
         return
-    structure = state.structure
-    near = core(structure, state.dual)
-    view = restrict(structure, np.isin(structure.option, known.choice) | np.isin(structure.option, near.option))
-    found = state.polished(view, state.dual, known.choice, state.iterations // 4, NEAR)
-    yield found
+    structure, cell = state.structure, option_cells(state.structure)
+    opened = np.full(len(structure.cells.first_record) - 1, -1)
+    opened[cell[np.isin(structure.option, known.choice)]] = 1
+    view = opened_only(structure, opened)
+    yield state.polished(view, state.dual, known.choice, state.iterations // 8, INSIDE, WARM_HEAT)
     yield from _settled(view, state.dual, state.best.choice, state)
 
 

@@ -133,12 +133,13 @@ def improve(
     iterations: int = 10_000,
     budget: Budget = FOREVER,
     seed: int = 0,
+    begin: float = 0.0,
     enough: float = -math.inf,
     progress: Progress | None = None,
 ) -> Polished:
     """Polish a decision (instance options, all remote by default) until a budget ends or it meets the bound.
 
-    A cost of ``enough``, s, or less ends it too.
+    A cost of ``enough``, s, or less ends it too. ``begin`` is where on its way from hot to cold the temperature starts.
     """
     cells, index = structure.cells, moves(structure)
     requests = len(cells.remote_s)
@@ -157,7 +158,7 @@ def improve(
         share = max(done / iterations, budget.spent())
         if share >= 1:
             break
-        heat = mean * HOT * elementary.power(COLD / HOT, share)
+        heat = mean * HOT * elementary.power(COLD / HOT, begin + (1 - begin) * share)
         chunk = min(CHUNK, iterations - done)
         cost = kernels.anneal(cells, index, state, best, journal, random, price, heat, chunk, EJECTIONS, most, work)
         done += chunk

@@ -104,20 +104,26 @@ class Proof:
         """How far a price of this certificate may be trusted as the slope of its bound.
 
         For a change d of one cloudlet's memory (GB) or compute (s), all else as it is, the bound that these
-        multipliers prove is ``bound - price * d`` for every d from ``least`` to ``most``, up to rounding. Beyond,
-        the bound still holds and lies below that line, because models or options begin (or cease) to fit the
-        cloudlet on their own, or because a family there opens or closes; ``moved`` computes it. It says nothing of
-        other multipliers: those of a new solution may prove more, so ``price * d`` is the most that a growing
-        capacity saves, not what it does save. At the edge of a range the price is that of the capacity as it is, and
-        the range may be empty on one side: then the bound bends exactly here.
+        multipliers prove is ``bound - price * d`` for every d from ``least`` to ``most``, up to rounding. Beyond, it
+        still is a bound, which ``moved`` computes, but leaves that line: with more capacity it lies below, as models
+        or options begin to fit the cloudlet on their own or a family opens there; with less, also above, as they
+        cease to. It says nothing of other multipliers: those of a new solution may prove more, so that ``price * d``
+        is the most that capacity within the range saves against the bound, and not what it does save. Where the bound
+        bends exactly at the capacity as it is, the range is empty on one side, or on both.
 
-        Ends are found by bisection: inside the true range, by at most ``RESOLUTION`` times the capacity.
+        Ends are found by bisection: inside the true range, by at most ``RESOLUTION`` times the capacity. With less
+        compute the range ends where any option ceases to fit, of use or not.
         """
         now = float(getattr(self.instance.cloudlets, resource)[site])
         price, before = self.price(site, resource), self._value(site, resource, now)
         noise = SAME * max(abs(self.bound), 1.0)
 
+        largest = self.instance.options.compute_s[self.rows[site]]
+        largest = largest[_fits(largest, self.instance.cloudlets.compute_s, site)].max(initial=0.0)
+
         def holds(change: float) -> bool:
+            if resource == "compute_s" and change < 0 and largest > most(np.array(now + change)):
+                return False  # it would lower the value where closing families raise it: nothing to bisect
             line = before + price * change
             return abs(self._value(site, resource, now + change) - line) <= noise
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from mecpfm.coupled import methods
@@ -83,6 +84,20 @@ class Priced:
         )  # fmt: skip
         one, two = (_services(built, at) for built, at in ((self.built, choice), (there, plan.decisions["option"])))
         return Resolved(self.objective_s - plan.objective, sum(two[name] != one[name] for name in two if name in one))
+
+    def ranges(self) -> pd.DataFrame:
+        """Prices of every site and how far they hold, as ``Proof.valid_range`` says.
+
+        Columns: ``site``, ``price_s_per_gb`` with ``gb_least`` and ``gb_most``, the changes of its memory over which
+        the bound follows the price, and ``price_s_per_gpu_s`` with ``gpu_s_least`` and ``gpu_s_most``.
+        """
+        names = self.built.instance.cloudlets.name or ()
+        rows = [
+            (name, *self.proof.valid_range(c, "memory_gb"), *self.proof.valid_range(c, "compute_s"))
+            for c, name in enumerate(names)
+        ]
+        columns = ["site", "price_s_per_gb", "gb_least", "gb_most", "price_s_per_gpu_s", "gpu_s_least", "gpu_s_most"]
+        return pd.DataFrame(rows, columns=columns)
 
     def ranked(self, changes: Sequence[tuple[str, Changes]]) -> list[Saving]:
         """Named changes by what each can save at most, the largest first."""
