@@ -145,9 +145,8 @@ def shows(stream: io.StringIO, text: str) -> None:
     raise AssertionError(f"{text!r} is not in {stream.getvalue()!r}")
 
 
-@pytest.fixture
-def screen(monkeypatch: pytest.MonkeyPatch) -> Terminal:
-    """A terminal as stderr, on which bars show at once."""
+def terminal(monkeypatch: pytest.MonkeyPatch) -> Terminal:
+    """A terminal as stderr, on which bars show at once; no fixture, as pytest sets stderr again before the test."""
     stream = Terminal()
     for name in ("TTY_COMPATIBLE", "TTY_INTERACTIVE", "NO_COLOR", "FORCE_COLOR"):
         monkeypatch.delenv(name, raising=False)
@@ -157,8 +156,10 @@ def screen(monkeypatch: pytest.MonkeyPatch) -> Terminal:
     return stream
 
 
-def test_a_bar_stands_while_a_bound_is_computed(screen: Terminal):
+def test_a_bar_stands_while_a_bound_is_computed(monkeypatch: pytest.MonkeyPatch):
     """Before the search says anything the bar is there; then it tells cost, bound and gap; markup of names is text."""
+    screen = terminal(monkeypatch)
+    monkeypatch.setenv("COLUMNS", "200")
     with output.searching() as progress:
         shows(screen, "proving a bound")
         progress(7, 2.0, 1.0)
@@ -169,9 +170,9 @@ def test_a_bar_stands_while_a_bound_is_computed(screen: Terminal):
 
 
 @pytest.mark.parametrize("why", ["quiet", "no terminal"])
-def test_no_bar_where_nobody_looks(why: str, screen: Terminal, monkeypatch: pytest.MonkeyPatch):
+def test_no_bar_where_nobody_looks(why: str, monkeypatch: pytest.MonkeyPatch):
     """With --quiet, or into a file, nothing is drawn."""
-    stream: io.StringIO = screen
+    stream: io.StringIO = terminal(monkeypatch)
     if why == "quiet":
         monkeypatch.setattr(output, "quiet", True)
     else:

@@ -29,7 +29,6 @@ CALLED = (
     "mecpfm.coupled.generate.generate",
     "mecpfm.published.methods.solve",
     "mecpfm.published.generate.generate",
-    "mecpfm.published.online.simulate",
     "mecpfm.online.simulate.simulate",
 )
 """What else README and docs call from Python."""

@@ -8,7 +8,7 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
-from mecpfm import __version__
+import mecpfm
 from mecpfm.cli import ending, instances, listings, network, output, trace, what_if
 from mecpfm.cli.catalogue import PROFILES, choice, chosen
 from mecpfm.cli.output import note, table
@@ -36,7 +36,7 @@ Profile = Annotated[str, choice("--profile", PROFILES)]
 
 def _version(wanted: bool) -> None:
     if wanted:
-        typer.echo(f"mecpfm {__version__}")
+        typer.echo(f"mecpfm {mecpfm.__version__}")
         raise typer.Exit
 
 

@@ -153,13 +153,6 @@ def simulate(
         An unknown name, a number out of range, or an accuracy of 0 (its penalty would be infinite).
     InfeasibleError
         A home cloudlet whose queue is unstable.
-
-    Examples
-    --------
-    >>> from mecpfm.published.generate import Recipe, generate
-    >>> episode = simulate(generate(Recipe(cloudlets=8, requests=5, models=4), seed=3), "ucb1")
-    >>> episode.delay.shape
-    (5,)
     """
     if policy not in POLICIES:
         raise InputError(f"policy is {policy!r}; must be one of {', '.join(POLICIES)}")
