@@ -4,6 +4,7 @@ import doctest
 import importlib
 import importlib.util
 import typing
+from pathlib import Path
 
 import pytest
 
@@ -15,12 +16,27 @@ from mecpfm.published.audit import FRACTIONAL as PUBLISHED_FRACTIONAL
 from mecpfm.published.methods import METHODS as PUBLISHED
 
 HOMES = {name: f"mecpfm.{home}" for name, home in mecpfm._HOME.items() if importlib.util.find_spec(f"mecpfm.{home}")}
-MODULES = ["mecpfm", *sorted(set(HOMES.values()))]
+ROOT = Path(__file__).parents[1]
+MODULES = sorted(
+    ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+    for path in (ROOT / "mecpfm").rglob("*.py")
+    if ">>> " in path.read_text()
+)
+CALLED = (
+    "mecpfm.network.build.build",
+    "mecpfm.coupled.methods.solve",
+    "mecpfm.coupled.methods.certified",
+    "mecpfm.coupled.generate.generate",
+    "mecpfm.published.methods.solve",
+    "mecpfm.published.generate.generate",
+    "mecpfm.online.simulate.simulate",
+)
+"""What else README and docs call from Python."""
 
 
 @pytest.mark.parametrize("name", MODULES)
 def test_examples_run(name: str):
-    """The examples of each module behind ``dir(mecpfm)`` give what they say."""
+    """The examples of each module give what they say."""
     found = doctest.testmod(importlib.import_module(name))
     assert found.attempted
     assert not found.failed
@@ -31,6 +47,13 @@ def test_every_public_name_has_an_example(name: str):
     """It is where ``dir`` says, and its docstring holds an example."""
     assert name in dir(mecpfm)
     assert ">>> " in (getattr(mecpfm, name).__doc__ or "")
+
+
+@pytest.mark.parametrize("name", CALLED)
+def test_what_documents_call_has_an_example(name: str):
+    """A function of a subpackage that the documents call shows how."""
+    module, _, attribute = name.rpartition(".")
+    assert ">>> " in getattr(importlib.import_module(module), attribute).__doc__
 
 
 def test_the_methods_of_solve_are_those_there_are():

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mecpfm.cli.output import table
+from mecpfm.cli.output import searching, table
 from mecpfm.errors import InputError
 
 if TYPE_CHECKING:
@@ -49,7 +49,9 @@ def solve_named(
     from mecpfm.network.front import read_instance, solve
     from mecpfm.network.network import read
 
-    plan = solve(read(source) if source.is_dir() else read_instance(source), method=method, **wanted)  # type: ignore[arg-type]
+    with searching() as progress:
+        problem = read(source) if source.is_dir() else read_instance(source)
+        plan = solve(problem, method=method, progress=progress, **wanted)  # type: ignore[arg-type]
     if output is not None:
         plan.save(output)
     if certificate is not None:

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import math
-import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from mecpfm.cli.catalogue import SCENARIOS, TRACE, choice
 from mecpfm.cli.instances import Json, Seed
-from mecpfm.cli.output import report, table
+from mecpfm.cli.output import note, report, table, working
 from mecpfm.errors import InputError
 from mecpfm.warm import announcing
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from mecpfm.online.world import Scene
 
 ABSENT = (
-    "mecpfm: absent: {0}; using requests drawn from the committed summary; for the real ones run "
+    "absent: {0}; using requests drawn from the committed summary; for the real ones run "
     "`mecpfm data fetch {0}` or set MECPFM_DATA_DIR"
 )
 
@@ -33,9 +33,9 @@ def simulate_trace(
     trace: Annotated[
         Path | None, typer.Argument(metavar="[TRACE.csv]", help="Or -. Default GenTD26, or drawn.")
     ] = None,
-    policy: Annotated[str | None, typer.Option(help="A name that --list shows.")] = None,
+    policy: Annotated[str | None, choice("--policy", TRACE)] = None,
     scenario: Annotated[
-        str | None, typer.Option(help="A name that --list shows; default: what fits the trace.")
+        str | None, choice("--scenario", SCENARIOS, f"{', '.join(SCENARIOS)}; default: what fits the trace.")
     ] = None,
     network: Annotated[
         Path | None, typer.Option(metavar="FOLDER", help="Serve on the sites of a network in tables.")
@@ -62,17 +62,14 @@ def simulate_trace(
         return
     if policy is None:
         raise InputError("--policy is missing; --list shows the names")
-    if requests is not None and requests < 2:
-        raise InputError(f"--requests is {requests}; must be >= 2")
+    _require(requests, network, scenario)
     chosen = _changed(named(policy), observed, probes, feature_cost, probe_cost)
-    if network is not None and scenario is not None:
-        raise InputError(f"--scenario is {scenario!r}; it draws another network than --network")
     tables = None if network is None else read(network)  # its errors are told before a long file is read
     reading = _read(trace, scenario)
     scenario = scenario or (GIVEN if tables else reading.scenario)
     setting = _setting(scenario, reading.trace, requests, load)
     served = serve(tables, reading.trace, setting.requests, load, seed) if tables else None
-    with announcing():
+    with announcing(), working("simulating"):
         scene = _scene(setting, reading.trace, served, seed)
         metrics = simulate(scene, chosen, seed).metrics()
     said = _statement(reading, scene, served.assumed if served else None)
@@ -94,8 +91,15 @@ def _say(content: dict[str, Any], said: dict[str, Any], as_json: bool) -> None:
     if not as_json:
         for name in ("assumed", "changed"):
             for words in said.pop(name):
-                print(f"mecpfm: {name}: {words}", file=sys.stderr)
+                note(f"{name}: {words}")
     report({**content, **said}, as_json)
+
+
+def _require(requests: int | None, network: Path | None, scenario: str | None) -> None:
+    if requests is not None and requests < 2:
+        raise InputError(f"--requests is {requests}; must be >= 2")
+    if network is not None and scenario is not None:
+        raise InputError(f"--scenario is {scenario!r}; it draws another network than --network")
 
 
 def _list() -> None:
@@ -171,4 +175,4 @@ def say_if_absent(*names: str) -> None:
     from mecpfm.online.trace import missing
 
     if files := [file for name in names for file in missing(name)]:
-        print(ABSENT.format(" ".join(files)), file=sys.stderr)
+        note(ABSENT.format(" ".join(files)))

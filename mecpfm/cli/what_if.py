@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mecpfm.cli.output import table
+from mecpfm.cli.output import table, working
 from mecpfm.errors import InputError
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ GROUPS = {"site": "sites", "user": "users", "model": "models", "link": "links", 
 
 
 def what_if(
-    plan: Annotated[Path, typer.Argument(metavar="PLAN.json", help="What solve FOLDER -o wrote.")],
+    plan: Annotated[Path, typer.Argument(metavar="PLAN.json", help="What solve FOLDER -o wrote; - is standard input.")],
     change: Annotated[
         list[str] | None, typer.Option("--set", help="TABLE.NAME.COLUMN=VALUE; +8 adds. Several make one change.")
     ] = None,
@@ -34,13 +34,16 @@ def what_if(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
 ) -> None:
     """Say what a change of the network can save at most, proved by the plan's prices, without solving again."""
-    priced, choice = _priced(plan, network)
-    changes = _wanted(priced, change, every)
-    rows = [saving._asdict() for saving in priced.ranked(changes)]
-    if resolve:
-        by_name = dict(changes)
-        for row in rows:
-            row |= _resolved(priced, choice, by_name[row["change"]], time_limit)
+    with working("bounding what can be saved") as tell:
+        priced, choice = _priced(plan, network)
+        changes = _wanted(priced, change, every)
+        rows = [saving._asdict() for saving in priced.ranked(changes)]
+        if resolve:
+            by_name = dict(changes)
+            for row in rows:
+                if tell is not None:
+                    tell(f"solving again: {row['change']}")
+                row |= _resolved(priced, choice, by_name[row["change"]], time_limit)
     if as_json:
         typer.echo(json.dumps({"objective_s": priced.objective_s, "changes": rows}, allow_nan=False))
         return

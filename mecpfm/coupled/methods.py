@@ -49,6 +49,13 @@ def solve(instance: Instance, method: str, **wanted: Any) -> Plan:
     ``wanted`` are the fields of ``Request``. The bound is the method's own where it proves one, else the dual
     engine's. ``iterations`` is the local search's budget: with it, and no time limit, a seed gives the same plan
     everywhere; ``progress(iterations, cost, bound)`` is called as it goes. InputError for an unknown name.
+
+    Examples
+    --------
+    >>> from mecpfm.coupled.generate import Recipe, generate
+    >>> plan = solve(generate(Recipe(cloudlets=4, requests=10, models=6), seed=0), "trimcaching")
+    >>> plan.feasible, bool(plan.bound <= plan.objective)
+    (True, True)
     """
     request = Request(**wanted)
     plan, _ = _solve(instance, method, request)
@@ -59,7 +66,16 @@ def solve(instance: Instance, method: str, **wanted: Any) -> Plan:
 
 
 def certified(instance: Instance, method: str, **wanted: Any) -> tuple[Plan, Certificate]:
-    """As ``solve``, with the dual engine's multipliers; the plan's bound is theirs or a better one of its own proof."""
+    """As ``solve``, with the dual engine's multipliers; the plan's bound is theirs or a better one of its own proof.
+
+    Examples
+    --------
+    >>> from mecpfm.coupled.generate import Recipe, generate
+    >>> instance = generate(Recipe(cloudlets=4, requests=10, models=6), seed=0)
+    >>> plan, proof = certified(instance, "polish", iterations=20)
+    >>> proof.family.shape, bool(plan.bound <= plan.objective)  # models
+    ((6,), True)
+    """
     request = Request(**wanted)
     plan, found = _solve(instance, method, request)
     found = found or dual_bound(instance, plan.objective, request.budget, request.prices)

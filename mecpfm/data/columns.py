@@ -34,9 +34,10 @@ class Column(NamedTuple):
     @property
     def rule(self) -> str:
         """The rule in words, for an error message."""
-        low = f" >= {self.ge:g}" if math.isfinite(self.ge) else ""
-        high = f" <= {self.le:g}" if math.isfinite(self.le) else ""
-        return f"must be a {self.kind}{low}{high}"
+        low, high = math.isfinite(self.ge), math.isfinite(self.le)
+        if low and high:
+            return f"must be a {self.kind} from {self.ge:g} to {self.le:g}"
+        return f"must be a {self.kind}" + f" >= {self.ge:g}" * low + f" <= {self.le:g}" * high
 
     def convert(self, cells: pd.Series[str]) -> tuple[Any, NDArray[np.bool_]]:
         """Values of the cells and a mask of those that break the rule."""

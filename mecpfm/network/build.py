@@ -48,6 +48,12 @@ def build(network: Network) -> Built:
     ------
     InputError
         A site that no path joins to the others, or nothing that anybody could use.
+
+    Examples
+    --------
+    >>> from mecpfm.network.front import example
+    >>> build(example(users=12)).instance.sizes[2:]  # sites, users
+    (8, 12)
     """
     path_s, pull = _paths(network, "latency"), _paths(network, "pull")
     centre = _centre(network, path_s)

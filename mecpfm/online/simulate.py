@@ -105,7 +105,19 @@ class Run:
 
 
 def simulate(scene: Scene, policy: Policy, seed: int = 0) -> Outcome:
-    """A whole run."""
+    """A whole run.
+
+    Examples
+    --------
+    >>> from dataclasses import replace
+    >>> from mecpfm.online.policy import named
+    >>> from mecpfm.online.setting import scenario
+    >>> from mecpfm.online.trace import load
+    >>> from mecpfm.online.world import build
+    >>> scene = build(replace(scenario("base"), requests=200), load(), seed=0)
+    >>> 0 <= simulate(scene, named("nearest")).metrics()["edge_share"] <= 1
+    True
+    """
     return Run(scene, policy, seed).finish()
 
 
