@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import dijkstra
 
-from mecpfm.coupled.instance import Blocks, Cloudlets, Instance, Models, Options, Requests, most
+from mecpfm.coupled.instance import LARGEST, Blocks, Cloudlets, Instance, Models, Options, Requests, most
 from mecpfm.coupled.places import HOP_S, S_PER_KM
 from mecpfm.coupled.pulls import nearest_holders
 from mecpfm.coupled.roofline import BATCH, Accelerator
@@ -79,6 +79,7 @@ def build(network: Network) -> Built:
             remote_delay_s=far * count,
             remote_accuracy=_best_accuracy(network),
             weight=count,
+            deadline_s=np.minimum(users["deadline_s"], LARGEST) if np.isfinite(users["deadline_s"]).any() else None,
             name=tuple(users["user"]),
             longitude_deg=users["longitude_deg"]
             .fillna(sites["longitude_deg"].iloc[home].reset_index(drop=True))
@@ -219,17 +220,16 @@ def _options(network: Network, path_s: Floats, home: Ints, far_s: Floats, count:
     deadline = np.minimum(users["deadline_s"].to_numpy(), far_s)
     reach = min(settings.reach or len(path_s), len(path_s))
     near = np.argsort(path_s, axis=1, kind="stable")[:, :reach]
-    of_task = {task: np.sort(rows) for task, rows in models.groupby("task").indices.items()}
+    of_task = {task: np.flatnonzero(models["task"] == task) for task in models["task"].unique()}
     accuracy, floor = models["accuracy"].to_numpy(), users["min_accuracy"].to_numpy()
     tokens_in, tokens_out = users["tokens_in"].to_numpy(), users["tokens_out"].to_numpy()
     task_of, found = users["task"].to_numpy(), []
     step = max(1, AT_ONCE // (reach * max(map(len, of_task.values()))))
     for start in range(0, len(users), step):
         pieces = []
-        for task, rows in (
-            pd.Series(task_of[start : start + step]).groupby(task_of[start : start + step]).indices.items()
-        ):
-            part, k = start + rows, of_task[task]
+        here = task_of[start : start + step]
+        for task in pd.unique(here):
+            part, k = start + np.flatnonzero(here == task), of_task[task]
             site = near[home[part]][:, :, None]
             before = tokens_in[part][:, None, None] * prefill[site, k]
             after = tokens_out[part][:, None, None] * decode[site, k]

@@ -52,11 +52,13 @@ def library(models: pd.DataFrame, blocks: pd.DataFrame | None) -> tuple[Blocks, 
     own = models[models["own_gb"] > 0]
     sizes = dict(zip(shared["backbone"], shared["backbone_gb"], strict=True))
     sizes |= dict(zip(own["model"], own["own_gb"], strict=True))
-    parts = {row.model: [str(row.backbone), str(row.model)] for row in models.itertuples()}
+    parts = {str(row.model): [str(row.backbone), str(row.model)] for row in models.itertuples()}
     family = models["backbone"].where(models["backbone"] != "", models["model"])
     if blocks is not None:
         sizes |= dict(zip(blocks["block"], blocks["size_gb"], strict=True))
-        listed = {model: list(part) for model, part in blocks.groupby("model", sort=False)["block"]}
+        listed: dict[str, list[str]] = {}
+        for model, block in zip(blocks["model"], blocks["block"], strict=True):
+            listed.setdefault(model, []).append(block)
         parts |= listed
         family = models["model"].map({model: part[0] for model, part in listed.items()}).fillna(family)
     place = {name: b for b, name in enumerate(sizes)}
