@@ -133,7 +133,7 @@ def _centre(network: Network, path_s: Floats) -> int:
     """Site that the data centre hangs on: the named one, or the most central."""
     names = network.sites["site"].tolist()
     named = network.settings.remote.site
-    return names.index(named) if named else int(path_s.sum(axis=1).argmin())
+    return names.index(named) if named else int(np.round(path_s.sum(axis=1), 9).argmin())  # ties: the first
 
 
 def _homes(network: Network) -> Ints:
