@@ -17,14 +17,14 @@ from mecpfm.network.network import read
 USERS = "user,site,task,tokens_in,tokens_out"
 SITES = "site,latitude_deg,longitude_deg,gpu"
 MODELS = "model,task,accuracy,parameters_b,own_gb"
+SPEEDS = "gpu,model,prefill_tokens_s,decode_tokens_s"
 BLOCKS = "model,block,size_gb"
-GRAPH = '<graphml xmlns="http://graphml.graphdrawing.org/xmlns"><graph><node id="a"/></graph></graphml>'
 BROKEN = [
     ("links.csv", None, "is missing"),
     ("sites.csv", f"{SITES}\n", "holds no rows"),
     ("sites.csv", "site,latitude_deg,gpu\na,1,A10\n", "column longitude_deg is missing"),
     ("sites.csv", f"{SITES}\nLyon,91,4,A10\n", "column latitude_deg, row 1: '91' must be a number"),
-    ("sites.csv", f"{SITES}\nLyon,45,4,A100\n", "column gpu, row 1: 'A100' is unknown; did you mean 'A10"),
+    ("speeds.csv", f"{SPEEDS}\nA100,llama-7b-chat,1,1\n", "column gpu, row 1: 'A100' is unknown; did you mean 'A10"),
     ("sites.csv", f"{SITES.replace(',', ';')}\nLyon;45,7;4,8;A10\n", "separates cells by ';'"),
     ("sites.csv", SITES.encode() + b"\nSaint-\xc9tienne,45,4,A10\n", "is not UTF-8 text"),
     ("sites.csv", f'{SITES}\nLyon,"45,7",4,A10\n', "row 1: '45,7' must be .*1.2 for a decimal"),
