@@ -35,6 +35,7 @@ BROKEN = [
     ("users.csv", f"{USERS}\nu1,Lyon,chat,1,inf\n", "column tokens_out, row 1: 'inf' must be"),
     ("users.csv", f"{USERS}\nu,Lyon,chat,1,1\nu,Lyon,chat,1,1\n", "row 2: user 'u' stands twice"),
     ("users.csv", f"{USERS},per_hour\nu1,Lyon,chat,1,1,0\n", "column per_hour, row 1: '0' must be"),
+    ("users.csv", f"{USERS},per_hour\nu1,Lyon,chat,1e9,1e9,1e9\n", r"remote_delay_s\[0\] is .*less extreme"),
     ("users.csv", f"{USERS},user\nu1,Lyon,chat,1,1,u\n", "column 'user' stands twice"),
     ("links.csv", "from,to,gbit_s\nLyon,Geneva,1\n", "no path joins site"),
     ("links.csv", "from,to,gbit_s\nLyon,Lyonn,1\n", "column to, row 1: 'Lyonn' is unknown; did you mean 'Lyon'"),
@@ -46,6 +47,15 @@ BROKEN = [
     ("routers.csv", "router\nLyon\n", "column router: 'Lyon' is a site"),
     ("network.toml", "period_s = nan\n", "period_s is nan; must be from"),
     ("network.toml", "topology = 'sndlib/nobel-germani'\n", "stands beside topology"),
+    ("users.csv", "", "is empty"),
+    ("users.csv", "user,site\nu1\n", "row 1 has 1 cells; the header has 2"),
+    ("users.csv", f"{USERS}\nu1,Lyon,chatt,1,1\n", "column task, row 1: 'chatt' is unknown; did you mean 'chat'"),
+    ("users.csv", f"{USERS.replace('site', 'sitee')}\nu1,Lyon,chat,1,1\n", "'sitee' is unknown; did you mean 'site'"),
+    ("users.csv", "user,task,tokens_in,tokens_out\nu1,chat,1,1\n", "row 1: needs site, or latitude_deg"),
+    ("holds.csv", "site\nLyon\n", "row 1: needs block or model"),
+    ("network.toml", "periods_s = 3\n", "periods_s is unknown; did you mean 'period_s'"),
+    ("network.toml", "period_s = \n", "is not valid TOML"),
+    ("network.toml", "[remote]\nsite = 'Lyonn'\n", "remote.site is 'Lyonn'; did you mean 'Lyon'"),
     ("user.csv", "user\nu\n", "is no table of a network; did you mean 'users'"),
 ]
 
@@ -107,7 +117,9 @@ def test_what_other_programs_write_is_read(example, tmp_path):
     assert build(read(folder)).instance.to_object() == build(read(example)).instance.to_object()
 
 
-CELLS = st.sampled_from(["", " ", "0", "-1", "1e300", "nan", "inf", "1,5", "Lyon", "chat", "é", '"', "1\n2", ";", "\0"])
+CELLS = st.sampled_from(
+    ["", " ", "0", "-1", "1e300", "1e9", "1e-9", "nan", "inf", "1,5", "Lyon", "chat", "é", '"', "1\n2", ";", "\0"]
+)
 EDIT = st.tuples(st.sampled_from(["sites", "links", "models", "users", "holds"]), st.integers(0, 99), st.integers(0, 9))
 
 
@@ -118,7 +130,7 @@ def test_every_change_of_cells_is_built_or_refused(example, tmp_path_factory, ed
     folder = Path(shutil.copytree(example, tmp_path_factory.mktemp("mutant") / "net"))
     for (table, row, column), cell in edits:
         path = folder / f"{table}.csv"
-        lines = path.read_text(newline="").split("\n")
+        lines = path.read_bytes().decode().split("\n")
         i = row % len(lines)
         if cell in ("drop", "double"):
             lines[i : i + 1] = [lines[i]] * (2 * (cell == "double"))
@@ -126,7 +138,7 @@ def test_every_change_of_cells_is_built_or_refused(example, tmp_path_factory, ed
             cells = lines[i].split(",")
             cells[column % len(cells)] = cell
             lines[i] = ",".join(cells)
-        path.write_text("\n".join(lines), newline="")
+        path.write_bytes("\n".join(lines).encode())
     try:
         built = build(read(folder))
     except InputError as error:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from pydantic import ValidationError
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import dijkstra
 
@@ -20,7 +21,7 @@ from mecpfm.errors import InputError
 from mecpfm.network.contract import nearest
 from mecpfm.network.library import library
 from mecpfm.network.network import Network
-from mecpfm.records import Ragged
+from mecpfm.records import Ragged, explain
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -50,8 +51,16 @@ def build(network: Network) -> Built:
     Raises
     ------
     InputError
-        A site that no path joins to the others, or nothing that anybody could use.
+        A site that no path joins to the others, or an amount that is out of range only once it is computed.
     """
+    try:
+        return _built(network)
+    except ValidationError as error:
+        reason = f"{explain(error)}; state rates, tokens and sizes that are less extreme"
+        raise InputError(f"{network.source or 'network'}: {reason}") from None
+
+
+def _built(network: Network) -> Built:
     path_s, pull = _paths(network, "latency"), _paths(network, "pull")
     centre = _centre(network, path_s)
     home = _homes(network)
