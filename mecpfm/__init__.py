@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from mecpfm.network.front import example as example
     from mecpfm.network.front import read_instance as read_instance
     from mecpfm.network.front import solve as solve
+    from mecpfm.network.live import Dispatcher as Dispatcher
     from mecpfm.network.named import NamedPlan as NamedPlan
     from mecpfm.network.network import Network as Network
     from mecpfm.network.network import Remote as Remote

@@ -2,7 +2,6 @@
 
 import json
 import math
-import shutil
 from pathlib import Path
 
 import numpy as np
@@ -193,63 +192,6 @@ def test_a_change_is_a_validated_copy():
     for text in ("sites.a", "=", "sites.a=3", "a.b.c="):
         with pytest.raises(InputError, match="must be TABLE"):
             parse(text)
-
-
-@pytest.fixture(scope="module")
-def example(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("example") / "net"
-    write(folder)
-    return folder
-
-
-USERS = "user,site,task,tokens_in,tokens_out"
-BROKEN = [
-    ("links.csv", None, "is missing"),
-    ("sites.csv", "site,latitude_deg\n", "column longitude_deg is missing|holds no rows"),
-    ("users.csv", f"{USERS}\nu1,Lyn,chat,1,1\n", "'Lyn' is unknown; did you mean 'Lyon'"),
-    (
-        "users.csv",
-        "user,sitee,task,tokens_in,tokens_out\nu1,Lyon,chat,1,1\n",
-        "'sitee' is unknown; did you mean 'site'",
-    ),
-    (
-        "users.csv",
-        f"{USERS}\nu1,Lyon,chatt,1,1\n",
-        "'chatt' is unknown; did you mean 'chat'",
-    ),
-    ("users.csv", f"{USERS}\nu1,Lyon,chat,x,1\n", "column tokens_in, row 1: 'x' must be"),
-    ("users.csv", f"{USERS}\nu,Lyon,chat,1,1\nu,Lyon,chat,1,1\n", "user 'u' stands twice"),
-    ("users.csv", "user,task,tokens_in,tokens_out\nu1,chat,1,1\n", "row 1: needs site, or latitude_deg"),
-    ("users.csv", f"{USERS},per_hour\nu1,Lyon,chat,1,1,0\n", "column per_hour, row 1"),
-    ("users.csv", "", "is empty"),
-    ("users.csv", b"\xff\xfeu\x00", "is not UTF-8 text"),
-    ("users.csv", "user,site\nu1\n", "row 1 has 1 cells; the header has 2"),
-    ("links.csv", "from,to,gbit_s\nLyon,Geneva,1\n", "no path joins site"),
-    ("links.csv", "from,to,gbit_s\nLyon,Lyonn,1\n", "column to, row 1: 'Lyonn'"),
-    ("models.csv", "model,task,accuracy,parameters_b,own_gb\nm,chat,0.9,7,0\n", "row 1: the model has no size"),
-    ("holds.csv", "site,block\nLyon,lama-7b\n", "did you mean 'llama-7b'"),
-    ("holds.csv", "site\nLyon\n", "row 1: needs block or model"),
-    ("network.toml", "periods_s = 3\n", "periods_s is unknown; did you mean 'period_s'"),
-    ("network.toml", "period_s = 0\n", "period_s is 0; must be from"),
-    ("network.toml", "period_s = \n", "is not valid TOML"),
-    ("network.toml", "[remote]\nsite = 'Lyonn'\n", "remote.site is 'Lyonn'; did you mean 'Lyon'"),
-    ("user.csv", "user\nu\n", "is no table of a network; did you mean 'users'"),
-]
-
-
-@pytest.mark.parametrize(("name", "content", "reason"), BROKEN)
-def test_what_is_wrong_is_one_line(example: Path, tmp_path: Path, name: str, content: str | bytes | None, reason: str):
-    """File, row, column and reason, with the nearest known name."""
-    folder = Path(shutil.copytree(example, tmp_path / "net"))
-    path = folder / name
-    if content is None:
-        path.unlink()
-    else:
-        path.write_bytes(content if isinstance(content, bytes) else content.encode())
-    with pytest.raises(InputError, match=reason) as caught:
-        build(read(folder))
-    assert "\n" not in str(caught.value)
-    assert str(folder) in str(caught.value) or name == "network.toml"
 
 
 def test_from_an_empty_folder_to_a_page(tmp_path: Path, capsys: pytest.CaptureFixture[str]):

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import model_validator
 
+from mecpfm.coupled.schema import expanded
 from mecpfm.records import (
     Either,
     FloatArray,
@@ -87,12 +88,14 @@ class Requests(Record):
     """Inference requests, arrays of shape (R,): delay and accuracy of the remote data centre, always available.
 
     A request may stand for a class of ``weight`` of them, served alike: then its delays and its compute, also those of
-    its options, are those of the whole class, and its accuracy counts ``weight`` times.
+    its options, are those of the whole class, and its accuracy counts ``weight`` times. ``deadline_s`` is that of one
+    request, 1e9 for none: no option is later; the remote data centre may be.
     """
 
     remote_delay_s: Annotated[FloatArray, Shape("R"), Amount]
     remote_accuracy: Annotated[FloatArray, Shape("R"), Range(ge=0, le=1)]
     weight: Annotated[OptionalFloatArray, Shape("R"), Range(gt=0, le=LARGEST)] = None
+    deadline_s: Annotated[OptionalFloatArray, Shape("R"), Range(gt=0, le=LARGEST)] = None
     name: Annotated[OptionalNames, Shape("R")] = None
     longitude_deg: Annotated[OptionalFloatArray, Shape("R"), Range(ge=-180, le=180)] = None
     latitude_deg: Annotated[OptionalFloatArray, Shape("R"), Range(ge=-90, le=90)] = None
@@ -121,8 +124,13 @@ class Instance(RootRecord):
     requests: Requests
     options: Options
 
+    @classmethod
+    def _expanded(cls, content: dict[str, Any]) -> dict[str, Any]:
+        return expanded(content)
+
     def _schema(self) -> str:
-        newer = (self.cloudlets.source, self.requests.weight, self.requests.name)
+        requests = self.requests
+        newer = (self.cloudlets.source, requests.weight, requests.deadline_s, requests.name)
         plain = self.cloudlets.pull_s_per_gb.ndim == 1 and all(value is None for value in newer)
         return self.file_schema if plain else str(self.newer_schema)
 
@@ -200,7 +208,20 @@ class Instance(RootRecord):
         self._check_options()
         self._check_cached()
         self._check_source()
+        self._check_deadlines()
         return self
+
+    def _check_deadlines(self) -> None:
+        requests, options = self.requests, self.options
+        if requests.deadline_s is None:
+            return
+        whole = requests.deadline_s if requests.weight is None else requests.deadline_s * requests.weight
+        if (bad := np.flatnonzero(options.delay_s > most(whole)[options.request])).size:
+            i = int(bad[0])
+            r = options.request[i]
+            raise ValueError(
+                f"options.delay_s[{i}] is {options.delay_s[i]:g}; requests.deadline_s[{r}] allows {whole[r]:g}"
+            )
 
     def _check_options(self) -> None:
         request, model = self.options.request, self.options.model

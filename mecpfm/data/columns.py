@@ -112,7 +112,7 @@ def read_table(path: Path, columns: Mapping[str, Column], content: Rows | None =
         if bad.any():
             row = int(bad.argmax())
             raise InputError(
-                f"{path}: column {name}, row {row + 1}: {cells[row][:40]!r} {column.rule}{_remedy(cells[row], column)}"
+                f"{path}: column {name}, row {row + 1}: {cells[row][:40]!r} {column.rule}{remedy(cells[row], column)}"
             )
         whole = column.kind == "whole number" and not column.missing
         frame[name] = values.astype(np.int64) if whole else values
@@ -125,7 +125,8 @@ def _missing(name: str, header: list[str]) -> str:
     return f"is missing{f' (is it {near[0]!r}?)' if near else ''}; found {shown}"
 
 
-def _remedy(cell: str, column: Column) -> str:
+def remedy(cell: str, column: Column) -> str:
+    """Hint for an error message: how to write what such a cell may mean; mostly empty."""
     if column.kind == "time" and _DAY_AND_MONTH.match(cell):
         return "; day and month may be swapped: write dates as 2024-05-31 12:00:00"
     if column.kind != "text" and _COMMA.match(cell):

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-from pydantic import ValidationError
 
 from mecpfm.coupled import instance as coupled
 from mecpfm.coupled import methods as coupled_methods
@@ -17,7 +16,7 @@ from mecpfm.coupled.certificate import Certificate
 from mecpfm.errors import InputError
 from mecpfm.files import schema_of
 from mecpfm.network import naming
-from mecpfm.network.build import Built, build
+from mecpfm.network.build import build
 from mecpfm.network.change import carry, keep_of
 from mecpfm.network.example import write
 from mecpfm.network.named import NamedPlan
@@ -27,7 +26,6 @@ from mecpfm.network.tables import Names
 from mecpfm.plan import Plan
 from mecpfm.published import instance as published
 from mecpfm.published import methods as published_methods
-from mecpfm.records import explain
 
 Problem = Network | coupled.Instance | published.Instance
 Progress = Callable[[int, float, float], None]
@@ -98,7 +96,7 @@ def solve(
     wanted = {**common, "iterations": iterations, "progress": progress, "gap": gap}
     if isinstance(problem, coupled.Instance):
         return naming.of_coupled(problem, *_certified(problem, method, start, keep, wanted))
-    built = _built(problem)
+    built = build(problem)
     return naming.of_network(problem, built, *_certified(built.instance, method, start, keep, wanted))
 
 
@@ -124,14 +122,6 @@ def _published(problem: published.Instance, method: str, common: dict[str, Any],
     if "model" not in plan.decisions:
         raise InputError(f"method is {method!r}, whose plans are no tables: fractions; see mecpfm.published.methods")
     return naming.of_published(problem, plan)
-
-
-def _built(network: Network) -> Built:
-    """Instance of a network; quantities that an instance does not take are named as such."""
-    try:
-        return build(network)
-    except ValidationError as error:
-        raise InputError(f"{network.source or 'tables'}: {explain(error)}") from None
 
 
 def _begun(instance: coupled.Instance, start: NamedPlan, keep: Collection[str]) -> dict[str, Any]:

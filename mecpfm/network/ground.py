@@ -15,8 +15,9 @@ from mecpfm.coupled.roofline import Accelerator
 from mecpfm.data.tables import gpus
 from mecpfm.errors import InputError
 from mecpfm.kernels import arrays
-from mecpfm.network.build import _centre, _held, _homes, _library, _paths, memory_gb, rates
+from mecpfm.network.build import centre_site, held_blocks, home_sites, memory_gb, paths_between, rates
 from mecpfm.network.contract import nearest
+from mecpfm.network.library import library
 from mecpfm.network.network import Network
 from mecpfm.online.setting import AS_GIVEN, Setting
 from mecpfm.online.trace import GPU, Floats, Ints, Trace
@@ -81,8 +82,8 @@ def may_serve(network: Network) -> NDArray[np.bool_]:
 
 def _ground(network: Network, requests: int, load: float | None) -> tuple[Setting, Ground]:
     """The tables' sites; ``home`` is that of their users."""
-    path_s, pull = _paths(network, "latency"), _paths(network, "pull")
-    centre, count = _centre(network, path_s), len(path_s)
+    path_s, pull = paths_between(network, "latency"), paths_between(network, "pull")
+    centre, count = centre_site(network, path_s), len(path_s)
     far = float((pull[centre] + 8 / network.settings.remote.gbit_s).mean())
     between = float(pull.sum() / (count * (count - 1))) if count > 1 else far
     remote, access_s = network.settings.remote, network.settings.access_ms / 1000
@@ -100,7 +101,7 @@ def _ground(network: Network, requests: int, load: float | None) -> tuple[Settin
         network.sites[["longitude_deg", "latitude_deg"]].to_numpy(), near,
         access_s + 2 * np.take_along_axis(path_s, near, axis=1),
         _speed(network, network.sites["gpu"].tolist()) * network.sites["gpus"].to_numpy(),
-        memory_gb(network), _homes(network), base, part_gb, held,
+        memory_gb(network), home_sites(network), base, part_gb, held,
     )  # fmt: skip
     _check_memory(network, ground)
     return setting, ground
@@ -124,12 +125,12 @@ def _parts(network: Network) -> tuple[Ints, Floats, NDArray[np.bool_]]:
     shared = dict(zip(table["backbone"], table["backbone_gb"], strict=True)) | {"": 0.0}
     order = {name: i for i, name in enumerate(shared)}
     base = np.array([order[name] for name in table["backbone"]], dtype=np.int64)
-    blocks, _ = _library(network)
+    blocks, models = library(network.models, network.blocks)
     at = {name: b for b, name in enumerate(blocks.name or ())}
     held = np.zeros((len(network.sites), len(shared) + len(table)), dtype=bool)
     for part, name in enumerate([*shared, *table["model"]]):
         if name in at:
-            held[:, part] = _held(network, blocks)[at[name]]
+            held[:, part] = held_blocks(network, blocks, models)[at[name]]
     return base, np.concatenate([np.array(list(shared.values())), table["own_gb"].to_numpy()]), held
 
 
