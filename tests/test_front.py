@@ -273,33 +273,6 @@ def test_other_problems_are_refused(plan: mp.NamedPlan, tmp_path: Path):
         mp.solve(network().change(users={"user 0;'": {"per_hour": 1e9, "tokens_out": 1e9}}))
 
 
-CHANGES = [
-    (("tables",), None), (("tables", "users"), []), (("tables", "users", 0, "delay_s"), "x"),
-    (("tables", "users", 0, "served_at"), 3), (("tables", "users", 0, "served_at"), "nowhere"),
-    (("tables", "pulls", 0, "from"), "nowhere"), (("tables", "sites", 0, "site"), NAMES[1]),
-    (("tables", "pulls", 0, "gb"), None), (("tables", "sites", 0, "users"), 1e400),
-    (("tables", "prices", 0, "site"), None), (("map", "links", 0, 0), "nowhere"), (("summary", "users"), "many"),
-    (("summary", "parts_s"), []), (("summary", "violations"), ["a row"]), (("certificate", "bound_s"), "low"),
-    (("decisions",), None), (("objective",), "low"), (("method",), 7), (("status",), None),
-]  # fmt: skip
-
-
-@pytest.mark.parametrize(("place", "value"), CHANGES, ids=[".".join(map(str, place)) for place, _ in CHANGES])
-def test_a_damaged_plan_is_one_line(plan: mp.NamedPlan, tmp_path: Path, place: tuple[str | int, ...], value: object):
-    """The file is named, and what is wrong with it."""
-    content = json.loads(json.dumps(plan.to_object()))
-    *path, last = place
-    inner = content
-    for key in path:
-        inner = inner[key]
-    inner[last] = value
-    file = tmp_path / "plan.json"
-    file.write_text(json.dumps(content))
-    with pytest.raises(mp.InputError, match=r"plan\.json") as error:
-        mp.load(file)
-    assert "\n" not in str(error.value)
-
-
 def test_second_choices_of_the_published_problem_can_be_taken():
     """The checker finds no broken row, and the cost that the table names; where none is named there is none."""
     for seed, budget in itertools.product((1, 3, 5, 6, 8), (80.0, 100.0, 120.0, 200.0)):
