@@ -23,8 +23,8 @@ from mecpfm.published import instance as published
 def of_network(network: Network, built: Built, plan: Plan, proof: Certificate) -> NamedPlan:
     """A plan of a network's instance, by name."""
     found = of_coupled(built.instance, plan, proof, Context(network, built))
-    ends = zip(network.links["from"], network.links["to"], strict=True)
-    return dataclasses.replace(found, links=tuple((str(a), str(b)) for a, b in ends))
+    ends, sites = zip(network.links["from"], network.links["to"], strict=True), {*network.sites["site"]}
+    return dataclasses.replace(found, links=tuple((str(a), str(b)) for a, b in ends if {a, b} <= sites))
 
 
 def of_coupled(instance: coupled.Instance, plan: Plan, proof: Certificate, context: Context | None = None) -> NamedPlan:
