@@ -116,25 +116,25 @@ def solve(
     gap: Annotated[str | None, typer.Option(help="Good enough: 1% or 0.01 above the bound (coupled).")] = None,
     certificate: Annotated[Path | None, typer.Option(help="Where to save the bound's multipliers (coupled).")] = None,
     output: Annotated[Path | None, typer.Option("-o", "--output", help="Where to save the plan by name.")] = None,
+    html: Annotated[Path | None, typer.Option(help="Where to save a page with its map and tables.")] = None,
     as_json: Json = False,
 ) -> None:
     """Solve a network or an instance and report decisions, objective, bound and gap."""
     from mecpfm.files import schema_of, target
 
-    if certificate is not None:
-        target(certificate)
+    for file in (certificate, output, html):
+        if file is not None:
+            target(file)
     common: dict[str, Any] = {"solver": solver, "seed": seed, "time_limit": time_limit}
     wanted: dict[str, Any] = {} if iterations is None else {"iterations": iterations}
     if gap is not None:
         wanted["gap"] = share(gap)
-    if output is not None:
-        target(output)
     with clock.listening():
         log.debug("reading %s; Ctrl-C gives the best plan so far", instance)
-        if instance.is_dir() or output is not None:
-            from mecpfm.cli.network import solve_named
+        if instance.is_dir() or output is not None or html is not None:
+            from mecpfm.cli.network import Files, solve_named
 
-            solve_named(instance, method, output, certificate, as_json, **common, **wanted)
+            solve_named(instance, method, Files(output, html, certificate), as_json, **common, **wanted)
             return
         if schema_of(instance).startswith("mecpfm.coupled/"):
             content = _solve_coupled(instance, method or "polish", certificate, {**common, **wanted})

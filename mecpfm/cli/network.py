@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
@@ -37,14 +37,19 @@ def new(
     from mecpfm.network.example import write
 
     write(folder, topology, users)
-    typer.echo(
-        f"{folder}: sites, links, models, users, holds and network.toml; next: mecpfm solve {folder} -o plan.json"
-    )
+    typer.echo(f"{folder}: sites, links, models, users, holds and network.toml")
+    typer.echo(f"next: mecpfm solve {folder} -o plan.json --html plan.html")
 
 
-def solve_named(
-    source: Path, method: str | None, output: Path | None, certificate: Path | None, as_json: bool, **wanted: Any
-) -> None:
+class Files(NamedTuple):
+    """Where a plan is kept: by name, as a page, and its proof alone."""
+
+    plan: Path | None
+    page: Path | None
+    certificate: Path | None
+
+
+def solve_named(source: Path, method: str | None, files: Files, as_json: bool, **wanted: Any) -> None:
     """Solve a network in tables or an instance, print the plan by name, and keep it in a file."""
     from mecpfm.network.front import read_instance, solve
     from mecpfm.network.network import read
@@ -52,12 +57,14 @@ def solve_named(
     with searching() as progress:
         problem = read(source) if source.is_dir() else read_instance(source)
         plan = solve(problem, method=method, progress=progress, **wanted)  # type: ignore[arg-type]
-    if output is not None:
-        plan.save(output)
-    if certificate is not None:
+    if files.plan is not None:
+        plan.save(files.plan)
+    if files.page is not None:
+        plan.write_html(files.page)
+    if files.certificate is not None:
         if plan.certificate is None:
             raise InputError(f"{source}: a plan of this setting has no certificate")
-        plan.certificate.write(certificate)
+        plan.certificate.write(files.certificate)
     if as_json:
         typer.echo(json.dumps(plan.to_object(), allow_nan=False))
         return
@@ -105,9 +112,7 @@ def show(
         for name in TABLES:
             write_atomic(csv / f"{name}.csv", _csv(getattr(found, name)))
     if html is not None:
-        from mecpfm.network.page import page
-
-        write_atomic(html, page(found).encode(), parents=False)
+        found.write_html(html)
     _say(found)
     flags = {"sites": sites, "pulls": pulls, "users": users, "prices": prices}
     wanted = [name for name, flag in flags.items() if flag]

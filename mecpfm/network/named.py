@@ -198,6 +198,20 @@ class NamedPlan:
         """
         write_atomic(Path(path), (json.dumps(self.to_object(), allow_nan=False) + "\n").encode(), parents=False)
 
+    def write_html(self, path: Path | str) -> None:
+        """Write one page with the map and tables that sort; it needs no network.
+
+        Examples
+        --------
+        >>> import tempfile, mecpfm as mp
+        >>> plan = mp.solve(mp.example(users=12), iterations=200)
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     plan.write_html(f"{folder}/plan.html")
+        """
+        from mecpfm.network.page import page
+
+        write_atomic(Path(path), page(self).encode(), parents=False)
+
 
 def said(plan: NamedPlan) -> str:
     """The summary in a line."""
