@@ -190,7 +190,9 @@ class Network:
             ("gpu", self.settings.remote.gpu, gpus),
         ):
             if name not in known:
-                raise InputError(f"{SETTINGS}: remote.{where} is {name!r}; {nearest(name, sorted(known - {''}))}")
+                raise InputError(
+                    f"{Path(self.source) / SETTINGS}: remote.{where} is {name!r}; {nearest(name, sorted(known - {''}))}"
+                )
         lost = (self.users["site"] == "") & self.users[["latitude_deg", "longitude_deg"]].isna().any(axis=1)
         if lost.any():
             row = int(lost.to_numpy().argmax())
