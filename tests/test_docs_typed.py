@@ -19,7 +19,7 @@ def shown(document: str) -> list[str]:
     found = []
     for line in (ROOT / document).read_text().splitlines():
         command = re.sub(r"\s+#.*$", "", line).strip()
-        if line.startswith("    ") and re.match(r"(cat \S+ \| )?mecpfm [a-z]", command):
+        if line.startswith("    ") and re.match(r"(cat \S+ \| )?mecpfm (--quiet )?[a-z]", command):
             placeholder = re.search(r"\s{3,}|\b[A-Z]{2,}\b|(?<!cat paper.json )\|", command)
             if not placeholder and not command.split("mecpfm ", 1)[1].startswith(SLOW):
                 found.append(command)
