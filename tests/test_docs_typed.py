@@ -26,7 +26,7 @@ def shown(document: str) -> list[str]:
     return found
 
 
-@pytest.mark.parametrize(("document", "least"), [("README.md", 13), ("docs/command_line.md", 12)])
+@pytest.mark.parametrize(("document", "least"), [("README.md", 11), ("docs/command_line.md", 12)])
 def test_commands_do_what_is_shown(document: str, least: int, tmp_path: Path):
     """Every command ends with 0; files that the text tells the reader to save are there."""
     commands = shown(document)

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mecpfm.cli.network import new, show, solve_named
+from mecpfm.cli.network import Files, new, show, solve_named
 from mecpfm.cli.what_if import what_if
 from mecpfm.coupled.brute_force import solve_nlip
 from mecpfm.coupled.instance import Instance
@@ -200,7 +200,7 @@ def test_from_an_empty_folder_to_a_page(tmp_path: Path, capsys: pytest.CaptureFi
     new(folder, None, 12)
     with pytest.raises(InputError, match="not empty"):
         new(folder, None, 12)
-    solve_named(folder, "polish", plan, None, False, iterations=200, seed=0)
+    solve_named(folder, "polish", Files(plan, tmp_path / "solved.html", None), False, iterations=200, seed=0)
     said = capsys.readouterr().out
     assert "of 12 users at the edge" in said
     content = json.loads(plan.read_text())
@@ -213,6 +213,7 @@ def test_from_an_empty_folder_to_a_page(tmp_path: Path, capsys: pytest.CaptureFi
         "prices.csv",
     }
     html = (tmp_path / "plan.html").read_text()
+    assert html == (tmp_path / "solved.html").read_text()
     assert html.count("<table>") == 3
     assert "http" not in html.replace("http-equiv", "")
     capsys.readouterr()

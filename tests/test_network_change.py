@@ -11,7 +11,7 @@ import pytest
 from coupled_strategies import small
 from test_network import network, users
 
-from mecpfm.cli.network import new, solve_named
+from mecpfm.cli.network import Files, new, solve_named
 from mecpfm.cli.what_if import what_if
 from mecpfm.coupled.audit import audit
 from mecpfm.coupled.brute_force import solve_nlip
@@ -237,7 +237,7 @@ def test_what_if_ranks_and_resolves(tmp_path: Path, capsys: pytest.CaptureFixtur
     """--every over any table; --resolve never saves more than was proved; a changed file is verified as it is."""
     folder, plan = tmp_path / "net", tmp_path / "plan.json"
     new(folder, None, 12)
-    solve_named(folder, "polish", plan, tmp_path / "old.json", False, iterations=200, seed=0)
+    solve_named(folder, "polish", Files(plan, None, tmp_path / "old.json"), False, iterations=200, seed=0)
     capsys.readouterr()
     what_if(plan, every=("sites", "memory_gb=+8"), resolve=True, as_json=True)
     rows = json.loads(capsys.readouterr().out)["changes"]
