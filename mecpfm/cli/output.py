@@ -64,7 +64,7 @@ def searching() -> Iterator[Callable[[int, float, float], None]]:
 
         def line(iterations: int, cost: float, bound: float) -> None:
             nonlocal last
-            gap = (cost - bound) / max(cost, 1e-12)
+            gap = max(cost - bound, 0.0) / max(cost, 1e-12)
             said = f"{iterations} iterations: cost {cost:.6g} s, bound {bound:.6g} s, gap {100 * gap:.2f} %"
             if tell is not None:
                 tell(said)

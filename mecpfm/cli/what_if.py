@@ -55,8 +55,17 @@ def what_if(
         "moved": "users move",
     }
     shown = [name for name in columns if name in rows[0]]
-    cells = [[f"{row[name]:.6g}" if isinstance(row[name], float) else row[name] for name in shown] for row in rows]
-    table([columns[name] for name in shown], cells)
+    from mecpfm.plan import ROUNDING
+
+    nothing = ROUNDING * abs(priced.objective_s)
+    table([columns[name] for name in shown], [[_cell(row[name], nothing) for name in shown] for row in rows])
+
+
+def _cell(value: Any, nothing: float) -> Any:
+    """A number for the eye: what only rounding makes is 0."""
+    if not isinstance(value, float):
+        return value
+    return "0" if abs(value) <= nothing else f"{value:.6g}"
 
 
 def _wanted(priced: Priced, change: list[str] | None, every: tuple[str, str] | None) -> list[tuple[str, Changes]]:
