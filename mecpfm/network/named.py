@@ -222,7 +222,10 @@ def said(plan: NamedPlan) -> str:
         f"{s['status']}: {plan.objective:.6g} s" + (f" in {s['period_s']:g} s" if s.get("period_s") else ""),
         "no bound proved" if math.isnan(gap) else proof,
     ]
-    rest = [f"{s['users_at_edge']} of {s['users']} users at the edge", f"{pulling} {'site pulls' if pulling == 1 else 'sites pull'} {s['pulled_gb']:.4g} GB"]
+    rest = [
+        f"{s['users_at_edge']} of {s['users']} users at the edge",
+        f"{pulling} {'site pulls' if pulling == 1 else 'sites pull'} {s['pulled_gb']:.4g} GB",
+    ]
     if s.get("deadlines_missed") is not None:
         rest.append(f"{s['deadlines_missed']} deadlines missed")
     if broken := len(s["violations"]):
