@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 import platform
 import sys
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 
 import mecpfm
 from mecpfm import paths
+from mecpfm.extras import lacks
 
 PACKAGES = ("numpy", "pandas", "scipy", "numba", "gurobipy", "highspy", "plotly", "papermill", "nbclient")
 
@@ -24,9 +25,19 @@ def rows() -> list[tuple[str, str]]:
     return [
         ("mecpfm", mecpfm.__version__),
         ("python", f"{platform.python_version()} ({sys.platform}, {os.cpu_count()} cores)"),
-        *((name, version(name)) for name in PACKAGES),
+        *((name, _version(name)) for name in PACKAGES),
         ("gurobi licence", f"{licence} ({limits}); larger models go to HiGHS" if licence == "restricted" else licence),
         ("kernel cache", str(paths.cache())),
-        ("static figures", browser() or "no Chromium found: HTML and CSV only (apt install chromium)"),
+        (
+            "static figures",
+            lacks("kaleido") or browser() or "no Chromium found: HTML and CSV only (apt install chromium)",
+        ),
         *((f"data: {file.name}", file.status) for file in verify()),
     ]
+
+
+def _version(name: str) -> str:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return lacks(name) or "not installed"

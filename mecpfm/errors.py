@@ -2,13 +2,30 @@
 
 
 class MecpfmError(Exception):
-    """Base of every error whose message is meant for the user: one line, no traceback."""
+    """Base of every error whose message is meant for the user: one line, no traceback.
+
+    Examples
+    --------
+    >>> import mecpfm as mp
+    >>> issubclass(mp.InputError, mp.MecpfmError)
+    True
+    """
 
     exit_code = 1
 
 
 class InputError(MecpfmError):
-    """A file, field or option that cannot be used; the message names it and says why."""
+    """A file, field or option that cannot be used; the message names it and says why.
+
+    Examples
+    --------
+    >>> import mecpfm as mp
+    >>> try:
+    ...     mp.example(users=12).change(sites={"Grenobel": {"gpus": 2}})
+    ... except mp.InputError as error:
+    ...     print(error)
+    sites: 'Grenobel' is unknown; did you mean 'Grenoble'?
+    """
 
     exit_code = 2
 

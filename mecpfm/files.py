@@ -35,6 +35,8 @@ _DAMAGED = (
 HEAD = 4096
 """Bytes of a JSON file in which the schema usually stands."""
 STDIN = Path("-")
+MOST_TEXT = 2**28
+"""Most bytes of a table of text: less than of other files, as its cells take about ten times as much memory."""
 
 
 def most_bytes() -> int:

@@ -194,6 +194,11 @@ class RootRecord(Record):
         """Schema to write: the oldest that knows every field in use."""
         return self.file_schema
 
+    @classmethod
+    def _expanded(cls, content: dict[str, Any]) -> dict[str, Any]:
+        """Content of a file of the newer schema, ready for validation; ValueError for what cannot be made so."""
+        return content
+
     @model_validator(mode="after")
     def _check(self) -> Self:
         sizes: dict[str, tuple[int, str]] = {}
@@ -218,12 +223,14 @@ class RootRecord(Record):
             known = [schema for schema in (cls.file_schema, cls.newer_schema) if schema]
             if found not in known:
                 raise InputError(f"{path}: schema is {found!r}; must be {' or '.join(map(repr, known))}")
-            read = cls.model_validate(content)
+            read = cls.model_validate(cls._expanded(content) if found == cls.newer_schema else content)
             if found == cls.file_schema != read._schema():
                 raise InputError(f"{path}: uses fields of {read._schema()!r}; its schema is {found!r}")
             return read
         except ValidationError as error:
             raise InputError(f"{path}: {explain(error)}") from None
+        except ValueError as error:
+            raise InputError(f"{path}: {error}") from None
         except RecursionError:
             raise InputError(f"{path}: is not usable JSON (nested too deeply)") from None
         except MemoryError as error:

@@ -22,7 +22,9 @@ NOISE = 1e-12
 STATUSES = ("optimal", "feasible", "infeasible", "interrupted")
 TEXTS = ("setting", "method", "status", "solver", "instance_sha256")
 NUMBERS = ("objective", "bound", "gap", "runtime_s")
-OTHERS = ("seed", "feasible", "violations", "decisions")
+NAMED = ("summary", "tables", "map", "certificate")
+"""What ``solve -o`` writes beside the plan, the same by name: nobody looks at it."""
+OTHERS = ("seed", "feasible", "violations", "decisions", *NAMED)
 UNPROVED = ("method", "seed", "solver", "runtime_s")
 """Who found the decisions, and how fast: nothing in a file can prove it."""
 
@@ -161,4 +163,4 @@ def unproved(stated: dict[str, Any]) -> Iterator[str]:
     """Statements of a plan that no file can prove."""
     if "instance_sha256" not in stated:
         yield "plan: names no instance"
-    yield from (name for name in UNPROVED if name in stated)
+    yield from (name for name in (*UNPROVED, *NAMED) if name in stated)

@@ -88,7 +88,10 @@ def test_drawn_commands_end_in_one_line(seed: int, tmp_path: Path, monkeypatch, 
         code, _, err = run(words, monkeypatch, capfd)
         assert code in (0, 1, 2, 3, 4), words
         assert "Traceback" not in err, words
-        assert err.count("mecpfm: error:") == (code != 0) or "Usage" in err, (words, err)
+        assert err.count('{"error": ' if "--json" in words else "mecpfm: error:") == (code != 0) or "Usage" in err, (
+            words,
+            err,
+        )
         assert code in (0, 3) or not list(out.iterdir()), words
         for path in out.iterdir():
             path.unlink()

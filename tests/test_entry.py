@@ -132,7 +132,7 @@ def test_standard_streams(tmp_path: Path):
     command = [sys.executable, "-m", "mecpfm", "solve"]
     done = subprocess.run([*command, "-", "--method", "greedy", "--json"], input=path.read_bytes(), capture_output=True)
     assert (done.returncode, done.stderr) == (0, b"")
-    line = " ".join([*command, str(path), "--method", "greedy", "--json"])
+    line = " ".join([*command, str(path), "--method", "greedy"])
     for redirect, code, says in (
         (">&-", 2, "standard output is closed\n"),
         ("2>&-", 0, ""),

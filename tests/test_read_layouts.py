@@ -117,7 +117,7 @@ def test_only_what_ends_is_read(tmp_path, monkeypatch):
     plain = (CASES / "t_ok.csv").read_bytes()
     monkeypatch.setattr("sys.stdin", SimpleNamespace(buffer=io.BytesIO(plain)))
     assert np.array_equal(read(Path("-")).work_s, read(CASES / "t_ok.csv").work_s)
-    monkeypatch.setattr(rows, "LARGEST", 2**20)
+    monkeypatch.setattr(rows, "MOST_TEXT", 2**20)
     packed = tmp_path / "large.csv.gz"
     packed.write_bytes(gzip.compress(b"0" * 2**21))
     with pytest.raises(InputError, match="holds more than 1 MB of text; cut it"):

@@ -1,11 +1,11 @@
 """What fails costs only itself; inputs come from the checkout, outputs go where they can be written."""
 
 import os
+import shutil
 import stat
 import subprocess
 import sys
 from pathlib import Path
-from shutil import copytree
 
 import pandas as pd
 import pytest
@@ -89,7 +89,7 @@ def test_a_broken_notebook_leaves_the_others(tmp_path: Path, monkeypatch: pytest
     monkeypatch.setattr(paths, "sources", lambda: tmp_path)
     monkeypatch.setattr(notebooks.paths, "sources", lambda: tmp_path)
     monkeypatch.setenv("MECPFM_HOME", str(tmp_path))
-    monkeypatch.setattr(notebooks, "get_context", lambda kind: __import__("multiprocessing").get_context("fork"))
+    monkeypatch.setattr(notebooks, "get_context", lambda: __import__("multiprocessing").get_context("fork"))
     with pytest.raises(FailedError, match=r"00_broken.*ZeroDivisionError.*redo: mecpfm notebooks --profile quick 00_"):
         notebooks.run("quick")
     assert (tmp_path / "results" / "notebooks" / "quick" / "01_whole.ipynb").exists()
@@ -143,8 +143,8 @@ def test_nowhere_to_write_is_one_line(words: tuple[str, ...]):
 @pytest.mark.parametrize("words", [("notebooks",), ("figures",), ("claims",)])
 def test_nothing_to_do_outside_a_checkout_is_an_error(tmp_path: Path, words: tuple[str, ...]):
     """A package without its checkout says that there is nothing here, and exits with 2."""
-    copytree(ROOT / "mecpfm", tmp_path / "lib" / "mecpfm")
-    copytree(ROOT / "data", tmp_path / "lib" / "mecpfm" / "data" / "tables")
+    shutil.copytree(ROOT / "mecpfm", tmp_path / "lib" / "mecpfm")
+    shutil.copytree(ROOT / "data", tmp_path / "lib" / "mecpfm" / "data" / "tables")
     one_line(command(*words, cwd=tmp_path, PYTHONPATH=str(tmp_path / "lib")))
 
 
@@ -247,8 +247,18 @@ def checkout(tmp_path: Path) -> Path:
     return folder
 
 
+def tools(tmp_path: Path) -> str:
+    """A folder of what run_all.sh calls and nothing else: no uv, wherever this machine has it."""
+    folder = tmp_path / "tools"
+    if not folder.exists():
+        folder.mkdir()
+        for name in ("bash", "cat", "chmod", "cksum", "cp", "dirname", "env", "mkdir", "mv", "rm", "rmdir", "sleep"):
+            (folder / name).symlink_to(shutil.which(name))
+    return str(folder)
+
+
 def start(folder: Path, tmp_path: Path, **more: str) -> subprocess.Popen[str]:
-    environment = {"PATH": "/usr/bin:/bin", "PYTHON": str(tmp_path / "python"), "STUB": str(tmp_path), "COLUMNS": "20"}
+    environment = {"PATH": tools(tmp_path), "PYTHON": str(tmp_path / "python"), "STUB": str(tmp_path), "COLUMNS": "20"}
     environment |= more
     return subprocess.Popen(
         ["bash", "run_all.sh"], cwd=folder, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
@@ -294,7 +304,7 @@ def test_an_active_environment_without_the_package_is_not_used(tmp_path: Path):
     (active / "python").write_text(f'#!/bin/sh\nexec "{sys.executable}" -S "$@"\n')
     (active / "python").chmod(0o755)
     stub(tmp_path)
-    run = start(folder, tmp_path, PATH=f"{active}:/usr/bin:/bin", CONDA_PREFIX=str(active))
+    run = start(folder, tmp_path, PATH=f"{active}:{tools(tmp_path)}", CONDA_PREFIX=str(active))
     said, _ = run.communicate(timeout=120)
     assert run.returncode == 0, said
     assert "made" in (tmp_path / "log").read_text().splitlines()

@@ -34,9 +34,8 @@ EXCEPT = {
     # How many plans an exhaustive search has: only printed, to one decimal, in an error.
     "coupled/brute_force.py": {"math.log10"},
     "published/brute_force.py": {"math.log10"},
-    # Pictures, to a tenth of a pixel; distances, to a millimetre.
-    "network/page.py": {"math.cos", "math.sin"},
-    "network/build.py": {"np.arcsin", "np.cos", "np.sin"},
+    # Pictures, to a tenth of a pixel.
+    "network/picture.py": {"math.cos", "math.sin"},
     # Where the draws are settled.
     "kernels/arrays.py": {".standard_normal"},
     # Keys and scores, of which the largest counts: two continuous draws within a last bit do not occur.

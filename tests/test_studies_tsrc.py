@@ -1,5 +1,7 @@
 """Restricted context where the answer is known: limits, enumerated subsets, drift, credit, public tables."""
 
+import importlib.util
+
 import numba
 import numpy as np
 import pandas as pd
@@ -162,15 +164,15 @@ def test_tables_are_prepared_as_said():
 
 def test_without_scikit_learn_one_line_says_so(monkeypatch, caplog, tmp_path):
     """The study of tables is skipped with one line and no file; a direct call is refused by the same line."""
-    real = problems.importlib.util.find_spec
-    monkeypatch.setattr(problems.importlib.util, "find_spec", lambda name: None if name == "sklearn" else real(name))
+    real = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "sklearn" else real(name))
     monkeypatch.setenv("MECPFM_HOME", str(tmp_path))
     with caplog.at_level("WARNING", logger="mecpfm"):
         assert runner.run("tsrc-digits", "quick").empty
     assert len(caplog.records) == 1
-    assert "needs scikit-learn" in caplog.text
+    assert "scikit-learn is not installed" in caplog.text
     assert not list(tmp_path.rglob("*.csv"))
-    with pytest.raises(InputError, match="table wine needs scikit-learn"):
+    with pytest.raises(InputError, match="table wine: scikit-learn is not installed"):
         problems.table("wine")
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import importlib.util
 import itertools
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -13,6 +12,7 @@ from numpy.typing import NDArray
 
 from mecpfm.bandits.policy import Floats
 from mecpfm.errors import InputError
+from mecpfm.extras import lacks
 from mecpfm.kernels import arrays
 
 TABLES = ("digits", "iris", "wine", "breast_cancer")
@@ -42,13 +42,6 @@ class Recipe:
     """N of a drawn problem; a table brings its own."""
 
 
-def lacks() -> str:
-    """What a table needs and is not there, or nothing; one line."""
-    if importlib.util.find_spec("sklearn"):
-        return ""
-    return "needs scikit-learn, which is optional: pip install 'mecpfm[peers]'"
-
-
 def table(name: str, *, centred: bool = True) -> Labelled:
     """A data set of scikit-learn; pixels are divided by 16, other features by their standard deviation.
 
@@ -57,8 +50,8 @@ def table(name: str, *, centred: bool = True) -> Labelled:
     """
     if name not in TABLES:
         raise InputError(f"table is {name!r}; must be one of {', '.join(TABLES)}")
-    if missing := lacks():
-        raise InputError(f"table {name} {missing}")
+    if missing := lacks("sklearn"):
+        raise InputError(f"table {name}: {missing}")
     contexts, labels = getattr(importlib.import_module("sklearn.datasets"), f"load_{name}")(return_X_y=True)
     contexts = contexts / (16.0 if name == "digits" else contexts.std(axis=0))
     return Labelled(contexts - contexts.mean(axis=0) if centred else contexts, labels.astype(np.int64))

@@ -3,43 +3,54 @@
 from __future__ import annotations
 
 import logging
-import os
 import sys
-from pathlib import Path
-from typing import Annotated, Any, NoReturn, TextIO
+from typing import Annotated, Any, NoReturn
 
 import typer
 
-from mecpfm.cli import instances, network, trace
-from mecpfm.cli.output import table, visible
-from mecpfm.errors import FailedError, InputError, InterruptedRunError, LimitError, MecpfmError
+import mecpfm
+from mecpfm.cli import ending, instances, listings, network, output, trace, what_if
+from mecpfm.cli.catalogue import PROFILES, choice, chosen
+from mecpfm.cli.output import note, table
+from mecpfm.errors import FailedError, InputError, InterruptedRunError, MecpfmError
 
 app = typer.Typer(
     help="Joint selection and pulling of fine-tuned foundation models at the mobile edge.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 data = typer.Typer(help="External data files: list, fetch, verify.", no_args_is_help=True)
 app.add_typer(instances.generate, name="generate")
 app.add_typer(data, name="data")
-for command in (network.new, instances.solve, network.show, instances.verify, instances.simulate):
+for command in (network.new, instances.solve, network.show, network.compare, instances.verify, instances.simulate):
     app.command()(command)
 app.command("simulate-trace")(trace.simulate_trace)
-app.command("what-if")(network.what_if)
+app.command("what-if")(what_if.what_if)
 
-USAGE: type[Exception] = typer.BadParameter.__mro__[1]
-"""Any wrong option: its class is not among typer's public names."""
-LONGEST = 500
-"""Most characters of a line of error."""
+for listing in (listings.methods, listings.policies, listings.experiments):
+    app.command()(listing)
 
-Profile = Annotated[str, typer.Option(help="quick or paper.")]
+Profile = Annotated[str, choice("--profile", PROFILES)]
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"mecpfm {mecpfm.__version__}")
+        raise typer.Exit
 
 
 @app.callback()
-def _common(verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Log more.")] = False) -> None:
-    logging.basicConfig(level=logging.DEBUG if verbose else logging.INFO, format="mecpfm: %(message)s")
+def _common(
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Log more.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Nothing on stderr but errors; after a command too.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and stop.")
+    ] = False,
+) -> None:
+    level = logging.ERROR if quiet else logging.DEBUG if verbose else logging.INFO
+    logging.basicConfig(level=level, format="mecpfm: %(message)s")
+    output.quiet = quiet
     for noisy in ("numba", "choreographer", "kaleido", "asyncio", "papermill"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
 
@@ -54,7 +65,9 @@ def doctor() -> None:
 
 @app.command()
 def experiment(
-    name: Annotated[str, typer.Argument(help="An experiment, online-trace for all on a trace, or all.")],
+    name: Annotated[
+        str | None, typer.Argument(help="A name of `mecpfm experiments`, online-trace for all on a trace, or all.")
+    ] = None,
     profile: Profile = "quick",
     workers: Annotated[int | None, typer.Option(min=1, help="Processes; default one a core.")] = None,
     scheduler: Annotated[str | None, typer.Option(help="Address of a dask.distributed scheduler.")] = None,
@@ -62,15 +75,22 @@ def experiment(
     patience: Annotated[
         float, typer.Option(min=1, max=1e6, help="Seconds without a finished task until a cluster counts as lost.")
     ] = 600,
+    listing: Annotated[bool, typer.Option("--list", help="List the experiments and stop.")] = False,
 ) -> None:
     """Run an experiment; what is finished is kept, whatever happens, and never computed twice.
 
     online-trace runs every study on the trace, then notebook 08, which draws their figures.
     """
+    if listing:
+        listings.experiments()
+        return
+    if name is None:
+        raise InputError("the experiment's name is missing; --list shows the names")
     from mecpfm.experiments import notebooks
     from mecpfm.experiments.config import ONLINE_TRACE, TRACE_NOTEBOOK, experiments
     from mecpfm.experiments.runner import run
 
+    chosen("experiment", (*experiments(profile), "all", ONLINE_TRACE))(name)
     names = [name]
     if name in ("all", ONLINE_TRACE):
         names = [one for one in experiments(profile) if name == "all" or one.startswith(ONLINE_TRACE)]
@@ -116,7 +136,7 @@ def claims(
     elif save:
         report.save(verdicts, profile)
     if slow := report.disagreements(verdicts, profile, timed=True):
-        print(f"mecpfm: running times here say otherwise than stated: {', '.join(slow)}", file=sys.stderr)
+        note(f"running times here say otherwise than stated: {', '.join(slow)}")
     if wrong := report.disagreements(verdicts, profile):
         failures.append(f"status and data disagree: {', '.join(wrong)}")
     if failures:
@@ -191,62 +211,4 @@ def _data_table() -> list[Any]:
 
 def main() -> NoReturn:
     """Run a command; errors meant for the user become one line on stderr and their exit code."""
-    sys.stderr = sys.stderr or _nowhere()
-    if sys.stdout is None:
-        _fail("standard output is closed", InputError.exit_code)
-    try:
-        _run()
-    except USAGE as error:
-        _usage(error)
-    except typer.Abort:
-        _fail("interrupted", MecpfmError.exit_code)
-    except FailedError as error:
-        print(f"mecpfm: {len(error.failures)} failed, the rest is done:", file=sys.stderr)
-        for failure in error.failures[:-1]:
-            print(f"mecpfm: error: {_line(failure)}", file=sys.stderr)
-        _fail(error.failures[-1], error.exit_code)
-    except MecpfmError as error:
-        _fail(str(error), error.exit_code)
-    except BrokenPipeError:  # the reader has had enough, as in `| head -1`
-        _drop_output()
-        sys.exit(MecpfmError.exit_code)
-    except OSError as error:
-        _drop_output()
-        _fail(f"{error.filename or 'standard output'}: {error.strerror or error}", InputError.exit_code)
-    except (MemoryError, RecursionError) as error:
-        _fail(f"does not fit into memory ({error or 'out of memory'})", LimitError.exit_code)
-    sys.exit(0)
-
-
-def _run() -> None:
-    if app(standalone_mode=False) == InterruptedRunError.exit_code:  # what typer makes of Ctrl-C
-        raise InterruptedRunError("interrupted")
-    sys.stdout.flush()
-
-
-def _usage(error: Exception) -> NoReturn:
-    """A wrong option in one line; a command without any shows its help."""
-    if type(error).__name__ == "NoArgsIsHelpError":
-        error.show()  # type: ignore[attr-defined]
-        sys.exit(InputError.exit_code)
-    _fail(f"{error.format_message()} (--help shows what there is)", InputError.exit_code)  # type: ignore[attr-defined]
-
-
-def _drop_output() -> None:
-    """Forget what is left in the buffer: flushing it at the end would fail again, with a traceback."""
-    sys.stdout = _nowhere()
-
-
-def _nowhere() -> TextIO:
-    return Path(os.devnull).open("w")
-
-
-def _line(message: str) -> str:
-    """A message as one line of visible characters, not endless."""
-    line = visible(" ".join(message.split()))
-    return line if len(line) <= LONGEST else f"{line[:LONGEST]} ..."
-
-
-def _fail(message: str, code: int) -> NoReturn:
-    print(f"mecpfm: error: {_line(message)}", file=sys.stderr)
-    sys.exit(code)
+    ending.run(app, sys.argv[1:])

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import logging
 import math
-import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from mecpfm import clock
-from mecpfm.cli.output import report
+from mecpfm.cli import catalogue
+from mecpfm.cli.catalogue import choice
+from mecpfm.cli.output import report, searching, working
 from mecpfm.errors import InfeasibleError, InputError, MecpfmError
 
 if TYPE_CHECKING:
@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 log = logging.getLogger("mecpfm")
 generate = typer.Typer(help="Write a random instance file.", no_args_is_help=True)
 
-PROGRESS_S = 2.0
-"""Least time between two lines of progress."""
 
 Seed = Annotated[int, typer.Option(min=0, help="Seed of every random stream.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
@@ -60,7 +58,8 @@ def generate_published(
         accuracy_requirement=accuracy_requirement,
     )
     target(output)
-    generate(recipe, seed).write(output)
+    with working("generating"):
+        generate(recipe, seed).write(output)
 
 
 @generate.command("coupled")
@@ -70,11 +69,11 @@ def generate_coupled(
     requests: int = 400,
     models: int = 48,
     families: int = 4,
-    regime: Annotated[str, typer.Option(help="compute-bound, memory-bound, link-bound or mixed.")] = "mixed",
-    adaptation: Annotated[str, typer.Option(help="published, frozen-prefix, full or mixed.")] = "published",
+    regime: Annotated[str, choice("--regime", catalogue.REGIMES)] = "mixed",
+    adaptation: Annotated[str, choice("--adaptation", catalogue.ADAPTATIONS)] = "published",
     shared_fraction: Annotated[float | None, typer.Option(help="One for all models, in place of --adaptation.")] = None,
     topology: Annotated[str | None, typer.Option(help="A topohub network; default the EUA sites.")] = None,
-    trace: Annotated[str | None, typer.Option(help="azure-conv or azure-code; default the regime's.")] = None,
+    trace: Annotated[str | None, choice("--trace", catalogue.TRACES)] = None,
     reach: Annotated[int | None, typer.Option(help="Nearest cloudlets that may serve a request.")] = None,
     cached_share: Annotated[float, typer.Option(help="Probability that a block is at a cloudlet already.")] = 0.0,
     memory_gb: Annotated[float | None, typer.Option(help="One memory for all cloudlets.")] = None,
@@ -103,56 +102,67 @@ def generate_coupled(
         backhaul_gbit_s=backhaul_gbit_s,
     )
     target(output)
-    generate(recipe, seed).write(output)
+    with working("generating"):
+        generate(recipe, seed).write(output)
 
 
 def solve(
     instance: Problem,
-    method: Annotated[
-        str | None, typer.Option(help="A name from docs/command_line.md; default exact, or polish if coupled.")
-    ] = None,
-    solver: Annotated[str, typer.Option(help="auto, gurobi or highs.")] = "auto",
+    method: Annotated[str | None, choice("--method", catalogue.METHODS, catalogue.METHOD_HELP)] = None,
+    solver: Annotated[str, choice("--solver", catalogue.SOLVERS)] = "auto",
     seed: Seed = 0,
     time_limit: Annotated[float | None, typer.Option(min=0, help="Seconds a solver may take.")] = None,
     iterations: Annotated[int | None, typer.Option(min=0, help="Budget of the local search (coupled).")] = None,
+    gap: Annotated[str | None, typer.Option(help="Good enough: 1% or 0.01 above the bound (coupled).")] = None,
     certificate: Annotated[Path | None, typer.Option(help="Where to save the bound's multipliers (coupled).")] = None,
-    output: Annotated[Path | None, typer.Option("-o", "--output", help="Where to save the plan (folders).")] = None,
+    output: Annotated[Path | None, typer.Option("-o", "--output", help="Where to save the plan by name.")] = None,
+    html: Annotated[Path | None, typer.Option(help="Where to save a page with its map and tables.")] = None,
     as_json: Json = False,
 ) -> None:
     """Solve a network or an instance and report decisions, objective, bound and gap."""
     from mecpfm.files import schema_of, target
 
-    if solver not in ("auto", "gurobi", "highs"):
-        raise InputError(f"--solver is {solver!r}; must be auto, gurobi or highs")
-    if certificate is not None:
-        target(certificate)
+    for file in (certificate, output, html):
+        if file is not None:
+            target(file)
     common: dict[str, Any] = {"solver": solver, "seed": seed, "time_limit": time_limit}
-    if output is not None:
-        target(output)
+    wanted: dict[str, Any] = {} if iterations is None else {"iterations": iterations}
+    if gap is not None:
+        wanted["gap"] = share(gap)
     with clock.listening():
         log.debug("reading %s; Ctrl-C gives the best plan so far", instance)
-        if instance.is_dir():
-            from mecpfm.cli.network import solve_folder
+        if instance.is_dir() or output is not None or html is not None:
+            from mecpfm.cli.network import Files, solve_named
 
-            wanted = {**common, "iterations": iterations, "progress": _progress()}
-            solve_folder(instance, method or "polish", output, certificate, as_json, **wanted)
+            solve_named(instance, method, Files(output, html, certificate), as_json, **common, **wanted)
             return
-        if output is not None:
-            raise InputError(f"{instance}: -o is for folders; --json prints the plan of an instance file")
         if schema_of(instance).startswith("mecpfm.coupled/"):
-            content = _solve_coupled(instance, method or "polish", certificate, {**common, "iterations": iterations})
-        elif iterations is not None or certificate is not None:
-            raise InputError(f"{instance}: --iterations and --certificate are for coupled instances")
+            content = _solve_coupled(instance, method or "polish", certificate, {**common, **wanted})
+        elif wanted or certificate is not None:
+            raise InputError(f"{instance}: --iterations, --gap and --certificate are for coupled instances")
         else:
             content = _solve_published(instance, method or "exact", common)
         report(content, as_json)
+
+
+def share(text: str) -> float:
+    """A share as people write it: ``1%`` or ``0.01``; InputError for what is none from 0 up to 1."""
+    number, percent, rest = text.strip().partition("%")
+    try:
+        value = float(number) / (100 if percent else 1)
+    except ValueError:
+        value = math.nan
+    if rest or not 0 <= value < 1:
+        raise InputError(f"--gap is {text!r}; must be a share as 1% or 0.01, from 0 and below 1")
+    return value
 
 
 def _solve_published(instance: Path, method: str, common: dict[str, Any]) -> dict[str, Any]:
     from mecpfm.published.instance import Instance
     from mecpfm.published.methods import solve
 
-    return solve(Instance.read(instance), method, **common).to_object()
+    with working("solving"):
+        return solve(Instance.read(instance), method, **common).to_object()
 
 
 def _solve_coupled(instance: Path, method: str, certificate: Path | None, common: dict[str, Any]) -> dict[str, Any]:
@@ -160,24 +170,12 @@ def _solve_coupled(instance: Path, method: str, certificate: Path | None, common
     from mecpfm.coupled.methods import certified, solve
 
     problem = Instance.read(instance)
-    if certificate is None:
-        return solve(problem, method, progress=_progress(), **common).to_object()
-    plan, proof = certified(problem, method, progress=_progress(), **common)
+    with searching() as progress:
+        if certificate is None:
+            return solve(problem, method, progress=progress, **common).to_object()
+        plan, proof = certified(problem, method, progress=progress, **common)
     proof.write(certificate)
     return plan.to_object()
-
-
-def _progress() -> Callable[[int, float, float], None]:
-    """Logs incumbent, bound and gap every few seconds."""
-    last = -math.inf
-
-    def line(iterations: int, cost: float, bound: float) -> None:
-        nonlocal last
-        if (now := time.monotonic()) - last >= PROGRESS_S:
-            last, gap = now, (cost - bound) / max(cost, 1e-12)
-            log.info("%d iterations: cost %.6g s, bound %.6g s, gap %.2f %%", iterations, cost, bound, 100 * gap)
-
-    return line
 
 
 def verify(
@@ -189,7 +187,8 @@ def verify(
     as_json: Json = False,
 ) -> None:
     """Recompute the bound that a certificate proves, and what a plan states, from the instance alone."""
-    found = _audit(instance, certificate, plan)
+    with working("verifying"):
+        found = _audit(instance, certificate, plan)
     report(found.to_object(), as_json)
     if found.complaints:
         raise MecpfmError("; ".join(found.complaints))
@@ -215,9 +214,9 @@ def _audit(instance: Path, certificate: Path | None, plan: Path | None) -> Audit
 
 def simulate(
     instance: InstanceFile,
-    policy: Annotated[str, typer.Option(help="ol wtsrc mab adms random ucb1 epsilon-greedy linucb lints myopic.")],
+    policy: Annotated[str, choice("--policy", catalogue.SIMULATED)],
     share: Annotated[bool | None, typer.Option("--share/--no-share", help="Propagate shareable parts.")] = None,
-    source: Annotated[str | None, typer.Option(help="nearest, last or cloud; default as released.")] = None,
+    source: Annotated[str | None, choice("--source", catalogue.SOURCES)] = None,
     rounds: Annotated[int | None, typer.Option(min=1, help="Rounds; default one a request.")] = None,
     seed: Seed = 0,
     as_json: Json = False,
@@ -226,5 +225,6 @@ def simulate(
     from mecpfm.published.instance import Instance
     from mecpfm.published.online import simulate
 
-    episode = simulate(Instance.read(instance), policy, share=share, source=source, rounds=rounds, seed=seed)
+    with working("simulating"):
+        episode = simulate(Instance.read(instance), policy, share=share, source=source, rounds=rounds, seed=seed)
     report(episode.to_object(), as_json)

@@ -1,27 +1,31 @@
-"""Commands on networks in tables: new, show, and what solve does with a folder."""
+"""Commands on networks in tables and plans by name: new, show, compare, what-if, and what solve does with a folder."""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
-from mecpfm.cli.output import table
+from mecpfm.cli.output import searching, table
 from mecpfm.errors import InputError
 
 if TYPE_CHECKING:
-    from mecpfm.network.answer import Answer
+    import pandas as pd
+
+    from mecpfm.network.named import NamedPlan
 
 SHOWN = {
     "sites": ("site", "users", "gpu_s", "gpu_s_available", "memory_gb", "memory_gb_available", "pulled_gb",
-              "worth_of_a_gb_s", "worth_of_a_gpu_s"),
+              "price_s_per_gb", "price_s_per_gpu_s"),
     "pulls": ("block", "site", "from", "gb", "seconds", "models"),
     "users": ("user", "home", "served_at", "model", "delay_s", "remote_s", "accuracy", "deadline", "second_choice",
               "second_costs_s"),
 }  # fmt: skip
 """Columns of the tables on a terminal; files hold all."""
+LONGEST = 50
+"""Most rows of a comparison on a terminal."""
 
 
 def new(
@@ -33,150 +37,114 @@ def new(
     from mecpfm.network.example import write
 
     write(folder, topology, users)
-    typer.echo(
-        f"{folder}: sites, links, models, users, holds and network.toml; next: mecpfm solve {folder} -o plan.json"
-    )
+    typer.echo(f"{folder}: sites, links, models, users, holds and network.toml")
+    typer.echo(f"next: mecpfm solve {folder} -o plan.json --html plan.html")
 
 
-def solve_folder(
-    folder: Path, method: str, output: Path | None, certificate: Path | None, as_json: bool, **wanted: Any
-) -> None:
-    """Solve a network in tables, print the answer by name, and keep it in a file."""
-    from mecpfm.coupled.methods import certified
-    from mecpfm.files import write_atomic
-    from mecpfm.network.answer import answer
-    from mecpfm.network.build import build
+class Files(NamedTuple):
+    """Where a plan is kept: by name, as a page, and its proof alone."""
+
+    plan: Path | None
+    page: Path | None
+    certificate: Path | None
+
+
+def solve_named(source: Path, method: str | None, files: Files, as_json: bool, **wanted: Any) -> None:
+    """Solve a network in tables or an instance, print the plan by name, and keep it in a file."""
+    from mecpfm.network.front import read_instance, solve
     from mecpfm.network.network import read
 
-    network = read(folder)
-    built = build(network)
-    plan, proof = certified(built.instance, method, **wanted)
-    if "option" not in plan.decisions:
-        raise InputError(f"--method is {method}; a folder needs one whose plans are whole")
-    found = answer(network, built, plan, proof)
-    content = {**plan.to_object(), **found.to_object(), "certificate": proof.to_object()}
-    if output is not None:
-        write_atomic(output, (json.dumps(content, allow_nan=False) + "\n").encode(), parents=False)
-    if certificate is not None:
-        proof.write(certificate)
+    with searching() as progress:
+        problem = read(source) if source.is_dir() else read_instance(source)
+        plan = solve(problem, method=method, progress=progress, **wanted)  # type: ignore[arg-type]
+    if files.plan is not None:
+        plan.save(files.plan)
+    if files.page is not None:
+        plan.write_html(files.page)
+    if files.certificate is not None:
+        if plan.certificate is None:
+            raise InputError(f"{source}: a plan of this setting has no certificate")
+        plan.certificate.write(files.certificate)
     if as_json:
-        typer.echo(json.dumps(content, allow_nan=False))
+        typer.echo(json.dumps(plan.to_object(), allow_nan=False))
         return
-    _say(found)
-    _print(found, "sites")
-    _print(found, "pulls")
+    _say(plan)
+    _print(plan, "sites")
+    _print(plan, "pulls")
 
 
-def _say(found: Answer) -> None:
-    s = found.summary
-    gap = f"gap {100 * s['gap']:.2g} %" if s["gap"] > 1e-9 else "gap 0"
-    typer.echo(
-        f"{s['status']}: {s['objective_s']:.6g} s in {s['period_s']:g} s, bound {s['bound_s']:.6g} s ({gap}); "
-        f"{s['users_at_edge']} of {s['users']} users at the edge; {s['pulled_gb']:.4g} GB pulled; "
-        f"{s['deadlines_missed']} deadlines missed"
-    )
+def _say(plan: NamedPlan) -> None:
+    from mecpfm.network.named import said
+
+    typer.echo(said(plan))
 
 
-def _print(found: Answer, name: str) -> None:
-    frame = getattr(found, name)
-    columns = [column for column in SHOWN[name] if column in frame]
+def _print(plan: NamedPlan, name: str) -> None:
+    frame = getattr(plan, name)
+    columns = [column for column in SHOWN.get(name, frame.columns) if column in frame]
     if not len(frame):
         typer.echo(f"{name}: none")
         return
-    rows = [
-        [f"{cell:.4g}" if isinstance(cell, float) else cell for cell in row] for row in frame[columns].to_numpy(object)
-    ]
-    table(columns, rows)
+    _rows(frame[columns])
+
+
+def _rows(frame: pd.DataFrame) -> None:
+    rows = [[f"{cell:.4g}" if isinstance(cell, float) else cell for cell in row] for row in frame.to_numpy(object)]
+    table([str(column) for column in frame], rows)
 
 
 def show(
-    plan: Annotated[Path, typer.Argument(metavar="PLAN.json", help="What solve FOLDER -o wrote.")],
+    plan: Annotated[Path, typer.Argument(metavar="PLAN.json", help="What solve -o wrote; - is standard input.")],
     sites: Annotated[bool, typer.Option("--sites", help="What each site serves, and what is scarce.")] = False,
     users: Annotated[bool, typer.Option("--users", help="Who is served where, and the second choice.")] = False,
     pulls: Annotated[bool, typer.Option("--pulls", help="What is pulled from where.")] = False,
+    prices: Annotated[bool, typer.Option("--prices", help="What one more GB or GPU second saves at most.")] = False,
     csv: Annotated[Path | None, typer.Option(help="Folder to write all tables to.")] = None,
     html: Annotated[Path | None, typer.Option(help="File for a page with map and tables.")] = None,
 ) -> None:
-    """Show a plan of a network by name: tables, CSV files, or one page that works without a network."""
-    from mecpfm.files import read_json, write_atomic
-    from mecpfm.network.answer import TABLES, Answer
+    """Show a plan by name: tables, CSV files, or one page that works without a network."""
+    from mecpfm.files import write_atomic
+    from mecpfm.network.named import TABLES
+    from mecpfm.network.stored import load
 
-    try:
-        found = Answer.from_object(read_json(plan))
-    except (KeyError, TypeError, ValueError):
-        raise InputError(f"{plan}: holds no tables; mecpfm solve FOLDER -o {plan.name} writes them") from None
+    found = load(plan)
     if csv is not None:
         for name in TABLES:
-            write_atomic(csv / f"{name}.csv", getattr(found, name).to_csv(index=False, lineterminator="\n").encode())
+            write_atomic(csv / f"{name}.csv", _csv(getattr(found, name)))
     if html is not None:
-        from mecpfm.network.page import page
-
-        write_atomic(html, page(found).encode(), parents=False)
+        found.write_html(html)
     _say(found)
-    wanted = [name for name, flag in (("sites", sites), ("pulls", pulls), ("users", users)) if flag]
+    flags = {"sites": sites, "pulls": pulls, "users": users, "prices": prices}
+    wanted = [name for name, flag in flags.items() if flag]
     for name in wanted or (() if csv or html else ("sites", "pulls")):
         _print(found, name)
 
 
-def what_if(
-    plan: Annotated[Path, typer.Argument(metavar="PLAN.json", help="What solve FOLDER -o wrote.")],
-    change: Annotated[
-        list[str] | None, typer.Option("--set", help="TABLE.NAME.COLUMN=VALUE; +8 adds. Several make one change.")
-    ] = None,
-    every: Annotated[str | None, typer.Option(help="COLUMN=VALUE for each site in turn, as memory_gb=+8.")] = None,
-    network: Annotated[Path | None, typer.Option(help="The network's folder; default the plan's.")] = None,
+def _csv(frame: pd.DataFrame) -> bytes:
+    return str(frame.to_csv(index=False, lineterminator="\n")).encode()
+
+
+def compare(
+    before: Annotated[Path, typer.Argument(metavar="BEFORE.json", help="What solve -o wrote.")],
+    after: Annotated[Path, typer.Argument(metavar="AFTER.json", help="The same, later.")],
+    csv: Annotated[Path | None, typer.Option(help="File for all rows.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
 ) -> None:
-    """Say what a change of the network can save at most, proved by the plan's prices, without solving again."""
-    from mecpfm.network.change import Saving, ranked
+    """Say what a second plan does otherwise: cost by part, users that move, pulls that come and go."""
+    from mecpfm.files import write_atomic
+    from mecpfm.network.stored import load
 
-    objective, problem, proof = _proved(plan, network)
-    found: list[Saving] = ranked(problem, objective, proof, _wanted(problem.sites["site"].tolist(), change, every))
+    found = load(before).compare(load(after))
+    if csv is not None:
+        write_atomic(csv, _csv(found), parents=False)
     if as_json:
-        rows = [saving._asdict() for saving in found]
-        typer.echo(json.dumps({"objective_s": objective, "changes": rows}, allow_nan=False))
+        typer.echo(json.dumps({"rows": found.to_dict(orient="records")}, allow_nan=False))
         return
-    columns = ("change", "saves at most, s", "of that by the change, s")
-    table(columns, [(one.change, f"{one.at_most_s:.6g}", f"{one.by_change_s:.6g}") for one in found])
-
-
-def _wanted(sites: list[str], change: list[str] | None, every: str | None) -> list[tuple[str, Any]]:
-    """Changes by name: all of --set as one, --every as one a site."""
-    from mecpfm.network.change import parse
-
-    if bool(change) == bool(every):
-        raise InputError("what-if needs --set or --every, one of them")
-    if every:
-        texts = [f"sites.{site}.{every}" for site in sites]
-        return [(text, parse(text)) for text in texts]
-    together: dict[str, dict[str, dict[str, Any]]] = {}
-    for text in change or []:
-        for name, rows in parse(text).items():
-            for row, cells in rows.items():
-                together.setdefault(name, {}).setdefault(row, {}).update(cells)
-    return [(", ".join(change or []), together)]
-
-
-def _proved(plan: Path, folder: Path | None) -> tuple[float, Any, Any]:
-    """Cost of a plan file, s, its network as it was when the plan was made, and the certificate."""
-    from pydantic import ValidationError
-
-    from mecpfm.coupled.certificate import Certificate
-    from mecpfm.files import read_json
-    from mecpfm.network.build import build
-    from mecpfm.network.network import read
-    from mecpfm.plan import instance_sha256
-    from mecpfm.records import explain
-
-    content = read_json(plan)
-    try:
-        proof = Certificate.model_validate(content["certificate"])
-        objective, source = float(content["objective"]), str(content["summary"]["network"])
-    except ValidationError as error:
-        raise InputError(f"{plan}: certificate: {explain(error)}") from None
-    except (KeyError, TypeError, ValueError):
-        raise InputError(f"{plan}: holds no certificate; mecpfm solve FOLDER -o {plan.name} writes one") from None
-    network = read(folder or Path(source))
-    if instance_sha256(build(network).instance) != content.get("instance_sha256"):
-        raise InputError(f"{network.source}: has changed since {plan} was made; solve it again")
-    return objective, network, proof
+    costs, others = found[found["what"] == "cost"], found[found["what"] != "cost"]
+    _rows(costs)
+    counts = [f"{count} x {what}" for what, count in others["what"].value_counts(sort=False).items()]
+    typer.echo(", ".join(counts) or "nothing else differs")
+    if len(others):
+        _rows(others.head(LONGEST))
+    if len(others) > LONGEST:
+        typer.echo(f"and {len(others) - LONGEST} rows more: --csv or --json gives all")

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import math
-import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from mecpfm.cli.catalogue import SCENARIOS, TRACE, choice
 from mecpfm.cli.instances import Json, Seed
-from mecpfm.cli.output import report, table
+from mecpfm.cli.output import note, report, table, working
 from mecpfm.errors import InputError
 from mecpfm.warm import announcing
 
 if TYPE_CHECKING:
+    from mecpfm.network.ground import Served
     from mecpfm.online.layouts import Reading
     from mecpfm.online.policy import Policy
     from mecpfm.online.setting import Setting
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from mecpfm.online.world import Scene
 
 ABSENT = (
-    "mecpfm: absent: {0}; using requests drawn from the committed summary; for the real ones run "
+    "absent: {0}; using requests drawn from the committed summary; for the real ones run "
     "`mecpfm data fetch {0}` or set MECPFM_DATA_DIR"
 )
 
@@ -32,9 +33,12 @@ def simulate_trace(
     trace: Annotated[
         Path | None, typer.Argument(metavar="[TRACE.csv]", help="Or -. Default GenTD26, or drawn.")
     ] = None,
-    policy: Annotated[str | None, typer.Option(help="A name that --list shows.")] = None,
+    policy: Annotated[str | None, choice("--policy", TRACE)] = None,
     scenario: Annotated[
-        str | None, typer.Option(help="A name that --list shows; default: what fits the trace.")
+        str | None, choice("--scenario", SCENARIOS, f"{', '.join(SCENARIOS)}; default: what fits the trace.")
+    ] = None,
+    network: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="Serve on the sites of a network in tables.")
     ] = None,
     load: Annotated[float | None, typer.Option(help="Scale time to this load; default: the scenario's.")] = None,
     seed: Seed = 0,
@@ -47,8 +51,10 @@ def simulate_trace(
     as_json: Json = False,
 ) -> None:
     """Serve requests of a trace whose service times are unknown until served (docs/online_setting.md)."""
-    from mecpfm.online import world
+    from mecpfm.network.ground import serve
+    from mecpfm.network.network import read
     from mecpfm.online.policy import named
+    from mecpfm.online.setting import GIVEN
     from mecpfm.online.simulate import simulate
 
     if listing:
@@ -56,30 +62,44 @@ def simulate_trace(
         return
     if policy is None:
         raise InputError("--policy is missing; --list shows the names")
-    if requests is not None and requests < 2:
-        raise InputError(f"--requests is {requests}; must be >= 2")
+    _require(requests, network, scenario)
     chosen = _changed(named(policy), observed, probes, feature_cost, probe_cost)
+    tables = None if network is None else read(network)  # its errors are told before a long file is read
     reading = _read(trace, scenario)
-    scenario = scenario or reading.scenario
-    setting, source = _setting(scenario, reading.trace, requests, load), reading.trace
-    with announcing():
-        scene = world.build(setting, source, seed)
+    scenario = scenario or (GIVEN if tables else reading.scenario)
+    setting = _setting(scenario, reading.trace, requests, load)
+    served = serve(tables, reading.trace, setting.requests, load, seed) if tables else None
+    with announcing(), working("simulating"):
+        scene = _scene(setting, reading.trace, served, seed)
         metrics = simulate(scene, chosen, seed).metrics()
-    said = _statement(reading, scene)
+    said = _statement(reading, scene, served.assumed if served else None)
     content: dict[str, Any] = {
         "setting": "online",
-        "source": source.source,
+        "source": reading.trace.source,
         "scenario": scenario,
+        **({"network": str(network)} if network else {}),
         "policy": policy,
         "seed": seed,
         "requests": setting.requests,
         **{name: value if math.isfinite(value) else None for name, value in metrics.items()},
     }
+    _say(content, said, as_json)
+
+
+def _say(content: dict[str, Any], said: dict[str, Any], as_json: bool) -> None:
+    """Report, what was assumed and changed on stderr unless it is JSON."""
     if not as_json:
         for name in ("assumed", "changed"):
             for words in said.pop(name):
-                print(f"mecpfm: {name}: {words}", file=sys.stderr)
+                note(f"{name}: {words}")
     report({**content, **said}, as_json)
+
+
+def _require(requests: int | None, network: Path | None, scenario: str | None) -> None:
+    if requests is not None and requests < 2:
+        raise InputError(f"--requests is {requests}; must be >= 2")
+    if network is not None and scenario is not None:
+        raise InputError(f"--scenario is {scenario!r}; it draws another network than --network")
 
 
 def _list() -> None:
@@ -102,16 +122,25 @@ def _setting(scenario: str, trace: Trace, requests: int | None, load: float | No
     return setting if load is None else replace(setting, load=load)
 
 
-def _statement(reading: Reading, scene: Scene) -> dict[str, Any]:
+def _scene(setting: Setting, trace: Trace, served: Served | None, seed: int) -> Scene:
+    from mecpfm.online import world
+
+    if served is None:
+        return world.build(setting, trace, seed)
+    return world.build(served.setting, served.trace, seed, ground=served.ground)
+
+
+def _statement(reading: Reading, scene: Scene, network: tuple[str, ...] | None) -> dict[str, Any]:
     from mecpfm.data.fetch import locate
     from mecpfm.data.sites import SITES
     from mecpfm.online import statement
 
+    where = statement.network(scene, locate(SITES) is not None) if network is None else network
     return {
         "layout": reading.layout,
         "dropped": reading.dropped,
         "load": statement.load(scene),
-        "assumed": [*reading.assumed, *statement.network(scene, locate(SITES) is not None)],
+        "assumed": [*reading.assumed, *where],
         "changed": list(statement.changed(scene, reading.trace)),
     }
 
@@ -146,4 +175,4 @@ def say_if_absent(*names: str) -> None:
     from mecpfm.online.trace import missing
 
     if files := [file for name in names for file in missing(name)]:
-        print(ABSENT.format(" ".join(files)), file=sys.stderr)
+        note(ABSENT.format(" ".join(files)))

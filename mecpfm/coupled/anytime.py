@@ -6,6 +6,7 @@ bit; what helped and what did not is in docs/experiments.md.
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -15,8 +16,10 @@ from numpy.typing import NDArray
 
 from mecpfm.clock import FOREVER, Budget
 from mecpfm.coupled import baselines, polish
+from mecpfm.coupled import start as starting
+from mecpfm.coupled.certificate import Certificate
 from mecpfm.coupled.check import assess
-from mecpfm.coupled.dive import Opened, core, dive, opened_only
+from mecpfm.coupled.dive import Opened, core, dive, opened_only, option_cells
 from mecpfm.coupled.dual import Dual, proven
 from mecpfm.coupled.dual import solve as solve_dual
 from mecpfm.coupled.instance import Instance
@@ -30,6 +33,8 @@ Ints = NDArray[np.int64]
 DIVING, INSIDE, VARYING = 0.3, 0.1, 0.5
 """Shares of the time left: at most for the first dive, for the search inside its cells, for other dives."""
 SETTLING_S = 4.0
+WARM, WARM_HEAT = 0.3, 0.5
+"""First theta of the dual engine from old prices, and how far the search around a known plan has cooled at first."""
 AGAIN = 4_000
 """One other dive for so many iterations, while there is time."""
 
@@ -45,21 +50,30 @@ class Search:
     seed: int
     progress: Progress | None
     best: Polished
+    gap: float = 0.0
+
+    @property
+    def enough(self) -> float:
+        """A cost whose gap is no more than what was asked for; -inf when the optimum was."""
+        return self.dual.bound / (1 - self.gap) if self.gap > 0 else -math.inf
 
     def offer(self, found: Polished) -> bool:
-        """Take a plan as the incumbent when it is better; True when it is proved optimal."""
+        """Take a plan as the incumbent when it is better; True when nothing more is wanted."""
         better = found if found.cost < self.best.cost else self.best
         done = self.best.iterations + found.iterations
         self.best = replace(better, iterations=done)
         if self.progress:
             self.progress(self.best.iterations, self.best.cost)
-        return proven(self.best.cost, self.dual.bound) == "optimal"
+        return proven(self.best.cost, self.dual.bound) == "optimal" or self.best.cost <= self.enough
 
-    def polished(self, view: Structure, dual: Dual, choice: Ints | None, iterations: int, share: float) -> Polished:
+    def polished(
+        self, view: Structure, dual: Dual, choice: Ints | None, iterations: int, share: float, begin: float = 0.0
+    ) -> Polished:
         """Local search on a view, for a share of the time left."""
         tell, before = self.progress, self.best
         return polish.improve(
             view, dual, choice, iterations=iterations, budget=self.budget.share(share), seed=self.seed,
+            begin=begin, enough=self.enough,
             progress=tell and (lambda done, cost: tell(before.iterations + done, min(before.cost, cost))),
         )  # fmt: skip
 
@@ -73,17 +87,22 @@ def search(
     budget: Budget = FOREVER,
     seed: int = 0,
     progress: Progress | None = None,
+    known: Polished | None = None,
+    gap: float = 0.0,
 ) -> Polished:
     """Best plan found within the limits; whatever they are, never worse than all remote or TrimCaching-Gen's.
 
-    ``progress(iterations, cost)`` is called as the search goes, cost in s.
+    ``progress(iterations, cost)`` is called as the search goes, cost in s. ``known`` is a plan to begin with, never
+    left for a worse one; a plan whose gap is ``gap`` ends the search.
     """
     cost = float(structure.cells.remote_s.sum())
     nothing = Polished(np.full(len(structure.cells.remote_s), -1), cost, 0)
-    state = Search(structure, dual, iterations, budget, seed, progress, nothing)
+    state = Search(structure, dual, iterations, budget, seed, progress, nothing, gap)
+    if known is not None and state.offer(known):
+        return state.best
     if any(map(state.offer, _starts(instance, state))):
         return state.best
-    for found in _phases(state):
+    for found in itertools.chain(() if known is None else _around(known, state), _phases(state)):
         if state.offer(found) or budget.over:
             break
     return state.best
@@ -93,9 +112,21 @@ def _starts(instance: Instance, state: Search) -> Iterator[Polished]:
     """Plans that need next to no time, whatever the limit."""
     structure, dual = state.structure, state.dual
     inserted = polish.fresh(structure)  # cheap at any size, for those in a hurry
-    repair(structure, polish.moves(structure), inserted, state.best.choice)
+    repair(structure, polish.moves(structure), inserted, np.full(len(structure.cells.remote_s), -1))
     yield Polished(np.append(structure.option, -1)[inserted.choice], float(inserted.cost[0]), 0)
     yield polish.improve(structure, dual, baselines.trimcaching(instance), iterations=0)
+
+
+def _around(known: Polished, state: Search) -> Iterator[Polished]:
+    """Local search in the cells that a known plan opens, not too hot, then the assignment for the blocks it uses."""
+    if state.budget.over:
+        return
+    structure, cell = state.structure, option_cells(state.structure)
+    opened = np.full(len(structure.cells.first_record) - 1, -1)
+    opened[cell[np.isin(structure.option, known.choice)]] = 1
+    view = opened_only(structure, opened)
+    yield state.polished(view, state.dual, known.choice, state.iterations // 8, INSIDE, WARM_HEAT)
+    yield from _settled(view, state.dual, state.best.choice, state)
 
 
 def _phases(state: Search) -> Iterator[Polished]:
@@ -145,16 +176,21 @@ def solve(
     time_limit: float | None = None,
     seed: int = 0,
     progress: Callable[[int, float, float], None] | None = None,
+    start: Ints | None = None,
+    prices: Certificate | None = None,
+    gap: float = 0.0,
 ) -> tuple[Plan, Structure, Dual]:
     """Default method; Structure and Dual make the certificate.
 
     ``progress(iterations, cost, bound)`` is called as the search goes, both in s. Under a time limit the number of
     iterations, and with it the plan, depends on the machine; so it does where ``clock.listening`` heard Ctrl-C.
+    ``start``, ``prices`` and ``gap`` are those of ``request.Request``.
     """
     budget = Budget.of(time_limit)
     found, structure, dual = bound_and_search(
-        instance, iterations=iterations, budget=budget, seed=seed, progress=progress
-    )
+        instance, iterations=iterations, budget=budget, seed=seed, progress=progress, start=start, prices=prices,
+        gap=gap,
+    )  # fmt: skip
     plan = assess(
         instance, "polish", found.choice, bound=dual.bound, status=proven(found.cost, dual.bound), seed=seed,
         runtime_s=budget.elapsed(),
@@ -169,12 +205,28 @@ def bound_and_search(
     budget: Budget,
     seed: int,
     progress: Callable[[int, float, float], None] | None,
+    start: Ints | None = None,
+    prices: Certificate | None = None,
+    gap: float = 0.0,
 ) -> tuple[Polished, Structure, Dual]:
     """Bound, in at most half of the time, then search."""
     structure = build(instance)
-    dual = solve_dual(structure, budget=budget.share(1 / 2))
+    known = None if start is None else starting.known(instance, structure, start)
+    dual = _bound(structure, known, prices, gap, budget.share(1 / 2))
     found = search(
-        instance, structure, dual, iterations=iterations, budget=budget, seed=seed,
+        instance, structure, dual, iterations=iterations, budget=budget, seed=seed, known=known, gap=gap,
         progress=progress and (lambda done, cost: progress(done, cost, dual.bound)),
     )  # fmt: skip
     return found, structure, dual
+
+
+def _bound(
+    structure: Structure, known: Polished | None, prices: Certificate | None, gap: float, budget: Budget
+) -> Dual:
+    """Dual bound; from prices, and until the plan that is known has the gap asked for, where there are such."""
+    target = math.inf if known is None else known.cost
+    if prices is None:
+        return solve_dual(structure, target=target, budget=budget)
+    enough = target * (1 - gap) if gap > 0 else math.inf
+    warm = starting.dual_of(structure, prices)
+    return solve_dual(structure, target=target, warm=warm, theta=WARM, enough=enough, budget=budget)

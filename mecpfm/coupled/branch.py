@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from mecpfm.clock import FOREVER, Budget
 from mecpfm.coupled import anytime
+from mecpfm.coupled.certificate import Certificate
 from mecpfm.coupled.check import assess
 from mecpfm.coupled.dual import Dual, explore, free, proven
 from mecpfm.coupled.dual import solve as solve_dual
@@ -62,19 +63,24 @@ def solve(
     seed: int = 0,
     mip_options: int = MIP_OPTIONS,
     progress: Callable[[int, float, float], None] | None = None,
+    start: Ints | None = None,
+    prices: Certificate | None = None,
+    gap: float = 0.0,
 ) -> tuple[Plan, Structure, Dual]:
     """Plan with the best bound proved within the limits (60 s unless given); ``optimal`` when nothing better exists.
 
     Structure and Dual are the root's: its multipliers certify a bound, the tree a better one. ``iterations`` are those
-    of the search that gives the first incumbent, in at most half of the time.
+    of the search that gives the first incumbent, in at most half of the time; ``start``, ``prices`` and ``gap`` are
+    those of ``request.Request``.
     """
     budget = Budget.of(SECONDS if time_limit is None else time_limit)
     first, structure, root = anytime.bound_and_search(
-        instance, iterations=iterations, budget=budget.share(1 / 2), seed=seed, progress=progress
-    )
+        instance, iterations=iterations, budget=budget.share(1 / 2), seed=seed, progress=progress,
+        start=start, prices=prices, gap=gap,
+    )  # fmt: skip
     cost = assess(instance, "branch", first.choice).objective  # the checker's, not the search's running sum
     search = Search(instance, structure, first.choice, cost)
-    bound = run(search, root, nodes=nodes, budget=budget, mip_options=mip_options)
+    bound = run(search, root, nodes=nodes, budget=budget, mip_options=mip_options, gap=gap)
     plan = assess(
         instance, "branch", search.choice, bound=bound, status=proven(search.cost, bound), seed=seed,
         runtime_s=budget.elapsed(),
@@ -82,11 +88,14 @@ def solve(
     return plan, structure, root
 
 
-def run(search: Search, root: Dual, *, nodes: int, budget: Budget, mip_options: int) -> float:
-    """Best-first search; returns the least bound of all that is left open, given up, or the incumbent's cost."""
+def run(search: Search, root: Dual, *, nodes: int, budget: Budget, mip_options: int, gap: float = 0.0) -> float:
+    """Best-first search; returns the least bound of all that is left open, given up, or the incumbent's cost.
+
+    It ends when nothing left open is below the incumbent's cost by more than ``gap`` of it.
+    """
     serial = itertools.count()
     heap: list[tuple[float, int, Dual, Node]] = [(root.bound, next(serial), root, free(search.structure.cells))]
-    while heap and heap[0][0] < search.cost and search.nodes < nodes and not budget.over:
+    while heap and heap[0][0] < (1 - gap) * search.cost and search.nodes < nodes and not budget.over:
         _, _, dual, node = heapq.heappop(heap)
         search.nodes += 1
         for new, child in expand(search, dual, node, budget, mip_options):

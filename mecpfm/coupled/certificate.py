@@ -11,8 +11,10 @@ Options carry that in their gains, cells on each set of models, and totals come 
 
 from __future__ import annotations
 
+import itertools
 import math
-from typing import Annotated, Any, ClassVar
+from collections.abc import Iterator, Sequence
+from typing import Annotated, Any, ClassVar, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,9 +28,12 @@ from mecpfm.plan import instance_sha256
 from mecpfm.records import FloatArray, IntArray, Range, RootRecord, Shape
 
 Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
 MAX_MODELS = 20
 """Most models of an exact family the check enumerates: 2^20 sets."""
 EPS = float(np.finfo(np.float64).eps)
+MOST_CELLS = 1 << 22
+"""Largest part of that enumeration, sets times requests."""
 LARGEST_PRICE = 1e100
 """No product of a price with an instance's quantity overflows, so no NaN can hide a cell."""
 Price = Range(ge=0, le=LARGEST_PRICE)
@@ -84,47 +89,75 @@ def certificate(structure: Structure, dual: Dual, instance: Instance | None = No
 
 def verify(instance: Instance, given: Certificate) -> float:
     """Lower bound (s) that the multipliers prove; InputError when they do not belong to the instance."""
-    member = _member(instance)
-    _require_fit(instance, given, member)
-    options, cloudlets = instance.options, instance.cloudlets
-    v = np.minimum(given.request_price_s, instance.requests.remote_delay_s)  # more than that proves nothing
-    gain, ties = _gains(instance, given, v, (instance.blocks.size_gb[:, None] * member).sum(axis=0))
-    price = instance.pull_s + np.outer(instance.blocks.size_gb, given.memory_price_s_per_gb)
-    exact = given.exact[given.family[options.model]] == 1
-    less = [ties, _relaxed(instance, given, gain, price, np.flatnonzero(~exact & (gain > 0)))]
+    require_fit(instance, given)
+    return total(instance, given, [terms(instance, given, np.arange(len(instance.options.request)))])
+
+
+class Terms(NamedTuple):
+    """What some cloudlets take off the bound, s: lists, so that any grouping of cloudlets has one and the same sum."""
+
+    ties: list[float]
+    relaxed: list[float]
+    exact: list[float]
+
+
+def worth(instance: Instance, given: Certificate) -> Floats:
+    """Price of each request, s, shape (R,): more than its remote delay proves nothing."""
+    return np.minimum(given.request_price_s, instance.requests.remote_delay_s)
+
+
+def total(instance: Instance, given: Certificate, parts: Sequence[Terms]) -> float:
+    """The bound, s, from the terms of all cloudlets."""
+    cloudlets = instance.cloudlets
+    less = [math.fsum(itertools.chain.from_iterable(part.ties for part in parts))]
+    less.append(math.fsum(itertools.chain.from_iterable(part.relaxed for part in parts)))
     less += (given.compute_price * cloudlets.compute_s).tolist()
     less += (given.memory_price_s_per_gb * cloudlets.memory_gb).tolist()
-    positive = np.flatnonzero(exact & (gain > 0))
-    cell = options.cloudlet[positive] * len(given.exact) + given.family[options.model[positive]]
-    order = np.argsort(cell, kind="stable")
-    for rows in np.split(positive[order], np.flatnonzero(np.diff(cell[order])) + 1):
-        if rows.size:
-            less.append(_exact(instance, given, gain[rows], price, rows, member))
-    bound = math.fsum([*v.tolist(), *(-(1 + 4 * EPS) * value for value in less)])
+    less += itertools.chain.from_iterable(part.exact for part in parts)
+    bound = math.fsum([*worth(instance, given).tolist(), *(-(1 + 4 * EPS) * value for value in less)])
     if not math.isfinite(bound):
         raise InputError(f"certificate proves {bound}; must be a finite bound")
     return bound - 2 * EPS * abs(bound)
 
 
-def _gains(instance: Instance, given: Certificate, v: Floats, model_gb: Floats) -> tuple[Floats, float]:
-    """What each option gains at most, -inf where it is of no use, and a charge for gains of 0 but for rounding.
+def terms(instance: Instance, given: Certificate, rows: Ints, site: int | None = None) -> Terms:
+    """Terms of all cloudlets, or of one: ``rows`` are the options there, ascending."""
+    options, member = instance.options, _member(instance)
+    gain, ties = _gains(instance, given, model_gb(instance), rows)
+    price = instance.pull_s + np.outer(instance.blocks.size_gb, given.memory_price_s_per_gb)
+    exact = given.exact[given.family[options.model[rows]]] == 1
+    relaxed = _relaxed(instance, given, (rows, gain), price, np.flatnonzero(~exact & (gain > 0)), site)
+    positive = np.flatnonzero(exact & (gain > 0))
+    option = rows[positive]
+    cell = options.cloudlet[option] * len(given.exact) + given.family[options.model[option]]
+    order = np.argsort(cell, kind="stable")
+    cut = np.flatnonzero(np.diff(cell[order])) + 1
+    values = [
+        _exact(instance, given, gain[part], price, rows[part], member)
+        for part in np.split(positive[order], cut)
+        if part.size
+    ]
+    return Terms(ties, relaxed, values)
+
+
+def _gains(instance: Instance, given: Certificate, whole_gb: Floats, rows: Ints) -> tuple[Floats, list[float]]:
+    """What each option of ``rows`` gains at most, -inf where it is of no use, and charges for gains of rounding alone.
 
     The charge in place of the option keeps the cells as small as they would be without rounding.
     """
     options, cloudlets = instance.options, instance.cloudlets
-    worth, work = v[options.request], given.compute_price[options.cloudlet] * options.compute_s
-    gain = worth - options.delay_s - work
-    raised = gain + 4 * EPS * (worth + options.delay_s + work)
+    site, compute, delay = options.cloudlet[rows], options.compute_s[rows], options.delay_s[rows]
+    v, work = worth(instance, given)[options.request[rows]], given.compute_price[site] * compute
+    gain = v - delay - work
+    raised = gain + 4 * EPS * (v + delay + work)
     # No plan may use an option that exceeds its cloudlet on its own.
-    fits = model_gb[options.model] <= most(cloudlets.memory_gb)[options.cloudlet]
-    fits &= options.compute_s <= most(cloudlets.compute_s)[options.cloudlet]
+    fits = whole_gb[options.model[rows]] <= most(cloudlets.memory_gb)[site]
+    fits &= compute <= most(cloudlets.compute_s)[site]
     ties = raised[fits & (gain <= 0) & (raised > 0)]
-    return np.where(fits & (gain > 0), raised, -np.inf), math.fsum(ties.tolist())
+    return np.where(fits & (gain > 0), raised, -np.inf), ties.tolist()
 
 
-def _exact(
-    instance: Instance, given: Certificate, gain: Floats, price: Floats, rows: NDArray[np.int64], member: Floats
-) -> float:
+def _exact(instance: Instance, given: Certificate, gain: Floats, price: Floats, rows: Ints, member: Floats) -> float:
     """Value of one (cloudlet, family) with every set of its models written out, zero when closing it is better."""
     options = instance.options
     c = int(options.cloudlet[rows[0]])
@@ -140,33 +173,58 @@ def _exact(
     if (fixed + table.max(axis=1).sum()) * (1 + slack) <= (pays[:, None] * needs).sum(axis=0).min() * (1 - slack):
         return 0.0
     best = 0.0
-    for chunk in np.array_split(np.arange(1, 1 << len(models)), 1 + (len(requests) << len(models) >> 22)):
-        sets = (chunk[:, None] >> np.arange(len(models))) & 1 == 1
-        served = np.zeros((len(sets), len(requests)))
-        for k in range(len(models)):
-            served = np.maximum(served, sets[:, k, None] * table[:, k])
+    for sets, served in _sets(table):
         paid = ((sets @ needs.T > 0) * pays).sum(axis=1)
         value = (fixed + served.sum(axis=1)) * (1 + slack) - paid * (1 - slack)
         best = max(best, float(value.max()))
     return best
 
 
-def _relaxed(instance: Instance, given: Certificate, gain: Floats, price: Floats, rows: NDArray[np.int64]) -> float:
-    """Value of all relaxed families: what requests gain after their shares, plus shares beyond a block's price."""
-    options, blocks = instance.options, instance.models.blocks
+def _sets(table: Floats) -> Iterator[tuple[NDArray[np.bool_], Floats]]:
+    """Every non-empty set of models, in parts, and what each request gains at most by it: (S, K) and (S, requests)."""
+    requests, width = table.shape
+    low = min(width, max((MOST_CELLS // requests).bit_length() - 1, 0))
+    served = np.zeros((1 << low, requests))
+    for k in range(low):  # a set gains what it gains without its last model, or by that model
+        np.maximum(served[: 1 << k], table[:, k], out=served[1 << k : 2 << k])
+    for high in range(1 << (width - low)):
+        sets = ((high << low) + np.arange(1 << low))[:, None] >> np.arange(width) & 1 == 1
+        if high:
+            yield sets, np.maximum(served, table[:, sets[0]].max(axis=1))
+        elif low:
+            yield sets[1:], served[1:]
+
+
+def _relaxed(
+    instance: Instance, given: Certificate, gains: tuple[Ints, Floats], price: Floats, which: Ints, site: int | None
+) -> list[float]:
+    """Values of all relaxed families: what requests gain after their shares, plus shares beyond a block's price.
+
+    ``gains`` are options and what they gain; ``which`` are the places of those of relaxed families.
+    """
+    options, blocks, (row, gain) = instance.options, instance.models.blocks, gains
+    here = slice(None) if site is None else np.flatnonzero(given.share_cloudlet == site)
+    cloudlet, block = given.share_cloudlet[here], given.share_block[here]
+    request, share_s = given.share_request[here], given.share_s[here]
     paid, count = np.zeros_like(price), np.zeros_like(price)
-    np.add.at(paid, (given.share_block, given.share_cloudlet), given.share_s)
-    np.add.at(count, (given.share_block, given.share_cloudlet), 1)
-    places = (given.share_cloudlet, given.share_block, given.share_request)
-    share = dict(zip(zip(*(place.tolist() for place in places), strict=True), given.share_s.tolist(), strict=True))
+    np.add.at(paid, (block, cloudlet), share_s)
+    np.add.at(count, (block, cloudlet), 1)
+    places = zip(cloudlet.tolist(), block.tolist(), request.tolist(), strict=True)
+    share = dict(zip(places, share_s.tolist(), strict=True))
     best: dict[tuple[int, int, int], float] = {}
-    for o in rows.tolist():
+    for i in which.tolist():
+        o = int(row[i])
         c, r, k = int(options.cloudlet[o]), int(options.request[o]), int(options.model[o])
         own = math.fsum(share.get((c, b, r), 0.0) for b in blocks[k].tolist())
         cell = (c, r, int(given.family[k]))
-        best[cell] = max(best.get(cell, 0.0), float(gain[o]) * (1 + 4 * EPS) - own * (1 - 4 * EPS))
+        best[cell] = max(best.get(cell, 0.0), float(gain[i]) * (1 + 4 * EPS) - own * (1 - 4 * EPS))
     beyond = np.maximum(paid * (1 + (count + 8) * EPS) - price * (1 - 8 * EPS), 0)[paid > 0]
-    return math.fsum([*best.values(), *beyond.tolist()])
+    return [*best.values(), *beyond.tolist()]
+
+
+def model_gb(instance: Instance) -> Floats:
+    """Memory that each model takes on its own, GB, shape (K,)."""
+    return np.asarray((instance.blocks.size_gb[:, None] * _member(instance)).sum(axis=0))
 
 
 def _member(instance: Instance) -> Floats:
@@ -177,7 +235,9 @@ def _member(instance: Instance) -> Floats:
     return member
 
 
-def _require_fit(instance: Instance, given: Certificate, member: Floats) -> None:
+def require_fit(instance: Instance, given: Certificate) -> None:
+    """InputError when the multipliers do not belong to an instance of these sizes and families."""
+    member = _member(instance)
     _, models, cloudlets, requests = instance.sizes
     found = (len(given.family), len(given.compute_price), len(given.request_price_s))
     if found != (models, cloudlets, requests):

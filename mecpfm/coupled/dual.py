@@ -105,11 +105,13 @@ def solve(
     iterations: int = 2_000,
     theta: float = 1.0,
     theta_end: float = 1e-3,
+    enough: float = math.inf,
     budget: Budget = FOREVER,
 ) -> Dual:
     """Maximise the bound; ``target`` is the cost of any known plan (serving all remotely by default).
 
-    When the budget is over it ends after the next ``CHUNK`` iterations: there is always a bound.
+    When the budget is over, or the bound is ``enough``, it ends after the next ``CHUNK`` iterations: there is always
+    a bound.
     """
     began, cells = clock.now(), structure.cells
     point = start(cells) if warm is None else warm.point.copy()
@@ -123,7 +125,7 @@ def solve(
         chunk = min(CHUNK, iterations - done)
         ran = kernels.ascend(cells, state, node, scale, upper, target, chunk, theta_end, work)
         done += ran
-        if ran < chunk or budget.over:
+        if ran < chunk or control[0] >= enough or budget.over:
             break
     if control[0] == -np.inf:  # without any price, zero is proved
         control[0], state.best[:], state.best_cut[:] = 0.0, 0.0, 0.0

@@ -9,6 +9,7 @@ but not for fractional x: it lifts the LP.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ from numpy.typing import NDArray
 from mecpfm import solvers
 from mecpfm.clock import Budget
 from mecpfm.coupled.check import REMOTE, assess, assess_fractional
+from mecpfm.coupled.dual import proven
 from mecpfm.coupled.incidence import incidence
 from mecpfm.coupled.instance import Instance
 from mecpfm.errors import LimitError
@@ -97,15 +99,18 @@ def solve_lp(
 
 
 def solve_ilp(
-    instance: Instance, *, cut: bool = True, solver: str = "auto", seed: int = 0, time_limit: float | None = None
-) -> Plan:
-    """Optimum of the ILP, or the solver's incumbent and bound at the time limit."""
+    instance: Instance, *, cut: bool = True, solver: str = "auto", seed: int = 0, time_limit: float | None = None,
+    gap: float = 0.0,
+) -> Plan:  # fmt: skip
+    """Optimum of the ILP, or the solver's incumbent and bound at the time limit or at a relative ``gap``."""
     budget, model = Budget.of(time_limit), linear_model(instance, cut=cut)
-    found = solvers.solve(model, solver, seed=seed, time_limit=budget.limit())
-    return assess(
+    found = solvers.solve(model, solver, seed=seed, time_limit=budget.limit(), gap=gap)
+    plan = assess(
         instance, "ilp", choice_of(instance, _require(found)), bound=found.bound, status=found.status, seed=seed,
         solver=found.solver, runtime_s=found.runtime_s,
     )  # fmt: skip
+    # A solver calls optimal what is as near as it was asked for.
+    return replace(plan, status=proven(plan.objective, plan.bound)) if gap > 0 else plan
 
 
 def _require(found: Solution) -> Floats:

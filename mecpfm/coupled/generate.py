@@ -112,7 +112,13 @@ class Recipe:
 
 
 def generate(recipe: Recipe = Recipe(), seed: int = 0) -> Instance:
-    """Instance of a recipe; the same recipe and seed give the same arrays on every machine with the same site files."""
+    """Instance of a recipe; the same recipe and seed give the same arrays on every machine with the same site files.
+
+    Examples
+    --------
+    >>> generate(Recipe(cloudlets=4, requests=10, models=6), seed=0).sizes[2:]  # cloudlets, requests
+    (4, 10)
+    """
     ranges.seed(seed)
     network, library, workload = (_supply(child) for child in np.random.SeedSequence(seed).spawn(3))
     models = build(recipe.models, recipe.families, recipe.adaptation, recipe.shared_fraction, next(library))

@@ -6,13 +6,15 @@ the edge: a model at a cloudlet. Every request can also go to the remote data ce
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cached_property
-from typing import Annotated, ClassVar, Self
+from typing import Annotated, Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import model_validator
 
+from mecpfm.coupled.schema import expanded
 from mecpfm.records import (
     Either,
     FloatArray,
@@ -86,12 +88,14 @@ class Requests(Record):
     """Inference requests, arrays of shape (R,): delay and accuracy of the remote data centre, always available.
 
     A request may stand for a class of ``weight`` of them, served alike: then its delays and its compute, also those of
-    its options, are those of the whole class, and its accuracy counts ``weight`` times.
+    its options, are those of the whole class, and its accuracy counts ``weight`` times. ``deadline_s`` is that of one
+    request, 1e9 for none: no option is later; the remote data centre may be.
     """
 
     remote_delay_s: Annotated[FloatArray, Shape("R"), Amount]
     remote_accuracy: Annotated[FloatArray, Shape("R"), Range(ge=0, le=1)]
     weight: Annotated[OptionalFloatArray, Shape("R"), Range(gt=0, le=LARGEST)] = None
+    deadline_s: Annotated[OptionalFloatArray, Shape("R"), Range(gt=0, le=LARGEST)] = None
     name: Annotated[OptionalNames, Shape("R")] = None
     longitude_deg: Annotated[OptionalFloatArray, Shape("R"), Range(ge=-180, le=180)] = None
     latitude_deg: Annotated[OptionalFloatArray, Shape("R"), Range(ge=-90, le=90)] = None
@@ -120,10 +124,40 @@ class Instance(RootRecord):
     requests: Requests
     options: Options
 
+    @classmethod
+    def _expanded(cls, content: dict[str, Any]) -> dict[str, Any]:
+        return expanded(content)
+
     def _schema(self) -> str:
-        newer = (self.cloudlets.source, self.requests.weight, self.requests.name)
+        requests = self.requests
+        newer = (self.cloudlets.source, requests.weight, requests.deadline_s, requests.name)
         plain = self.cloudlets.pull_s_per_gb.ndim == 1 and all(value is None for value in newer)
         return self.file_schema if plain else str(self.newer_schema)
+
+    def change(self, **changes: Mapping[str, Any]) -> Instance:
+        """A validated copy with some numbers changed.
+
+        Parameters
+        ----------
+        changes
+            ``part={field: value}``: a whole array, or single entries ``{place: number}``, where a place is an index or
+            a name, of ``pull_s_per_gb`` and ``source`` of shape (B, C) a pair of them. Text with a sign is added.
+
+        Raises
+        ------
+        InputError
+            An unknown part, field or place, or a value that breaks a rule of the instance.
+
+        Examples
+        --------
+        >>> from mecpfm.coupled.tiny import TINY
+        >>> tiny = Instance.model_validate(TINY)
+        >>> tiny.change(cloudlets={"memory_gb": {0: "+2"}}).cloudlets.memory_gb.tolist()
+        [8.0, 9.0]
+        """
+        from mecpfm.coupled.change import changed
+
+        return changed(self, changes)
 
     @property
     def sizes(self) -> tuple[int, int, int, int]:
@@ -174,7 +208,20 @@ class Instance(RootRecord):
         self._check_options()
         self._check_cached()
         self._check_source()
+        self._check_deadlines()
         return self
+
+    def _check_deadlines(self) -> None:
+        requests, options = self.requests, self.options
+        if requests.deadline_s is None:
+            return
+        whole = requests.deadline_s if requests.weight is None else requests.deadline_s * requests.weight
+        if (bad := np.flatnonzero(options.delay_s > most(whole)[options.request])).size:
+            i = int(bad[0])
+            r = options.request[i]
+            raise ValueError(
+                f"options.delay_s[{i}] is {options.delay_s[i]:g}; requests.deadline_s[{r}] allows {whole[r]:g}"
+            )
 
     def _check_options(self) -> None:
         request, model = self.options.request, self.options.model

@@ -20,6 +20,9 @@ from mecpfm.coupled.check import assess, assess_fractional
 from mecpfm.coupled.compress import compress
 from mecpfm.coupled.dual import proven
 from mecpfm.coupled.instance import Instance
+from mecpfm.coupled.pins import Keep, kept, pin
+from mecpfm.coupled.request import Request
+from mecpfm.coupled.start import dual_of
 from mecpfm.coupled.structure import Structure, build
 from mecpfm.coupled.tiny import TINY
 from mecpfm.errors import InputError, LimitError
@@ -28,41 +31,6 @@ from mecpfm.solvers import process
 from mecpfm.warm import warming
 
 Ints = NDArray[np.int64]
-Progress = Callable[[int, float, float], None]
-OWN = 0.85
-"""Share of the time for a method, where the dual engine's bound comes after it."""
-
-
-@dataclasses.dataclass(frozen=True)
-class Request:
-    """What the caller asked for beside the method's name."""
-
-    solver: str = "auto"
-    seed: int = 0
-    time_limit: float | None = None
-    iterations: int | None = None
-    progress: Progress | None = None
-
-    @functools.cached_property
-    def budget(self) -> Budget:
-        """Begins when first asked for."""
-        return Budget.of(self.time_limit)
-
-    @functools.cached_property
-    def own(self) -> Budget:
-        """What a method without a bound of its own may use: the dual engine's needs the rest."""
-        return self.budget.share(OWN)
-
-    @property
-    def searching(self) -> dict[str, Any]:
-        """Keyword arguments of the search."""
-        return {**self.quietly, "progress": self.progress, "time_limit": self.budget.limit()}
-
-    @property
-    def quietly(self) -> dict[str, Any]:
-        """The same without progress, for a search that is only a part of a method."""
-        budget = {} if self.iterations is None else {"iterations": self.iterations}
-        return {"seed": self.seed, "time_limit": self.own.limit(), **budget}
 
 
 class Bounded(NamedTuple):
@@ -81,29 +49,51 @@ def solve(instance: Instance, method: str, **wanted: Any) -> Plan:
     ``wanted`` are the fields of ``Request``. The bound is the method's own where it proves one, else the dual
     engine's. ``iterations`` is the local search's budget: with it, and no time limit, a seed gives the same plan
     everywhere; ``progress(iterations, cost, bound)`` is called as it goes. InputError for an unknown name.
+
+    Examples
+    --------
+    >>> from mecpfm.coupled.generate import Recipe, generate
+    >>> plan = solve(generate(Recipe(cloudlets=4, requests=10, models=6), seed=0), "trimcaching")
+    >>> plan.feasible, bool(plan.bound <= plan.objective)
+    (True, True)
     """
     request = Request(**wanted)
     plan, _ = _solve(instance, method, request)
     if not math.isfinite(plan.bound):
-        plan = dataclasses.replace(plan, bound=dual_bound(instance, plan.objective, request.budget).dual.bound)
+        found = dual_bound(instance, plan.objective, request.budget, request.prices)
+        plan = dataclasses.replace(plan, bound=found.dual.bound)
     return plan.ended(request.budget.elapsed())
 
 
 def certified(instance: Instance, method: str, **wanted: Any) -> tuple[Plan, Certificate]:
-    """As ``solve``, with the dual engine's multipliers; the plan's bound is theirs or a better one of its own proof."""
+    """As ``solve``, with the dual engine's multipliers; the plan's bound is theirs or a better one of its own proof.
+
+    Examples
+    --------
+    >>> from mecpfm.coupled.generate import Recipe, generate
+    >>> instance = generate(Recipe(cloudlets=4, requests=10, models=6), seed=0)
+    >>> plan, proof = certified(instance, "polish", iterations=20)
+    >>> proof.family.shape, plan.gap >= 0  # models
+    ((6,), True)
+    """
     request = Request(**wanted)
     plan, found = _solve(instance, method, request)
-    found = found or dual_bound(instance, plan.objective, request.budget)
+    found = found or dual_bound(instance, plan.objective, request.budget, request.prices)
     best = float(np.fmax(plan.bound, found.dual.bound)) if method in OWN_PROOF else found.dual.bound
     status = plan.status if method in OWN_PROOF or plan.status != "optimal" else proven(plan.objective, best)
     plan = dataclasses.replace(plan, bound=best, status=status).ended(request.budget.elapsed())
     return plan, certificate(*found, instance)
 
 
-def dual_bound(instance: Instance, target: float, budget: Budget = FOREVER) -> Bounded:
-    """Dual engine's bound, s; ``target`` is the cost of any known plan and only steers the steps."""
+def dual_bound(
+    instance: Instance, target: float, budget: Budget = FOREVER, prices: Certificate | None = None
+) -> Bounded:
+    """Dual engine's bound, s; ``target``, the cost of any known plan, and ``prices`` only steer the steps."""
     view = build(instance)
-    return Bounded(view, dual.solve(view, target=target, budget=budget))
+    if prices is None:
+        return Bounded(view, dual.solve(view, target=target, budget=budget))
+    warm = dual_of(view, prices)
+    return Bounded(view, dual.solve(view, target=target, warm=warm, theta=anytime.WARM, budget=budget))
 
 
 def _solve(instance: Instance, method: str, request: Request) -> tuple[Plan, Bounded | None]:
@@ -112,7 +102,10 @@ def _solve(instance: Instance, method: str, request: Request) -> tuple[Plan, Bou
     ranges.seed(request.seed)
     ranges.count("iterations", request.iterations, 0)
     ranges.within("time_limit", request.time_limit, 0, ranges.LARGEST)
+    _require_use(method, request)
     warm_up(method)
+    if request.keep is not None:
+        return _pinned(instance, method, request, request.keep), None
     if clock.watched(request.time_limit) and method in (*SEARCHES, *CUT_SHORT, "no-sharing"):
         process.start()  # before the budget begins
     found: Bounded | None = None
@@ -122,6 +115,35 @@ def _solve(instance: Instance, method: str, request: Request) -> tuple[Plan, Bou
     else:
         plan = _in_time(instance, method, request)
     return dataclasses.replace(plan, seed=request.seed, instance_sha256=instance_sha256(instance)), found
+
+
+def _require_use(method: str, request: Request) -> None:
+    """InputError for what the method would pass over in silence."""
+    if not 0 <= request.gap < 1:
+        raise InputError(f"gap is {request.gap}; must be in [0, 1)")
+    for name, given, able in (
+        ("start", request.start is not None and request.keep is None, tuple(SEARCHES)),
+        ("keep", request.keep is not None, KEEPING),
+        ("gap", request.gap > 0, (*SEARCHES, "ilp")),
+    ):
+        if given and method not in able:
+            raise InputError(f"{name} goes with the methods {' '.join(able)}; method is {method!r}")
+
+
+def _pinned(instance: Instance, method: str, request: Request, keep: Keep) -> Plan:
+    """Plan with pins, found on an instance that has no other; its bound without pins is left to the dual engine."""
+    small = pin(instance, keep, request.start)
+    prices = request.prices if method in SEARCHES else None
+    start = small.start if method in SEARCHES else None
+    inner = dataclasses.replace(request, time_limit=request.own.limit(), keep=None, start=start, prices=prices)
+    found, _ = _solve(small.instance, method, inner)
+    choice = small.expand(np.array(found.decisions["option"], dtype=np.int64))
+    plan = assess(instance, method, choice, solver=found.solver)
+    known = assess(instance, method, small.expand(small.start), solver=found.solver)
+    if not (plan.feasible and kept(instance, keep, choice) and plan.objective <= known.objective):
+        plan = known
+    metrics = {**plan.metrics, "pinned_bound_s": min(found.bound, plan.objective)}
+    return dataclasses.replace(plan, seed=request.seed, instance_sha256=instance_sha256(instance), metrics=metrics)
 
 
 def _in_time(instance: Instance, method: str, request: Request) -> Plan:
@@ -168,7 +190,7 @@ def _relaxation(instance: Instance, method: str, request: Request) -> Plan:
 def _ilp(instance: Instance, method: str, request: Request) -> Plan:
     small = compress(instance)
     plan = formulation.solve_ilp(
-        small.instance, solver=request.solver, seed=request.seed, time_limit=request.own.limit()
+        small.instance, solver=request.solver, seed=request.seed, time_limit=request.own.limit(), gap=request.gap
     )
     choice = small.expand(np.array(plan.decisions["option"], dtype=np.int64))
     return assess(instance, method, choice, bound=plan.bound, status=plan.status, solver=plan.solver)
@@ -213,6 +235,8 @@ SEARCHES: dict[str, Callable[..., tuple[Plan, Structure, dual.Dual]]] = {
     "branch": branch.solve,
 }
 """Methods that bring the dual engine's bound along."""
+KEEPING = (*SEARCHES, "ilp", "nlip")
+"""Methods that plan around pins."""
 CUT_SHORT = (
     "lp",
     "lp-cut",

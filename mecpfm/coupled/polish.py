@@ -5,6 +5,7 @@ The incumbent never gets worse; the same seed, start and number of iterations gi
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -132,9 +133,14 @@ def improve(
     iterations: int = 10_000,
     budget: Budget = FOREVER,
     seed: int = 0,
+    begin: float = 0.0,
+    enough: float = -math.inf,
     progress: Progress | None = None,
 ) -> Polished:
-    """Polish a decision (instance options, all remote by default) until a budget ends or it meets the bound."""
+    """Polish a decision (instance options, all remote by default) until a budget ends or it meets the bound.
+
+    A cost of ``enough``, s, or less ends it too. ``begin`` is where on its way from hot to cold the temperature starts.
+    """
     cells, index = structure.cells, moves(structure)
     requests = len(cells.remote_s)
     state, work, random = fresh(structure), workspace(structure), np.random.default_rng(seed)
@@ -148,11 +154,11 @@ def improve(
     best, found, least, done = state.choice.copy(), state.choice.copy(), float(state.cost[0]), 0
     mean = max(dual.bound, 1e-9) / requests
     most = min(TOUCHED, len(cells.capacity_s))
-    while done < iterations and proven(least, dual.bound) == "feasible":
+    while done < iterations and proven(least, dual.bound) == "feasible" and least > enough:
         share = max(done / iterations, budget.spent())
         if share >= 1:
             break
-        heat = mean * HOT * elementary.power(COLD / HOT, share)
+        heat = mean * HOT * elementary.power(COLD / HOT, begin + (1 - begin) * share)
         chunk = min(CHUNK, iterations - done)
         cost = kernels.anneal(cells, index, state, best, journal, random, price, heat, chunk, EJECTIONS, most, work)
         done += chunk

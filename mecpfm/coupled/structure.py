@@ -108,6 +108,12 @@ def build(instance: Instance, *, exact_models: int = EXACT_MODELS) -> Structure:
     return Structure(cells, option, model, family, rank, block, blocks, share_request)
 
 
+def families(instance: Instance) -> tuple[Ints, NDArray[np.bool_]]:
+    """Family of each model (K,), as ``build`` numbers them, and whether each family (F,) is solved exactly."""
+    family, _, exact = _families(_membership(instance), EXACT_MODELS)
+    return family, exact
+
+
 def restrict(structure: Structure, kept: NDArray[np.bool_]) -> Structure:
     """The view on some of the sorted options, mask (n,): cells, requests and multipliers keep their places.
 

@@ -34,9 +34,10 @@ class Column(NamedTuple):
     @property
     def rule(self) -> str:
         """The rule in words, for an error message."""
-        low = f" >= {self.ge:g}" if math.isfinite(self.ge) else ""
-        high = f" <= {self.le:g}" if math.isfinite(self.le) else ""
-        return f"must be a {self.kind}{low}{high}"
+        low, high = math.isfinite(self.ge), math.isfinite(self.le)
+        if low and high:
+            return f"must be a {self.kind} from {self.ge:g} to {self.le:g}"
+        return f"must be a {self.kind}" + f" >= {self.ge:g}" * low + f" <= {self.le:g}" * high
 
     def convert(self, cells: pd.Series[str]) -> tuple[Any, NDArray[np.bool_]]:
         """Values of the cells and a mask of those that break the rule."""
@@ -111,7 +112,7 @@ def read_table(path: Path, columns: Mapping[str, Column], content: Rows | None =
         if bad.any():
             row = int(bad.argmax())
             raise InputError(
-                f"{path}: column {name}, row {row + 1}: {cells[row][:40]!r} {column.rule}{_remedy(cells[row], column)}"
+                f"{path}: column {name}, row {row + 1}: {cells[row][:40]!r} {column.rule}{remedy(cells[row], column)}"
             )
         whole = column.kind == "whole number" and not column.missing
         frame[name] = values.astype(np.int64) if whole else values
@@ -124,7 +125,8 @@ def _missing(name: str, header: list[str]) -> str:
     return f"is missing{f' (is it {near[0]!r}?)' if near else ''}; found {shown}"
 
 
-def _remedy(cell: str, column: Column) -> str:
+def remedy(cell: str, column: Column) -> str:
+    """Hint for an error message: how to write what such a cell may mean; mostly empty."""
     if column.kind == "time" and _DAY_AND_MONTH.match(cell):
         return "; day and month may be swapped: write dates as 2024-05-31 12:00:00"
     if column.kind != "text" and _COMMA.match(cell):

@@ -17,11 +17,7 @@ from typing import Any
 
 from mecpfm.data.columns import Rows
 from mecpfm.errors import InputError
-from mecpfm.files import require_regular
-
-LARGEST = 2**28
-"""Bytes of text above which a file is refused: its cells take several times as much memory."""
-STDIN = Path("-")
+from mecpfm.files import MOST_TEXT, STDIN, require_regular
 
 
 def read_rows(path: Path) -> Rows:
@@ -45,21 +41,21 @@ def read_rows(path: Path) -> Rows:
 
 def _bytes(path: Path) -> bytes:
     if path == STDIN:
-        content = sys.stdin.buffer.read(LARGEST + 1)
+        content = sys.stdin.buffer.read(MOST_TEXT + 1)
     else:
         require_regular(path)
         try:
             with path.open("rb") as stream:
-                content = stream.read(LARGEST + 1)
+                content = stream.read(MOST_TEXT + 1)
         except OSError as error:
             raise InputError(f"{path}: cannot be read ({error.strerror})") from None
     return _bounded(path, content)
 
 
 def _bounded(path: Path, content: bytes) -> bytes:
-    if len(content) > LARGEST:
+    if len(content) > MOST_TEXT:
         raise InputError(
-            f"{path}: holds more than {LARGEST // 2**20} MB of text; cut it, for example by head -n 1000000"
+            f"{path}: holds more than {MOST_TEXT // 2**20} MB of text; cut it, for example by head -n 1000000"
         )
     return content
 
@@ -68,7 +64,7 @@ def _unpacked(path: Path, content: bytes) -> bytes:
     if not content.startswith(b"\x1f\x8b"):
         return content
     try:
-        return _bounded(path, gzip.GzipFile(fileobj=io.BytesIO(content)).read(LARGEST + 1))
+        return _bounded(path, gzip.GzipFile(fileobj=io.BytesIO(content)).read(MOST_TEXT + 1))
     except (OSError, EOFError, zlib.error) as error:
         raise InputError(f"{path}: is a damaged gzip file ({error})") from None
 

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.resources import files
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import dijkstra
 
 from mecpfm.errors import InputError
 from mecpfm.files import loads
+from mecpfm.kernels import arrays
 
 GROUPS = ("topozoo", "sndlib", "caida/2024-08")
 _DRAWN = (
@@ -39,7 +41,8 @@ class Topology:
 
     ``nodes`` are names, not always unique; ``coordinates`` are longitude and latitude in degrees, shape (n, 2);
     ``edges`` index the nodes, shape (m, 2); ``length_km`` is each link's length along the Earth's surface, shape (m,),
-    0 between nodes of one city.
+    0 between nodes of one city; ``gbit_s``, where the source states it, what each link carries, shape (m,), NaN where
+    it does not.
     """
 
     name: str
@@ -47,6 +50,12 @@ class Topology:
     coordinates: NDArray[np.float64]
     edges: NDArray[np.int64]
     length_km: NDArray[np.float64]
+    gbit_s: NDArray[np.float64] | None = None
+
+    def unique_names(self) -> list[str]:
+        """Names of the nodes; one that stands twice, or is empty, gets its node's number."""
+        count = Counter(self.nodes)
+        return [name if name and count[name] == 1 else f"{name} {i}".strip() for i, name in enumerate(self.nodes)]
 
 
 @lru_cache(maxsize=1)
@@ -78,6 +87,34 @@ def load(name: str) -> Topology:
         edges=np.array(ends, dtype=np.int64),
         length_km=np.array([link["dist"] for link in raw["edges"]], dtype=float),
     )
+
+
+EARTH_KM = 6371.0088
+"""Mean radius."""
+
+
+def great_circle_km(
+    latitude_deg: ArrayLike, longitude_deg: ArrayLike, other_latitude: ArrayLike, other_longitude: ArrayLike
+) -> NDArray[np.float64]:
+    """Distance on the Earth's surface, km, to the millimetre; arguments broadcast, in degrees (haversine).
+
+    The same bits on every machine.
+
+    Examples
+    --------
+    >>> float(great_circle_km(45.76, 4.84, 45.19, 5.72).round(3))
+    93.408
+    """
+    a, b = np.radians(latitude_deg), np.radians(other_latitude)
+    turn = np.radians(np.subtract(other_longitude, longitude_deg))
+    h = arrays.sin((b - a) / 2) ** 2 + arrays.cos(a) * arrays.cos(b) * arrays.sin(turn / 2) ** 2
+    h = np.minimum(h, 1.0)
+    far = h > 0.5  # the half turn less the way to the antipode
+    sine = np.sqrt(np.where(far, 1 - h, h))
+    angle = sine * (1 + sine**2 / 6)
+    for _ in range(4):  # Newton: NumPy's arcsin differs in the last bit between machines
+        angle = angle - (arrays.sin(angle) - sine) / arrays.cos(angle)
+    return np.asarray(np.round(2 * EARTH_KM * np.where(far, np.pi / 2 - angle, angle), 6))
 
 
 def distance_s_per_gb(

@@ -19,9 +19,8 @@ from mecpfm.experiments.config import SWEEPS, TIMED
 from mecpfm.experiments.config import profile as check_profile
 from mecpfm.experiments.runner import run, timings
 from mecpfm.experiments.statistics import growth_exponent, interval, paired
+from mecpfm.figures.export import ZERO
 from mecpfm.records import explain
-
-ZERO = 1e-12
 
 Status = Literal["reproduced", "partly", "not-reproduced", "beyond-paper"]
 

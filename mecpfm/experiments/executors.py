@@ -20,6 +20,7 @@ from typing import Any
 
 from mecpfm.errors import InputError, InterruptedRunError, MecpfmError
 from mecpfm.experiments.store import fingerprint
+from mecpfm.extras import require
 
 RESUME = "finished rows are kept: run the same command again"
 PATIENCE_S = 600.0
@@ -152,6 +153,7 @@ def _terminated_as_interrupted() -> Iterator[None]:
 @contextmanager
 def _cluster(address: str, patience_s: float) -> Iterator[Executor]:
     """Executor on a cluster whose workers have said who they are."""
+    require("distributed")
     from distributed import Client
 
     for name in ["asyncio", *logging.root.manager.loggerDict]:

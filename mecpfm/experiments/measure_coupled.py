@@ -17,7 +17,8 @@ from mecpfm.coupled.compress import compress
 from mecpfm.coupled.formulation import choice_of, linear_model, solve_lp
 from mecpfm.coupled.generate import Recipe, generate
 from mecpfm.coupled.instance import Blocks, Cloudlets, Instance, Models, Options, Requests
-from mecpfm.coupled.methods import METHODS, Request, dual_bound, solve, warm_up
+from mecpfm.coupled.methods import METHODS, dual_bound, solve, warm_up
+from mecpfm.coupled.request import Request
 from mecpfm.coupled.rounding import ROUNDINGS
 from mecpfm.coupled.structure import build
 from mecpfm.records import Ragged

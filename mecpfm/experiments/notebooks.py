@@ -14,7 +14,6 @@ from collections.abc import Mapping
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from importlib.metadata import distributions
-from multiprocessing import get_context
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -24,10 +23,14 @@ import pandas as pd
 from mecpfm import paths
 from mecpfm.errors import FailedError, InputError
 from mecpfm.experiments.config import profile as check_profile
+from mecpfm.experiments.executors import get_context
+from mecpfm.extras import require
 from mecpfm.records import write_atomic
 
 QUIET: dict[str, Any] = {"extra_arguments": ["--log-level=ERROR"]}
 """Kernels otherwise warn of unencrypted local sockets at every start."""
+NEEDED = ("papermill", "nbclient", "ipykernel")
+"""Modules of the extra ``notebooks``."""
 
 
 def names() -> list[str]:
@@ -42,6 +45,7 @@ def run(profile: str, chosen: list[str] | None = None, *, in_place: bool = False
     results/environment.json. One that fails costs only itself: FailedError names such ones after the last.
     """
     check_profile(profile)
+    require(*NEEDED)
     if not in_place:
         paths.require_writable_home()
     rows: list[tuple[str, ...]] = []
@@ -49,7 +53,7 @@ def run(profile: str, chosen: list[str] | None = None, *, in_place: bool = False
     for name in _known(chosen):
         before = _disk_mb()
         # A fresh process a notebook: its peak memory is then the kernel's own.
-        with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+        with ProcessPoolExecutor(1, mp_context=get_context()) as pool:
             try:
                 seconds, peak_mb, error = pool.submit(_execute, name, profile, in_place).result()
             except BrokenProcessPool:
@@ -108,15 +112,29 @@ def _papermill(source: Path, profile: str) -> None:
 def _in_place(source: Path, profile: str) -> None:
     """Execute without time stamps, so that a second run changes nothing in the file."""
     import nbformat
-    from nbclient import NotebookClient
 
     if profile != "quick":
         raise InputError("committed notebooks are executed with the quick profile")
-    notebook = nbformat.read(source, as_version=4)
-    resources = {"metadata": {"path": source.parent}}
-    NotebookClient(notebook, kernel_name="python3", record_timing=False, resources=resources, **QUIET).execute()
+    notebook = _executed(source)
     notebook.metadata["language_info"] = {"name": "python"}
     write_atomic(source, (nbformat.writes(notebook) + "\n").encode())
+
+
+def _executed(source: Path, *, allow_errors: bool = False, **start: Any) -> Any:
+    """A notebook run in its own folder without time stamps; ``start`` goes to the kernel."""
+    import nbformat
+    from nbclient import NotebookClient
+
+    notebook = nbformat.read(source, as_version=4)
+    resources = {"metadata": {"path": source.parent}}
+    options: dict[str, Any] = {
+        "kernel_name": "python3",
+        "record_timing": False,
+        "resources": resources,
+        "allow_errors": allow_errors,
+    }
+    NotebookClient(notebook, **options, **QUIET).execute(**start)
+    return notebook
 
 
 def check(chosen: list[str] | None = None) -> list[tuple[str, ...]]:
@@ -124,6 +142,7 @@ def check(chosen: list[str] | None = None) -> list[tuple[str, ...]]:
 
     Results and figures go to a temporary folder: nothing kept from earlier runs is used, nothing is changed.
     """
+    require(*NEEDED)
     rows: list[tuple[str, ...]] = []
     wanted = _known(chosen)
     with TemporaryDirectory() as folder:
@@ -137,14 +156,9 @@ def check(chosen: list[str] | None = None) -> list[tuple[str, ...]]:
 def differences(source: Path, environment: Mapping[str, str]) -> list[tuple[str, ...]]:
     """Code cells, numbered from 1, whose outputs in the file are not those of a run now; an error is one too."""
     import nbformat
-    from nbclient import NotebookClient
 
-    committed, notebook = nbformat.read(source, as_version=4), nbformat.read(source, as_version=4)
-    resources = {"metadata": {"path": source.parent}}
-    client = NotebookClient(
-        notebook, kernel_name="python3", record_timing=False, resources=resources, allow_errors=True, **QUIET
-    )
-    client.execute(env=dict(environment))
+    committed = nbformat.read(source, as_version=4)
+    notebook = _executed(source, allow_errors=True, env=dict(environment))
     pairs = [(a, b) for a, b in zip(committed.cells, notebook.cells, strict=True) if a.cell_type == "code"]
     return [
         (source.stem, str(i), found)

@@ -19,11 +19,11 @@ from typing import Any
 import pandas as pd
 
 from mecpfm import paths
-from mecpfm.bandits.problems import lacks
 from mecpfm.errors import InputError, MecpfmError
 from mecpfm.experiments import executors
 from mecpfm.experiments.config import Experiment, experiments
 from mecpfm.experiments.store import Rows, Task, keep, load
+from mecpfm.extras import lacks
 from mecpfm.records import write_atomic
 
 log = logging.getLogger("mecpfm")
@@ -53,8 +53,8 @@ def run(
     known = experiments(profile)
     if name not in known:
         raise InputError(f"experiment {name!r} is unknown; known: {', '.join(known)}")
-    if known[name].kind == TABLES and (missing_package := lacks()):
-        log.warning("%s %s; nothing was run", name, missing_package)
+    if known[name].kind == TABLES and (missing_package := lacks("sklearn")):
+        log.warning("%s: %s; nothing was run", name, missing_package)
         return pd.DataFrame()
     paths.require_writable_home()
     tasks = _tasks(known[name])

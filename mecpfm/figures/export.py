@@ -15,9 +15,11 @@ import plotly.graph_objects as go
 import plotly.io
 
 from mecpfm import paths
+from mecpfm.extras import lacks
 from mecpfm.records import write_atomic
 
 ZERO = 1e-12
+"""What is less is written, and judged, as zero: only rounding keeps it from there."""
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 
 
@@ -42,7 +44,7 @@ def save(name: str, frame: pd.DataFrame, drawn: go.Figure, *, static: bool, fold
     text = StringIO()
     rounded(frame).to_csv(text, index=False, lineterminator="\n")
     files: dict[str, bytes] = {"csv": text.getvalue().encode(), "html": _html(name, drawn, folder).encode()}
-    if static and browser():
+    if static and browser() and not lacks("kaleido"):
         files |= _static(drawn)
     for suffix, content in files.items():
         write_atomic(folder / f"{name}.{suffix}", content)

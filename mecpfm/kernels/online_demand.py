@@ -120,14 +120,17 @@ class Demand(NamedTuple):
 
 
 @kernel
-def look(demand: Demand, request: int, random: np.random.Generator) -> None:
-    """Choose the visible features of a request and keep them, standardised, as its context."""
+def look(demand: Demand, request: int, turn: int, random: np.random.Generator) -> None:
+    """Choose the visible features of a request and keep them, standardised, as its context.
+
+    ``turn`` is how many requests came before it, ``request`` its row.
+    """
     sight, features = demand.sight, len(demand.raw)
     if sight.observed == features:
         shown = np.arange(features)
     else:
         subset = demand.predictor == COVARIANCE
-        if subset and random.random() >= max(FLOOR, min(1.0, WARM / (1.0 + request))):
+        if subset and random.random() >= max(FLOOR, min(1.0, WARM / (1.0 + turn))):
             shown = demand.subset
         else:
             demand.explored[request] = subset

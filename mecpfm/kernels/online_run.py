@@ -75,12 +75,12 @@ def run(
             group, model = world.group[request], world.model[request]
             describe(history, world.arrival, request, group, model, world.static[request], demand.raw)
             if rule.dispatch == DISJOINT:
-                _describe_state(world, edge, learner, request, now, demand.raw)
-            look(demand, request, feature_random)
+                describe_state(world, edge, learner, request, now, demand.raw)
+            look(demand, request, request, feature_random)
         if rule.dispatch == STRUCTURED:
             log.guess_s[request] = forecast(demand, history, request, world.work[request])
             probe(world, log, rule, learner, request, now, arm_random)  # belief ranks by the prediction too
-        option = _choose(world, edge, log, demand, rule, learner, request, now, arm_random)
+        option = choose(world, edge, log, demand, rule, learner, request, now, arm_random)
         if rule.priced:
             expect(world, rule, learner, log, request, option, now)
         places = world.near.shape[1]
@@ -106,11 +106,12 @@ def settle(
         leave(world, edge, log, request)
         history.marks[0] -= 1
         observe(history, world.group[request], world.model[request], world.work[request])
-        _feed_back(world, log, demand, rule, learner, request)
+        feed_back(world, log, demand, rule, learner, request)
 
 
 @kernel
-def _feed_back(world: World, log: Log, demand: Demand, rule: Rule, learner: Learner, request: int) -> None:
+def feed_back(world: World, log: Log, demand: Demand, rule: Rule, learner: Learner, request: int) -> None:
+    """Teach the rule what a completed request met and took."""
     loss = log.delay_s[request] + world.constants.small_penalty_s * log.variant[request]
     reward = 1 - min(loss / TABULAR_S, 1.0)
     place, places = log.place[request], world.near.shape[1]
@@ -141,7 +142,7 @@ def _feed_back(world: World, log: Log, demand: Demand, rule: Rule, learner: Lear
 
 
 @kernel
-def _choose(
+def choose(
     world: World,
     edge: Edge,
     log: Log,
@@ -211,7 +212,7 @@ def _best_arm(world: World, edge: Edge, rule: Rule, learner: Learner, request: i
 
 
 @kernel
-def _describe_state(world: World, edge: Edge, learner: Learner, request: int, now: float, raw: Array) -> None:
+def describe_state(world: World, edge: Edge, learner: Learner, request: int, now: float, raw: Array) -> None:
     """Append queue lengths / 3, pulls / 30 s (visible cloudlets, else 0) and congestion / 15 s to the features."""
     cloudlets = world.near.shape[0]
     at = world.static.shape[1] + DYNAMIC

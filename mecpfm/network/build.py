@@ -3,26 +3,30 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from pydantic import ValidationError
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import dijkstra
 
-from mecpfm.coupled.instance import Blocks, Cloudlets, Instance, Models, Options, Requests, most
+from mecpfm.coupled.instance import LARGEST, Blocks, Cloudlets, Instance, Models, Options, Requests, most
 from mecpfm.coupled.places import HOP_S, S_PER_KM
 from mecpfm.coupled.pulls import nearest_holders
 from mecpfm.coupled.roofline import BATCH, Accelerator
+from mecpfm.data.topologies import great_circle_km
 from mecpfm.errors import InputError
 from mecpfm.network.contract import nearest
+from mecpfm.network.library import library
 from mecpfm.network.network import Network
-from mecpfm.records import Ragged
+from mecpfm.records import Ragged, explain
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
-EARTH_KM = 6371.0088
-"""Mean radius."""
+AT_ONCE = 1_000_000
+"""Combinations of user, site and model that are computed together: what bounds memory."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,13 +51,27 @@ def build(network: Network) -> Built:
     Raises
     ------
     InputError
-        A site that no path joins to the others, or nothing that anybody could use.
+        A site that no path joins to the others, or an amount that is out of range only once it is computed.
+
+    Examples
+    --------
+    >>> from mecpfm.network.front import example
+    >>> build(example(users=12)).instance.sizes[2:]  # sites, users
+    (8, 12)
     """
-    path_s, pull = _paths(network, "latency"), _paths(network, "pull")
-    centre = _centre(network, path_s)
-    home = _homes(network)
-    blocks, models = _library(network)
-    held = _held(network, blocks)
+    try:
+        return _built(network)
+    except ValidationError as error:
+        reason = f"{explain(error)}; state rates, tokens and sizes that are less extreme"
+        raise InputError(f"{network.source or 'network'}: {reason}") from None
+
+
+def _built(network: Network) -> Built:
+    path_s, pull = paths_between(network, "latency"), paths_between(network, "pull")
+    centre = centre_site(network, path_s)
+    home = home_sites(network)
+    blocks, models = library(network.models, network.blocks)
+    held = held_blocks(network, blocks, models)
     settings, remote = network.settings, network.settings.remote
     holders = nearest_holders(pull, pull[centre] + 8 / remote.gbit_s, held)
     sites, users = network.sites, network.users
@@ -76,6 +94,7 @@ def build(network: Network) -> Built:
             remote_delay_s=far * count,
             remote_accuracy=_best_accuracy(network),
             weight=count,
+            deadline_s=np.minimum(users["deadline_s"], LARGEST) if np.isfinite(users["deadline_s"]).any() else None,
             name=tuple(users["user"]),
             longitude_deg=users["longitude_deg"]
             .fillna(sites["longitude_deg"].iloc[home].reset_index(drop=True))
@@ -89,51 +108,51 @@ def build(network: Network) -> Built:
     return Built(instance, home, path_s, far > users["deadline_s"].to_numpy())
 
 
-def great_circle_km(
-    latitude_deg: Floats, longitude_deg: Floats, other_latitude: Floats, other_longitude: Floats
-) -> Floats:
-    """Distance on the Earth's surface, km; arguments broadcast, in degrees (haversine)."""
-    a, b = np.radians(latitude_deg), np.radians(other_latitude)
-    turn = np.radians(other_longitude - longitude_deg)
-    h = np.sin((b - a) / 2) ** 2 + np.cos(a) * np.cos(b) * np.sin(turn / 2) ** 2
-    return np.asarray(np.round(2 * EARTH_KM * np.arcsin(np.sqrt(np.minimum(h, 1))), 6))
-
-
 def _index(names: pd.Series[str], values: pd.Series[str]) -> Ints:
     place = {name: i for i, name in enumerate(names.tolist())}
     return np.array([place[value] for value in values.tolist()], dtype=np.int64)
 
 
-def _paths(network: Network, kind: str) -> Floats:
+def paths_between(network: Network, kind: str) -> Floats:
     """Least sums over links between every two sites: one-way latency, s, or time to pull, s/GB; shape (C, C)."""
-    sites, links = network.sites, network.links
-    a, b = (_index(sites["site"], links[end]) for end in ("from", "to"))
-    latitude, longitude = sites["latitude_deg"].to_numpy(), sites["longitude_deg"].to_numpy()
+    nodes, links, count = _nodes(network), network.links, len(network.sites)
+    a, b = (_index(nodes["site"], links[end]) for end in ("from", "to"))
+    latitude, longitude = nodes["latitude_deg"].to_numpy(), nodes["longitude_deg"].to_numpy()
     if kind == "pull":
         weight = 8 / links["gbit_s"].to_numpy()
     else:
-        km = great_circle_km(latitude[a], longitude[a], latitude[b], longitude[b])
+        km = np.nan_to_num(great_circle_km(latitude[a], longitude[a], latitude[b], longitude[b]))
         weight = np.where(links["latency_ms"].isna(), S_PER_KM * km + HOP_S, links["latency_ms"].to_numpy() / 1000)
     # The quickest of parallel links; a sparse zero would mean no link.
     both = pd.DataFrame({"low": np.minimum(a, b), "high": np.maximum(a, b), "weight": np.maximum(weight, 1e-12)})
     least = both.groupby(["low", "high"], as_index=False)["weight"].min()
-    shape = (len(sites), len(sites))
+    shape = (len(nodes), len(nodes))
     graph = coo_array((least["weight"], (least["low"], least["high"])), shape).tocsr()
-    found = np.asarray(dijkstra(graph, directed=False))
+    found = np.asarray(dijkstra(graph, directed=False, indices=np.arange(count)))[:, :count]
     if not np.isfinite(found).all():
         lost = int((~np.isfinite(found)).sum(axis=1).argmax())
-        raise InputError(f"{network.where('links')}: no path joins site {sites['site'].iloc[lost]!r} to the others")
+        raise InputError(f"{network.where('links')}: no path joins site {nodes['site'].iloc[lost]!r} to the others")
     return found
 
 
-def _centre(network: Network, path_s: Floats) -> int:
+def _nodes(network: Network) -> pd.DataFrame:
+    """Sites, then routers: whatever links join."""
+    columns = ["site", "latitude_deg", "longitude_deg"]
+    if network.routers is None:
+        return network.sites[columns]
+    routers = network.routers.rename(columns={"router": "site"})[columns]
+    return pd.concat([network.sites[columns], routers], ignore_index=True)
+
+
+def centre_site(network: Network, path_s: Floats) -> int:
     """Site that the data centre hangs on: the named one, or the most central."""
     names = network.sites["site"].tolist()
     named = network.settings.remote.site
-    return names.index(named) if named else int(path_s.sum(axis=1).argmin())
+    return names.index(named) if named else int(np.round(path_s.sum(axis=1), 9).argmin())  # ties: the first
 
 
-def _homes(network: Network) -> Ints:
+def home_sites(network: Network) -> Ints:
+    """Own site of every user, (R,): the named one, or the nearest on the great circle."""
     sites, users = network.sites, network.users
     place = {name: i for i, name in enumerate(sites["site"].tolist())}
     where = [table[name].to_numpy() for table in (users, sites) for name in ("latitude_deg", "longitude_deg")]
@@ -146,22 +165,6 @@ def _homes(network: Network) -> Ints:
     return np.where(named >= 0, named, home)
 
 
-def _library(network: Network) -> tuple[Blocks, Models]:
-    """Blocks: every backbone once, then what each model owns."""
-    table = network.models
-    shared = table[table["backbone"] != ""].drop_duplicates("backbone")
-    sizes = dict(zip(shared["backbone"], shared["backbone_gb"], strict=True))
-    own = table[table["own_gb"] > 0]
-    sizes |= dict(zip(own["model"], own["own_gb"], strict=True))
-    place = {name: b for b, name in enumerate(sizes)}
-    of = [[place[name] for name in (row.backbone, row.model) if name in place] for row in table.itertuples()]
-    family = pd.factorize(table["backbone"].where(table["backbone"] != "", table["model"]))[0]
-    return (
-        Blocks(size_gb=np.array(list(sizes.values()), dtype=float), name=tuple(sizes)),
-        Models(blocks=Ragged.from_lists(of), family=family.astype(np.int64), name=tuple(table["model"])),
-    )
-
-
 def memory_gb(network: Network) -> Floats:
     """Memory of the sites, GB: stated, or that of their accelerators together."""
     assert network.gpus is not None
@@ -170,13 +173,13 @@ def memory_gb(network: Network) -> Floats:
     return np.where(np.isnan(stated), each * network.sites["gpus"].to_numpy(), stated)
 
 
-def _held(network: Network, blocks: Blocks) -> NDArray[np.bool_]:
+def held_blocks(network: Network, blocks: Blocks, models: Models) -> NDArray[np.bool_]:
     """Whether block b is at site c now, shape (B, C)."""
     held = np.zeros((len(blocks.size_gb), len(network.sites)), dtype=bool)
     if network.holds is None:
         return held
     names, where = {name: b for b, name in enumerate(blocks.name or ())}, network.where("holds")
-    backbone = dict(zip(network.models["model"], network.models["backbone"], strict=True))
+    whole = dict(zip(models.name or (), models.blocks.tolist(), strict=True))
     memory = memory_gb(network)
     at = _index(network.sites["site"], network.holds["site"])
     for i, (c, block, model) in enumerate(
@@ -186,15 +189,15 @@ def _held(network: Network, blocks: Blocks) -> NDArray[np.bool_]:
             raise InputError(f"{where}: row {i}: needs block or model, one of them")
         if block and block not in names:
             raise InputError(f"{where}: column block, row {i}: {block!r} is unknown; {nearest(block, names)}")
-        for name in (block,) if block else (backbone[model], model):
-            if name in names:
-                if blocks.size_gb[names[name]] > most(memory[c : c + 1])[0]:
-                    raise InputError(f"{where}: row {i}: {name!r} is larger than the site's memory, {memory[c]:g} GB")
-                held[names[name], c] = True
+        for b in (names[block],) if block else whole[model]:
+            if blocks.size_gb[b] > most(memory[c : c + 1])[0]:
+                name = (blocks.name or ())[b]
+                raise InputError(f"{where}: row {i}: {name!r} is larger than the site's memory, {memory[c]:g} GB")
+            held[b, c] = True
     return held
 
 
-def _rates(network: Network, gpu: list[str]) -> tuple[Floats, Floats]:
+def rates(network: Network, gpu: list[str]) -> tuple[Floats, Floats]:
     """Seconds a prompt token and an answer token take, each of shape (len(gpu), K): measured, or by the roofline."""
     assert network.gpus is not None
     figures = network.gpus.set_index("gpu").reindex(gpu)
@@ -220,7 +223,7 @@ def _remote_s(network: Network, path_s: Floats) -> Floats:
     settings, users, models = network.settings, network.users, network.models
     best = models.sort_values("accuracy", ascending=False, kind="stable").drop_duplicates("task")
     k = best.index.to_series().set_axis(best["task"]).reindex(users["task"]).to_numpy()
-    prefill, decode = _rates(network, [settings.remote.gpu])
+    prefill, decode = rates(network, [settings.remote.gpu])
     inference = users["tokens_in"].to_numpy() * prefill[0, k] + users["tokens_out"].to_numpy() * decode[0, k]
     way = settings.access_ms / 1000 + 2 * (path_s + settings.remote.latency_ms / 1000)
     return np.asarray(way + settings.remote.congestion * inference)
@@ -229,16 +232,20 @@ def _remote_s(network: Network, path_s: Floats) -> Floats:
 def _options(network: Network, path_s: Floats, home: Ints, far_s: Floats, count: Floats) -> Options:
     """Models of the user's task that are accurate enough, at sites in reach that keep the deadline and beat remote."""
     settings, users, models = network.settings, network.users, network.models
-    prefill, decode = _rates(network, network.sites["gpu"].tolist())
+    prefill, decode = rates(network, network.sites["gpu"].tolist())
     deadline = np.minimum(users["deadline_s"].to_numpy(), far_s)
-    reach = settings.reach or len(path_s)
+    reach = min(settings.reach or len(path_s), len(path_s))
     near = np.argsort(path_s, axis=1, kind="stable")[:, :reach]
+    of_task = {task: np.flatnonzero(models["task"] == task) for task in models["task"].unique()}
     accuracy, floor = models["accuracy"].to_numpy(), users["min_accuracy"].to_numpy()
     tokens_in, tokens_out = users["tokens_in"].to_numpy(), users["tokens_out"].to_numpy()
-    found: list[tuple[Ints, Ints, Ints, Floats, Floats]] = []
-    for task, rows in users.groupby("task", sort=False).indices.items():
-        k = np.flatnonzero((models["task"] == task).to_numpy())
-        for part in np.array_split(rows, 1 + len(rows) * reach * len(k) // 4_000_000):
+    task_of, found = users["task"].to_numpy(), []
+    step = max(1, AT_ONCE // (reach * max(map(len, of_task.values()))))
+    for start in range(0, len(users), step):
+        pieces = []
+        here = task_of[start : start + step]
+        for task in pd.unique(here):
+            part, k = start + np.flatnonzero(here == task), of_task[task]
             site = near[home[part]][:, :, None]
             before = tokens_in[part][:, None, None] * prefill[site, k]
             after = tokens_out[part][:, None, None] * decode[site, k]
@@ -246,16 +253,29 @@ def _options(network: Network, path_s: Floats, home: Ints, far_s: Floats, count:
             delay = way + before + after
             good = (delay <= deadline[part][:, None, None]) & (accuracy[k] >= floor[part][:, None])[:, None, :]
             u, s, m = np.nonzero(good)
-            times = count[part][u]
-            work = (before + after / BATCH)[u, s, m]
-            found.append((part[u], k[m], site[u, s, 0], delay[u, s, m] * times, work * times))
-    request, model, cloudlet, delay_s, compute_s = (np.concatenate(column) for column in zip(*found, strict=True))
-    order = np.lexsort((model, cloudlet, request))
+            times, work = count[part][u], (before + after / BATCH)[good]
+            pieces.append((part[u], k[m], site[u, s, 0], delay[good] * times, work * times))
+        request, model, cloudlet, *amounts = (np.concatenate(column) for column in zip(*pieces, strict=True))
+        order = np.lexsort((model, cloudlet, request))
+        found.append([column[order] for column in (request, model, cloudlet, *amounts)])
+    request, model, cloudlet, delay_s, compute_s = _joined(found)
+    by_model = _frozen(accuracy[model])
     return Options(
-        request=request[order],
-        model=model[order],
-        cloudlet=cloudlet[order],
-        delay_s=delay_s[order],
-        compute_s=compute_s[order],
-        accuracy=accuracy[model[order]],
+        request=request, model=model, cloudlet=cloudlet, delay_s=delay_s, compute_s=compute_s, accuracy=by_model
     )
+
+
+def _joined(found: list[list[NDArray[Any]]]) -> list[NDArray[Any]]:
+    """Columns of all parts, each part's let go as it is copied: memory for the whole and one column."""
+    joined = []
+    for i in range(len(found[0])):
+        joined.append(_frozen(np.concatenate([part[i] for part in found])))
+        for part in found:
+            part[i] = part[i][:0].copy()
+    return joined
+
+
+def _frozen(values: NDArray[Any]) -> NDArray[Any]:
+    """The array, read-only: a record takes it as it is."""
+    values.flags.writeable = False
+    return values

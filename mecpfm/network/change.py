@@ -3,67 +3,90 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import replace
-from typing import NamedTuple
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
+from mecpfm.coupled.baselines import first_fit
 from mecpfm.coupled.certificate import Certificate, verify
+from mecpfm.coupled.check import REMOTE, assess
 from mecpfm.coupled.instance import Instance
+from mecpfm.coupled.pins import Keep, used
 from mecpfm.errors import InputError
-from mecpfm.network.build import build, memory_gb
+from mecpfm.network.build import Built, memory_gb
 from mecpfm.network.contract import KEYS, TABLES, nearest
 from mecpfm.network.network import Network
 
+Ints = NDArray[np.int64]
 Changes = Mapping[str, Mapping[str, Mapping[str, float | str]]]
+LINK = ["from", "to"]
 
 
-class Saving(NamedTuple):
-    """What a change can save at most, s of the plan's period, proved; negative: what it costs at least."""
-
-    change: str
-    at_most_s: float
-    """Against the plan: its own gap, which a longer search may close, counts too."""
-    by_change_s: float
-    """By how much the change moves the proved bound."""
-
-
-def changed(network: Network, changes: Changes) -> Network:
+def changed(network: Network, changes: Mapping[str, Any]) -> Network:
     """A validated copy: ``changed(net, {"sites": {"Grenoble": {"memory_gb": "+8"}}})``.
 
-    A number replaces the cell; text with a sign is added to it. InputError for an unknown table, row, column or value.
+    A number replaces the cell; text with a sign is added to it. A row of ``links`` or ``speeds`` goes by both its
+    names, ``Lyon-Grenoble``, of links in either order. A DataFrame replaces the table.
+
+    Raises
+    ------
+    InputError
+        An unknown table, row, column or value.
     """
-    tables = {}
+    tables: dict[str, pd.DataFrame] = {}
     for table, rows in changes.items():
-        if table not in KEYS or getattr(network, table) is None:
-            raise InputError(f"{table!r} is no table with names; {nearest(table, KEYS)}")
+        if table not in TABLES or (getattr(network, table) is None and isinstance(rows, Mapping)):
+            raise InputError(f"{table!r} is no table of the network; {nearest(table, TABLES)}")
+        if not isinstance(rows, Mapping):
+            tables[table] = pd.DataFrame(rows)
+            continue
         frame = getattr(network, table).copy()
-        if table == "sites":
-            frame["memory_gb"] = memory_gb(network)
         for name, cells in rows.items():
             for column, value in cells.items():
-                _set(frame, table, name, column, value)
+                _set(network, frame, table, name, column, value)
         tables[table] = frame
-    return replace(network, source="", **tables)
+    return network.with_tables(tables)
 
 
-def _set(frame: pd.DataFrame, table: str, name: str, column: str, value: float | str) -> None:
-    key = KEYS[table][0]
-    row = np.flatnonzero((frame[key] == name).to_numpy())
-    if not len(row):
-        raise InputError(f"{table}: {key} {name!r} is unknown; {nearest(name, frame[key])}")
-    if column not in TABLES[table] or column == key:
+def _set(network: Network, frame: pd.DataFrame, table: str, name: str, column: str, value: float | str) -> None:
+    row = _row(network, table, name)
+    if column not in TABLES[table] or column in KEYS.get(table, LINK):
         raise InputError(f"{table}: column {column!r} is unknown; {nearest(column, TABLES[table])}")
-    if isinstance(value, str) and value[:1] in "+-":
+    if isinstance(value, str) and value[:1] in ("+", "-"):
+        before = frame[column].iloc[row]
         try:
-            value = float(frame[column].iloc[row[0]]) + float(value)
+            if column == "memory_gb" and table == "sites" and math.isnan(float(before)):
+                before = memory_gb(network)[row]  # that of the accelerators
+            value = float(before) + float(value)
         except ValueError:
             raise InputError(f"{table}: {column} of {name!r}: {value!r} cannot be added") from None
     cells = frame[column].astype(object).tolist()
-    cells[int(row[0])] = value  # the contract checks it
+    cells[row] = value  # the contract checks it
     frame[column] = cells
+
+
+def names_of(network: Network, table: str) -> list[str]:
+    """Names of a table's rows, as changes use them; InputError for a table without."""
+    frame = getattr(network, table, None) if table in TABLES else None
+    keys = LINK if table == "links" else KEYS.get(table, [])
+    if frame is None or not keys:
+        named = [name for name in (*KEYS, "links") if getattr(network, name) is not None]
+        raise InputError(f"{table!r} is no table of the network with names; {nearest(table, named)}")
+    return list(frame[keys].agg("-".join, axis=1))
+
+
+def _row(network: Network, table: str, name: str) -> int:
+    """Row of a name; InputError when there is none, or more than one."""
+    names = names_of(network, table)
+    back = network.links[LINK[::-1]].agg("-".join, axis=1).tolist() if table == "links" else names
+    found = [i for i, both in enumerate(zip(names, back, strict=True)) if name in both]
+    if len(found) != 1:
+        reason = "stands more than once" if found else f"is unknown; {nearest(name, names)}"
+        raise InputError(f"{table}: {name!r} {reason}")
+    return found[0]
 
 
 def saves_at_most(objective_s: float, instance: Instance, proof: Certificate) -> float:
@@ -76,6 +99,83 @@ def saves_at_most(objective_s: float, instance: Instance, proof: Certificate) ->
     return objective_s - bound if math.isfinite(bound) else math.inf
 
 
+def carry(old: Built | Instance, choice: Ints, new: Built | Instance) -> Ints:
+    """A plan ``choice`` (R,) of one network as a plan of another, by the names of users, models and sites.
+
+    A user whose option is gone is served remotely; where the plan breaks a row of the new network, what fits of it, in
+    order of users, stays. It is made to begin a search: ``methods.solve(new.instance, "polish", start=carry(...))``.
+    """
+    instance = _instance(new)
+    start = _translated(old, choice, new)
+    if assess(instance, "start", start).feasible:
+        return start
+    return first_fit(instance, start[start != REMOTE])
+
+
+def keep_of(built: Built | Instance, choice: Ints, names: Iterable[str], new: Built | Instance | None = None) -> Keep:
+    """Pins for ``methods.solve``: sites keep the blocks that the plan ``choice`` uses there, users their option.
+
+    Parameters
+    ----------
+    names
+        Names of sites and users; a name of both pins both.
+    new
+        The network to be solved, where it is another one than the plan's.
+
+    Raises
+    ------
+    InputError
+        An unknown name, or a user whose option the new network does not have.
+    """
+    to, old = _instance(new or built), _instance(built)
+    keep, here = Keep.nothing(to), [_places(to, part) for part in PARTS]
+    users, sites, _, blocks = here
+    before = [_places(old, part) for part in PARTS]
+    moved, cache = _translated(built, choice, to), used(old, choice)
+    for name in sorted(names):
+        if not (name in users or name in sites) or not (name in before[0] or name in before[1]):
+            raise InputError(f"keep: {name!r} is no site or user; {nearest(name, [*sites, *users])}")
+        if name in users and name in before[0]:
+            keep.option[users[name]] = moved[users[name]]
+            if choice[before[0][name]] != REMOTE and moved[users[name]] == REMOTE:
+                raise InputError(f"keep: {name!r} cannot stay: the option it has in the plan is gone")
+        if name in sites and name in before[1]:
+            column = cache[:, before[1][name]]
+            held = {block for block, b in before[3].items() if column[b]}
+            keep.blocks[:, sites[name]] = [block in held for block in blocks]
+    return keep
+
+
+PARTS = {"requests": "request", "cloudlets": "cloudlet", "models": "model", "blocks": "block"}
+"""Parts of an instance with names, and the word for one that has none."""
+
+
+def _places(instance: Instance, part: str) -> dict[str, int]:
+    """Place of each name; without names they are called by word and index."""
+    record = getattr(instance, part)
+    count = next(len(getattr(record, field)) for field, info in type(record).model_fields.items() if info.is_required())
+    return {name: i for i, name in enumerate(record.name or [f"{PARTS[part]} {i}" for i in range(count)])}
+
+
+def _instance(given: Built | Instance) -> Instance:
+    return given if isinstance(given, Instance) else given.instance
+
+
+def _translated(old: Built | Instance, choice: Ints, new: Built | Instance) -> Ints:
+    """Options of the same user, model and site in another network, (R,); -1 where there is none."""
+    target, source = _instance(new).options, _instance(old).options
+    found = np.full(_instance(new).sizes[3], REMOTE)
+    names = [list(_places(_instance(old), part)) for part in PARTS]
+    users, sites, models, _ = (_places(_instance(new), part) for part in PARTS)
+    where = (target.request, target.cloudlet, target.model)
+    place = {key: i for i, key in enumerate(zip(*(column.tolist() for column in where), strict=True))}
+    for user, option in zip(names[0], np.asarray(choice).tolist(), strict=True):
+        if option != REMOTE and user in users:
+            site, model = names[1][int(source.cloudlet[option])], names[2][int(source.model[option])]
+            found[users[user]] = place.get((users[user], sites.get(site), models.get(model)), REMOTE)
+    return found
+
+
 def parse(text: str) -> Changes:
     """``sites.Grenoble.memory_gb=+8`` as changes; a name may hold dots."""
     path, equals, value = text.partition("=")
@@ -84,14 +184,3 @@ def parse(text: str) -> Changes:
     if not (equals and dot and value):
         raise InputError(f"{text!r}: must be TABLE.NAME.COLUMN=VALUE, such as sites.Lyon.memory_gb=+8")
     return {table: {name: {column: value}}}
-
-
-def ranked(
-    network: Network, objective_s: float, proof: Certificate, changes: list[tuple[str, Changes]]
-) -> list[Saving]:
-    """Named changes by what each can save at most, the largest first."""
-    found, before = [], saves_at_most(objective_s, build(network).instance, proof)
-    for text, one in changes:
-        saving = saves_at_most(objective_s, build(changed(network, one)).instance, proof)
-        found.append(Saving(text, saving, saving - before))
-    return sorted(found, key=lambda saving: -saving.at_most_s)

@@ -15,8 +15,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from mecpfm.data.columns import Column
+from mecpfm.data.columns import Column, remedy
 from mecpfm.errors import InputError
+from mecpfm.files import require_fits, require_regular
 
 HUGE = 1e9
 TEXT, OPTIONAL_TEXT = Column("text"), Column("text", missing=True)
@@ -54,7 +55,13 @@ TABLES: Mapping[str, Mapping[str, Field]] = {
         "parameters_b": Field(POSITIVE),
         "backbone": Field(OPTIONAL_TEXT, ""),
         "backbone_gb": Field(AMOUNT, 0.0),
-        "own_gb": Field(AMOUNT),
+        "own_gb": Field(AMOUNT, 0.0),
+    },
+    "blocks": {"model": Field(TEXT), "block": Field(TEXT), "size_gb": Field(POSITIVE)},
+    "routers": {
+        "router": Field(TEXT),
+        "latitude_deg": Field(LATITUDE, np.nan),
+        "longitude_deg": Field(LONGITUDE, np.nan),
     },
     "users": {
         "user": Field(TEXT),
@@ -82,7 +89,10 @@ TABLES: Mapping[str, Mapping[str, Field]] = {
         "decode_tokens_s": Field(POSITIVE),
     },
 }
-KEYS = {"sites": ["site"], "models": ["model"], "users": ["user"], "gpus": ["gpu"], "speeds": ["gpu", "model"]}
+KEYS = {
+    "sites": ["site"], "routers": ["router"], "models": ["model"], "blocks": ["model", "block"], "users": ["user"],
+    "gpus": ["gpu"], "speeds": ["gpu", "model"],
+}  # fmt: skip
 """Columns that tell the rows of a table apart."""
 
 
@@ -137,7 +147,9 @@ def _column(name: str, field: Field, given: pd.DataFrame, where: str) -> pd.Seri
     values, bad = rule.convert(cells)
     if bad.any():
         row = int(bad.argmax())
-        raise InputError(f"{where}: column {name}, row {row + 1}: {cells[row][:40]!r} {rule.rule}")
+        raise InputError(
+            f"{where}: column {name}, row {row + 1}: {cells[row][:40]!r} {rule.rule}{remedy(cells[row], rule)}"
+        )
     if rule.kind == "text":
         return pd.Series(cells.where(cells != "", field.default or ""), dtype=object)
     return pd.Series(np.where(cells == "", np.nan if field.default is None else field.default, values), dtype=float)
@@ -151,6 +163,7 @@ def _text(values: pd.Series[Any], default: float | str | None) -> pd.Series[str]
 
 def read_csv(path: Path) -> pd.DataFrame:
     """All cells of a CSV file as text; InputError when it cannot be read, is no UTF-8 or has ragged rows."""
+    require_fits(path, require_regular(path))
     try:
         with path.open(encoding="utf-8-sig", newline="") as stream:
             rows = [row for row in csv.reader(stream, strict=True) if any(cell.strip() for cell in row)]
@@ -163,6 +176,9 @@ def read_csv(path: Path) -> pd.DataFrame:
     if not rows:
         raise InputError(f"{path}: is empty")
     header = [cell.strip() for cell in rows[0]]
+    for other in (";", "\t"):
+        if len(header) == 1 and other in header[0]:
+            raise InputError(f"{path}: separates cells by {other!r}; save it with commas, and numbers with points")
     for number, row in enumerate(rows[1:], start=1):
         if len(row) != len(header):
             raise InputError(f"{path}: row {number} has {len(row)} cells; the header has {len(header)}")

@@ -27,10 +27,10 @@ BACKBONES = (("llama-7b", 6.7, 13.4), ("gpt-j-6b", 6.1, 12.2))
 VARIANTS = (("chat", 0.86, 0.84, 0.008), ("code", 0.79, 0.75, 0.03), ("translate", 0.83, 0.88, 0.05))
 """Task, accuracy on either backbone, GB of its own."""
 SETTINGS_TEXT = """\
-# What holds for the whole network. Every line may go: these are the defaults, but for the site.
+# What holds for the whole network. Every line may go; defaults: docs/your_own_network.md.
 period_s = 3600      # plan for one hour: rates of users and GPU time of sites are of this period
 access_ms = 5        # from a user to its own site and back
-reach = 0            # how many of the nearest sites may serve a user; 0: all
+reach = 2            # how many of the nearest sites may serve a user; 0: all
 
 [remote]             # the data centre: always there, far away, and shared with others
 site = "{site}"        # the site it hangs on

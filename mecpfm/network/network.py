@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from mecpfm.data.tables import gpus as committed_gpus
 from mecpfm.errors import InputError
+from mecpfm.files import require_fits, require_regular
 from mecpfm.network.contract import TABLES, checked, nearest, read_csv
+from mecpfm.network.library import check_sizes
+from mecpfm.network.topology import of_topology
 
 SETTINGS = "network.toml"
 LARGEST = 1e9
@@ -20,7 +23,14 @@ LARGEST = 1e9
 
 @dataclass(frozen=True)
 class Remote:
-    """The data centre: the site it hangs on, its accelerator and the way there, one way."""
+    """The data centre: the site it hangs on, its accelerator and the way there, one way.
+
+    Examples
+    --------
+    >>> import mecpfm as mp
+    >>> mp.Remote(congestion=6).gbit_s
+    10.0
+    """
 
     site: str = ""
     """Empty: the most central site."""
@@ -33,7 +43,14 @@ class Remote:
 
 @dataclass(frozen=True)
 class Settings:
-    """What holds for the whole network: ``network.toml``."""
+    """What holds for the whole network: ``network.toml``.
+
+    Examples
+    --------
+    >>> import mecpfm as mp
+    >>> mp.Settings(period_s=600, remote=mp.Remote(congestion=6)).reach
+    0
+    """
 
     period_s: float = 3600.0
     """Time that the plan is for, s: capacities and rates are of this period."""
@@ -41,6 +58,10 @@ class Settings:
     """From a user to its own site and back, ms."""
     reach: int = 0
     """How many of the nearest sites may serve a user; 0: all."""
+    topology: str = ""
+    """In place of ``links.csv``: a topohub network, or a GraphML file by its path from the folder."""
+    link_gbit_s: float = 10.0
+    """What a link of the topology carries where the topology does not say."""
     remote: Remote = field(default_factory=Remote)
 
 
@@ -51,9 +72,10 @@ class Network:
     Parameters
     ----------
     sites, links, models, users
-        What must be there; links join sites in both directions.
-    holds, gpus, speeds
-        What is at sites already (nothing), accelerators (the committed table), measured speeds (none).
+        What must be there; links join sites and routers in both directions.
+    blocks, holds, gpus, speeds, routers
+        What models consist of (a backbone and what each owns), what is at sites already (nothing), accelerators (the
+        committed table), measured speeds (none), ends of links that serve nobody (none).
     settings
         Period, access and the data centre.
 
@@ -61,15 +83,28 @@ class Network:
     ------
     InputError
         One line with table, column, row and reason.
+
+    Examples
+    --------
+    >>> import pandas as pd, mecpfm as mp
+    >>> sites = pd.DataFrame({"site": ["a", "b"], "latitude_deg": [45, 46], "longitude_deg": [5, 5], "gpu": "A10"})
+    >>> links = pd.DataFrame({"from": ["a"], "to": ["b"], "gbit_s": [10]})
+    >>> models = pd.DataFrame({"model": ["m"], "task": ["t"], "accuracy": [0.9], "parameters_b": [7], "own_gb": [14]})
+    >>> users = pd.DataFrame({"user": ["u"], "site": ["b"], "task": ["t"], "tokens_in": [90], "tokens_out": [9]})
+    >>> net = mp.Network(sites=sites, links=links, models=models, users=users)
+    >>> net.users["per_hour"].tolist()
+    [1.0]
     """
 
     sites: pd.DataFrame
     links: pd.DataFrame
     models: pd.DataFrame
     users: pd.DataFrame
+    blocks: pd.DataFrame | None = None
     holds: pd.DataFrame | None = None
     gpus: pd.DataFrame | None = None
     speeds: pd.DataFrame | None = None
+    routers: pd.DataFrame | None = None
     settings: Settings = Settings()
     source: str = ""
     """Folder that the tables came from; empty for DataFrames."""
@@ -83,8 +118,43 @@ class Network:
         if self.gpus is None:
             known = committed_gpus()[[*TABLES["gpus"]]]
             object.__setattr__(self, "gpus", checked("gpus", known, "gpus"))
-        self._check_models()
-        self._check_names()
+        self._check()
+
+    def change(self, **changes: Any) -> Network:
+        """A validated copy with some cells, or whole tables, changed; this network stays as it is.
+
+        Parameters
+        ----------
+        changes
+            ``table={row: {column: value}}``. A number or text replaces the cell; **text with a sign** is added to it:
+            ``net.change(sites={"Lyon": {"memory_gb": "+8"}})``. Rows go by their name, those of ``links`` and
+            ``speeds`` by both, ``Lyon-Grenoble``. A DataFrame replaces the table.
+
+        Raises
+        ------
+        InputError
+            An unknown table, row or column, or a value that breaks the table's contract.
+
+        Examples
+        --------
+        >>> import mecpfm as mp
+        >>> more = mp.example(users=12).change(sites={"Grenoble": {"memory_gb": "+8"}}, users={"u1": {"per_hour": 100}})
+        >>> more.sites["memory_gb"].tolist()[:3]
+        [24.0, 32.0, 24.0]
+        """
+        from mecpfm.network.change import changed
+
+        return changed(self, changes)
+
+    def with_tables(self, tables: Mapping[str, pd.DataFrame]) -> Network:
+        """A copy with other tables, each checked by its contract, and names against each other."""
+        other = object.__new__(Network)
+        for name, value in {**vars(self), "source": ""}.items():
+            object.__setattr__(other, name, value)
+        for name, given in tables.items():
+            object.__setattr__(other, name, checked(name, given, name))
+        other._check()
+        return other
 
     def where(self, table: str) -> str:
         """What an error calls a table."""
@@ -95,11 +165,21 @@ class Network:
         """Site that each user names; empty where positions decide."""
         return [str(site) for site in self.users["site"]]
 
+    def _check(self) -> None:
+        """What one table says of another."""
+        check_sizes(self.models, self.blocks, self.where("models"), self.where("blocks"))
+        self._check_names()
+
     def _check_names(self) -> None:
         assert self.gpus is not None
         sites, gpus, models = (set(table[key]) for table, key in self._keys())
-        uses = [("links", "from", sites), ("links", "to", sites), ("users", "site", sites | {""})]
+        routers = set() if self.routers is None else set(self.routers["router"])
+        if clash := sorted(sites & routers):
+            raise InputError(f"{self.where('routers')}: column router: {clash[0]!r} is a site")
+        uses = [("links", end, sites | routers) for end in ("from", "to")] + [("users", "site", sites | {""})]
         uses += [("sites", "gpu", gpus), ("speeds", "gpu", gpus), ("speeds", "model", models)]
+        if self.blocks is not None:
+            uses += [("blocks", "model", models)]
         uses += [("holds", "site", sites), ("holds", "model", models | {""})]
         uses += [("users", "task", set(self.models["task"]))]
         for table, column, known in uses:
@@ -110,7 +190,9 @@ class Network:
             ("gpu", self.settings.remote.gpu, gpus),
         ):
             if name not in known:
-                raise InputError(f"{SETTINGS}: remote.{where} is {name!r}; {nearest(name, sorted(known - {''}))}")
+                raise InputError(
+                    f"{Path(self.source) / SETTINGS}: remote.{where} is {name!r}; {nearest(name, sorted(known - {''}))}"
+                )
         lost = (self.users["site"] == "") & self.users[["latitude_deg", "longitude_deg"]].isna().any(axis=1)
         if lost.any():
             row = int(lost.to_numpy().argmax())
@@ -128,44 +210,44 @@ class Network:
             hint = nearest(name, sorted(known - {""}))
             raise InputError(f"{self.where(table)}: column {column}, row {row + 1}: {name!r} is unknown; {hint}")
 
-    def _check_models(self) -> None:
-        models, where = self.models, self.where("models")
-        size = models.groupby("backbone")["backbone_gb"].transform("first")
-        bad = (models["backbone"] != "") & (models["backbone_gb"] != size)
-        if bad.any():
-            row = int(bad.to_numpy().argmax())
-            name = models["backbone"].iloc[row]
-            raise InputError(f"{where}: column backbone_gb, row {row + 1}: backbone {name!r} has another size above")
-        total = np.where(models["backbone"] != "", models["backbone_gb"], 0) + models["own_gb"]
-        if (total <= 0).any():
-            raise InputError(f"{where}: row {int((total <= 0).to_numpy().argmax()) + 1}: the model has no size")
-        clash = models["model"].isin(set(models["backbone"]) - {""})
-        if clash.any():
-            row = int(clash.to_numpy().argmax())
-            raise InputError(f"{where}: row {row + 1}: model {models['model'].iloc[row]!r} is named like a backbone")
-
 
 def read(folder: Path | str) -> Network:
-    """Network of a folder of CSV files (docs/your_own_network.md); InputError names file, row, column and reason."""
+    """Network of a folder of CSV files (docs/your_own_network.md); InputError names file, row, column and reason.
+
+    Examples
+    --------
+    >>> import tempfile, mecpfm as mp
+    >>> from mecpfm.network.example import write
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     write(Path(folder) / "net")
+    ...     len(mp.read(f"{folder}/net").sites)
+    8
+    """
     folder = Path(folder)
+    if not folder.is_dir():
+        raise InputError(f"{folder}: is no folder; `mecpfm new` writes an example of one")
+    settings = _settings(folder / SETTINGS)
     tables: dict[str, pd.DataFrame | None] = {}
     for name in TABLES:
         path = folder / f"{name}.csv"
         if path.exists():
             tables[name] = read_csv(path)
-        elif name in ("sites", "links", "models", "users"):
+        elif name in ("sites", "links", "models", "users") and not (name == "links" and settings.topology):
             raise InputError(f"{path}: is missing; `mecpfm new` writes an example of every file")
     for path in sorted(folder.glob("*.csv")):
         if path.stem not in TABLES:
             raise InputError(f"{path}: is no table of a network; {nearest(path.stem, TABLES)}")
-    return Network(**tables, settings=_settings(folder / SETTINGS), source=str(folder))  # type: ignore[arg-type]
+    if settings.topology:
+        tables |= of_topology(folder, settings, tables)
+    return Network(**tables, settings=settings, source=str(folder))  # type: ignore[arg-type]
 
 
 def _settings(path: Path) -> Settings:
     if not path.exists():
         return Settings()
     try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
+        require_fits(path, require_regular(path))
+        content = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror})") from None
     except ValueError as error:

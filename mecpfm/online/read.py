@@ -70,17 +70,20 @@ def _own(path: Path, content: Rows) -> Reading:
         raise InputError(f"{path}: column work_s, row {row + 1}: {work[row]:g} must be > 0 (0: not served, dropped)")
     frame[TIME] = seconds(path, TIME, content)
     frame = frame[work > 0].reset_index(drop=True)
-    group = pd.factorize(frame["group"])[0].astype(np.int64)
+    (group, groups), (model, models) = (pd.factorize(frame[name]) for name in ("group", "model"))
+    group = group.astype(np.int64)
     trace = Trace(
         time_s=frame[TIME].to_numpy(dtype=float),
         work_s=frame["work_s"].to_numpy(dtype=float),
         origin=group,
         group=group,
-        model=pd.factorize(frame["model"])[0].astype(np.int64),
+        model=model.astype(np.int64),
         payload_gb=(frame[PAYLOAD].to_numpy() if PAYLOAD in header else np.full(len(frame), PAYLOAD_MB)) / 1000,
         static=np.array(frame[features], dtype=float, order="C"),  # a copy: kernels compile anew for read-only arrays
         static_names=tuple(features),
         source=path.name,
+        group_names=tuple(map(str, groups)),
+        model_names=tuple(map(str, models)),
     )
     assumed = () if PAYLOAD in header else (f"payload_mb: {PAYLOAD_MB:g}",)
     return Reading(trace, "own", GIVEN, len(content.rows) - len(frame), assumed)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from mecpfm.errors import InputError
-from mecpfm.kernels import linear_bandit, online_demand, online_run
+from mecpfm.kernels import linear_bandit, online_demand, online_edge, online_run
 from mecpfm.kernels.episode import Visibility
 from mecpfm.kernels.online_demand import DYNAMIC, Demand, History
 from mecpfm.kernels.online_edge import Edge, Log, World
@@ -75,6 +75,9 @@ class Run:
         if policy.probes > world.near.shape[1]:
             raise InputError(f"probes is {policy.probes}; must be <= reach = {world.near.shape[1]}")
         self.edge, self.log = fresh_edge(world, scene.setting.queue_limit), fresh_log(len(world.work))
+        if scene.held is not None:
+            for cloudlet, part in np.argwhere(scene.held):
+                online_edge.hold(world, self.edge, cloudlet, part, 0.0)
         self.history = History(*(array.copy() for array in scene.history))
         self.demand = _demand(scene, policy, self.features)
         self.learner, self.rule = _learner(scene, policy), _rule(scene, policy, self.demand)
@@ -102,7 +105,19 @@ class Run:
 
 
 def simulate(scene: Scene, policy: Policy, seed: int = 0) -> Outcome:
-    """A whole run."""
+    """A whole run.
+
+    Examples
+    --------
+    >>> from dataclasses import replace
+    >>> from mecpfm.online.policy import named
+    >>> from mecpfm.online.setting import scenario
+    >>> from mecpfm.online.trace import load
+    >>> from mecpfm.online.world import build
+    >>> scene = build(replace(scenario("base"), requests=200), load(), seed=0)
+    >>> 0 <= simulate(scene, named("nearest")).metrics()["edge_share"] <= 1
+    True
+    """
     return Run(scene, policy, seed).finish()
 
 

@@ -55,6 +55,10 @@ class Trace(NamedTuple):
     static_names: tuple[str, ...]
     source: str
     """Where the requests come from, for labels."""
+    group_names: tuple[str, ...] = ()
+    """What the trace calls its groups, if it names who asks."""
+    model_names: tuple[str, ...] = ()
+    """What it calls its models, if it says."""
 
 
 def from_gentd26(frame: pd.DataFrame, source: str) -> Trace:

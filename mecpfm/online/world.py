@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mecpfm.data.sites import positions
 from mecpfm.data.topologies import load
@@ -35,6 +36,23 @@ LONGEST_S = 1e8
 Part = Literal["tune", "report"]
 
 
+class Ground(NamedTuple):
+    """Where requests are served, and from what home and which model those of a trace come."""
+
+    coordinates: Floats
+    """Longitude and latitude of the cloudlets, shape (C, 2)."""
+    near: Ints
+    net_s: Floats
+    speed: Floats
+    memory_gb: Floats
+    home: Ints
+    """Cloudlet at which each origin of the trace is at home."""
+    base: Ints
+    part_gb: Floats
+    held: NDArray[np.bool_] | None = None
+    """Parts that cloudlets hold when the window begins, shape (C, P); None: nothing."""
+
+
 @dataclass(frozen=True, eq=False)
 class Scene:
     """A world, its features' scales and the history of all requests before the window."""
@@ -49,10 +67,22 @@ class Scene:
     """Longitude and latitude of the cloudlets, shape (C, 2)."""
     first: int
     """Row of the trace at which the window begins."""
+    held: NDArray[np.bool_] | None = None
+    """Parts that cloudlets hold when it begins, shape (C, P); None: nothing."""
 
 
-def build(setting: Setting, trace: Trace, seed: int, part: Part = "report", *, real_sites: bool = True) -> Scene:
+def build(
+    setting: Setting,
+    trace: Trace,
+    seed: int,
+    part: Part = "report",
+    *,
+    real_sites: bool = True,
+    ground: Ground | None = None,
+) -> Scene:
     """The scene of a seed; every quantity has a random stream of its own, so scenarios share what they do not change.
+
+    Cloudlets, homes and models are those of ``ground``, or drawn by the setting.
 
     Raises
     ------
@@ -67,48 +97,60 @@ def build(setting: Setting, trace: Trace, seed: int, part: Part = "report", *, r
     first = low + int(next(supply).integers(0, high - low - size + 1))
     window = slice(first, first + size)
     work = np.clip(trace.work_s, *setting.work_s)
-    coordinates, near, net_s = _network(setting, next(supply), real_sites)
-    speed = next(supply).permutation(_spread(setting))
-    memory = next(supply).choice(setting.memory_gb, setting.cloudlets)
-    groups, models = int(trace.group.max()) + 1, int(trace.model.max()) + 1
-    home = next(supply).integers(0, setting.cloudlets, int(trace.origin.max()) + 1)
-    base, part_gb = _library(setting, models, next(supply))
+    ground = ground or _drawn(setting, trace, supply, real_sites)
     span = _span(trace.time_s[window], setting)
     if span < SHORTEST_S:
         raise InputError(f"{trace.source}: time_s: requests {first + 1} to {first + size} arrive within {span:g} s")
-    factor = 1.0 if setting.load is None else work[window].sum() / (setting.load * speed.sum()) / span
+    factor = 1.0 if setting.load is None else work[window].sum() / (setting.load * ground.speed.sum()) / span
     if not span * factor <= LONGEST_S:
         raise InputError(
             f"{trace.source}: the window lasts {span * factor:.3g} s; at most {LONGEST_S:g} s are possible"
         )
     arrival = _arrivals(trace.time_s[window], setting, factor)
-    world = World(
-        arrival=arrival,
-        work=work[window],
-        home=home[trace.origin[window]],
-        model=trace.model[window],
-        group=trace.group[window],
-        payload_gb=trace.payload_gb[window],
-        static=np.ascontiguousarray(trace.static[window]),
-        near=near,
-        net_s=net_s,
-        speed=speed,
-        memory_gb=memory,
-        part_gb=part_gb,
-        base=base,
-        congestion=_congestion(setting, float(arrival[-1]), next(supply)),
-        constants=_constants(setting),
-    )
+    congestion = _congestion(setting, float(arrival[-1]), next(supply))
+    world = _world(setting, trace, ground, window, arrival, work[window], congestion)
     known = slice(0, surveyed_rows)
     surveyed = survey(_arrivals(trace.time_s[known], setting, factor), work[known], trace, known)
-    history = fresh_history(groups, models)
+    history = fresh_history(int(trace.group.max()) + 1, len(ground.base))
     for row in range(first):
         online_demand.observe(history, trace.group[row], trace.model[row], work[row])
     scale = surveyed.std(axis=0)
     return Scene(
         world, history, surveyed.mean(axis=0), np.where(scale > 1e-9, scale, 1.0),
-        float(np.quantile(work[known], CAP_QUANTILE)), setting, coordinates, first,
+        float(np.quantile(work[known], CAP_QUANTILE)), setting, ground.coordinates, first, ground.held,
     )  # fmt: skip
+
+
+def _world(
+    setting: Setting, trace: Trace, ground: Ground, window: slice, arrival: Floats, work: Floats, congestion: Floats
+) -> World:
+    return World(
+        arrival=arrival,
+        work=work,
+        home=ground.home[trace.origin[window]],
+        model=trace.model[window],
+        group=trace.group[window],
+        payload_gb=trace.payload_gb[window],
+        static=np.ascontiguousarray(trace.static[window]),
+        near=ground.near,
+        net_s=ground.net_s,
+        speed=ground.speed,
+        memory_gb=ground.memory_gb,
+        part_gb=ground.part_gb,
+        base=ground.base,
+        congestion=congestion,
+        constants=_constants(setting),
+    )
+
+
+def _drawn(setting: Setting, trace: Trace, supply: Iterator[np.random.Generator], real: bool) -> Ground:
+    """The setting's cloudlets, homes and models; the order of the streams is what makes a seed a seed."""
+    coordinates, near, net_s = _network(setting, next(supply), real)
+    speed = next(supply).permutation(_spread(setting))
+    memory = next(supply).choice(setting.memory_gb, setting.cloudlets)
+    home = next(supply).integers(0, setting.cloudlets, int(trace.origin.max()) + 1)
+    base, part_gb = _library(setting, int(trace.model.max()) + 1, next(supply))
+    return Ground(coordinates, near, net_s, speed, memory, home, base, part_gb)
 
 
 def longest(rows: int) -> int:

@@ -10,6 +10,7 @@ import scipy.sparse
 from numpy.typing import NDArray
 
 from mecpfm.clock import Budget
+from mecpfm.extras import lacks
 from mecpfm.kernels.arrays import dot
 from mecpfm.solvers.model import Floats, LinearModel, Solution
 
@@ -36,7 +37,7 @@ def licence() -> str:
     try:
         import gurobipy
     except ImportError:
-        return "Gurobi is not installed"
+        return lacks("gurobipy") or "gurobipy cannot be imported"
     try:
         with gurobipy.Model(env=_environment()) as probe:
             probe.addMVar(MAX_COLUMNS + 1)

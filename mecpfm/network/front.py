@@ -1,0 +1,193 @@
+"""What ``import mecpfm as mp`` offers: problems of all kinds go in, plans by name come out."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Collection
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from mecpfm.coupled import instance as coupled
+from mecpfm.coupled import methods as coupled_methods
+from mecpfm.coupled.certificate import Certificate
+from mecpfm.errors import InputError
+from mecpfm.files import schema_of
+from mecpfm.network import naming
+from mecpfm.network.build import build
+from mecpfm.network.change import carry, keep_of
+from mecpfm.network.example import write
+from mecpfm.network.named import NamedPlan
+from mecpfm.network.network import Network, read
+from mecpfm.network.prices import carry_prices
+from mecpfm.network.tables import Names
+from mecpfm.plan import Plan
+from mecpfm.published import instance as published
+from mecpfm.published import methods as published_methods
+
+Problem = Network | coupled.Instance | published.Instance
+Progress = Callable[[int, float, float], None]
+Solver = Literal["auto", "gurobi", "highs"]
+Method = Literal[
+    "polish", "branch", "ilp", "nlip", "dual", "remote", "popularity", "lru", "lfu", "accuracy-first", "no-sharing",
+    "trimcaching", "cocar", "gap-rounding", "rounding-independent", "rounding-coupled", "rounding-nested",
+    "exact", "appro", "nbs", "nbs-released", "nonshare", "sc", "greedy",
+]  # fmt: skip
+"""Methods whose plans are whole: the second and third line for networks, the last and ilp, nlip for the published
+problem (``mecpfm methods``)."""
+
+
+def solve(
+    problem: Problem,
+    *,
+    method: Method | None = None,
+    gap: float = 0.0,
+    time_limit: float | None = None,
+    iterations: int | None = None,
+    seed: int = 0,
+    solver: Solver = "auto",
+    start: NamedPlan | None = None,
+    keep: Collection[str] = (),
+    progress: Progress | None = None,
+) -> NamedPlan:
+    """Plan of a network, or of an instance of either setting, with the proof that comes with it.
+
+    Parameters
+    ----------
+    problem
+        A network in tables, or an instance (``read_instance``).
+    method
+        Default: bound and polish; the exact method for the published problem.
+    gap
+        Good enough: (cost - bound) / cost, 0.01 is 1 %.
+    time_limit
+        Seconds; without one the search ends by itself, and a seed gives the same plan everywhere.
+    iterations
+        Budget of the local search, in place of its own.
+    seed, solver
+        Of every random stream; for methods that need one.
+    start
+        A plan to begin with, of this problem or of one that changed into it: names tell who is who. What comes out is
+        never worse than what is left of it here.
+    keep
+        Sites whose caches, and users whose service, stay as ``start`` has them.
+    progress
+        Called with iterations, cost and bound, s, as the search goes.
+
+    Raises
+    ------
+    InputError
+        One line for what cannot be used, by name.
+    InfeasibleError
+        Where the published problem has no plan; names the request.
+
+    Examples
+    --------
+    >>> import mecpfm as mp
+    >>> plan = mp.solve(mp.example(users=12), gap=0.01, iterations=200)
+    >>> plan.pulls.columns.tolist()
+    ['block', 'site', 'from', 'gb', 'seconds', 'models']
+    """
+    common: dict[str, Any] = {"solver": solver, "seed": seed, "time_limit": time_limit}
+    if isinstance(problem, published.Instance):
+        return _published(problem, method or "exact", common, iterations is None and start is None and not keep)
+    wanted = {**common, "iterations": iterations, "progress": progress, "gap": gap}
+    if isinstance(problem, coupled.Instance):
+        return naming.of_coupled(problem, *_certified(problem, method, start, keep, wanted))
+    built = build(problem)
+    return naming.of_network(problem, built, *_certified(built.instance, method, start, keep, wanted))
+
+
+def _certified(
+    instance: coupled.Instance,
+    method: str | None,
+    start: NamedPlan | None,
+    keep: Collection[str],
+    wanted: dict[str, Any],
+) -> tuple[Plan, Certificate]:
+    if method in coupled_methods.FRACTIONAL:
+        raise InputError(f"method is {method!r}, whose plans are no tables: fractions; see mecpfm.coupled.methods")
+    if start is None and keep:
+        raise InputError("keep needs start: the plan that says how things are")
+    begun = {} if start is None else _begun(instance, start, keep)
+    return coupled_methods.certified(instance, method or "polish", **wanted, **begun)
+
+
+def _published(problem: published.Instance, method: str, common: dict[str, Any], plain: bool) -> NamedPlan:
+    if not plain:
+        raise InputError("iterations, start and keep are for networks and coupled instances")
+    plan = published_methods.solve(problem, method, **common)
+    if "model" not in plan.decisions:
+        raise InputError(f"method is {method!r}, whose plans are no tables: fractions; see mecpfm.published.methods")
+    return naming.of_published(problem, plan)
+
+
+def _begun(instance: coupled.Instance, start: NamedPlan, keep: Collection[str]) -> dict[str, Any]:
+    """Where a search begins that knows a plan by name; of one from a file, tables and sizes alone are known."""
+    given = start.certificate
+    if given is None:
+        raise InputError("start is a plan of another setting: it has no certificate")
+    if start.basis is not None:
+        old = start.basis.proof.instance
+        before = np.array(start.decided.decisions["option"], dtype=np.int64)
+        pins = keep_of(old, before, keep, instance) if keep else None
+        return {"start": carry(old, before, instance), "prices": carry_prices(old, given, instance), "keep": pins}
+    choice = chosen(instance, start)
+    as_many = instance.sizes[1:] == (len(given.family), len(given.compute_price), len(given.request_price_s))
+    pins = keep_of(instance, choice, keep) if keep else None
+    return {"start": choice, "prices": given if as_many else None, "keep": pins}
+
+
+def chosen(instance: coupled.Instance, plan: NamedPlan) -> np.typing.NDArray[np.int64]:
+    """Option of every request (R,) that a plan gives it by name, -1 where it gives none or it is no option here."""
+    names, options = Names.of(instance), instance.options
+    site = {name: c for c, name in enumerate(names.sites)}
+    model = {name: k for k, name in enumerate(names.models)}
+    columns = (plan.users[name] for name in ("user", "served_at", "model"))
+    wanted = {user: (site.get(at, -1), model.get(by, -1)) for user, at, by in zip(*columns, strict=True)}
+    found = np.full(instance.sizes[3], -1, dtype=np.int64)
+    pairs = np.array([wanted.get(user, (-1, -1)) for user in names.users], dtype=np.int64)
+    same = (options.cloudlet == pairs[options.request, 0]) & (options.model == pairs[options.request, 1])
+    found[options.request[same]] = np.flatnonzero(same)
+    return found
+
+
+def read_instance(path: Path | str) -> coupled.Instance | published.Instance:
+    """Instance of a file, .json or .npz, of either setting: its schema says which.
+
+    Raises
+    ------
+    InputError
+        One line: file, field and reason.
+
+    Examples
+    --------
+    >>> import tempfile, mecpfm as mp
+    >>> from mecpfm.coupled.generate import Recipe, generate
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     generate(Recipe(cloudlets=4, requests=10, models=6), seed=0).write(f"{folder}/instance.npz")
+    ...     mp.read_instance(f"{folder}/instance.npz").sizes[2:]
+    (4, 10)
+    """
+    path = Path(path)
+    if schema_of(path).startswith("mecpfm.coupled/"):
+        return coupled.Instance.read(path)
+    return published.Instance.read(path)
+
+
+def example(users: int = 60, topology: str | None = None) -> Network:
+    """The network that ``mecpfm new`` writes: eight sites, six models over two backbones, so many classes of users.
+
+    ``topology`` takes sites and links of a topohub network in their place.
+
+    Examples
+    --------
+    >>> import mecpfm as mp
+    >>> mp.example(users=12).sites["site"].tolist()[:3]
+    ['Lyon', 'Grenoble', 'Valence']
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        write(Path(folder) / "net", topology, users)
+        return replace(read(Path(folder) / "net"), source="")

@@ -1,0 +1,213 @@
+"""What a change can save at most: old prices, carried over by name, bound the cost of the changed network."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from mecpfm.coupled import methods
+from mecpfm.coupled.certificate import Certificate
+from mecpfm.coupled.instance import Instance
+from mecpfm.coupled.proof import Proof
+from mecpfm.coupled.structure import families
+from mecpfm.errors import InputError
+from mecpfm.network.build import Built, build, memory_gb
+from mecpfm.network.change import Changes, carry, changed
+from mecpfm.network.contract import TABLES
+from mecpfm.network.network import Network
+from mecpfm.network.tables import prices
+from mecpfm.plan import relative_gap
+
+Ints = NDArray[np.int64]
+CAPACITIES = ["memory_gb", "gpus"]
+"""Columns of sites that enter capacities alone: nothing else is built anew when they change."""
+
+
+class Saving(NamedTuple):
+    """What a change can save at most, s of the plan's period, proved; negative: what it costs at least."""
+
+    change: str
+    at_most_s: float
+    """Against the plan: its own gap, which a longer search may close, counts too."""
+    by_change_s: float
+    """By how much the change moves the proved bound."""
+
+
+class Resolved(NamedTuple):
+    """What a change saves with the plan found for it, s, and how many users are served otherwise."""
+
+    saves_s: float
+    moved: int
+
+
+@dataclass(frozen=True, eq=False)
+class Priced:
+    """A network, the cost of its plan, s, and the prices that came with it, evaluated once."""
+
+    network: Network
+    built: Built
+    objective_s: float
+    proof: Proof
+
+    @classmethod
+    def of(cls, network: Network, built: Built, objective_s: float, given: Certificate) -> Priced:
+        """InputError when the certificate belongs to another network."""
+        return cls(network, built, objective_s, Proof.of(built.instance, given))
+
+    def saving(self, other: Network, name: str = "") -> Saving:
+        """What any plan of another network saves at most; milliseconds where only memory or GPUs of sites differ.
+
+        Sites, users and models of both are matched by name. What is new has no price yet: a new user counts as served
+        at its least delay, a new site as free, so that the figure is proved, if not always close.
+        """
+        instance, old = rebuilt(self.network, self.built, other).instance, self.built.instance
+        given = carry_prices(old, self.proof.given, instance)
+        moved = self.proof.moved(instance) if given is self.proof.given else Proof.of(instance, given)
+        return Saving(name, self.objective_s - moved.bound, self.proof.bound - moved.bound)
+
+    def resolved(self, other: Network, choice: Ints, *, time_limit: float | None = None, seed: int = 0) -> Resolved:
+        """Solve another network from the plan ``choice`` (R,) of this one and its prices, until the gap is no larger.
+
+        Where the plan was optimal the search goes on as long as any does.
+        """
+        there = rebuilt(self.network, self.built, other)
+        prices = carry_prices(self.built.instance, self.proof.given, there.instance)
+        start = carry(self.built, choice, there)
+        before = relative_gap(self.objective_s, self.proof.bound)
+        plan = methods.solve(
+            there.instance, "polish", start=start, prices=prices, gap=min(max(before, 0.0), 0.5), time_limit=time_limit,
+            seed=seed,
+        )  # fmt: skip
+        one, two = (_services(built, at) for built, at in ((self.built, choice), (there, plan.decisions["option"])))
+        return Resolved(self.objective_s - plan.objective, sum(two[name] != one[name] for name in two if name in one))
+
+    def ranges(self) -> pd.DataFrame:
+        """Prices of every site and how far they hold, as ``Proof.valid_range`` says.
+
+        Columns: ``site``, ``price_s_per_gb`` with ``gb_least`` and ``gb_most``, the changes of its memory over which
+        the bound follows the price, and ``price_s_per_gpu_s`` with ``gpu_s_least`` and ``gpu_s_most``.
+        """
+        return prices(self.proof)
+
+    def ranked(self, changes: Sequence[tuple[str, Changes]]) -> list[Saving]:
+        """Named changes by what each can save at most, the largest first."""
+        found = [self.saving(changed(self.network, one), name) for name, one in changes]
+        return sorted(found, key=lambda saving: -saving.at_most_s)
+
+
+def _services(built: Built, choice: Any) -> dict[str, tuple[str, str] | None]:
+    """Site and model that serve each user; None: the data centre."""
+    options, sites, models = built.instance.options, built.instance.cloudlets.name, built.instance.models.name
+    assert sites is not None
+    assert models is not None
+    return {
+        user: None if k < 0 else (sites[int(options.cloudlet[k])], models[int(options.model[k])])
+        for user, k in zip(built.instance.requests.name or (), np.asarray(choice).tolist(), strict=True)
+    }
+
+
+def rebuilt(network: Network, built: Built, other: Network) -> Built:
+    """The instance of another network, made from that of this one where only capacities of sites differ."""
+    if not _capacities_only(network, other):
+        return build(other)
+    capacity = {"memory_gb": memory_gb(other), "compute_s": other.sites["gpus"].to_numpy() * other.settings.period_s}
+    try:
+        return replace(built, instance=built.instance.change(cloudlets=capacity))
+    except InputError:  # such as a block that a site holds and has no memory for: let the builder say it
+        return build(other)
+
+
+def _capacities_only(network: Network, other: Network) -> bool:
+    if network.settings != other.settings or list(network.sites) != list(other.sites):
+        return False
+    pairs = [(getattr(network, name), getattr(other, name)) for name in TABLES if name != "sites"]
+    pairs.append((network.sites.drop(columns=CAPACITIES), other.sites.drop(columns=CAPACITIES)))
+    return all(a is b or (a is not None and b is not None and a.equals(b)) for a, b in pairs)
+
+
+def carry_prices(old: Instance, given: Certificate, new: Instance) -> Certificate:
+    """Multipliers of one instance as those of another, by the names of requests, models, cloudlets and blocks.
+
+    Any prices >= 0 prove a bound, so one always exists. A new request is worth its least delay, a new cloudlet is
+    free; models that come to share blocks with others become one family, without a cut if none of them had one.
+    """
+    if _same_members(old, new):
+        return given
+    user, model, site, block = (
+        _matched(getattr(old, part).name, getattr(new, part).name, n, m)
+        for part, n, m in zip(("requests", "models", "cloudlets", "blocks"), _counts(old), _counts(new), strict=True)
+    )
+    family, exact = families(new)
+    first = new.requests.remote_delay_s.copy()
+    np.minimum.at(first, new.options.request, new.options.delay_s)
+    return given.model_copy(
+        update={
+            "request_price_s": _taken(given.request_price_s, user, first),
+            "compute_price": _taken(given.compute_price, site, np.zeros(len(site))),
+            "memory_price_s_per_gb": _taken(given.memory_price_s_per_gb, site, np.zeros(len(site))),
+            "family": family,
+            "exact": exact.astype(np.int64),
+            "cut_price": _cuts(given, family, exact, model, site),
+            **_shares(given, new, (user, site, block), exact[family]),
+            "instance_sha256": None,
+        }
+    )
+
+
+def _same_members(old: Instance, new: Instance) -> bool:
+    names = [(getattr(old, part).name, getattr(new, part).name) for part in ("requests", "models", "cloudlets")]
+    mine, other = old.models.blocks, new.models.blocks
+    library = np.array_equal(mine.indptr, other.indptr) and np.array_equal(mine.indices, other.indices)
+    return library and old.sizes == new.sizes and all(a == b for a, b in names) and old.blocks.name == new.blocks.name
+
+
+def _counts(instance: Instance) -> tuple[int, int, int, int]:
+    blocks, models, cloudlets, requests = instance.sizes
+    return requests, models, cloudlets, blocks
+
+
+def _matched(old: tuple[str, ...] | None, new: tuple[str, ...] | None, count: int, wanted: int) -> Ints:
+    """Place in the old instance of each new one, -1 where there is none; without names the same place."""
+    if old is None or new is None:
+        return np.where(np.arange(wanted) < count, np.arange(wanted), -1)
+    place = {name: i for i, name in enumerate(old)}
+    return np.array([place.get(name, -1) for name in new], dtype=np.int64)
+
+
+def _taken(values: NDArray[np.float64], index: Ints, default: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.where(index >= 0, np.append(values, 0.0)[index], default)
+
+
+def _cuts(given: Certificate, family: Ints, exact: NDArray[np.bool_], model: Ints, site: Ints) -> NDArray[np.float64]:
+    """Cut prices (C, F): those of the first model of each family that was in an exact one."""
+    out = np.zeros((len(site), len(exact)))
+    before = np.append(given.family, 0)[model]
+    had = (model >= 0) & (given.exact[before] == 1)
+    for f in np.flatnonzero(exact).tolist():
+        if (mine := np.flatnonzero(had & (family == f))).size:
+            column = given.cut_price[:, before[mine[0]]]
+            out[:, f] = _taken(column, site, np.zeros(len(site)))
+    return out
+
+
+def _shares(
+    given: Certificate, new: Instance, matched: tuple[Ints, Ints, Ints], exact_model: NDArray[np.bool_]
+) -> dict[str, NDArray[np.float64] | Ints]:
+    """Shares of requests, cloudlets and blocks that still exist, for blocks of relaxed families."""
+    of = new.models.blocks
+    relaxed = np.zeros(new.sizes[0], dtype=bool)
+    relaxed[of.indices[~np.repeat(exact_model, np.diff(of.indptr))]] = True
+    places = []
+    for index, old in zip(matched, (given.share_request, given.share_cloudlet, given.share_block), strict=True):
+        inverse = np.full(max(int(old.max(initial=-1)), int(index.max(initial=-1))) + 1, -1)
+        inverse[index[index >= 0]] = np.flatnonzero(index >= 0)
+        places.append(inverse[old])
+    request, cloudlet, block = places
+    kept = (request >= 0) & (cloudlet >= 0) & (block >= 0) & np.append(relaxed, False)[block]
+    named = {"share_request": request, "share_cloudlet": cloudlet, "share_block": block, "share_s": given.share_s}
+    return {name: values[kept] for name, values in named.items()}

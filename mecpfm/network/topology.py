@@ -1,0 +1,78 @@
+"""Links, and positions that ``sites.csv`` leaves out, from a topohub network or a GraphML file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from mecpfm.data.graphml import read_graphml
+from mecpfm.data.topologies import PLANE, Topology, load, names
+from mecpfm.errors import InputError
+from mecpfm.network.contract import nearest
+
+if TYPE_CHECKING:
+    from mecpfm.network.network import Settings
+
+FILES = (".graphml", ".xml")
+
+
+def find(name: str, folder: Path, where: str) -> Topology:
+    """Topology by name, or by the path of a GraphML file from a folder; InputError, which starts with ``where``."""
+    if Path(name).suffix.lower() in FILES:
+        return read_graphml(folder / name)
+    if name in PLANE:
+        raise InputError(f"{where}: {name!r} cannot be used: its positions are points of a drawing")
+    if name not in names():
+        raise InputError(f"{where}: {name!r} is unknown; {nearest(name, names())}")
+    return load(name)
+
+
+def of_topology(
+    folder: Path, settings: Settings, tables: Mapping[str, pd.DataFrame | None]
+) -> dict[str, pd.DataFrame | None]:
+    """Tables that a topology stands for: links, sites with positions, and its other nodes as routers.
+
+    InputError when the folder states these as well, or a site is no node.
+    """
+    for table in ("links", "routers"):
+        if tables.get(table) is not None:
+            raise InputError(f"{folder / table}.csv: stands beside topology of network.toml; remove one of them")
+    topology = find(settings.topology, folder, f"{folder / 'network.toml'}: topology")
+    nodes, sites = topology.unique_names(), tables["sites"]
+    assert sites is not None
+    if "site" in sites:
+        for row, site in enumerate(sites["site"].astype(str).str.strip(), start=1):
+            if site and site not in nodes:
+                hint = nearest(site, nodes)
+                raise InputError(f"{folder / 'sites.csv'}: column site, row {row}: {site!r} is no node; {hint}")
+        sites = _placed(sites, dict(zip(nodes, topology.coordinates.tolist(), strict=True)))
+    ends = np.array(nodes, dtype=object)[topology.edges]
+    speed = np.full(len(ends), np.nan) if topology.gbit_s is None else topology.gbit_s
+    links = pd.DataFrame(
+        {"from": ends[:, 0], "to": ends[:, 1], "gbit_s": np.where(np.isnan(speed), settings.link_gbit_s, speed)}
+    )
+    named = set(sites["site"].astype(str).str.strip()) if "site" in sites else set()
+    others = [i for i, name in enumerate(nodes) if name not in named]
+    routers = pd.DataFrame(
+        {
+            "router": [nodes[i] for i in others],
+            "latitude_deg": topology.coordinates[others, 1],
+            "longitude_deg": topology.coordinates[others, 0],
+        }
+    )
+    return {"sites": sites, "links": links, "routers": routers if others else None}
+
+
+def _placed(sites: pd.DataFrame, where: dict[str, list[float]]) -> pd.DataFrame:
+    """Sites with the topology's positions where they state none."""
+    sites = sites.copy()
+    for i, name in enumerate(("longitude_deg", "latitude_deg")):
+        given = sites[name] if name in sites else [""] * len(sites)
+        known = [where.get(str(site).strip(), [np.nan, np.nan])[i] for site in sites["site"]]
+        cells = ["" if np.isnan(value) else repr(value) for value in known]
+        sites[name] = [cell if str(cell).strip() else other for cell, other in zip(given, cells, strict=True)]
+    return sites

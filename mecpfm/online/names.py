@@ -1,0 +1,54 @@
+"""What a dispatcher calls things, and the one check of its numbers."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from mecpfm.errors import InputError
+from mecpfm.online.trace import Floats, Ints
+from mecpfm.online.world import Scene
+
+
+class Names(NamedTuple):
+    """What sites, users, models and features are called, and what is assumed of a user's request that says nothing."""
+
+    sites: tuple[str, ...]
+    users: tuple[str, ...]
+    models: tuple[str, ...]
+    features: tuple[str, ...]
+    home: Ints
+    """Site of each user, shape (U,)."""
+    group: Ints
+    """Whose past service times tell of the user's, shape (U,)."""
+    payload_gb: Floats
+    static: Floats
+    """Features, shape (U, S)."""
+
+
+def number(name: str, value: float, most: float, least: float = 0.0) -> float:
+    """A finite number in a range; InputError otherwise."""
+    try:
+        if least <= value <= most:
+            return float(value)
+    except (TypeError, ValueError):
+        pass
+    raise InputError(f"{name} is {value!r}; must be a number from {least:g} to {most:g}")
+
+
+def names_of(scene: Scene) -> Names:
+    """Names in a scene, which has only numbers: a user is ``home:group``."""
+    world = scene.world
+    pairs = np.unique(np.column_stack([world.home, world.group]), axis=0)
+    features = world.static.shape[1]
+    return Names(
+        sites=tuple(map(str, range(len(world.speed)))),
+        users=tuple(f"{home}:{group}" for home, group in pairs.tolist()),
+        models=tuple(map(str, range(len(world.base)))),
+        features=tuple(f"feature {i}" for i in range(features)),
+        home=pairs[:, 0],
+        group=pairs[:, 1],
+        payload_gb=np.full(len(pairs), world.payload_gb.mean()),
+        static=np.tile(scene.shift[:features], (len(pairs), 1)),
+    )
