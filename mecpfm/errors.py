@@ -1,5 +1,8 @@
 """Errors a user can cause or mend; each carries the exit code of the command line (docs/command_line.md)."""
 
+import difflib
+from collections.abc import Iterable
+
 
 class MecpfmError(Exception):
     """Base of every error whose message is meant for the user: one line, no traceback.
@@ -54,3 +57,16 @@ class InterruptedRunError(MecpfmError):
     """Ctrl-C or SIGTERM ended a run; the message says how to go on."""
 
     exit_code = 130
+
+
+def closest(name: str, known: Iterable[str]) -> str | None:
+    """The known name that a mistyped one is most like, if any is."""
+    return next(iter(difflib.get_close_matches(name, list(known), 1)), None)
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """A hint for an error message: the known name closest to ``name``, or all of a few."""
+    names = list(dict.fromkeys(known))
+    if close := closest(name, names):
+        return f"did you mean {close!r}?"
+    return f"known: {', '.join(names[:8])}{', ...' if len(names) > 8 else ''}"

@@ -5,13 +5,12 @@ The names stand here once more because help must not load what computes; a test 
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 import typer
 
-from mecpfm.errors import InputError
+from mecpfm.errors import InputError, closest
 
 Check = Callable[[str | None], str | None]
 
@@ -151,8 +150,8 @@ def chosen(option: str, names: Iterable[str]) -> Check:
     def check(value: str | None) -> str | None:
         if value is None or value in known:
             return value
-        if close := difflib.get_close_matches(value, known, 1, 0.6):
-            raise InputError(f"{option} is {value!r}; did you mean {close[0]!r}?")
+        if close := closest(value, known):
+            raise InputError(f"{option} is {value!r}; did you mean {close!r}?")
         raise InputError(f"{option} is {value!r}; must be one of {', '.join(known)}")
 
     return check

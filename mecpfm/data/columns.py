@@ -6,7 +6,6 @@ Extra columns are ignored, so that a newer release of a file stays readable.
 from __future__ import annotations
 
 import csv
-import difflib
 import math
 import re
 from collections.abc import Mapping
@@ -17,7 +16,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from mecpfm.errors import InputError
+from mecpfm.errors import InputError, closest
 
 _DAY_AND_MONTH = re.compile(r"\d{1,2}[/.-]\d{1,2}[/.-]\d{4}")
 _COMMA = re.compile(r"[+-]?\d[\d.]*,\d")
@@ -121,8 +120,8 @@ def read_table(path: Path, columns: Mapping[str, Column], content: Rows | None =
 
 def _missing(name: str, header: list[str]) -> str:
     shown = ", ".join(map(repr, header[:12])) + (", ..." if len(header) > 12 else "")
-    near = difflib.get_close_matches(name, header, 1)
-    return f"is missing{f' (is it {near[0]!r}?)' if near else ''}; found {shown}"
+    near = closest(name, header)
+    return f"is missing{f' (is it {near!r}?)' if near else ''}; found {shown}"
 
 
 def remedy(cell: str, column: Column) -> str:

@@ -17,8 +17,7 @@ from mecpfm.coupled.places import HOP_S, S_PER_KM
 from mecpfm.coupled.pulls import nearest_holders
 from mecpfm.coupled.roofline import BATCH, Accelerator
 from mecpfm.data.topologies import great_circle_km
-from mecpfm.errors import InputError
-from mecpfm.network.contract import nearest
+from mecpfm.errors import InputError, nearest
 from mecpfm.network.library import library
 from mecpfm.network.network import Network
 from mecpfm.records import Ragged, explain

@@ -15,9 +15,9 @@ from mecpfm.coupled.certificate import Certificate, verify
 from mecpfm.coupled.check import REMOTE, assess
 from mecpfm.coupled.instance import Instance
 from mecpfm.coupled.pins import Keep, used
-from mecpfm.errors import InputError
+from mecpfm.errors import InputError, nearest
 from mecpfm.network.build import Built, memory_gb
-from mecpfm.network.contract import KEYS, TABLES, nearest
+from mecpfm.network.contract import KEYS, TABLES
 from mecpfm.network.network import Network
 
 Ints = NDArray[np.int64]

@@ -7,8 +7,7 @@ unknown column or name comes with the nearest known one.
 from __future__ import annotations
 
 import csv
-import difflib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -16,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from mecpfm.data.columns import Column, remedy
-from mecpfm.errors import InputError
+from mecpfm.errors import InputError, nearest
 from mecpfm.files import require_fits, require_regular
 
 HUGE = 1e9
@@ -94,14 +93,6 @@ KEYS = {
     "gpus": ["gpu"], "speeds": ["gpu", "model"],
 }  # fmt: skip
 """Columns that tell the rows of a table apart."""
-
-
-def nearest(name: str, known: Iterable[str]) -> str:
-    """A hint for an error message: the known name closest to ``name``, or all of a few."""
-    names = list(dict.fromkeys(known))
-    if close := difflib.get_close_matches(name, names, 1, 0.6):
-        return f"did you mean {close[0]!r}?"
-    return f"known: {', '.join(names[:8])}{', ...' if len(names) > 8 else ''}"
 
 
 def checked(table: str, given: pd.DataFrame, where: str) -> pd.DataFrame:

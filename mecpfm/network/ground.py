@@ -13,10 +13,9 @@ from numpy.typing import NDArray
 
 from mecpfm.coupled.roofline import Accelerator
 from mecpfm.data.tables import gpus
-from mecpfm.errors import InputError
+from mecpfm.errors import InputError, nearest
 from mecpfm.kernels import arrays
 from mecpfm.network.build import centre_site, held_blocks, home_sites, memory_gb, paths_between, rates
-from mecpfm.network.contract import nearest
 from mecpfm.network.library import library
 from mecpfm.network.network import Network
 from mecpfm.online.setting import AS_GIVEN, Setting

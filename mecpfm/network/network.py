@@ -11,9 +11,9 @@ from typing import Any
 import pandas as pd
 
 from mecpfm.data.tables import gpus as committed_gpus
-from mecpfm.errors import InputError
+from mecpfm.errors import InputError, nearest
 from mecpfm.files import require_fits, require_regular
-from mecpfm.network.contract import TABLES, checked, nearest, read_csv
+from mecpfm.network.contract import TABLES, checked, read_csv
 from mecpfm.network.library import check_sizes
 from mecpfm.network.topology import of_topology
 

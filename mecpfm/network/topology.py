@@ -11,8 +11,7 @@ import pandas as pd
 
 from mecpfm.data.graphml import read_graphml
 from mecpfm.data.topologies import PLANE, Topology, load, names
-from mecpfm.errors import InputError
-from mecpfm.network.contract import nearest
+from mecpfm.errors import InputError, nearest
 
 if TYPE_CHECKING:
     from mecpfm.network.network import Settings

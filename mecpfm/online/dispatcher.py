@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from mecpfm.errors import InputError
-from mecpfm.network.contract import nearest
+from mecpfm.errors import InputError, nearest
 from mecpfm.online.desk import Desk
 from mecpfm.online.names import Names, names_of, number
 from mecpfm.online.policy import Policy, named
