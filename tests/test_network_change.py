@@ -26,6 +26,7 @@ from mecpfm.network.build import build
 from mecpfm.network.change import carry, keep_of
 from mecpfm.network.network import Network
 from mecpfm.network.prices import Priced, carry_prices
+from mecpfm.network.tables import prices
 
 TOLERANCE = 1e-6
 
@@ -159,7 +160,7 @@ def test_prices_go_by_name():
     quick, whole = priced.saving(more), verify(build(more).instance, given)
     assert quick.at_most_s == -whole
     assert carry_prices(built.instance, given, build(more).instance) is given
-    ranges = priced.ranges()
+    ranges = prices(priced.proof)
     assert ranges["site"].tolist() == ["a", "b", "c"]
     assert ranges["price_s_per_gb"].tolist() == given.memory_price_s_per_gb.tolist()
     assert (ranges[["gb_least", "gpu_s_least"]].to_numpy() <= 0).all()

@@ -19,6 +19,7 @@ from mecpfm.errors import InputError, nearest
 from mecpfm.network.build import Built, memory_gb
 from mecpfm.network.contract import KEYS, TABLES
 from mecpfm.network.network import Network
+from mecpfm.network.tables import Names
 
 Ints = NDArray[np.int64]
 Changes = Mapping[str, Mapping[str, Mapping[str, float | str]]]
@@ -128,9 +129,8 @@ def keep_of(built: Built | Instance, choice: Ints, names: Iterable[str], new: Bu
         An unknown name, or a user whose option the new network does not have.
     """
     to, old = _instance(new or built), _instance(built)
-    keep, here = Keep.nothing(to), [_places(to, part) for part in PARTS]
-    users, sites, _, blocks = here
-    before = [_places(old, part) for part in PARTS]
+    keep, before = Keep.nothing(to), _places(old)
+    users, sites, _, blocks = _places(to)
     moved, cache = _translated(built, choice, to), used(old, choice)
     for name in sorted(names):
         if not (name in users or name in sites) or not (name in before[0] or name in before[1]):
@@ -146,15 +146,9 @@ def keep_of(built: Built | Instance, choice: Ints, names: Iterable[str], new: Bu
     return keep
 
 
-PARTS = {"requests": "request", "cloudlets": "cloudlet", "models": "model", "blocks": "block"}
-"""Parts of an instance with names, and the word for one that has none."""
-
-
-def _places(instance: Instance, part: str) -> dict[str, int]:
-    """Place of each name; without names they are called by word and index."""
-    record = getattr(instance, part)
-    count = next(len(getattr(record, field)) for field, info in type(record).model_fields.items() if info.is_required())
-    return {name: i for i, name in enumerate(record.name or [f"{PARTS[part]} {i}" for i in range(count)])}
+def _places(instance: Instance) -> list[dict[str, int]]:
+    """Place of each name, of users, sites, models and blocks."""
+    return [{name: i for i, name in enumerate(names)} for names in Names.of(instance)]
 
 
 def _instance(given: Built | Instance) -> Instance:
@@ -165,13 +159,13 @@ def _translated(old: Built | Instance, choice: Ints, new: Built | Instance) -> I
     """Options of the same user, model and site in another network, (R,); -1 where there is none."""
     target, source = _instance(new).options, _instance(old).options
     found = np.full(_instance(new).sizes[3], REMOTE)
-    names = [list(_places(_instance(old), part)) for part in PARTS]
-    users, sites, models, _ = (_places(_instance(new), part) for part in PARTS)
+    names = Names.of(_instance(old))
+    users, sites, models, _ = _places(_instance(new))
     where = (target.request, target.cloudlet, target.model)
     place = {key: i for i, key in enumerate(zip(*(column.tolist() for column in where), strict=True))}
-    for user, option in zip(names[0], np.asarray(choice).tolist(), strict=True):
+    for user, option in zip(names.users, np.asarray(choice).tolist(), strict=True):
         if option != REMOTE and user in users:
-            site, model = names[1][int(source.cloudlet[option])], names[2][int(source.model[option])]
+            site, model = names.sites[int(source.cloudlet[option])], names.models[int(source.model[option])]
             found[users[user]] = place.get((users[user], sites.get(site), models.get(model)), REMOTE)
     return found
 

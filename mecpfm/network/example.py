@@ -73,8 +73,7 @@ def _row(values: Row) -> str:
 def _of(topology: str) -> tuple[list[Row], list[Row]]:
     """Sites and links of a topohub network; a node whose name stands twice gets its number."""
     network, kinds = load(topology), [site[3:] for site in SITES]
-    names = [name.replace(",", " ") for name in network.nodes]
-    names = [name if names.count(name) == 1 else f"{name} {i}" for i, name in enumerate(names)]
+    names = [name.replace(",", " ") for name in network.unique_names()]
     where = np.round(network.coordinates, 4).tolist()
     sites = [
         (name, at[1], at[0], *kinds[i % len(kinds)]) for i, (name, at) in enumerate(zip(names, where, strict=True))

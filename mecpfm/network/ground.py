@@ -125,11 +125,11 @@ def _parts(network: Network) -> tuple[Ints, Floats, NDArray[np.bool_]]:
     order = {name: i for i, name in enumerate(shared)}
     base = np.array([order[name] for name in table["backbone"]], dtype=np.int64)
     blocks, models = library(network.models, network.blocks)
-    at = {name: b for b, name in enumerate(blocks.name or ())}
+    at, there = {name: b for b, name in enumerate(blocks.name or ())}, held_blocks(network, blocks, models)
     held = np.zeros((len(network.sites), len(shared) + len(table)), dtype=bool)
     for part, name in enumerate([*shared, *table["model"]]):
         if name in at:
-            held[:, part] = held_blocks(network, blocks, models)[at[name]]
+            held[:, part] = there[at[name]]
     return base, np.concatenate([np.array(list(shared.values())), table["own_gb"].to_numpy()]), held
 
 

@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from mecpfm.coupled import methods
@@ -20,7 +19,6 @@ from mecpfm.network.build import Built, build, memory_gb
 from mecpfm.network.change import Changes, carry, changed
 from mecpfm.network.contract import TABLES
 from mecpfm.network.network import Network
-from mecpfm.network.tables import prices
 from mecpfm.plan import relative_gap
 
 Ints = NDArray[np.int64]
@@ -85,14 +83,6 @@ class Priced:
         )  # fmt: skip
         one, two = (_services(built, at) for built, at in ((self.built, choice), (there, plan.decisions["option"])))
         return Resolved(self.objective_s - plan.objective, sum(two[name] != one[name] for name in two if name in one))
-
-    def ranges(self) -> pd.DataFrame:
-        """Prices of every site and how far they hold, as ``Proof.valid_range`` says.
-
-        Columns: ``site``, ``price_s_per_gb`` with ``gb_least`` and ``gb_most``, the changes of its memory over which
-        the bound follows the price, and ``price_s_per_gpu_s`` with ``gpu_s_least`` and ``gpu_s_most``.
-        """
-        return prices(self.proof)
 
     def ranked(self, changes: Sequence[tuple[str, Changes]]) -> list[Saving]:
         """Named changes by what each can save at most, the largest first."""

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from mecpfm.coupled.check import REMOTE
 from mecpfm.coupled.instance import DATA_CENTRE, Instance, most
+from mecpfm.coupled.pins import used
 from mecpfm.coupled.proof import Proof, Resource
 from mecpfm.coupled.pulls import pulls_of
 from mecpfm.network.build import Built, rates
@@ -101,7 +102,11 @@ def tabulate(instance: Instance, choice: Ints, proof: Proof, context: Context | 
 
 
 def prices(proof: Proof) -> pd.DataFrame:
-    """What one more GB, or GPU second, of each site takes off the bound, s, and for which changes of it that holds."""
+    """Prices of every site and how far they hold, as ``Proof.valid_range`` says.
+
+    Columns: ``site``, ``price_s_per_gb`` with ``gb_least`` and ``gb_most``, the changes of its memory over which the
+    bound follows the price, and ``price_s_per_gpu_s`` with ``gpu_s_least`` and ``gpu_s_most``.
+    """
     names = Names.of(proof.instance).sites
     few = len(proof.instance.options.request) <= MANY
     columns: dict[str, Any] = {"site": names}
@@ -129,7 +134,7 @@ def _sites(instance: Instance, choice: Ints, names: Names, pulls: pd.DataFrame) 
         "requests": np.bincount(at, weight[options.request[chosen]], count),
         "gpu_s": np.bincount(at, options.compute_s[chosen], count),
         "gpu_s_available": cloudlets.compute_s,
-        "memory_gb": (instance.blocks.size_gb[:, None] * _used(instance, choice)).sum(axis=0),
+        "memory_gb": (instance.blocks.size_gb[:, None] * used(instance, choice)).sum(axis=0),
         "memory_gb_available": cloudlets.memory_gb,
         "pulled_gb": by_site["gb"].to_numpy(dtype=float),
         "pulling_s": by_site["seconds"].to_numpy(dtype=float),
@@ -140,14 +145,6 @@ def _sites(instance: Instance, choice: Ints, names: Names, pulls: pd.DataFrame) 
 def _weight(instance: Instance) -> Floats:
     weight = instance.requests.weight
     return np.ones(instance.sizes[3]) if weight is None else weight
-
-
-def _used(instance: Instance, choice: Ints) -> NDArray[np.bool_]:
-    """Whether the plan uses block b at site c, shape (B, C)."""
-    used = np.zeros((instance.sizes[0], instance.sizes[2]), dtype=bool)
-    for option in choice[choice != REMOTE].tolist():
-        used[instance.models.blocks[int(instance.options.model[option])], instance.options.cloudlet[option]] = True
-    return used
 
 
 def _pulls(instance: Instance, choice: Ints, names: Names) -> pd.DataFrame:
@@ -221,8 +218,8 @@ def _second(instance: Instance, choice: Ints) -> Ints:
     second = np.where(edge, n, -1)
     if not n:
         return second
-    used = _used(instance, choice)
-    held = np.stack([used[blocks].all(axis=0) for blocks in instance.models.blocks])
+    there = used(instance, choice)
+    held = np.stack([there[blocks].all(axis=0) for blocks in instance.models.blocks])
     own = np.maximum(choice, 0)
     load = np.bincount(options.cloudlet[choice[edge]], options.compute_s[choice[edge]], instance.sizes[2])
     at_own = edge[options.request] & (options.cloudlet == options.cloudlet[own][options.request])
