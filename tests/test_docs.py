@@ -7,11 +7,8 @@ import sys
 from pathlib import Path
 
 import pandas as pd
-import pytest
 
-from mecpfm.errors import InputError
-from mecpfm.experiments import claims, report
-from mecpfm.experiments.config import SWEEPS
+from mecpfm.experiments import stated
 from mecpfm.published import instance
 
 ROOT = Path(__file__).parents[1]
@@ -92,7 +89,7 @@ def test_figure_index_is_complete():
 
 def test_claims_name_what_exists():
     """Every claim's notebook exists and its figure is in the index; identifiers are unique."""
-    entries = claims.read()
+    entries = stated.read()
     assert len({claim.id for claim in entries}) == len(entries)
     for claim in entries:
         assert (ROOT / "notebooks" / f"{claim.notebook}.ipynb").exists(), claim.id
@@ -102,75 +99,8 @@ def test_claims_name_what_exists():
 def test_committed_verdicts_agree_with_the_stated_ones():
     """docs/claims.csv covers every claim and every status in it is what the data said."""
     table = pd.read_csv(ROOT / "docs" / "claims.csv")
-    assert list(table["id"]) == [claim.id for claim in claims.read()]
-    assert list(table["status"]) == [claim.status for claim in claims.read()]
+    assert list(table["id"]) == [claim.id for claim in stated.read()]
+    assert list(table["status"]) == [claim.status for claim in stated.read()]
     assert table["agrees"].all()
     for row in table.to_dict("records"):
         assert f"| {row['claim']} | {row['holding']} of {row['points']} |" in read("README.md")
-
-
-def test_the_readme_counts_distinct_points():
-    """Points of one claim with equal value and interval are one finding, as the README counts them."""
-    points = pd.read_csv(ROOT / "docs" / "claims_points.csv").groupby("id")
-    distinct = {
-        name: (len(of.drop_duplicates(["value", "ci_low", "ci_high"])), len(of))
-        for name, of in points
-        if of["point"].str.fullmatch(rf"({'|'.join(SWEEPS)}): .*").all()
-    }
-    online = {count for name, count in distinct.items() if name.startswith("ol-")}
-    offline = {count for name, count in distinct.items() if not name.startswith("ol-")}
-    readme = " ".join(read("README.md").split())
-    said = re.search(r"(\d+) of (\d+) are distinct online, .* and (\d+) of (\d+) offline", readme)
-    numbers = tuple(map(int, said.groups()))
-    assert (online, offline) == ({numbers[:2]}, {numbers[2:]})
-
-
-@pytest.mark.parametrize(
-    ("change", "says"),
-    [
-        (('direction = "at most"', 'direction = "sideways"'), "direction"),
-        (("threshold = 1e-6", 'threshold = "small"'), "threshold"),
-        (('test = "spread"', 'test = "magic"'), "magic"),
-        (("[[claim]]", "[[claim]]\nbogus = 1"), "bogus"),
-        (("[[claim]]", "[[claim"), "claim"),
-    ],
-)
-def test_a_broken_claims_file_is_refused(change: tuple[str, str], says: str, tmp_path: Path):
-    """The error names the file and what is wrong."""
-    path = tmp_path / "claims.toml"
-    path.write_text(read("claims.toml").replace(*change))
-    with pytest.raises(InputError, match=says) as error:
-        claims.read(path)
-    assert "claims.toml" in str(error.value)
-
-
-def verdict(claim: claims.Claim, evidence: list[float], monkeypatch: pytest.MonkeyPatch) -> claims.Verdict:
-    points = [claims.Evidence(value, value - 0.1, value + 0.1) for value in evidence]
-    monkeypatch.setitem(claims.TESTS, claim.test, lambda *_: points)
-    return claims.judge(claim, "quick")
-
-
-def test_verdicts_follow_the_intervals(monkeypatch: pytest.MonkeyPatch):
-    """A point holds when its whole interval does; all, some, none give the three verdicts; disagreement is found."""
-    claim = next(claim for claim in claims.read() if claim.id == "delay-vs-nonshare")
-    for values, expected, holding in (
-        ([0.6, 0.5], "reproduced", 2),
-        ([0.6, 0.4], "partly", 1),
-        ([0.4, 0.3], "not-reproduced", 0),
-    ):
-        found = verdict(claim, values, monkeypatch)
-        assert (found.verdict, found.holding) == (expected, holding)
-        assert (found.worst, found.best) == (min(values), max(values))
-    assert report.disagreements([found], "paper") == [claim.id]
-    assert report.disagreements([verdict(claim, [0.6, 0.4], monkeypatch)], "quick") == []
-    assert report.disagreements([verdict(claim, [0.3], monkeypatch)], "quick") == [claim.id]
-
-
-@pytest.mark.parametrize(("name", "gates"), [("delay-vs-nonshare", True), ("one-multiplier-speed", False)])
-def test_running_times_are_reported_but_do_not_gate(name: str, gates: bool, monkeypatch: pytest.MonkeyPatch):
-    """A denied claim about results is a disagreement; one about running times is told apart from it."""
-    claim = next(claim for claim in claims.read() if claim.id == name)
-    stated = claim.model_copy(update={"status": "beyond-paper", "holds": True})
-    denied = verdict(stated, [0.0], monkeypatch)
-    assert report.disagreements([denied], "paper") == ([name] if gates else [])
-    assert report.disagreements([denied], "paper", timed=True) == ([] if gates else [name])

@@ -13,7 +13,7 @@ import pytest
 from mecpfm import cli, paths
 from mecpfm.data import fetch
 from mecpfm.errors import FailedError, InputError, MecpfmError
-from mecpfm.experiments import claims, notebooks, reproduce
+from mecpfm.experiments import claims, evidence, notebooks, reproduce, stated
 from mecpfm.experiments.config import experiments
 from mecpfm.figures import redraw
 
@@ -113,7 +113,7 @@ def test_a_damaged_figure_leaves_the_others(tmp_path: Path, monkeypatch: pytest.
 
 def test_claims_without_data_leave_the_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """A failed experiment is asked for once, and only its claims say why they have no verdict."""
-    known, asked = claims.read(), []
+    known, asked = stated.read(), []
 
     def run(name: str, profile: str) -> pd.DataFrame:
         asked.append(name)
@@ -122,11 +122,11 @@ def test_claims_without_data_leave_the_others(tmp_path: Path, monkeypatch: pytes
         return pd.DataFrame({"value": [1.0, 1.0], "seed": [0, 0], "objective": [2.0, 2.0]})
 
     monkeypatch.setenv("MECPFM_HOME", str(tmp_path))
-    claims._outcome.cache_clear()
-    monkeypatch.setattr(claims, "run", run)
-    monkeypatch.setattr(claims, "timings", run)
+    evidence._outcome.cache_clear()
+    monkeypatch.setattr(evidence, "run", run)
+    monkeypatch.setattr(evidence, "timings", run)
     found = claims.judge_all("quick")
-    claims._outcome.cache_clear()
+    evidence._outcome.cache_clear()
     assert [one.claim.id for one in found.verdicts] == ["equivalence"]
     assert set(found.missing) == {one.id for one in known} - {"equivalence"}
     assert "ValueError: no rows" in found.missing["ratio"]
@@ -153,7 +153,7 @@ def test_inputs_come_from_the_checkout(tmp_path: Path, monkeypatch: pytest.Monke
     monkeypatch.setenv("MECPFM_HOME", str(tmp_path))
     assert paths.sources() == ROOT
     assert (paths.results(), paths.figures()) == (tmp_path / "results", tmp_path / "figures")
-    assert claims.read()
+    assert stated.read()
     assert "09_claims" in notebooks.names()
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from mecpfm import paths
-from mecpfm.experiments.claims import Verdict
+from mecpfm.experiments.claims import Verdict, holds
 from mecpfm.figures.export import rounded
 from mecpfm.records import write_atomic
 
@@ -26,8 +26,13 @@ def rows(verdicts: list[Verdict]) -> list[tuple[str, ...]]:
             middle,
             _short(v.best),
         )
-        out.append((v.claim.words, *cells, v.verdict, v.claim.status))
+        out.append((v.claim.words, *cells, said(v), v.claim.status))
     return out
+
+
+def said(verdict: Verdict) -> str:
+    """The verdict in words; where more seeds may still bring the stated one, that is what is said."""
+    return "undecided: too few seeds" if verdict.open else verdict.verdict
 
 
 def _short(value: float) -> str:
@@ -45,7 +50,7 @@ def disagreements(verdicts: list[Verdict], profile: str, *, timed: bool = False)
         for v in verdicts
         if v.claim.timed == timed
         and not v.agrees
-        and (strict or (v.claim.status == "reproduced" and v.verdict == "not-reproduced"))
+        and (strict or (v.claim.status == "reproduced" and not v.holding and v.against))
     ]
 
 
@@ -68,7 +73,7 @@ def save(verdicts: list[Verdict], profile: str) -> None:
 def points(verdicts: list[Verdict]) -> pd.DataFrame:
     """Every point with an interval, claim by claim: where, value, 95 % interval, and whether the claim holds there."""
     found = [
-        (v.claim.id, one.point, one.value, one.low, one.high, v.claim.threshold, v.claim.holds_at(one))
+        (v.claim.id, one.point, one.value, one.low, one.high, v.claim.threshold, holds(v.claim, one))
         for v in verdicts
         for one in v.evidence
         if one.point
@@ -88,6 +93,7 @@ def table(verdicts: list[Verdict]) -> pd.DataFrame:
                 "threshold": v.claim.threshold,
                 "points": v.points,
                 "holding": v.holding,
+                "against": v.against,
                 "median": v.value,
                 "ci_low": v.low,
                 "ci_high": v.high,

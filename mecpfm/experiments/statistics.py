@@ -3,26 +3,49 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
 from mecpfm.kernels import arrays
 
+Values = NDArray[np.float64]
 CONFIDENCE = 0.95
+REPLICATES = 1_000
+"""Bootstrap samples behind the interval of a median."""
 
 
-def interval(values: NDArray[np.float64]) -> tuple[float, float, float]:
-    """Mean and two-sided 95 % Student interval; the interval is NaN below two values."""
+def interval(values: ArrayLike, confidence: float = CONFIDENCE) -> tuple[float, float, float]:
+    """Mean and two-sided Student interval; the interval is NaN below two values."""
+    values = np.asarray(values, dtype=float)
     count = len(values)
     mean = float(np.mean(values)) if count else math.nan
     if count < 2:
         return mean, math.nan, math.nan
-    quantile = _rounded(stats.t.ppf((1 + CONFIDENCE) / 2, count - 1))
+    quantile = _rounded(stats.t.ppf((1 + confidence) / 2, count - 1))
     half = float(quantile * np.std(values, ddof=1) / math.sqrt(count))
     return mean, mean - half, mean + half
+
+
+def median_interval(samples: Sequence[ArrayLike], *, low: bool) -> tuple[float, float, float]:
+    """Median over points of their means over seeds, and its 95 % percentile bootstrap interval.
+
+    ``low`` takes the lower of two middle points, else the upper. Every point's seeds are drawn with replacement, points
+    independently (Efron 1979); the generator is seeded. One value a point everywhere: exact, the median itself.
+    """
+    middle = (len(samples) - 1) // 2 if low else len(samples) // 2
+    points = [np.asarray(values, dtype=float) for values in samples]
+    value = float(np.sort([values.mean() for values in points])[middle])
+    if all(len(values) == 1 for values in points):
+        return value, value, value
+    generator = np.random.Generator(np.random.PCG64(0))
+    means = [values[generator.integers(len(values), size=(REPLICATES, len(values)))].mean(axis=1) for values in points]
+    medians = np.sort(np.sort(means, axis=0)[middle])
+    tail = round(REPLICATES * (1 - CONFIDENCE) / 2)
+    return value, float(medians[tail - 1]), float(medians[-tail])
 
 
 def _rounded(value: float) -> float:
@@ -49,10 +72,7 @@ def paired(rows: pd.DataFrame, method: str, baseline: str, metric: str, by: str 
     """
     out = []
     for value, group in rows.groupby(by):
-        table = group.pivot_table(index="seed", columns="method", values=metric).reindex(columns=[method, baseline])
-        ours, theirs = table[method].to_numpy(), table[baseline].to_numpy()
-        keep = np.isfinite(ours) & np.isfinite(theirs)
-        ours, theirs = ours[keep], theirs[keep]
+        ours, theirs = pairs(group, method, baseline, metric)
         reduction = interval(1 - ours / np.where(theirs == 0, np.nan, theirs))
         out.append(
             (value, method, baseline, metric, *interval(ours - theirs), *reduction, _wilcoxon(ours, theirs), len(ours))
@@ -62,6 +82,14 @@ def paired(rows: pd.DataFrame, method: str, baseline: str, metric: str, by: str 
         "reduction", "ci_low", "ci_high", "p_value", "seeds",
     ]  # fmt: skip
     return pd.DataFrame(out, columns=columns)
+
+
+def pairs(rows: pd.DataFrame, method: str, baseline: str, metric: str) -> tuple[Values, Values]:
+    """Values of two methods at one point, seed by seed, where both are finite."""
+    table = rows.pivot_table(index="seed", columns="method", values=metric).reindex(columns=[method, baseline])
+    ours, theirs = table[method].to_numpy(), table[baseline].to_numpy()
+    keep = np.isfinite(ours) & np.isfinite(theirs)
+    return ours[keep], theirs[keep]
 
 
 def _wilcoxon(ours: NDArray[np.float64], theirs: NDArray[np.float64]) -> float:

@@ -1,0 +1,141 @@
+"""What the data say at each point of a claim: one value a seed, before any verdict."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from mecpfm.errors import InterruptedRunError
+from mecpfm.experiments.runner import run, timings
+from mecpfm.experiments.stated import Claim, Test
+from mecpfm.experiments.statistics import growth_exponent, pairs
+
+
+class Sample(NamedTuple):
+    """One point at which a claim can hold: one value a seed, or one exact value."""
+
+    values: tuple[float, ...]
+    point: str = ""
+    """Experiment and where in it; empty for an exact value, of which there may be hundreds."""
+
+
+def collect(claim: Claim, profile: str) -> list[Sample]:
+    """All points of a claim; sweeps share points, and what is a copy of an earlier point is left out."""
+    distinct: dict[tuple[float, ...], Sample] = {}
+    exact = []
+    for sample in TESTS[claim.test](claim, profile):
+        if sample.point:
+            distinct.setdefault(sample.values, sample)
+        else:
+            exact.append(sample)
+    return [*exact, *distinct.values()]
+
+
+@functools.cache
+def _outcome(name: str, profile: str) -> pd.DataFrame | Exception:
+    """Rows of an experiment, or why there are none: it is not run again for every claim."""
+    try:
+        return run(name, profile)
+    except InterruptedRunError:
+        raise
+    except Exception as error:
+        return error
+
+
+def _results(claim: Claim, name: str, profile: str) -> pd.DataFrame:
+    """Rows of an experiment that the claim is about."""
+    rows = _outcome(name, profile)
+    if isinstance(rows, Exception):
+        raise rows
+    for column, value in claim.where.items():
+        rows = rows[rows[column] == value]
+    return rows
+
+
+def _reductions(claim: Claim, profile: str) -> list[Sample]:
+    """Relative reduction against a baseline, seed by seed, at every point where both have values."""
+    return list(_relative(claim, profile, 1.0))
+
+
+def _gains(claim: Claim, profile: str) -> list[Sample]:
+    """Relative gain over a baseline, seed by seed, at every point."""
+    return list(_relative(claim, profile, -1.0))
+
+
+def _relative(claim: Claim, profile: str, sign: float) -> Iterator[Sample]:
+    for name in claim.experiments:
+        rows = _results(claim, name, profile)
+        label = next((column for column in ("case", "regime", "scenario") if column in rows), "value")
+        label = label if claim.by == "value" else claim.by
+        for value, group in rows.groupby(claim.by):
+            ours, theirs = pairs(group, claim.method, claim.baseline, claim.metric)
+            reduction = sign * (1 - ours / np.where(theirs == 0, np.nan, theirs))
+            if np.isfinite(reduction).all() and len(reduction) and value not in claim.without:
+                word = group[label].iloc[0]
+                where = word if isinstance(word, str) else f"{word:g}"
+                yield Sample(tuple(reduction.tolist()), f"{name}: {where}")
+
+
+def _column(claim: Claim, profile: str) -> list[Sample]:
+    """Every value of a column, for one method if named; a row that another sweep repeats counts once."""
+    rows = pd.concat([_results(claim, name, profile) for name in claim.experiments])
+    rows = rows[rows["method"] == claim.method] if claim.method else rows
+    rows = rows.drop_duplicates(subset=[name for name in rows if name not in ("experiment", "value")])
+    return [Sample((value,)) for value in rows[claim.metric].dropna().astype(float)]
+
+
+def _spread(claim: Claim, profile: str) -> list[Sample]:
+    """Relative difference between the largest and the least value of a column over methods, on every instance."""
+    samples = []
+    for name in claim.experiments:
+        for _, group in _results(claim, name, profile).groupby(["value", "seed"]):
+            values = group[claim.metric].dropna().to_numpy(dtype=float)
+            # An instance that one method finds infeasible and another does not is a full contradiction.
+            agree = len(values) in (0, len(group))
+            spread = float(np.ptp(values) / max(abs(values).max(), 1e-12)) if len(values) and agree else 1.0 - agree
+            samples.append(Sample((spread,)))
+    return samples
+
+
+def _speedup(claim: Claim, profile: str) -> list[Sample]:
+    """Running time of the baseline over that of the method, seed by seed, at every point."""
+    samples = []
+    for name in claim.experiments:
+        table = timings(name, profile).pivot(index=["value", "seed"], columns="method", values="runtime_s")
+        ratio = table[claim.baseline] / table[claim.method]
+        for value, group in ratio.dropna().groupby("value"):
+            samples.append(Sample(tuple(group.astype(float)), f"{name}: {value:g}"))
+    return samples
+
+
+def _exponent(claim: Claim, profile: str) -> list[Sample]:
+    """Exponent of cumulative regret in the round, fitted per seed; less the baseline's when there is one."""
+    slopes = _slopes(claim, claim.method, profile)
+    if claim.baseline:
+        slopes = slopes - _slopes(claim, claim.baseline, profile)
+    return [Sample(tuple(slopes.tolist()), "convergence")] if np.isfinite(slopes).all() else []
+
+
+def _slopes(claim: Claim, method: str, profile: str) -> np.ndarray:
+    rows = _results(claim, "convergence", profile)
+    rows = rows[(rows["method"] == method) & (rows["rule"] == claim.metric)].sort_values("round")
+    return np.array(
+        [
+            growth_exponent(group["round"].to_numpy(), group["cumulative_regret"].to_numpy())
+            for _, group in rows.groupby("seed")
+        ]
+    )
+
+
+TESTS: dict[Test, Callable[[Claim, str], list[Sample]]] = {
+    "reduction": _reductions,
+    "gain": _gains,
+    "column": _column,
+    "spread": _spread,
+    "speedup": _speedup,
+    "exponent": _exponent,
+}

@@ -1,0 +1,75 @@
+"""What claims.toml states: one entry a claim, checked field by field."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from mecpfm import paths
+from mecpfm.errors import InputError
+from mecpfm.experiments.config import SWEEPS, TIMED
+from mecpfm.records import explain
+
+Test = Literal["reduction", "gain", "column", "spread", "speedup", "exponent"]
+Word = Literal["reproduced", "partly", "undecided", "not-reproduced", "contradicted"]
+"""What the data say; ``mecpfm.experiments.claims.word`` defines each."""
+Status = Word | Literal["beyond-paper"]
+
+
+class Claim(BaseModel):
+    """One entry of claims.toml."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    id: str
+    words: str
+    """What is claimed, in short."""
+    quantity: str
+    """What is computed, in words."""
+    test: Test
+    """How it is computed: a key of ``mecpfm.experiments.evidence.TESTS``."""
+    metric: str = ""
+    method: str = ""
+    baseline: str = ""
+    experiments: tuple[str, ...] = tuple(SWEEPS)
+    where: dict[str, str | bool | float] = {}
+    """Only rows with these values count, for example one pull rule of the ablation."""
+    by: str = "value"
+    """Column whose values are the points at which the claim can hold."""
+    without: tuple[float, ...] = ()
+    """Points left out because method and baseline are the same policy there."""
+    direction: Literal["at least", "at most"]
+    threshold: float
+    status: Status
+    holds: bool = True
+    """For claims beyond the paper, which have no verdict of their own: whether the data bear them out."""
+    why: str
+    notebook: str
+    figure: str = ""
+    """None where only the notebook's tables and docs/claims_points.csv show it."""
+
+    @property
+    def timed(self) -> bool:
+        """Whether the verdict rests on running times, which differ from run to run."""
+        return self.test == "speedup" or not set(TIMED).isdisjoint(self.experiments)
+
+
+def read(path: Path | None = None) -> list[Claim]:
+    """All claims of claims.toml; InputError names the entry and field that is wrong."""
+    path = path or paths.sources() / "claims.toml"
+    try:
+        entries = tomllib.loads(path.read_text(encoding="utf-8"))["claim"]
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror})") from None
+    except (tomllib.TOMLDecodeError, KeyError) as error:
+        raise InputError(f"{path}: is not a list of [[claim]] tables ({error})") from None
+    claims = []
+    for i, entry in enumerate(entries):
+        try:
+            claims.append(Claim.model_validate(entry))
+        except ValidationError as error:
+            raise InputError(f"{path}: claim {entry.get('id', i)}: {explain(error)}") from None
+    return claims
