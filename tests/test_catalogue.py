@@ -38,8 +38,7 @@ def mecpfm(*words: object, **environment: str) -> subprocess.CompletedProcess[st
         (catalogue.REGIMES, coupled_generate.REGIMES),
         (catalogue.TRACES, coupled_generate.TRACES),
         (catalogue.ADAPTATIONS, library.ADAPTATIONS),
-        (catalogue.PROFILES, config._PROFILES),
-        (catalogue.KINDS, {of.kind for of in config.experiments("paper").values()}),
+        (catalogue.PROFILES, config.PROFILES),
     ],
 )
 def test_lists_hold_what_is_registered(listed: Any, registered: Any):

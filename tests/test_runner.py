@@ -16,17 +16,23 @@ import pytest
 
 from mecpfm import paths
 from mecpfm.errors import InputError, MecpfmError
-from mecpfm.experiments import executors, measure, runner, store
-from mecpfm.experiments.config import Experiment, Point, experiments
+from mecpfm.experiments import executors, runner, store
+from mecpfm.experiments.config import STUDIES, Experiment, Point, experiments
+from mecpfm.experiments.study import Measure, Rows, Study, study
 from mecpfm.published.generate import Recipe
 
 TINY = Recipe(cloudlets=6, models=3, families=2, requests=4, sites="uniform")
 CALLS: list[int] = []
 
 
-def count(recipe: Recipe, seed: int) -> measure.Rows:
+def count(recipe: Recipe, seed: int) -> Rows:
     CALLS.append(seed)
     return [{"method": "a", "delay": seed / 3, "runtime_s": time.perf_counter()}]
+
+
+def tiny_study(measure: Measure) -> Study:
+    """A study that measures so; the runner takes its points and seeds from the experiment."""
+    return Study(measure, "counts calls", "none", lambda _: [], {})
 
 
 @pytest.fixture
@@ -38,17 +44,29 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         with ThreadPoolExecutor(workers) as pool:
             yield pool
 
-    tiny = Experiment("tiny", "count", "none", (Point(1.0, TINY), Point(2.0, TINY)), seeds=3)
+    tiny = Experiment("tiny", "none", (Point(1.0, TINY), Point(2.0, TINY)), seeds=3)
     monkeypatch.setenv("MECPFM_HOME", str(tmp_path))
     monkeypatch.setattr(runner, "experiments", lambda profile: {"tiny": tiny})
     monkeypatch.setattr(executors, "_executor", threads)
-    monkeypatch.setitem(measure.MEASURES, "count", count)
+    monkeypatch.setitem(STUDIES, "tiny", tiny_study(count))
     CALLS.clear()
     return tmp_path
 
 
 def table(home: Path) -> bytes:
     return (home / "results" / "quick" / "tiny.csv").read_bytes()
+
+
+def test_a_decorated_function_is_an_experiment(home: Path, monkeypatch: pytest.MonkeyPatch):
+    """A study is listed, with its points and seeds in each profile, and run, by its decorator alone."""
+    monkeypatch.setattr(runner, "experiments", experiments)
+    monkeypatch.delitem(STUDIES, "tiny")
+    seeds = {"quick": 2, "paper": 3}
+    study("tiny", shows="counts calls", points=lambda chosen: [Point(chosen.largest, TINY)], seeds=seeds)(count)
+    assert [experiments(name)["tiny"].seeds for name in seeds] == [2, 3]
+    assert list(experiments("quick"))[-1] == "tiny"
+    assert runner.run("tiny", "quick")["value"].tolist() == [100, 100]
+    assert CALLS == [0, 1]
 
 
 def test_nothing_is_computed_twice(home: Path):
@@ -143,7 +161,7 @@ def test_every_source_that_computes_enters_the_key(tmp_path: Path):
     assert store.code_version(copy) != before
 
 
-def fails_at_one(recipe: Recipe, seed: int) -> measure.Rows:
+def fails_at_one(recipe: Recipe, seed: int) -> Rows:
     """Measurement whose second seed fails."""
     if seed == 1:
         raise ValueError("cannot be measured")
@@ -152,12 +170,12 @@ def fails_at_one(recipe: Recipe, seed: int) -> measure.Rows:
 
 def test_a_failed_task_costs_only_itself(home: Path, monkeypatch: pytest.MonkeyPatch):
     """The others are stored, the error names the failed ones and how to go on, and a later run does just those."""
-    monkeypatch.setitem(measure.MEASURES, "count", fails_at_one)
+    monkeypatch.setitem(STUDIES, "tiny", tiny_study(fails_at_one))
     with pytest.raises(MecpfmError, match=r"2 of 6 tasks failed: tiny at 1, seed 1: ValueError.*run the same"):
         runner.run("tiny", "quick")
     assert sorted(CALLS) == [0, 0, 2, 2]
     CALLS.clear()
-    monkeypatch.setitem(measure.MEASURES, "count", count)
+    monkeypatch.setitem(STUDIES, "tiny", tiny_study(count))
     runner.run("tiny", "quick")
     assert CALLS == [1, 1]
 

@@ -44,8 +44,6 @@ EXCEPT = {
     "kernels/online_run.py": {".standard_normal"},
     "bandits/restricted.py": {".beta"},
     "bandits/linear.py": {".standard_normal"},
-    # Settled, or rounded up to an integer, at once.
-    "experiments/measure_tsrc.py": {".exponential", ".geometric"},
     # Computed once, from the real trace, for a committed table.
     "data/structure.py": {"np.corrcoef", ".pow"},
 }

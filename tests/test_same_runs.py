@@ -13,7 +13,7 @@ from mecpfm.bandits.restricted import WTSRC
 from mecpfm.coupled import dual, generate
 from mecpfm.coupled.structure import build as cells_of
 from mecpfm.data import marginals
-from mecpfm.experiments import measure_tsrc
+from mecpfm.experiments import config
 from mecpfm.kernels import arrays
 from mecpfm.kernels.coupled_cut import TIE, serve
 from mecpfm.online import placement, simulate, trace, world
@@ -83,8 +83,7 @@ def offline():
 def studies():
     """Tables of quick studies of restricted context."""
     recipes = {"tsrc-subsets": Recipe("copy", 400, 2, 5), "tsrc-drift": Recipe("", 400, 2, 5)}
-    recipes |= {"tsrc-credit": Recipe("", 200, 2, 6)}
-    return {name: measure_tsrc.MEASURES[name](recipe, SEED) for name, recipe in recipes.items()}
+    return {name: config.STUDIES[name].measure(recipe, SEED) for name, recipe in recipes.items()}
 
 
 @pytest.mark.parametrize("direction", DIRECTIONS)

@@ -11,6 +11,7 @@ from strategies import needs_gurobi
 from mecpfm import figures
 from mecpfm.experiments import measure
 from mecpfm.experiments.config import experiments
+from mecpfm.experiments.studies import published as studies
 from mecpfm.published.exact import solve_exact
 from mecpfm.published.formulation import ilp, solve_lp
 from mecpfm.published.generate import Recipe, generate
@@ -34,7 +35,7 @@ def test_equivalence_compares_three_engines():
     """Enumeration, HiGHS and Gurobi each solve the same instance; equal optima, or infeasible together."""
     statuses = set()
     for seed in range(12):
-        rows = measure.equivalence(TINY, seed)
+        rows = studies.equivalence(TINY, seed)
         assert [row["method"] for row in rows] == ["brute-force", "ilp", "nlip"]
         (status,) = {row["status"] for row in rows}
         statuses.add(status)
@@ -48,7 +49,7 @@ def test_dual_solves_the_same_program_both_ways():
     """The explicit LP with forbidden options at zero has the one-multiplier value, above the LP as published."""
     raised = 0
     for seed in range(3):
-        explicit, by_dual = measure.dual(STRICT, seed)
+        explicit, by_dual = studies.dual(STRICT, seed)
         assert (explicit["method"], by_dual["method"]) == ("lp-strengthened", "lp-dual")
         assert explicit["columns"] == by_dual["columns"] == len(ilp(generate(STRICT, seed)).cost)
         assert explicit["bound"] == pytest.approx(by_dual["bound"], rel=1e-9)
@@ -61,7 +62,7 @@ def test_dual_solves_the_same_program_both_ways():
 @pytest.mark.parametrize("seed", [0, 1, 2])
 def test_rounding_summarises_both_relaxations(seed):
     """Strengthened draws keep their rows with certainty and split one request; published ones split more, keep less."""
-    published, strengthened, appro = measure.rounding(STRICT, seed)
+    published, strengthened, appro = studies.rounding(STRICT, seed)
     assert strengthened["kept"] == pytest.approx(1)
     assert published["kept"] < 0.5
     assert strengthened["fractional"] <= 1 < published["fractional"]
@@ -79,7 +80,7 @@ def test_rounding_summarises_both_relaxations(seed):
 def test_a_sweep_names_both_relaxations(requests):
     """Row lp is the LP as published, row lp-dual the strengthened one that accuracy raises, at any count of columns."""
     instance = generate(replace(STRICT, requests=requests), 0)
-    rows = {row["method"]: row for row in measure.sweep(replace(STRICT, requests=requests), 0)}
+    rows = {row["method"]: row for row in studies.sweep(replace(STRICT, requests=requests), 0)}
     assert rows["lp"]["bound"] == pytest.approx(solve_lp(instance, solver="highs").bound, rel=1e-9)
     assert rows["lp-dual"]["bound"] == pytest.approx(relax(instance).value, rel=1e-12)
     assert rows["lp"]["bound"] < 0.99 * rows["lp-dual"]["bound"]
@@ -106,7 +107,7 @@ def test_a_plan_that_breaks_a_row_has_no_ratio():
 def test_no_rows_without_a_feasible_plan():
     """An instance that no plan can serve contributes nothing instead of stopping the experiment."""
     assert (
-        measure.rounding(Recipe(cloudlets=5, models=2, requests=3, accuracy_requirement=1.0, sites="uniform"), 0) == []
+        studies.rounding(Recipe(cloudlets=5, models=2, requests=3, accuracy_requirement=1.0, sites="uniform"), 0) == []
     )
 
 
@@ -124,7 +125,6 @@ def test_theory_experiments_use_drawn_positions_in_both_profiles():
     """Their figures stand in notebooks that must be equal on every machine."""
     for profile, name in itertools.product(("quick", "paper"), ("equivalence", "dual", "rounding")):
         experiment = experiments(profile)[name]
-        assert experiment.kind in measure.MEASURES
         assert {point.recipe.sites for point in experiment.points} == {"uniform"}
 
 

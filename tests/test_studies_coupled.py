@@ -9,9 +9,10 @@ from mecpfm.coupled.formulation import linear_model
 from mecpfm.coupled.generate import REGIMES, Recipe, generate
 from mecpfm.coupled.methods import solve
 from mecpfm.errors import InputError
-from mecpfm.experiments import measure_coupled
 from mecpfm.experiments.config import experiments
 from mecpfm.experiments.coupled_map import coupled_map
+from mecpfm.experiments.roundings import openings
+from mecpfm.experiments.studies import coupled
 from mecpfm.solvers import highs
 
 SMALL = Recipe(cloudlets=5, requests=25, models=8, regime="memory-bound", topology="sndlib/nobel-germany")
@@ -19,28 +20,28 @@ SMALL = Recipe(cloudlets=5, requests=25, models=8, regime="memory-bound", topolo
 
 def test_every_method_is_held_against_one_bound():
     """Rows of one instance share the bound, no feasible plan is below it, and a second run gives the same numbers."""
-    rows = pd.DataFrame(measure_coupled.regimes(SMALL, 1))
-    assert list(rows["method"]) == list(measure_coupled.COMPARED)
+    rows = pd.DataFrame(coupled.regimes(SMALL, 1))
+    assert list(rows["method"]) == list(coupled.COMPARED)
     assert rows["bound"].nunique() == 1
     assert (rows["violations"] == 0).all()
     assert (rows["objective"] >= rows["bound"] * (1 - 1e-9)).all()
-    again = pd.DataFrame(measure_coupled.regimes(SMALL, 1))
+    again = pd.DataFrame(coupled.regimes(SMALL, 1))
     pd.testing.assert_frame_equal(rows.drop(columns="runtime_s"), again.drop(columns="runtime_s"))
 
 
 def test_the_bound_is_compared_with_the_linear_program(monkeypatch: pytest.MonkeyPatch):
     """Up to the size limit the LP with the cut is solved, and the dual bound reaches it."""
-    rows = {row["method"]: row for row in measure_coupled.size(SMALL, 1)}
+    rows = {row["method"]: row for row in coupled.size(SMALL, 1)}
     assert set(rows) == {"polish", "lp-cut", "dual"}
     assert rows["lp-cut"]["lp_ratio"] > 0.995
-    monkeypatch.setattr(measure_coupled, "LP_OPTIONS", len(generate(SMALL, 1).options.request) - 1)
-    assert [row["method"] for row in measure_coupled.size(SMALL, 1)] == ["polish"]
+    monkeypatch.setattr(coupled, "LP_OPTIONS", len(generate(SMALL, 1).options.request) - 1)
+    assert [row["method"] for row in coupled.size(SMALL, 1)] == ["polish"]
 
 
 def test_the_race_is_fair_and_monotone():
     """Two methods, equal moments; costs only fall and bounds only rise, no cost is below any bound."""
-    rows = pd.DataFrame(measure_coupled.anytime(SMALL, 1))
-    assert list(rows.groupby("method")["share"].apply(tuple)) == [measure_coupled.SHARES] * 2
+    rows = pd.DataFrame(coupled.anytime(SMALL, 1))
+    assert list(rows.groupby("method")["share"].apply(tuple)) == [coupled.SHARES] * 2
     for _, of in rows.groupby("method"):
         assert of["objective"].is_monotonic_decreasing
         assert of["bound"].is_monotonic_increasing
@@ -65,17 +66,16 @@ def test_highs_notes_what_it_finds_on_the_way():
 def test_openings_follow_the_theorems():
     """Independent draws open a shared block with probability 1 - (1 - 1/n)^n, the others with its LP value 1/n."""
     draws, n = 4_000, 8
-    found = {row["method"]: row["factor"] for row in measure_coupled.openings(n, draws, seed=1)}
+    found = {row["method"]: row["factor"] for row in openings(n, draws, seed=1)}
     for method, chance in (("independent", 1 - (1 - 1 / n) ** n), ("coupled", 1 / n), ("nested", 1 / n)):
         error = 4 * n * np.sqrt(chance * (1 - chance) / draws)
         assert found[f"rounding-{method}"] == pytest.approx(n * chance, abs=error), method
 
 
-def test_every_coupled_kind_has_its_measurement():
-    """Both profiles measure all of them, on five seeds or more."""
+def test_every_coupled_study_has_seeds_and_all_regimes():
+    """Both profiles measure on five seeds or more, and the regimes are the generator's."""
     for profile in ("quick", "paper"):
-        studies = [one for one in experiments(profile).values() if one.kind.startswith("coupled")]
-        assert {one.kind for one in studies} == set(measure_coupled.MEASURES)
+        studies = [one for name, one in experiments(profile).items() if name.startswith("coupled")]
         assert all(one.seeds >= 5 for one in studies)
         regimes = next(one for one in studies if one.name == "coupled-regimes")
         assert [point.recipe.regime for point in regimes.points] == list(REGIMES)

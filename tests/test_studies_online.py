@@ -10,7 +10,7 @@ from mecpfm.cli import app
 from mecpfm.experiments import frames_online as frames
 from mecpfm.experiments import notebooks, runner
 from mecpfm.experiments.config import ONLINE_TRACE, TRACE_NOTEBOOK, experiments
-from mecpfm.experiments.measure_online import LADDER, PLANNED, PRICED
+from mecpfm.experiments.studies.online import LADDER, PLANNED, PRICED
 from mecpfm.online.policy import POLICIES
 
 SEEDS = 4

@@ -1,4 +1,4 @@
-"""Restricted context where the answer is known: limits, enumerated subsets, drift, credit, public tables."""
+"""Restricted context where the answer is known: limits, enumerated subsets, drift, public tables."""
 
 import importlib.util
 
@@ -16,8 +16,9 @@ from mecpfm.bandits.linear import LinTS
 from mecpfm.bandits.problems import Recipe
 from mecpfm.bandits.restricted import TSRC, WTSRC, RandomEI, RandomFix
 from mecpfm.errors import InputError
-from mecpfm.experiments import config, frames_tsrc, measure_tsrc, runner
+from mecpfm.experiments import config, frames_tsrc, runner
 from mecpfm.experiments.statistics import interval
+from mecpfm.experiments.studies import tsrc
 
 compiled = pytest.mark.skipif(bool(numba.config.DISABLE_JIT), reason="minutes in plain Python")
 
@@ -26,12 +27,6 @@ def rows(measure, recipe, seeds):
     """Rows of several seeds, as the runner stores them."""
     found = [row | {"seed": seed} for seed in seeds for row in measure(recipe, seed)]
     return pd.DataFrame(found).assign(value=float(recipe.observed))
-
-
-def gain(frame, method, baseline, metric):
-    """Paired mean and 95 % interval of method minus baseline."""
-    table = frame.pivot(index="seed", columns="method", values=metric)
-    return interval((table[method] - table[baseline]).to_numpy())
 
 
 def test_nothing_visible_is_a_context_of_zeros():
@@ -79,9 +74,9 @@ def test_worth_of_normal_features_is_the_arcsine_of_their_correlation():
 @compiled
 def test_one_relevant_feature_is_found_by_all_and_a_weak_one_not_by_tsrc():
     """One relevant feature: TSRC ends on it. Strong and weak, d = 2: some runs of TSRC lock in noise, none of WTSRC."""
-    easy = frames_tsrc.subsets(rows(measure_tsrc.subsets, Recipe("one", 3000, 2, 8), range(6)))
+    easy = frames_tsrc.subsets(rows(tsrc.subsets, Recipe("one", 3000, 2, 8), range(6)))
     assert easy.set_index("method").loc["ol", "hit"] == 1
-    hard = rows(measure_tsrc.subsets, Recipe("weak", 3000, 2, 8), range(12))
+    hard = rows(tsrc.subsets, Recipe("weak", 3000, 2, 8), range(12))
     hits = frames_tsrc.subsets(hard).set_index("method")
     assert hits.loc["random-fix", "hit"] < hits.loc["ol", "hit"] < 1 == hits.loc["wtsrc", "hit"]
     locked = hard[(hard["method"] == "ol") & (hard["found"] < hard["best"] - 0.01)]
@@ -98,7 +93,7 @@ def test_a_window_recovers_from_drift_and_costs_little_without():
         for seed in range(10):
             problem = problems.drifting(10, seed, 4000, drift=name == "drift")
             policies = TSRC(2, 10, 2, seed=seed), WTSRC(2, 10, 2, window=frames_tsrc.CLAIMED_WINDOW, seed=seed)
-            plain, windowed = (measure_tsrc.watch(policy, problem)[0][2000:].mean() for policy in policies)
+            plain, windowed = (tsrc.watch(policy, problem)[0][2000:].mean() for policy in policies)
             differences.append(windowed - plain)
         found[name] = interval(np.array(differences))
     assert found["drift"][1] > 0.02
@@ -107,31 +102,16 @@ def test_a_window_recovers_from_drift_and_costs_little_without():
 
 
 def test_drift_is_recorded_by_block_and_by_half():
-    """Halves average to the whole, blocks to the halves; the figures' frames hold every window and block."""
-    frame = rows(measure_tsrc.drift, Recipe("drift", 40, 2, 4), range(2))
+    """Halves average to the whole, blocks to the halves; the figure's frame holds every block."""
+    frame = rows(tsrc.drift, Recipe("drift", 40, 2, 4), range(2))
     table = frame.pivot_table(index=["problem", "method", "seed"], columns="part", values="reward")
     np.testing.assert_allclose(table["all"], (table["first"] + table["second"]) / 2)
     late = table[[f"block-{i}" for i in range(11, 21)]].mean(axis=1)
     np.testing.assert_allclose(late, table["second"])
-    windows, blocks = frames_tsrc.windows(frame), frames_tsrc.drift(frame, rounds=40)
-    assert sorted(windows["window"].unique()) == list(measure_tsrc.WINDOWS)
-    assert len(windows) == 2 * len(measure_tsrc.WINDOWS)
-    assert len(blocks) == 2 * 4 * measure_tsrc.BLOCKS
+    assert set(frame["method"]) >= {f"wtsrc-{window}" for window in tsrc.WINDOWS}
+    blocks = frames_tsrc.drift(frame, rounds=40)
+    assert len(blocks) == 2 * 4 * tsrc.BLOCKS
     assert blocks["round"].max() == 40
-
-
-@compiled
-def test_features_must_be_credited_with_the_error():
-    """Paired over 8 seeds, 2 of 12 features: error credit beats delay credit and random subsets, on both measures."""
-    frame = rows(measure_tsrc.credit, Recipe("credit", 3000, 2, 12), range(8))
-    for metric in ("squared", "excess_s"):
-        for baseline in ("tsrc-delay", "random-ei", "random-fix"):
-            assert gain(frame, "tsrc-error", baseline, metric)[2] < 0, (metric, baseline)
-    means = frame.groupby("method")[["squared", "informative"]].mean()
-    gained = means["squared"]["random-ei"] - means["squared"]
-    assert gained["tsrc-delay"] < 0.15 * gained["tsrc-error"], "delay credit is hardly better than a random subset"
-    assert means["informative"]["tsrc-error"] > 0.8 > 0.4 > means["informative"]["tsrc-delay"]
-    assert means["squared"]["all-features"] < means["squared"]["tsrc-error"] < means["squared"]["no-features"]
 
 
 @compiled
@@ -139,8 +119,8 @@ def test_features_must_be_credited_with_the_error():
 def test_order_on_public_tables(name, observed):
     """TSRC between a fresh random subset and all features (2 of iris's 4 nearly are), 4 seeds, 1,000 draws."""
     pytest.importorskip("sklearn")
-    size, _ = config.TABLE_SIZES[name]
-    parts = [rows(measure_tsrc.practice, Recipe(name, 1000, d), range(4)) for d in (0, observed, size)]
+    size, _ = tsrc.TABLE_SIZES[name]
+    parts = [rows(tsrc.practice, Recipe(name, 1000, d), range(4)) for d in (0, observed, size)]
     frame = frames_tsrc.practice(pd.concat(parts).assign(table=name))
     value = frame[frame["panel"] == "centred"].groupby("method")["mean"].max()
     assert value["lints"] + 0.02 > value["ol"] > value["random-ei"] > value["epsilon-greedy"]
@@ -153,7 +133,7 @@ def test_tables_are_prepared_as_said():
     pytest.importorskip("sklearn")
     for name in problems.TABLES:
         raw, centred = problems.table(name, centred=False), problems.table(name)
-        assert raw.contexts.shape[1] == config.TABLE_SIZES[name][0]
+        assert raw.contexts.shape[1] == tsrc.TABLE_SIZES[name][0]
         np.testing.assert_allclose(centred.contexts.mean(axis=0), 0, atol=1e-12)
         np.testing.assert_allclose(raw.contexts - raw.contexts.mean(axis=0), centred.contexts, atol=1e-12)
         if name == "digits":
@@ -190,11 +170,10 @@ def test_unknown_problems_are_refused(call, says):
         call()
 
 
-def test_every_study_has_its_measurement():
-    """Both profiles measure all kinds, on three seeds or more, the full one on twelve."""
+def test_every_study_has_seeds():
+    """Three or more in the quick profile, twelve or more in the full one."""
     for profile in ("quick", "paper"):
-        studies = [one for one in config.experiments(profile).values() if one.kind.startswith("tsrc")]
-        assert {one.kind for one in studies} == set(measure_tsrc.MEASURES)
+        studies = [one for name, one in config.experiments(profile).items() if name.startswith("tsrc")]
         assert all(one.seeds >= (12 if profile == "paper" else 3) for one in studies)
 
 
@@ -204,12 +183,7 @@ FRAMES = {
                  for m, d in (("ol", 1), ("ol", 2), ("lints", 4), ("epsilon-greedy", 0))],
     "drift": [{"problem": p, "method": "ol", "round": r, "mean": 0.2, **ENDS}
               for p in ("drift", "steady") for r in (200, 400)],
-    "window": [{"problem": p, "window": w, "mean": 0.2, **ENDS} for p in ("drift", "steady") for w in (50, 100)],
     "subsets": [{"problem": "weak", "observed": 2, "method": m, "hit": 0.2} for m in ("ol", "wtsrc")],
-    "credit": [{"metric": k, "method": "tsrc-error", "observed": d, "mean": 0.2, **ENDS}
-               for k in ("squared", "excess_s") for d in (1, 2)],
-    "bounds": [{"lag": lag, "round": r, "squared": 0.2, "best": 0.2, "bound": 0.2, "worst_case": 0.2}
-               for lag in (0, 10) for r in (10, 100)],
 }  # fmt: skip
 
 
@@ -221,15 +195,4 @@ def test_figures_draw_what_they_are_given(name):
     assert lines
     assert all(set(trace.y) == {0.2} for trace in lines)
     assert drawn.layout.xaxis.title.text
-    assert drawn.layout.yaxis.title.text or name == "credit"
-
-
-@compiled
-def test_bounds_frame_is_per_request():
-    """Means over seeds, divided by the round."""
-    frame = rows(measure_tsrc.regret, Recipe("regret", 200, 3, 4), range(2))
-    found = frames_tsrc.bounds(frame)
-    last = frame[frame["round"] == 200]
-    assert found["squared"].iloc[-1] == pytest.approx(last["squared"].mean() / 200)
-    assert len(frames_tsrc.credit(rows(measure_tsrc.credit, Recipe("credit", 100, 2, 4), range(2)))) == 12
-    assert len(figures.draw("bounds", found).data) == 4
+    assert drawn.layout.yaxis.title.text

@@ -6,11 +6,9 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from online_ridge import SPEEDS, OnlineRidge, dispatch_bound, error_bound, hindsight, sharpness
 
-from mecpfm.bandits.problems import Recipe
-from mecpfm.bandits.ridge import OnlineRidge, dispatch_bound, error_bound, hindsight
 from mecpfm.errors import InputError
-from mecpfm.experiments import measure_tsrc
 from mecpfm.kernels import linear_bandit
 
 SLACK = 1 + 1e-9
@@ -299,7 +297,7 @@ def test_pairs_reveal_every_moment_in_time():
 def test_rare_ties_make_the_loss_quadratic(seed):
     """O3c: exponential backlogs come within g of each other with probability at most kappa g."""
     random = np.random.default_rng(seed)
-    speed, rounds, mean = measure_tsrc.SPEEDS, 4000, 60.0
+    speed, rounds, mean = SPEEDS, 4000, 60.0
     error, demand = random.normal(0, 4, rounds), random.uniform(20, 40, rounds)
     known = random.exponential(mean, (rounds, len(speed)))
     true, believed = known + demand[:, None] / speed, known + (demand + error)[:, None] / speed
@@ -317,11 +315,11 @@ def test_rare_ties_make_the_loss_quadratic(seed):
 @pytest.mark.parametrize(("lag", "ratio"), [(0, 1.1), (10, 8)])
 def test_bounds_are_not_vacuous_on_typical_data(lag, ratio):
     """After 5,000 requests the bound is a small factor of what is measured, and regret a small part of the error."""
-    last = measure_tsrc.regret(Recipe("regret", 5_000, lag, 12), 0)[-1]
-    assert last["best"] <= last["squared"] <= min(last["bound"], 1.2 * last["best"])
-    assert last["bound"] <= ratio * last["squared"]
-    assert last["bound"] <= last["worst_case"]
-    assert 0 < last["loss"] <= last["loss_bound"]
+    found = sharpness(lag, 0)
+    assert found.best <= found.squared <= min(found.bound, 1.2 * found.best)
+    assert found.bound <= ratio * found.squared
+    assert found.bound <= found.worst_case
+    assert 0 < found.loss <= found.loss_bound
 
 
 def test_wrong_input_is_refused():

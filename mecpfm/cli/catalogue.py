@@ -107,31 +107,6 @@ SCENARIOS = (
     "base", "load 0.5", "load 1.1", "8 cloudlets", "16 cloudlets", "slow links", "remote 60 s", "variants", "LLM",
     "as given",
 )  # fmt: skip
-KINDS = {
-    "sweep": "every method and policy over one published parameter",
-    "convergence": "learners round by round",
-    "ablation": "what each released pull rule is worth",
-    "fraction": "how much is shared, from nothing to nearly all",
-    "equivalence": "NLIP against ILP on four-request instances",
-    "dual": "one multiplier against the explicit LP",
-    "rounding": "draws of the rounding, as published and strengthened",
-    "coupled-regimes": "coupled methods in four regimes",
-    "coupled-fraction": "coupled methods, how much is shared",
-    "coupled-size": "coupled methods as instances grow",
-    "coupled-anytime": "gap over time against HiGHS",
-    "tsrc-practice": "restricted context on public tables (scikit-learn)",
-    "tsrc-subsets": "which features TSRC settles on",
-    "tsrc-drift": "recovery after a change",
-    "tsrc-regret": "regret where rewards come late",
-    "tsrc-credit": "what a feature should be credited with",
-    "online-scenarios": "policies on a trace in every scenario",
-    "online-features": "how many features are looked at",
-    "online-costs": "looking at features takes time",
-    "online-probing": "whose queues are looked at",
-    "online-placement": "planned caches",
-    "online-regret": "regret round by round on a trace",
-}
-"""What experiments of each kind show."""
 PROFILES, SOLVERS, SOURCES = ("quick", "paper"), ("auto", "gurobi", "highs"), ("nearest", "last", "cloud")
 REGIMES = ("compute-bound", "memory-bound", "link-bound", "mixed")
 ADAPTATIONS = ("published", "frozen-prefix", "full", "mixed")

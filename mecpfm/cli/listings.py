@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mecpfm.cli.catalogue import COUPLED, KINDS, PUBLISHED, SIMULATED, TRACE
+from mecpfm.cli.catalogue import COUPLED, PUBLISHED, SIMULATED, TRACE
 from mecpfm.cli.output import table
 
 
@@ -26,9 +26,9 @@ def policies() -> None:
 
 def experiments() -> None:
     """List the experiments: what each shows, and its points x seeds in both profiles."""
-    from mecpfm.experiments import config
+    from mecpfm.experiments.config import STUDIES, experiments
 
-    quick, paper = config.experiments("quick"), config.experiments("paper")
+    quick, paper = experiments("quick"), experiments("paper")
     sizes = {name: [f"{len(of[name].points)} x {of[name].seeds}" for of in (quick, paper)] for name in paper}
-    rows = [(name, *sizes[name], KINDS[of.kind]) for name, of in paper.items()]
+    rows = [(name, *sizes[name], STUDIES[name].shows) for name in paper]
     table(("experiment", "quick", "paper", "what it shows"), rows)

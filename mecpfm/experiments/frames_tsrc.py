@@ -38,30 +38,8 @@ def drift(rows: pd.DataFrame, rounds: int = 4000) -> pd.DataFrame:
     return summary(kept, ["problem", "method", "round"], ["reward"])
 
 
-def windows(rows: pd.DataFrame) -> pd.DataFrame:
-    """Figure window: gain of every window over TSRC, in the second half."""
-    late, out = rows[rows["part"] == "second"], []
-    for name in [name for name in dict.fromkeys(late["method"]) if name.startswith("wtsrc-")]:
-        found = gains(late, name, "ol", ["problem", "part"], "reward")
-        out.append(found.assign(window=int(name.removeprefix("wtsrc-"))))
-    return pd.concat(out, ignore_index=True).drop(columns="part")
-
-
 def subsets(rows: pd.DataFrame, slack: float = 0.01) -> pd.DataFrame:
     """Figure subsets: share of seeds whose most revealed subset is within ``slack`` of the best worth, and means."""
     rows = rows.assign(hit=(rows["found"] >= rows["best"] - slack).astype(float))
     columns = ["hit", "found", "best", "mean", "share", "late"]
     return rows.groupby(["problem", "observed", "method"], sort=False)[columns].mean().reset_index()
-
-
-def credit(rows: pd.DataFrame) -> pd.DataFrame:
-    """Figure credit: squared error and lost delay of every way to choose features."""
-    return summary(rows, ["method", "observed"], ["squared", "excess_s"])
-
-
-def bounds(rows: pd.DataFrame) -> pd.DataFrame:
-    """Figure bounds: squared errors and bounds per request, means over seeds."""
-    columns = ["squared", "best", "bound", "worst_case", "loss", "loss_bound"]
-    means = rows.groupby(["lag", "round"])[columns].mean().reset_index()
-    means[columns] = means[columns].div(means["round"], axis=0)
-    return means

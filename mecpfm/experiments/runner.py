@@ -6,7 +6,6 @@ nothing stale is ever read.
 
 from __future__ import annotations
 
-import importlib
 import logging
 import math
 import os
@@ -22,15 +21,12 @@ from mecpfm import paths
 from mecpfm.errors import InputError, MecpfmError
 from mecpfm.experiments import executors
 from mecpfm.experiments.config import Experiment, experiments
-from mecpfm.experiments.store import Rows, Task, keep, load
+from mecpfm.experiments.store import Task, keep, load
+from mecpfm.experiments.study import STUDIES, Rows
 from mecpfm.extras import lacks
 from mecpfm.records import write_atomic
 
 log = logging.getLogger("mecpfm")
-_SETTINGS = ("coupled", "online", "tsrc")
-"""Words that a kind of measurement may begin with; every other one is of the paper's setting."""
-TABLES = "tsrc-practice"
-"""The kind that needs scikit-learn."""
 _KEYS = ["experiment", "value", "seed", "method"]
 _CSV: dict[str, Any] = {"index": False, "lineterminator": "\n"}
 
@@ -53,8 +49,9 @@ def run(
     known = experiments(profile)
     if name not in known:
         raise InputError(f"experiment {name!r} is unknown; known: {', '.join(known)}")
-    if known[name].kind == TABLES and (missing_package := lacks("sklearn")):
-        log.warning("%s: %s; nothing was run", name, missing_package)
+    needs = STUDIES[name].needs
+    if needs and (absent := lacks(needs)):
+        log.warning("%s: %s; nothing was run", name, absent)
         return pd.DataFrame()
     paths.require_writable_home()
     tasks = _tasks(known[name])
@@ -88,23 +85,12 @@ def timings(name: str, profile: str) -> pd.DataFrame:
 
 
 def _tasks(experiment: Experiment) -> list[Task]:
-    return [
-        Task(experiment.name, experiment.kind, point, seed)
-        for point in experiment.points
-        for seed in range(experiment.seeds)
-    ]
+    return [Task(experiment.name, point, seed) for point in experiment.points for seed in range(experiment.seeds)]
 
 
 def _measure(task: Task) -> Rows:
-    rows = _measure_of(task.kind)(task.point.recipe, task.seed)
+    rows = STUDIES[task.experiment].measure(task.point.recipe, task.seed)
     return [{"experiment": task.experiment, "value": task.point.value, "seed": task.seed, **row} for row in rows]
-
-
-def _measure_of(kind: str) -> Callable[[Any, int], Rows]:
-    setting = next((word for word in _SETTINGS if kind.startswith(word)), "")
-    module = importlib.import_module(f"mecpfm.experiments.{'_'.join(filter(None, ('measure', setting)))}")
-    found: Callable[[Any, int], Rows] = module.MEASURES[kind]
-    return found
 
 
 @contextmanager

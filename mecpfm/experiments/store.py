@@ -14,15 +14,13 @@ import platform
 from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
 
 from mecpfm import paths
 from mecpfm.data.fetch import verify
-from mecpfm.experiments.config import Point
+from mecpfm.experiments.study import Point, Rows
 from mecpfm.records import write_atomic
 
 log = logging.getLogger("mecpfm")
-Rows = list[dict[str, Any]]
 SHOWING = ("cli", "figures")
 """Folders whose code shows results and computes none."""
 LIBRARIES = ("numpy", "scipy", "numba", "llvmlite", "pandas", "highspy", "gurobipy", "topohub", "scikit-learn")
@@ -33,7 +31,6 @@ class Task:
     """One point of one experiment with one seed."""
 
     experiment: str
-    kind: str
     point: Point
     seed: int
 

@@ -1,0 +1,179 @@
+"""Studies on a trace: every policy on the same window of requests, network and congestion.
+
+The quick profile takes the drawn trace, the full one the real trace and sites, where they are at hand.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from mecpfm import clock
+from mecpfm.coupled.methods import warm_up
+from mecpfm.experiments.study import Point, Profile, Rows, study
+from mecpfm.online import placement
+from mecpfm.online.policy import POLICIES, Policy
+from mecpfm.online.setting import SCENARIOS, Setting
+from mecpfm.online.simulate import simulate
+from mecpfm.online.trace import load
+from mecpfm.online.world import Scene, build
+from mecpfm.warm import announcing
+
+PLANNED = "planned-cov"
+"""The priced policy with two observed features, its caches planned every epoch."""
+LADDER = (
+    "remote", "random", "nearest", "shortest-queue", "mean-greedy", "ucb1", "epsilon-0.1", "epsilon-0.5",
+    "disjoint-linucb", "disjoint-lints", "disjoint-tsrc", "disjoint-wtsrc", "disjoint-random-ei",
+    "disjoint-random-fix", "hybrid-linucb", "hybrid-lints", "hybrid-tsrc", "structured-mean", "structured-full",
+    "structured-oracle", "priced-mean", "priced-tsrc", "priced-tsrc-delay", "priced-wtsrc", "priced-random-ei",
+    "priced-random-fix", "priced-cov", "priced-full", "priced-oracle",
+)  # fmt: skip
+CHOOSERS = ("priced-tsrc", "priced-tsrc-delay", "priced-cov", "priced-random-ei", "priced-random-fix")
+SIZES = (0, 1, 2, 3, 4, 6, 8, 12, 22)
+COSTS = (0.0, 0.01, 0.03, 0.1, 0.25, 0.5, 1.0, 2.0)
+PRICED = ("priced-mean", "priced-cov", "priced-tsrc", "priced-full")
+"""None, 2, 4 and all 22 features."""
+PROBED = ("nearest", "random", "tsrc", "belief")
+LEARNERS = ("structured-mean", "structured-random-ei", "structured-tsrc", "structured-cov", "structured-full")
+MARKS = 41
+"""Requests, evenly spread, at which cumulative values are kept."""
+SEEDS = {"quick": 5, "paper": 24}
+REQUESTS = {"quick": 4_000, "paper": 8_000}
+"""Length of a window."""
+
+
+@dataclass(frozen=True)
+class OnTrace:
+    """A setting under its scenario's name; ``real``: the real trace and sites, where they are at hand."""
+
+    scenario: str
+    setting: Setting
+    real: bool
+
+
+def _points(*names: str) -> Callable[[Profile], list[Point]]:
+    """A point for each scenario of these names."""
+
+    def points(chosen: Profile) -> list[Point]:
+        settings = [replace(SCENARIOS[name], requests=REQUESTS[chosen.name]) for name in names]
+        real = chosen.name == "paper"
+        pairs = enumerate(zip(names, settings, strict=True))
+        return [Point(float(i), OnTrace(name, setting, real)) for i, (name, setting) in pairs]
+
+    return points
+
+
+_BASE: dict[str, Any] = {"axis": "scenario", "points": _points("base"), "seeds": SEEDS}
+
+
+def scene(recipe: OnTrace, seed: int) -> Scene:
+    """The window and network of a seed; reporting windows only."""
+    return build(recipe.setting, load(recipe.real, recipe.setting.trace), seed, real_sites=recipe.real)
+
+
+@study(
+    "online-trace-scenarios",
+    shows="policies on a trace in every scenario",
+    **_BASE | {"points": _points(*SCENARIOS)},
+)
+def scenarios(recipe: OnTrace, seed: int) -> Rows:
+    """Every policy in one scenario."""
+    place, scenario = scene(recipe, seed), recipe.scenario
+    planned = _row(PLANNED, place, POLICIES["priced-cov"], seed, placement.Planner(), scenario=scenario)
+    return [*(_row(name, place, POLICIES[name], seed, scenario=scenario) for name in LADDER), planned]
+
+
+@study("online-trace-features", shows="how many features are looked at", **_BASE)
+def features(recipe: OnTrace, seed: int) -> Rows:
+    """Each way to choose the observed features, by their number."""
+    place = scene(recipe, seed)
+    return [
+        _row(name, place, replace(POLICIES[name], observed=size), seed, observed=size)
+        for name, size in itertools.product(CHOOSERS, SIZES)
+    ]
+
+
+@study("online-trace-costs", shows="looking at features takes time", **_BASE)
+def costs(recipe: OnTrace, seed: int) -> Rows:
+    """Observation has a price: each feature of each request takes ``cost_s``."""
+    place = scene(recipe, seed)
+    return [
+        _row(name, place, replace(POLICIES[name], feature_cost_s=cost), seed, cost_s=cost)
+        for name, cost in itertools.product(PRICED, COSTS)
+    ]
+
+
+@study("online-trace-probing", shows="whose queues are looked at", **_BASE)
+def probing(recipe: OnTrace, seed: int) -> Rows:
+    """Only some cloudlets' states are visible: each rule by the number of probes."""
+    place, policy, reach = scene(recipe, seed), POLICIES["priced-full"], recipe.setting.reach
+    rows = [
+        _row(f"probe-{rule}", place, replace(policy, probing=rule, probes=probes), seed, probes=probes)
+        for rule, probes in itertools.product(PROBED, range(1, reach))
+    ]
+    return [*rows, _row("probe-all", place, policy, seed, probes=reach)]
+
+
+@study(
+    "online-trace-placement",
+    shows="planned caches",
+    **_BASE | {"points": _points("base", "slow links")},
+)
+def placements(recipe: OnTrace, seed: int) -> Rows:
+    """Who fills the caches: replacement rules on demand, or a plan every epoch, under one dispatcher."""
+    place, policy = scene(recipe, seed), POLICIES["priced-cov"]
+    valued = scene(replace(recipe, setting=replace(recipe.setting, eviction="value")), seed)
+    of: dict[str, Any] = {"scenario": recipe.scenario}
+    return [
+        _row("lru", place, policy, seed, **of),
+        _row("value", valued, policy, seed, **of),
+        *(_row(name, place, policy, seed, placement.Planner(name), **of) for name in placement.PLANNERS),
+    ]
+
+
+@study("online-trace-regret", shows="regret round by round on a trace", **_BASE)
+def regret(recipe: OnTrace, seed: int) -> Rows:
+    """Cumulative loss above the best place in the same state, and squared error of the predictions, by request."""
+    place, rows = scene(recipe, seed), []
+    for name in LEARNERS:
+        run = simulate(place, POLICIES[name], seed)
+        above = np.cumsum(run.loss_s - run.log.least_s)
+        target = np.minimum(place.world.work, place.cap_s)
+        error = np.cumsum((target - np.minimum(run.log.guess_s, place.cap_s)) ** 2)
+        marks = np.unique(np.linspace(0, len(above) - 1, MARKS).astype(int))
+        rows += [
+            {
+                "method": name,
+                "round": int(t) + 1,
+                "cumulative_regret": float(above[t]),
+                "squared_error": float(error[t]),
+            }
+            for t in marks
+        ]
+    return rows
+
+
+def _row(
+    method: str, place: Scene, policy: Policy, seed: int, planner: placement.Planner | None = None, **columns: Any
+) -> dict[str, Any]:
+    _warm_up(place, planned=planner is not None)
+    start = clock.now()
+    found = placement.simulate(place, policy, planner, seed) if planner else simulate(place, policy, seed)
+    return {"method": method, **columns, **found.metrics(), "runtime_s": clock.now() - start}
+
+
+_warm = set[bool]()
+
+
+def _warm_up(place: Scene, *, planned: bool) -> None:
+    """Compile, or load, the kernels of a run before one is timed; once a process."""
+    if planned:
+        warm_up("polish")
+    if planned not in _warm:
+        _warm.add(planned)
+        with announcing():
+            simulate(place, POLICIES["priced-cov"], 0)
