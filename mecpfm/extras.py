@@ -13,6 +13,7 @@ EXTRAS = {
     "ipykernel": ("ipykernel", "notebooks"),
     "gurobipy": ("gurobipy", "gurobi"),
     "kaleido": ("kaleido", "static"),
+    "PIL": ("pillow", "static"),
     "distributed": ("dask[distributed]", "cluster"),
     "sklearn": ("scikit-learn", "peers"),
 }

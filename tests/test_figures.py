@@ -43,6 +43,7 @@ def test_methods_differ_in_more_than_colour():
     probing = [name for name in style.LOOKS if name.startswith("probe-")]
     for group in (offline, online, trace, probing):
         assert len({(style.LOOKS[name].symbol, style.LOOKS[name].dash) for name in group}) == len(group)
+    assert len({style.LOOKS[name][1:] for name in offline + online}) == len(offline + online), "they meet in 06"
 
 
 def test_files_are_the_same_bytes_every_time(sweep: pd.DataFrame, tmp_path: Path):

@@ -168,7 +168,12 @@ def differences(source: Path, environment: Mapping[str, str]) -> list[tuple[str,
 
 
 def _plain(outputs: list[Any]) -> list[str]:
-    """Outputs as lines, their parts in a fixed order; streams written at once or in pieces are the same."""
+    """Outputs as lines, their parts in a fixed order; streams written at once or in pieces are the same.
+
+    Pictures are left out: they stand beside the data of their figure, and only where there is a browser.
+    """
+    for one in outputs:
+        one.get("data", {}).pop("image/png", None)
     text = "".join(one["text"] for one in outputs if one["output_type"] == "stream")
     rest = [json.dumps(dict(one, execution_count=0), indent=1, sort_keys=True) for one in outputs if "text" not in one]
     return "\n".join([text, *rest]).splitlines()

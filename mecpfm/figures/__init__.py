@@ -17,11 +17,13 @@ import plotly.io
 
 from mecpfm import paths
 from mecpfm.errors import FailedError, InputError
+from mecpfm.figures import export
 
-_HELPERS = ("style", "export", "panels")
+_HELPERS = ("style", "export", "chromium", "panels")
 
-# Notebooks store a figure's data, not a copy of the plotting library: small files that can be compared.
-plotly.io.renderers.default = "plotly_mimetype"
+# Notebooks store a figure's data and a picture, not a copy of the plotting library: small files that can be compared.
+plotly.io.renderers["mecpfm"] = export.Everywhere()
+plotly.io.renderers.default = "mecpfm"
 
 
 def kinds() -> list[str]:
@@ -57,11 +59,9 @@ def make(name: str, frame: pd.DataFrame) -> go.Figure:
 
     Static files are made afterwards by ``mecpfm figures``, so that no notebook depends on a browser.
     """
-    from mecpfm.figures.export import rounded, save
-
-    frame = rounded(frame)
+    frame = export.rounded(frame)
     drawn = draw(name, frame)
-    save(name, frame, drawn, static=False)
+    export.save(name, frame, drawn, static=False)
     return drawn
 
 
@@ -71,14 +71,12 @@ def redraw() -> list[tuple[str, str]]:
     One that cannot be drawn costs only itself: FailedError names such ones after the last. InputError when there is
     no data at all.
     """
-    from mecpfm.figures.export import save
-
     rows, failed = [], []
     for source in sorted(paths.figures().glob("*.csv")):
         if source.stem.partition("-")[0] in kinds():
             try:
                 frame = pd.read_csv(source)
-                files = save(source.stem, frame, draw(source.stem, frame), static=True)
+                files = export.save(source.stem, frame, draw(source.stem, frame), static=True)
             except Exception as error:  # damaged data may raise anything
                 failed.append(f"figure {source.stem}: {type(error).__name__}: {error}; redo: mecpfm figures")
             else:

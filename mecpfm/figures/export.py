@@ -2,32 +2,23 @@
 
 from __future__ import annotations
 
-import functools
-import os
+import base64
 import re
-import shutil
-from collections.abc import Callable
 from io import StringIO
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import plotly.graph_objects as go
 import plotly.io
+from plotly.io.base_renderers import PlotlyRenderer
 
 from mecpfm import paths
-from mecpfm.extras import lacks
+from mecpfm.figures.chromium import browser, picture, small_png
 from mecpfm.records import write_atomic
 
 ZERO = 1e-12
 """What is less is written, and judged, as zero: only rounding keeps it from there."""
-BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
-
-
-@functools.cache
-def browser() -> str | None:
-    """Path of a Chromium for static export, or None; BROWSER_PATH comes first."""
-    named = os.environ.get("BROWSER_PATH")
-    return named or next(filter(None, map(shutil.which, BROWSERS)), None)
 
 
 def rounded(frame: pd.DataFrame, digits: int = 6) -> pd.DataFrame:
@@ -44,7 +35,7 @@ def save(name: str, frame: pd.DataFrame, drawn: go.Figure, *, static: bool, fold
     text = StringIO()
     rounded(frame).to_csv(text, index=False, lineterminator="\n")
     files: dict[str, bytes] = {"csv": text.getvalue().encode(), "html": _html(name, drawn, folder).encode()}
-    if static and browser() and not lacks("kaleido"):
+    if static and browser():
         files |= _static(drawn)
     for suffix, content in files.items():
         write_atomic(folder / f"{name}.{suffix}", content)
@@ -60,25 +51,24 @@ def _html(name: str, drawn: go.Figure, folder: Path) -> str:
 
 
 def _static(drawn: go.Figure) -> dict[str, bytes]:
-    """SVG and PDF; trace ids, clip ids and dates are fixed so that files do not differ between runs."""
+    """SVG and PDF where there is a browser; trace ids, clip ids and dates are fixed: files do not differ between runs."""
     stable = go.Figure(drawn)
     for i, trace in enumerate(stable.data):
         trace.uid = f"t{i}"
-    export = _exporter()
-    svg = export(stable, opts={"format": "svg"}).decode()
-    pdf = export(stable, opts={"format": "pdf"})
-    unique = re.search(r'id="(?:defs|clip|topdefs)-?([0-9a-f]{6})', svg)
+    svg, pdf = picture(stable, "svg"), picture(stable, "pdf")
+    if svg is None or pdf is None:
+        return {}
+    unique = re.search(rb'id="(?:defs|clip|topdefs)-?([0-9a-f]{6})', svg)
     if unique:
-        svg = svg.replace(unique.group(1), "000000")
-    return {"svg": svg.encode(), "pdf": re.sub(rb"\(D:\d{14}[^)]*\)", b"(D:20250101000000+00'00')", pdf)}
+        svg = svg.replace(unique.group(1), b"000000")
+    return {"svg": svg, "pdf": re.sub(rb"\(D:\d{14}[^)]*\)", b"(D:20250101000000+00'00')", pdf)}
 
 
-@functools.cache
-def _exporter() -> Callable[..., bytes]:
-    """One browser for all exports of this process: 0.3 s a figure instead of 4 s."""
-    import kaleido
+class Everywhere(PlotlyRenderer):  # type: ignore[misc]
+    """How notebooks hold every figure: its data, drawn where scripts run, and beside it a picture for elsewhere."""
 
-    os.environ.setdefault("BROWSER_PATH", browser() or "")
-    kaleido.start_sync_server(silence_warnings=True)
-    export: Callable[..., bytes] = kaleido.calc_fig_sync
-    return export
+    def to_mimebundle(self, fig_dict: dict[str, Any]) -> dict[str, Any]:
+        """The interactive figure, with a PNG where there is a browser."""
+        bundle: dict[str, Any] = super().to_mimebundle(fig_dict)
+        png = small_png(go.Figure(fig_dict, skip_invalid=True))
+        return bundle if png is None else {**bundle, "image/png": base64.b64encode(png).decode()}

@@ -1,0 +1,110 @@
+"""Pictures of figures by one Chromium a process: optional, never a reason to fail or to wait for ever."""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+import functools
+import io
+import logging
+import os
+import shutil
+import threading
+from collections.abc import Coroutine
+from contextlib import suppress
+from typing import Any
+
+import plotly.graph_objects as go
+
+from mecpfm.extras import lacks
+
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
+PATIENCE_S = 60.0
+"""Longest time to wait for a start or a picture."""
+WIDTH = 900
+"""Of the picture of a figure that fits itself to the page, in pixels."""
+COLOURS = 64
+"""Of a small PNG: a fifth of the bytes, and every line keeps its colour."""
+log = logging.getLogger("mecpfm")
+
+
+@functools.cache
+def browser() -> str | None:
+    """Path of a Chromium for static export, or None; BROWSER_PATH comes first."""
+    named = os.environ.get("BROWSER_PATH")
+    return named or next(filter(None, map(shutil.which, BROWSERS)), None)
+
+
+def picture(drawn: go.Figure, suffix: str) -> bytes | None:
+    """A figure as png, svg or pdf; None without kaleido or a Chromium that works.
+
+    Why there is none is logged, and nothing printed: outputs of notebooks must not depend on it.
+    """
+    server = _server()
+    if server is None:
+        return None
+    fixed = drawn.layout.width or drawn.layout.template.layout.width
+    options = {"format": suffix, "width": fixed or WIDTH, "scale": 1}
+    try:
+        found: bytes = _wait(server.calc_fig(drawn, opts=options))
+    except Exception as error:
+        log.info("no %s: %s", suffix, type(error).__name__)
+        _server.cache_clear()  # a browser that died is started anew for the next figure
+        return None
+    return found
+
+
+def small_png(drawn: go.Figure) -> bytes | None:
+    """A picture for a notebook, of ``COLOURS`` colours where pillow is installed."""
+    png = picture(drawn, "png")
+    if png is None or lacks("PIL"):
+        return png
+    from PIL import Image
+
+    out = io.BytesIO()
+    Image.open(io.BytesIO(png)).convert("RGB").quantize(COLOURS).save(out, "PNG", optimize=True)
+    return out.getvalue()
+
+
+@functools.cache
+def _server() -> Any | None:
+    """A running browser: 0.3 s a picture instead of 4 s. None where there is none that starts."""
+    if not browser() or lacks("kaleido"):
+        return None
+    os.environ.setdefault("BROWSER_PATH", browser() or "")
+    import kaleido
+
+    for name in ("choreographer", "kaleido"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)
+    server = kaleido.Kaleido(mathjax=False)  # otherwise the page asks the network for a library
+    try:
+        _wait(server.open())
+    except Exception as error:
+        log.info("no pictures of figures: %s does not start (%s)", browser(), type(error).__name__)
+        _kill(server)
+        return None
+    atexit.register(_close, server)
+    return server
+
+
+def _close(server: Any) -> None:
+    with suppress(Exception):
+        _wait(server.close())
+    _kill(server)
+
+
+def _kill(server: Any) -> None:
+    with suppress(Exception):
+        server.subprocess.kill()
+
+
+def _wait(work: Coroutine[Any, Any, Any]) -> Any:
+    return asyncio.run_coroutine_threadsafe(work, _loop()).result(PATIENCE_S)
+
+
+@functools.cache
+def _loop() -> asyncio.AbstractEventLoop:
+    """A loop of its own: a notebook's kernel is busy with one already."""
+    loop = asyncio.new_event_loop()
+    threading.Thread(target=loop.run_forever, daemon=True).start()
+    return loop
