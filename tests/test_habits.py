@@ -103,3 +103,14 @@ def test_yaml_of_the_forge_parses(path: Path) -> None:
         assert content["description"]
         ids = [field["id"] for field in content["body"] if field["type"] != "markdown"]
         assert len(set(ids)) == len(ids)
+
+
+def test_commit_hooks_run_the_locked_tools_and_leave_notebooks_executed() -> None:
+    """Ruff and mypy are those of the environment; no hook strips outputs."""
+    text = (ROOT / ".pre-commit-config.yaml").read_text()
+    hooks = {hook["id"]: hook for repository in yaml.safe_load(text)["repos"] for hook in repository["hooks"]}
+    for name in ("ruff", "ruff-format", "mypy"):
+        command = hooks[name]["entry"].removesuffix(" --fix")
+        assert hooks[name]["language"] == "system"
+        assert f'run(session, "{command}' in SOURCE
+    assert not any("strip" in name for name in hooks)
