@@ -69,7 +69,7 @@ def test_local_links_lead_somewhere():
 def test_top_folders_are_explained():
     """The README names every top-level folder that is tracked."""
     listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split()
-    folders = {name.split("/")[0] for name in listed if "/" in name} - {".ci"}
+    folders = {name.split("/")[0] for name in listed if "/" in name and name[0] != "."}
     for folder in folders:
         assert f"`{folder}/" in read("README.md"), folder
 
