@@ -4,11 +4,9 @@ import itertools
 from dataclasses import replace
 
 import numpy as np
-import pandas as pd
 import pytest
 from strategies import needs_gurobi
 
-from mecpfm import figures
 from mecpfm.experiments import measure
 from mecpfm.experiments.config import experiments
 from mecpfm.experiments.studies import published as studies
@@ -126,36 +124,3 @@ def test_theory_experiments_use_drawn_positions_in_both_profiles():
     for profile, name in itertools.product(("quick", "paper"), ("equivalence", "dual", "rounding")):
         experiment = experiments(profile)[name]
         assert {point.recipe.sites for point in experiment.points} == {"uniform"}
-
-
-FRAMES = {
-    "equivalence": (["enumerated", "method", "objective"], [(10.0, "ilp", 10.0), (20.0, "nlip", 20.0)]),
-    "licence": (
-        ["count", "requests", "size", "built", "words"],
-        [("NLIP, columns", 1, 30, False, ""), ("NLIP, columns", 1, 30, True, ""), ("limit", 1, 200, False, "licence")],
-    ),
-    "sparsity": (["row", "column", "kind", "group"], [(0, 0, "assign", "x"), (1, 3, "pull", "Pi")]),
-    "multiplier": (
-        ["kind", "name", "u", "value"],
-        [("dual", "", 0.0, 1.0), ("dual", "", 1.0, 2.0), ("line", "a", 0.0, 1.0), ("line", "a", 1.0, 3.0),
-         ("maximum", "", 1.0, 2.0), ("level", "LP", 0.0, 2.0)],
-    ),
-    "draws": (["kind", "name", "value", "share"], [("bar", "lp", 5.0, 1.0), ("level", "optimum", 6.0, 0.5)]),
-    "ratio": (["series", "requests", "excess", "bound"], [("LP as published", 10, 0.1, 0.2)]),
-    "best": (["requests", "draws", "excess"], [(10, 1, 0.2), (10, 2, 0.1), (30, 1, 0.3)]),
-}  # fmt: skip
-
-
-@pytest.mark.parametrize("name", FRAMES)
-def test_figures_draw_every_number_they_are_given(name):
-    """Each figure has axis titles and a title, and each value of its frame's last two numeric columns appears in it."""
-    columns, rows = FRAMES[name]
-    frame = pd.DataFrame(rows, columns=columns)
-    drawn = figures.draw(name, frame)
-    assert all(part.title.text for part in (drawn.layout, drawn.layout.xaxis, drawn.layout.yaxis))
-    traced = {float(value) for trace in drawn.data for axis in (trace.x, trace.y) for value in axis}
-    levels = {float(shape[side]) for shape in drawn.layout.shapes for side in ("x0", "y0")}
-    across, up = frame.select_dtypes("number").columns[-2:]
-    assert set(frame[across].astype(float)) <= traced | levels
-    placed = frame["kind"] == "bar" if name == "draws" else frame.index >= 0  # a level's share only places its words
-    assert set(frame.loc[placed, up].astype(float)) <= traced | levels

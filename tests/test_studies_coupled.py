@@ -93,19 +93,3 @@ def test_the_map_shows_every_request_once():
     bare = instance.model_copy(update={"models": instance.models.model_copy(update={"family": None})})
     with pytest.raises(InputError, match="families"):
         coupled_map(bare, solve(instance, "remote"))
-
-
-def test_figures_draw_what_they_are_given():
-    """Lines follow the data: gap from cost and bound, a marker a method and regime, a line a baseline and metric."""
-    trace = pd.DataFrame({"instance": "a", "iterations": [25, 50], "cost": [10.0, 8.0], "bound": [8.0, 8.0]})
-    assert list(figures.draw("anytime", trace).data[0].y) == [0.2, 0.0]
-    ends = {"ci_low": 0.1, "ci_high": 0.3}
-    means = {"lru": 0.3, "polish": 0.2}
-    one = pd.DataFrame([{"regime": "mixed", "method": name, "mean": mean, **ends} for name, mean in means.items()])
-    assert list(figures.draw("regimes", one).data[0].y) == ["Bound and polish", "LRU"]
-    gain = pd.DataFrame([{"baseline": "no-sharing", "value": v, "reduction": v / 2, **ends} for v in (0.0, 1.0)])
-    assert list(figures.draw("gain", gain).data[1].y) == [0.0, 0.5]
-    rows = [{"axis": "requests", "value": 1.0, "metric": m, "mean": 1.0, **ends} for m in ("objective", "bound", "gap")]
-    assert len(figures.draw("growth", pd.DataFrame(rows)).data) == 6
-    opened = pd.DataFrame([{"method": "rounding-nested", "requests": n, "factor": 1.0} for n in (1, 2)])
-    assert list(figures.draw("openings", opened).data[0].y) == [1.0, 1.0]

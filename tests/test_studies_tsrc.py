@@ -175,24 +175,3 @@ def test_every_study_has_seeds():
     for profile in ("quick", "paper"):
         studies = [one for name, one in config.experiments(profile).items() if name.startswith("tsrc")]
         assert all(one.seeds >= (12 if profile == "paper" else 3) for one in studies)
-
-
-ENDS = {"ci_low": 0.1, "ci_high": 0.3}
-FRAMES = {
-    "practice": [{"panel": "iris", "method": m, "observed": d, "features": 4, "mean": 0.2, **ENDS}
-                 for m, d in (("ol", 1), ("ol", 2), ("lints", 4), ("epsilon-greedy", 0))],
-    "drift": [{"problem": p, "method": "ol", "round": r, "mean": 0.2, **ENDS}
-              for p in ("drift", "steady") for r in (200, 400)],
-    "subsets": [{"problem": "weak", "observed": 2, "method": m, "hit": 0.2} for m in ("ol", "wtsrc")],
-}  # fmt: skip
-
-
-@pytest.mark.parametrize("name", FRAMES)
-def test_figures_draw_what_they_are_given(name):
-    """Every line holds the frame's values; axes have titles."""
-    drawn = figures.draw(name, pd.DataFrame(FRAMES[name]))
-    lines = [trace for trace in drawn.data if getattr(trace, "fill", None) is None]
-    assert lines
-    assert all(set(trace.y) == {0.2} for trace in lines)
-    assert drawn.layout.xaxis.title.text
-    assert drawn.layout.yaxis.title.text

@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from mecpfm.figures.timeline import IDLE, QUEUE, SERVING
 from mecpfm.kernels.online_edge import Log, World
 from mecpfm.online.policy import Policy
 from mecpfm.online.simulate import Run
 from mecpfm.online.world import Scene
 
-QUEUE, SERVING, IDLE = "in system", "serving", "waiting for a pull"
 Rows = list[tuple[str, float, float, str, float]]
 
 

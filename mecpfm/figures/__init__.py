@@ -1,13 +1,11 @@
-"""Figures: one pure function ``DataFrame -> plotly Figure`` a file, named like the figure it draws.
+"""Figures: pure functions ``DataFrame -> plotly Figure`` by name, where one repeats the loop over looks as data.
 
-A figure that is drawn for several studies has a variant in its name: ``sweep-requests`` is drawn by ``sweep.py``.
+A figure that is drawn for several studies has a variant in its name: ``sweep-requests`` is drawn by kind ``sweep``.
 """
 
 from __future__ import annotations
 
 import base64
-import importlib
-import pkgutil
 from typing import Any
 
 import numpy as np
@@ -17,9 +15,14 @@ import plotly.io
 
 from mecpfm import paths
 from mecpfm.errors import FailedError, InputError
-from mecpfm.figures import export
+from mecpfm.figures import coupled, export, learning, maps, online, paper, sweep, timeline, verdicts
+from mecpfm.figures.lines import Draw
 
-_HELPERS = ("style", "export", "chromium", "panels")
+KINDS: dict[str, Draw] = {
+    **paper.FIGURES, **learning.FIGURES, **coupled.FIGURES, **online.FIGURES, **maps.FIGURES,
+    "timeline": timeline.draw, "sweep": sweep.draw, "verdicts": verdicts.draw,
+}  # fmt: skip
+"""Every kind of figure by name."""
 
 # Notebooks store a figure's data and a picture, not a copy of the plotting library: small files that can be compared.
 plotly.io.renderers["mecpfm"] = export.Everywhere()
@@ -28,16 +31,15 @@ plotly.io.renderers.default = "mecpfm"
 
 def kinds() -> list[str]:
     """Every kind of figure the package can draw."""
-    return sorted(module.name for module in pkgutil.iter_modules(__path__) if module.name not in _HELPERS)
+    return sorted(KINDS)
 
 
 def draw(name: str, frame: pd.DataFrame) -> go.Figure:
     """Draw a figure from the data behind it."""
     kind = name.partition("-")[0]
-    if kind not in kinds():
+    if kind not in KINDS:
         raise InputError(f"figure {name!r} is unknown; known: {', '.join(kinds())}")
-    drawn: go.Figure = importlib.import_module(f"mecpfm.figures.{kind}").draw(frame)
-    return go.Figure(_settled(drawn.to_plotly_json()))
+    return go.Figure(_settled(KINDS[kind](frame).to_plotly_json()))
 
 
 def _settled(value: Any) -> Any:

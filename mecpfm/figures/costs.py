@@ -1,4 +1,4 @@
-"""Delay against the time that observing one feature takes, and who is best at which price."""
+"""Delay against the time that observing one feature takes."""
 
 from __future__ import annotations
 
@@ -14,20 +14,18 @@ MOST = 0.1
 """Changes above this are cut off: there observing more is out of the question."""
 
 
-def draw(frame: pd.DataFrame) -> go.Figure:
-    """Columns: method, observed (features), cost_s, change, ci_low, ci_high.
+def costs(frame: pd.DataFrame) -> go.Figure:
+    """Delay against the time that observing one feature takes, and who is best at which price.
 
-    ``change`` of the delay is a share, paired seed by seed, against the method that observes nothing, which is the zero
-    line. Prices of 0 are left out (logarithmic axis).
+    Columns: method, observed (features), cost_s, change, ci_low, ci_high. ``change`` of the delay is a share, paired
+    seed by seed, against the method that observes nothing, which is the zero line. Prices of 0 are left out
+    (logarithmic axis).
     """
     drawn = figure(
         "Which price of a feature is worth paying: delay against observing nothing, the price included",
-        "time that observing one feature takes (s)",
-        "change of the mean delay",
-        width=860,
-        height=480,
+        "time that observing one feature takes (s)", "change of the mean delay", width=860, height=480,
         margin={"l": 100, "t": 80},
-    )
+    )  # fmt: skip
     paid = frame[frame["cost_s"] > 0].sort_values(["observed", "cost_s"])
     counts = dict(zip(paid["method"], paid["observed"], strict=True))
     for method in [name for name, count in counts.items() if count]:
@@ -36,17 +34,15 @@ def draw(frame: pd.DataFrame) -> go.Figure:
             drawn.add_trace(band(method, of["cost_s"], of["ci_low"], of["ci_high"]))
         words = f"{LOOKS[method].name} ({counts[method]})"
         drawn.add_trace(line(method, x=of["cost_s"], y=of["change"], name=words))
-    drawn.add_hline(
-        y=0, line={"color": GREY, "dash": "dash"}, annotation_text="observing nothing", annotation_position="top left"
-    )
+    look = {"line": {"color": GREY, "dash": "dash"}, "annotation_text": "observing nothing"}
+    drawn.add_hline(y=0, annotation_position="top left", **look)
     wide = paid.pivot(index="cost_s", columns="method", values="change")
+    above = {"y": 1.0, "yref": "paper", "yanchor": "bottom", "showarrow": False, "yshift": 8}
     for low, high, method in best(wide):
         drawn.add_vrect(x0=low, x1=high, fillcolor=LOOKS[method].color, opacity=0.09, line_width=0)
         middle = (np.log10(low) + np.log10(high)) / 2
-        words = f"<b>{counts[method]}</b>"
-        drawn.add_annotation(x=middle, y=1.0, yref="paper", yanchor="bottom", text=words, showarrow=False, yshift=8)
-    place = {"xref": "paper", "yref": "paper", "xanchor": "right", "yanchor": "bottom", "yshift": 8}
-    drawn.add_annotation(x=-0.03, y=1.0, text="best d:", showarrow=False, **place)
+        drawn.add_annotation(x=middle, text=f"<b>{counts[method]}</b>", **above)
+    drawn.add_annotation(x=-0.03, text="best d:", xref="paper", xanchor="right", **above)
     drawn.update_xaxes(type="log", tickvals=list(wide.index), range=list(np.log10([wide.index[0], wide.index[-1]])))
     least = float(np.nanmin([paid["change"].min(), paid["ci_low"].min()]))
     return drawn.update_yaxes(range=[1.1 * least, MOST], tickformat=".0%", zeroline=False)

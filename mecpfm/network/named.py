@@ -127,10 +127,10 @@ class NamedPlan:
         >>> type(plan.map()).__name__
         'Figure'
         """
-        from mecpfm.figures import plan_map
+        from mecpfm.figures.maps import plan_map
         from mecpfm.network.picture import frame
 
-        return plan_map.draw(frame(self))
+        return plan_map(frame(self))
 
     def compare(self, after: NamedPlan) -> pd.DataFrame:
         """What another plan does otherwise: cost by part, users that move, pulls that come, go or change their source.

@@ -1,0 +1,145 @@
+"""Figures of the studies of the coupled problem."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+from plotly.subplots import make_subplots
+
+from mecpfm.figures.lines import ABOVE, Axis, Draw, Lines, Panels, logarithmic, spread
+from mecpfm.figures.style import BLUE, GREY, LOOKS, TEMPLATE, figure
+
+LEAST = 1e-3
+"""A logarithmic axis has no zero: smaller means are drawn here."""
+
+
+def anytime(frame: pd.DataFrame) -> go.Figure:
+    """Incumbent and bound against the local search's iterations: the gap is what may still be won.
+
+    Columns: instance, iterations, cost, bound (s); drawn relative to each instance's bound.
+    """
+    drawn = figure("Most of the gap closes at once; the certificate says how much is left", "iterations", "gap")
+    dashes = ("solid", "dash", "dot", "dashdot")
+    for dash, (name, of) in zip(dashes, frame.groupby("instance", sort=False), strict=False):
+        stairs = {"color": BLUE if dash == "solid" else GREY, "dash": dash, "shape": "hv"}
+        gap = (of["cost"] - of["bound"]) / of["cost"]
+        drawn.add_trace(go.Scatter(x=of["iterations"], y=gap, mode="lines", name=str(name), line=stairs))
+    drawn.update_xaxes(type="log", tickvals=[m * 10**e for e in range(1, 6) for m in (1, 2, 5)])
+    return drawn.update_yaxes(tickformat=".1%", rangemode="tozero")
+
+
+def regimes(frame: pd.DataFrame) -> go.Figure:
+    """Cost of every method over its certified bound, a panel a regime.
+
+    Columns: regime, method, mean, ci_low, ci_high of cost over bound, minus 1; best on geometric average below.
+    """
+    frame = frame.assign(mean=frame["mean"].clip(lower=LEAST))
+    names = list(dict.fromkeys(frame["regime"]))
+    methods = list(np.log(frame.set_index("method")["mean"]).groupby("method").mean().sort_values().index)
+    drawn = make_subplots(cols=len(names), subplot_titles=names, shared_yaxes=True, horizontal_spacing=0.03)
+    for col, regime in enumerate(names, 1):
+        of = frame[frame["regime"] == regime].set_index("method").reindex(methods).dropna().reset_index()
+        looks = [LOOKS[name] for name in of["method"]]
+        marker = {"color": [look.color for look in looks], "symbol": [look.symbol for look in looks], "size": 10}
+        words = {"y": [look.name for look in looks], "mode": "markers", "marker": marker, "showlegend": False}
+        drawn.add_trace(go.Scatter(x=of["mean"], error_x=spread(of), **words), row=1, col=col)
+    marks = {LEAST: "≤0.1%", 0.01: "1%", 0.1: "10%", 1: "100%", 10: "1000%"}
+    ticks = {"tickvals": list(marks), "ticktext": list(marks.values()), "tickangle": 0}
+    drawn.update_xaxes(type="log", range=[-3.3, 1.3], **ticks)
+    drawn.update_layout(template=TEMPLATE, width=1150, height=520, margin={"l": 190})
+    return drawn.add_annotation(
+        text="cost over certified bound, minus 1", x=0.5, y=-0.14, xref="paper", yref="paper", showarrow=False
+    )
+
+
+def _diagonal(drawn: go.Figure, frame: pd.DataFrame) -> None:
+    n = sorted(set(frame["requests"]))
+    drawn.add_trace(go.Scatter(x=n, y=n, mode="lines", name="n times", line={"color": GREY, "dash": "dot"}))
+
+
+OPENINGS = Lines(
+    Axis("requests", "requests that share the block, each a fraction 1/n", ticks="requests"),
+    Axis("factor", "opening probability / LP value", ticks="requests"),
+    title="Drawn one by one, requests open a shared block 0.6 n times too often; together they do not",
+    as_given=True,
+    finish=_diagonal,
+    layout={"width": 860, "legend": {"x": 0.02, "y": 0.98}},
+)
+"""Columns: method (rounding-*), requests n, factor = measured opening probability over the LP value 1/n."""
+
+GAIN = Lines(
+    Axis("value", "shared fraction of a model"),
+    Axis("reduction", "cost saved", {"tickformat": ".0%"}),
+    title="The more is shared, the more joint planning saves",
+    series="baseline",
+    label="against {}",
+    as_given=True,
+)
+"""Columns: baseline (a method), value (shared fraction), reduction, ci_low, ci_high against that baseline."""
+
+
+def _seconds(drawn: go.Figure, frame: pd.DataFrame) -> None:
+    """Each case has moments of its own, and a column that is as wide as the others."""
+    cases = list(dict.fromkeys(frame["case"]))
+    for col, case in enumerate(cases, 1):
+        ticks = logarithmic(frame.loc[frame["case"] == case, "seconds"])
+        drawn.update_xaxes(**ticks, ticktext=[f"{tick:g}" for tick in ticks["tickvals"]], col=col)
+    drawn.update_layout(width=230 * len(cases) + 100)
+
+
+def _possible(frame: pd.DataFrame) -> pd.DataFrame:
+    """Intervals within what costs and gaps can be."""
+    most = frame["metric"].map({"gap": 1.0}).fillna(np.inf)
+    return frame.assign(ci_low=frame["ci_low"].clip(lower=0), ci_high=frame["ci_high"].clip(upper=most))
+
+
+RACE = Lines(
+    Axis("seconds", "seconds"),
+    Axis("mean", settings={"tickformat": ".0%", "rangemode": "tozero"}),
+    rows=Panels("metric", {"over_bound": "cost over the best bound", "gap": "gap to the own bound"}),
+    cols=Panels("case"),
+    prepare=_possible,
+    finish=_seconds,
+    subplots={"shared_xaxes": True, "shared_yaxes": True, "horizontal_spacing": 0.02, "vertical_spacing": 0.06},
+    layout={"height": 560, "legend": ABOVE | {"y": 1.12}, "margin": {"t": 110}},
+)
+"""Cost and gap against wall time, local search and HiGHS's MIP in equal time, a column an instance class.
+
+Columns: case, method, seconds, metric (over_bound, gap), mean, ci_low, ci_high.
+"""
+
+
+def _costs_and_gap(frame: pd.DataFrame) -> pd.DataFrame:
+    """Cost and bound share a panel; neither these nor gaps are negative."""
+    looks = {"objective": "polish", "bound": "dual", "gap": "polish"}
+    panel = np.where(frame["metric"] == "gap", "gap", "cost")
+    return frame.assign(method=frame["metric"].map(looks), panel=panel, ci_low=frame["ci_low"].clip(lower=0))
+
+
+def _sizes(drawn: go.Figure, frame: pd.DataFrame) -> None:
+    for col, axis in enumerate(dict.fromkeys(frame["axis"]), 1):
+        drawn.update_xaxes(title_text=axis, row=2, col=col)
+    drawn.update_yaxes(tickformat=".1%", row=2)
+
+
+GROWTH = Lines(
+    Axis("value"),
+    Axis("mean"),
+    rows=Panels("panel", {"cost": "cost and bound (s)", "gap": "certified gap"}),
+    cols=Panels("axis", above=False),
+    as_given=True,
+    grouped=False,
+    prepare=_costs_and_gap,
+    finish=_sizes,
+    subplots={"shared_xaxes": True, "vertical_spacing": 0.08},
+    layout={"width": 860, "height": 560, "legend": ABOVE},
+)
+"""Cost, bound and gap against the size of the problem.
+
+Columns: axis (requests or cloudlets), value, metric (objective, bound, gap), mean, ci_low, ci_high.
+"""
+
+FIGURES: dict[str, Draw] = {
+    "anytime": anytime, "regimes": regimes, "openings": OPENINGS, "gain": GAIN, "race": RACE, "growth": GROWTH,
+}  # fmt: skip

@@ -1,0 +1,245 @@
+"""Figures of the paper's setting: the programs, their relaxations and roundings, and the learners."""
+
+from __future__ import annotations
+
+import pandas as pd
+import plotly.graph_objects as go
+from plotly.subplots import make_subplots
+
+from mecpfm.figures.lines import BELOW, DECADES, Axis, Draw, Lines, Panels, logarithmic, spread
+from mecpfm.figures.style import (
+    BLACK,
+    BLUE,
+    GREEN,
+    GREY,
+    LOOKS,
+    ORANGE,
+    PINK,
+    RED,
+    SKY,
+    TEMPLATE,
+    YELLOW,
+    figure,
+    line,
+)  # fmt: skip
+
+ROWS = {
+    "pull": RED, "assign": BLACK, "link": BLUE, "budget": ORANGE, "capacity": GREEN, "accuracy": PINK,
+    "product": SKY, "cover": YELLOW,
+}  # fmt: skip
+"""Kinds of a program's rows."""
+SIZES = {"nlip": 14, "ilp": 6}
+"""Sizes of markers that lie on each other."""
+PROGRAMS = {
+    "NLIP, columns": {"color": BLACK, "dash": "solid"},
+    "ILP and LP, columns": {"color": BLUE, "dash": "solid"},
+    "ILP and LP, rows": {"color": BLUE, "dash": "dot"},
+    "source-free LP, columns": {"color": GREY, "dash": "dash"},
+}
+"""What is counted of which program."""
+RELAXATIONS = {"lp": ("LP as published", ORANGE), "lp-dual": ("strengthened LP", BLUE)}
+RATIOS = {
+    "one coin a request (worst case)": (RED, "triangle-up"),
+    "LP as published": (ORANGE, "square"),
+    "strengthened LP": (BLUE, "circle"),
+}
+SERIES = ((BLUE, "circle"), (ORANGE, "square"), (GREEN, "diamond"), (RED, "triangle-up"))
+"""Looks of series that are numbers."""
+SOURCES = ("cloud", "last", "nearest")
+
+
+def sparsity(frame: pd.DataFrame) -> go.Figure:
+    """The matrix of a small integer linear program: one mark a non-zero, coloured by the kind of its row.
+
+    Columns: row and column of a non-zero, kind of its row (pull, assign, ...), group of its column (x, ys, ...).
+    """
+    drawn = figure("Two dense rows couple everything; the rest is small blocks", "column", "row", height=620)
+    for kind, color in ROWS.items():
+        of = frame[frame["kind"] == kind]
+        marker = {"color": color, "symbol": "square", "size": 4.5}
+        drawn.add_trace(go.Scatter(x=of["column"], y=of["row"], mode="markers", name=kind, marker=marker))
+    for group, columns in frame.groupby("group", sort=False)["column"]:
+        drawn.add_vline(x=columns.min() - 0.5, line={"color": GREY, "width": 0.7})
+        middle = (columns.min() + columns.max()) / 2
+        drawn.add_annotation(x=middle, y=1.0, yref="paper", yanchor="bottom", text=f"<b>{group}</b>", showarrow=False)
+    drawn.update_xaxes(showgrid=False, zeroline=False, range=[-1, frame["column"].max() + 1])
+    drawn.update_yaxes(showgrid=False, zeroline=False, range=[frame["row"].max() + 1, -1], dtick=20)
+    drawn.update_layout(margin={"t": 70})
+    return drawn
+
+
+def equivalence(frame: pd.DataFrame) -> go.Figure:
+    """Optima of the linear and the non-linear program against enumeration: all on the diagonal, or not equivalent.
+
+    Columns: enumerated optimum (s), method (nlip or ilp), objective (s); one row an instance and method.
+    """
+    ends = [0, 1.05 * frame["enumerated"].max()]
+    drawn = figure(
+        "NLIP = ILP = enumeration: every optimum lies on the diagonal",
+        "optimum by enumeration (s)",
+        "optimum by a solver (s)",
+        height=460,
+    )
+    drawn.add_trace(go.Scatter(x=ends, y=ends, mode="lines", name="equal", line={"color": GREY, "dash": "dot"}))
+    for method, size in SIZES.items():
+        rows = frame[frame["method"] == method]
+        points = line(method, x=rows["enumerated"], y=rows["objective"], mode="markers")
+        drawn.add_trace(points.update(marker={"size": size, "line": {"width": 1.5}}))
+    drawn.update_yaxes(range=ends)
+    return drawn.update_layout(legend={"x": 0.02, "y": 0.98})
+
+
+def licence(frame: pd.DataFrame) -> go.Figure:
+    """Size of each program against the number of requests, and where Gurobi's restricted licence ends.
+
+    Columns: count (a key of ``PROGRAMS``), requests, size, built: whether the size was read off a built model. Rows of
+    count ``limit`` are level lines instead, named by column ``words``.
+    """
+    drawn = figure("The restricted licence ends before the problem begins", "requests", "columns or rows", height=460)
+    for name, look in PROGRAMS.items():
+        rows, built = (frame[(frame["count"] == name) & (frame["built"] == flag)] for flag in (False, True))
+        group = {"legendgroup": name, "name": name}
+        drawn.add_trace(go.Scatter(x=rows["requests"], y=rows["size"], mode="lines", line=look, **group))
+        marker = {"color": look["color"], "size": 8, "symbol": "circle-open", "line": {"width": 2}}
+        marks = {"x": built["requests"], "y": built["size"], "mode": "markers", "marker": marker}
+        drawn.add_trace(go.Scatter(**marks, **group, showlegend=False))
+    ends = [frame["requests"].min(), frame["requests"].max()]
+    for row in frame[frame["count"] == "limit"].itertuples():
+        level = {"x": ends, "y": [row.size, row.size], "mode": "lines+text", "line": {"color": RED, "width": 1}}
+        words = {"text": ["", row.words], "textposition": "bottom left", "textfont": {"color": RED}}
+        drawn.add_trace(go.Scatter(**level, **words, showlegend=False))
+    drawn.update_xaxes(**logarithmic(frame.loc[frame["built"], "requests"]))
+    return drawn.update_yaxes(**DECADES)
+
+
+def draws(frame: pd.DataFrame) -> go.Figure:
+    """Distribution of what independent roundings cost, with the values that matter marked.
+
+    Columns: kind (bar or level), name, value (s), share: of a bar the draws in it, of a level where its words stand.
+    Bars are named by method (lp, lp-dual), levels by what they show.
+    """
+    title = "As published draws are cheap and forbidden; strengthened, one coin is left"
+    drawn = figure(title, "objective (s)", "share", bargap=0, barmode="overlay", legend=BELOW, height=460)
+    for method, (name, color) in RELAXATIONS.items():
+        of = frame[(frame["kind"] == "bar") & (frame["name"] == method)]
+        drawn.add_trace(go.Bar(x=of["value"], y=of["share"], name=f"draws from the {name}", marker_color=color))
+    for row in frame[frame["kind"] == "level"].itertuples():
+        drawn.add_vline(x=row.value, line={"color": GREY, "dash": "dash"})
+        words = {"text": row.name, "showarrow": False, "xanchor": "left", "bgcolor": "rgba(255,255,255,0.8)"}
+        drawn.add_annotation(x=row.value, y=row.share, **words)
+    return drawn
+
+
+def ratio(frame: pd.DataFrame) -> go.Figure:
+    """Mean ratio of a rounding to its relaxation against the number of requests, under the theorem's bound.
+
+    Columns: series (a key of ``RATIOS``), requests, excess = mean ratio - 1, bound = the theorem's, minus 1.
+    """
+    title = "The worst case meets the bound of 2, and both tend to 1"
+    drawn = figure(title, "requests, J", "mean ratio to the LP, minus 1", height=520, legend=BELOW)
+    for name, (color, symbol) in RATIOS.items():
+        of, look = frame[frame["series"] == name].sort_values("requests"), {"color": color, "width": 2}
+        marks = {"name": name, "mode": "lines+markers", "line": look, "marker": {"symbol": symbol, "size": 8}}
+        drawn.add_trace(go.Scatter(x=of["requests"], y=of["excess"], **marks))
+        dots = {"name": f"bound of theorem T4: {name}", "mode": "lines", "line": look | {"dash": "dot"}}
+        drawn.add_trace(go.Scatter(x=of["requests"], y=of["bound"], **dots))
+    drawn.update_xaxes(**logarithmic(frame["requests"]))
+    return drawn.update_yaxes(**DECADES)
+
+
+def best(frame: pd.DataFrame) -> go.Figure:
+    """What more draws buy: mean excess of the best of r roundings over the certified optimum.
+
+    Columns: requests, draws r, excess = mean of (best of r) / optimum - 1.
+    """
+    title = "A few draws see both sides of the coin; more draws do not close the gap"
+    drawn = figure(title, "independent draws, r", "mean excess over the optimum")
+    for (color, symbol), (requests, of) in zip(SERIES, frame.groupby("requests"), strict=False):
+        marker = {"color": color, "symbol": symbol, "size": 8}
+        look = {"mode": "lines+markers", "name": f"{requests} requests", "line": {"color": color}, "marker": marker}
+        drawn.add_trace(go.Scatter(x=of["draws"], y=of["excess"], **look))
+    drawn.update_xaxes(**logarithmic(frame["draws"]))
+    return drawn.update_yaxes(rangemode="tozero", tickformat=".2%")
+
+
+def multiplier(frame: pd.DataFrame) -> go.Figure:
+    """The dual function of one multiplier: concave, made of lines, and as high as the linear program is low.
+
+    Columns: kind (dual, line, maximum or level), u, value (s); ``name`` tells lines apart and labels levels.
+    """
+    drawn = figure("One multiplier solves the LP: every line lies above, the top is the LP's value", "u", "delay (s)")
+    for _, of in frame[frame["kind"] == "line"].groupby("name"):
+        thin = {"color": GREY, "width": 1}
+        drawn.add_trace(go.Scatter(x=of["u"], y=of["value"], mode="lines", line=thin, showlegend=False))
+    dual, top = frame[frame["kind"] == "dual"], frame[frame["kind"] == "maximum"]
+    curve, star = {"color": BLUE, "width": 3}, {"color": RED, "symbol": "star", "size": 15}
+    drawn.add_trace(go.Scatter(x=dual["u"], y=dual["value"], mode="lines", name="dual function g(u)", line=curve))
+    drawn.add_trace(go.Scatter(x=top["u"], y=top["value"], mode="markers", name="its maximum", marker=star))
+    for row in frame[frame["kind"] == "level"].itertuples():
+        dashes = {"color": RED, "dash": "dash", "width": 1}
+        drawn.add_hline(y=row.value, line=dashes, annotation_text=row.name, annotation_position="top left")
+    height = dual["value"].max() - dual["value"].min()
+    drawn.update_yaxes(range=[dual["value"].min() - 0.05 * height, dual["value"].max() + 0.25 * height])
+    return drawn.update_layout(legend={"x": 0.4, "y": 0.05})
+
+
+def factorial(frame: pd.DataFrame) -> go.Figure:
+    """Share x source x learner: total delay of every combination, as a table of colours.
+
+    Columns: method, share, source, mean (total delay, s).
+    """
+    drawn = make_subplots(cols=2, subplot_titles=["without sharing", "with sharing"], shared_yaxes=True)
+    methods = [name for name in LOOKS if name in set(frame["method"])]
+    scale = {"zmin": 0, "zmax": frame["mean"].max() / 1000, "colorscale": "Cividis", "reversescale": True}
+    bar = {"title": {"text": "total delay<br>(1000 s)"}}
+    for col, share in enumerate((False, True), 1):
+        table = frame[frame["share"] == share].pivot(index="method", columns="source", values="mean")
+        cells = {"x": SOURCES, "y": [LOOKS[name].name for name in methods], "texttemplate": "%{z:.1f}"}
+        values = table.loc[methods, list(SOURCES)].to_numpy() / 1000
+        drawn.add_trace(go.Heatmap(z=values, **cells, **scale, colorbar=bar, showscale=col == 2), row=1, col=col)
+    drawn.update_xaxes(title_text="where parts are pulled from")
+    drawn.update_yaxes(autorange="reversed", row=1)
+    return drawn.update_layout(template=TEMPLATE, width=860, height=480, margin={"l": 190})
+
+
+def steps(frame: pd.DataFrame) -> go.Figure:
+    """One change at a time, from a baseline to the compared algorithm: what each change is worth.
+
+    Columns: step, mean, ci_low, ci_high (total delay, s), in order; the first row is the start, the last the end.
+    """
+    drawn = figure("From MAB as released to OL, one change at a time", "", "total delay (s)", height=460)
+    change = frame["mean"].diff().fillna(frame["mean"])
+    base = frame["mean"].where(change < 0, frame["mean"] - change)
+    base.iloc[0] = base.iloc[-1] = 0
+    height = change.abs()
+    height.iloc[-1] = frame["mean"].iloc[-1]
+    colors = [GREY, *[GREEN] * (len(frame) - 2), BLUE]
+    names = [f"{step}<br>{mean:,.0f} s" for step, mean in zip(frame["step"], frame["mean"], strict=True)]
+    drawn.add_trace(go.Bar(x=names, y=height, base=base, marker={"color": colors}, showlegend=False))
+    dots = {"mode": "markers", "marker": {"color": "#333333", "size": 4}, "showlegend": False}
+    ends = spread(frame) | {"color": "#333333"}
+    return drawn.add_trace(go.Scatter(x=names, y=frame["mean"], error_y=ends, **dots))
+
+
+ROUNDS = Lines(
+    Axis("round", "round"),
+    Axis("mean", settings={"rangemode": "tozero"}),
+    rows=Panels(
+        "metric",
+        {"cumulative_regret": "cumulative regret (empirical)", "cumulative_penalty": "cumulative penalty"},
+    ),
+    cols=Panels("rule", {"released": "pull rules as released", "common": "one rule for all: share, nearest"}),
+    by_column=False,
+    every=5,
+    subplots={"shared_yaxes": "rows", "shared_xaxes": True},
+    layout={"width": 900, "height": 720, "legend": BELOW | {"y": -0.12}},
+)
+"""Cumulative regret and penalty by round, released pull rules beside the common one.
+
+Columns: method, rule, round, metric, mean, ci_low, ci_high.
+"""
+
+FIGURES: dict[str, Draw] = {
+    "sparsity": sparsity, "equivalence": equivalence, "licence": licence, "draws": draws, "ratio": ratio,
+    "best": best, "multiplier": multiplier, "factorial": factorial, "steps": steps, "rounds": ROUNDS,
+}  # fmt: skip
