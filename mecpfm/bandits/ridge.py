@@ -10,9 +10,10 @@ import math
 
 import numpy as np
 
-from mecpfm.bandits.policy import Floats, positive
+from mecpfm.bandits.policy import positive
 from mecpfm.errors import InputError
 from mecpfm.kernels import arrays
+from mecpfm.typing import Floats
 
 
 class OnlineRidge:

@@ -11,12 +11,13 @@ from numpy.typing import NDArray
 
 from mecpfm.bandits.epsilon_greedy import EpsilonGreedy
 from mecpfm.bandits.linear import LinTS, LinUCB
-from mecpfm.bandits.policy import Floats, Policy
+from mecpfm.bandits.policy import Policy
 from mecpfm.bandits.problems import Labelled, Recipe, drawn, drifting, enumerate_worth, table
 from mecpfm.bandits.replay import replay
 from mecpfm.bandits.restricted import TSRC, WTSRC, RandomEI, RandomFix, Restricted
 from mecpfm.bandits.ridge import OnlineRidge, dispatch_bound, error_bound, hindsight
 from mecpfm.kernels import arrays, linear_bandit
+from mecpfm.typing import Floats
 
 Rows = list[dict[str, Any]]
 

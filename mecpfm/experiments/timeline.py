@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from mecpfm.kernels.online_edge import Log, World
+from mecpfm.kernels.online_records import Log, World
 from mecpfm.online.policy import Policy
 from mecpfm.online.simulate import Run
 from mecpfm.online.world import Scene
