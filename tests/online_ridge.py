@@ -12,9 +12,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from mecpfm.bandits.policy import Floats, positive
+from mecpfm.bandits.policy import positive
 from mecpfm.errors import InputError
 from mecpfm.kernels import arrays
+from mecpfm.typing import Floats
 
 SPEEDS = np.array([0.4, 0.6, 1.0, 1.5, 2.5])
 """Speeds of the arms of the drawn dispatch problem."""

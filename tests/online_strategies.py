@@ -7,7 +7,7 @@ import numpy as np
 from hypothesis import strategies as st
 
 from mecpfm.kernels.online_demand import DYNAMIC
-from mecpfm.kernels.online_edge import Constants, World
+from mecpfm.kernels.online_records import Constants, World
 from mecpfm.online.features import fresh_history
 from mecpfm.online.policy import POLICIES, Policy
 from mecpfm.online.setting import BASE, Setting

@@ -8,6 +8,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "mecpfm"
 FLOORS = (
+    ("typing",),
     ("errors", "extras", "paths", "clock", "warm", "files", "ragged", "ranges", "records", "plan", "statements"),
     ("data", "kernels", "solvers"),
     ("bandits",),
@@ -16,7 +17,7 @@ FLOORS = (
     ("experiments",),
     ("cli", "diagnose", "__main__"),
 )
-FIGURES_MAY_IMPORT = {"figures", "errors", "extras", "paths", "records"}
+FIGURES_MAY_IMPORT = {"figures", "errors", "extras", "paths", "records", "typing"}
 
 
 def part(path: Path) -> str:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from online_strategies import ALL, scene, scene_of, tiny, trace
 
-from mecpfm.kernels.online_edge import World
+from mecpfm.kernels.online_records import World
 from mecpfm.online.setting import BASE, SCENARIOS
 from mecpfm.online.simulate import Run, simulate
 from mecpfm.online.world import SURVEY, TUNING, build

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from online_strategies import ALL, CONSTANTS, scene, scene_of
 
-from mecpfm.kernels.online_edge import World
+from mecpfm.kernels.online_records import World
 from mecpfm.online.policy import Policy
 from mecpfm.online.simulate import Run, simulate
 

@@ -6,15 +6,13 @@ import math
 from typing import Any, Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
 from mecpfm.errors import InputError
 from mecpfm.ranges import at_least as at_least  # the policies take their checks from here
 from mecpfm.ranges import count as count
 from mecpfm.ranges import positive as positive
 from mecpfm.ranges import within as within
-
-Floats = NDArray[np.float64]
+from mecpfm.typing import Floats
 
 
 def finite_context(context: Any, features: int) -> Floats:

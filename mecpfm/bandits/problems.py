@@ -10,10 +10,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from mecpfm.bandits.policy import Floats
 from mecpfm.errors import InputError
 from mecpfm.extras import lacks
 from mecpfm.kernels import arrays
+from mecpfm.typing import Floats
 
 TABLES = ("digits", "iris", "wine", "breast_cancer")
 """Data sets that lie inside scikit-learn, so that nothing is downloaded."""

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from mecpfm.bandits.policy import Floats, Policy
+from mecpfm.bandits.policy import Policy
 from mecpfm.errors import InputError
+from mecpfm.typing import Floats
 
 
 def replay(policy: Policy, contexts: Floats, labels: NDArray[np.int64], rounds: int, seed: int = 0) -> Floats:

@@ -13,10 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mecpfm.bandits.linear import Linear, LinTS
-from mecpfm.bandits.policy import Floats, finite_context, within
+from mecpfm.bandits.policy import finite_context, within
 from mecpfm.errors import InputError
 from mecpfm.kernels import linear_bandit
 from mecpfm.kernels.linear_bandit import BETA, FIXED, UNIFORM
+from mecpfm.typing import Floats
 
 
 class Restricted(Linear):

@@ -6,8 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from mecpfm.bandits.policy import Floats, count
+from mecpfm.bandits.policy import count
 from mecpfm.kernels import tabular_bandit
+from mecpfm.typing import Floats
 
 
 class Tabular:

@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from mecpfm.clock import FOREVER, Budget
 from mecpfm.coupled import baselines, polish
@@ -28,8 +27,8 @@ from mecpfm.coupled.rounding import repair
 from mecpfm.coupled.settle import settle
 from mecpfm.coupled.structure import Structure, build, restrict
 from mecpfm.plan import Plan
+from mecpfm.typing import Ints
 
-Ints = NDArray[np.int64]
 DIVING, INSIDE, VARYING = 0.3, 0.1, 0.5
 """Shares of the time left: at most for the first dive, for the search inside its cells, for other dives."""
 SETTLING_S = 4.0

@@ -16,9 +16,8 @@ from mecpfm.coupled.instance import Blocks, Instance, most
 from mecpfm.kernels import arrays
 from mecpfm.kernels import coupled_greedy as kernels
 from mecpfm.records import Ragged
+from mecpfm.typing import Bools, Ints
 
-Ints = NDArray[np.int64]
-Bools = NDArray[np.bool_]
 SLACK = 1 + 1e-9
 """Sums of floats leave a full capacity by less; far inside every row's tolerance."""
 

@@ -26,9 +26,8 @@ from mecpfm.coupled.structure import Structure
 from mecpfm.errors import LimitError
 from mecpfm.kernels.coupled_dual import Node
 from mecpfm.plan import Plan
+from mecpfm.typing import Floats, Ints
 
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
 MIP_OPTIONS = 4_000
 """Largest remainder, in options, that is handed to HiGHS."""
 MIP_SECONDS = 10.0

@@ -26,9 +26,8 @@ from mecpfm.coupled.structure import Structure
 from mecpfm.errors import InputError
 from mecpfm.plan import instance_sha256
 from mecpfm.records import FloatArray, IntArray, Range, RootRecord, Shape
+from mecpfm.typing import Floats, Ints
 
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
 MAX_MODELS = 20
 """Most models of an exact family the check enumerates: 2^20 sets."""
 EPS = float(np.finfo(np.float64).eps)

@@ -6,16 +6,13 @@ import math
 from collections.abc import Iterator
 
 import numpy as np
-from numpy.typing import NDArray
 
 from mecpfm.coupled.incidence import Incidence, incidence
 from mecpfm.coupled.instance import Instance, most
 from mecpfm.errors import InputError
 from mecpfm.kernels.arrays import dot
 from mecpfm.plan import Plan
-
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
+from mecpfm.typing import Floats, Ints
 
 REMOTE = -1
 NEGLIGIBLE = 1e-9

@@ -16,9 +16,7 @@ from numpy.typing import NDArray
 from mecpfm.coupled.check import REMOTE
 from mecpfm.coupled.instance import LARGEST, Blocks, Instance, Options, most
 from mecpfm.records import Ragged
-
-Ints = NDArray[np.int64]
-Bools = NDArray[np.bool_]
+from mecpfm.typing import Bools, Ints
 
 
 @dataclass(frozen=True, eq=False)

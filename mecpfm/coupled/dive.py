@@ -10,15 +10,14 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from mecpfm.clock import FOREVER, Budget
 from mecpfm.coupled.dual import Dual, explore, free
 from mecpfm.coupled.dual import solve as solve_dual
 from mecpfm.coupled.structure import Structure, restrict
 from mecpfm.kernels.coupled_dual import Node
+from mecpfm.typing import Ints
 
-Ints = NDArray[np.int64]
 HOPELESS = 0.005
 """Options that cost more than this share of the bound by reduced cost are left out of the search ..."""
 WHOLE = 10_000

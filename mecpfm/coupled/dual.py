@@ -10,7 +10,6 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from mecpfm import clock
 from mecpfm.clock import FOREVER, Budget
@@ -18,8 +17,8 @@ from mecpfm.coupled.instance import TOLERANCE
 from mecpfm.coupled.structure import Cells, Structure
 from mecpfm.kernels import coupled_dual as kernels
 from mecpfm.kernels.coupled_cut import Work
+from mecpfm.typing import Floats
 
-Floats = NDArray[np.float64]
 SLOTS = 1024
 CHUNK = 50
 """Iterations between two looks at the clock ..."""
@@ -125,11 +124,11 @@ def solve(
         chunk = min(CHUNK, iterations - done)
         ran = kernels.ascend(cells, state, node, scale, upper, target, chunk, theta_end, work)
         done += ran
-        if ran < chunk or control[0] >= enough or budget.over:
+        if ran < chunk or control[kernels.BOUND] >= enough or budget.over:
             break
-    if control[0] == -np.inf:  # without any price, zero is proved
-        control[0], state.best[:], state.best_cut[:] = 0.0, 0.0, 0.0
-    return Dual(float(control[0]), state.best, state.best_cut, done, clock.now() - began)
+    if control[kernels.BOUND] == -np.inf:  # without any price, zero is proved
+        control[kernels.BOUND], state.best[:], state.best_cut[:] = 0.0, 0.0, 0.0
+    return Dual(float(control[kernels.BOUND]), state.best, state.best_cut, done, clock.now() - began)
 
 
 @dataclass(frozen=True, eq=False)

@@ -14,7 +14,6 @@ from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
-from numpy.typing import NDArray
 
 from mecpfm import solvers
 from mecpfm.clock import Budget
@@ -25,9 +24,7 @@ from mecpfm.coupled.instance import Instance
 from mecpfm.errors import LimitError
 from mecpfm.plan import Plan
 from mecpfm.solvers import LinearModel, Solution
-
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
+from mecpfm.typing import Floats, Ints
 
 
 def linear_model(instance: Instance, *, cut: bool = False) -> LinearModel:

@@ -10,16 +10,13 @@ from __future__ import annotations
 
 import numpy as np
 import scipy.sparse as sp
-from numpy.typing import NDArray
 from scipy.sparse.csgraph import min_weight_full_bipartite_matching
 
 from mecpfm.coupled.check import NEGLIGIBLE, REMOTE
 from mecpfm.coupled.instance import Instance
 from mecpfm.errors import LimitError
 from mecpfm.solvers import LinearModel, highs
-
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
+from mecpfm.typing import Floats, Ints
 
 
 def shmoys_tardos(instance: Instance, *, time_limit: float | None = None) -> tuple[Ints, float]:

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from mecpfm import ranges
 from mecpfm.coupled.instance import Cloudlets, Instance, Options, Requests
@@ -25,8 +24,8 @@ from mecpfm.errors import InputError
 from mecpfm.files import require_fits
 from mecpfm.kernels import arrays
 from mecpfm.records import Ragged
+from mecpfm.typing import Floats
 
-Floats = NDArray[np.float64]
 Streams = Iterator[np.random.Generator]
 
 

@@ -5,11 +5,9 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from mecpfm.coupled.instance import Instance
-
-Ints = NDArray[np.int64]
+from mecpfm.typing import Ints
 
 
 class Incidence(NamedTuple):

@@ -28,9 +28,8 @@ from mecpfm.coupled.tiny import TINY
 from mecpfm.errors import InputError, LimitError
 from mecpfm.plan import Plan, instance_sha256
 from mecpfm.solvers import process
+from mecpfm.typing import Ints
 from mecpfm.warm import warming
-
-Ints = NDArray[np.int64]
 
 
 class Bounded(NamedTuple):

@@ -9,16 +9,14 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from mecpfm.coupled import baselines
 from mecpfm.coupled.check import REMOTE, assess
 from mecpfm.coupled.compress import membership
 from mecpfm.coupled.instance import LARGEST, Instance, Options
 from mecpfm.errors import InputError
+from mecpfm.typing import Bools, Ints
 
-Ints = NDArray[np.int64]
-Bools = NDArray[np.bool_]
 FREE = -2
 """A request that may be served anyhow."""
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import dijkstra
 
@@ -14,8 +13,7 @@ from mecpfm.data.sites import BOX, USERS, positions, read_positions
 from mecpfm.data.topologies import distance_s_per_gb, load
 from mecpfm.errors import InputError
 from mecpfm.kernels import arrays
-
-Floats = NDArray[np.float64]
+from mecpfm.typing import Floats
 
 S_PER_KM = 5e-6
 """Light in fibre, 200,000 km/s."""

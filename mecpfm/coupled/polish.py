@@ -11,7 +11,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import scipy.sparse
-from numpy.typing import NDArray
 
 from mecpfm.clock import FOREVER, Budget
 from mecpfm.coupled.dual import Dual, proven, scratch
@@ -21,9 +20,8 @@ from mecpfm.kernels import coupled_state as states
 from mecpfm.kernels import elementary
 from mecpfm.kernels.coupled_cut import Work
 from mecpfm.kernels.coupled_star import MAX_ENUMERATED
+from mecpfm.typing import Floats, Ints
 
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
 CHUNK = 25
 """Iterations between two looks at the clock; also the steps of the temperature."""
 TOUCHED = 6

@@ -11,14 +11,11 @@ from dataclasses import dataclass, replace
 from typing import Literal, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from mecpfm.coupled.certificate import Certificate, Terms, model_gb, require_fit, terms, total, worth
 from mecpfm.coupled.instance import LARGEST, Instance, most
+from mecpfm.typing import Bools, Floats, Ints
 
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
-Bools = NDArray[np.bool_]
 RESOLUTION = 1e-3
 """Ends of ranges are found to this share of a cloudlet's capacity, on the safe side."""
 REACH = 16.0

@@ -10,9 +10,7 @@ from numpy.typing import NDArray
 from mecpfm.coupled.check import REMOTE
 from mecpfm.coupled.incidence import incidence
 from mecpfm.coupled.instance import DATA_CENTRE, Instance
-
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
+from mecpfm.typing import Floats, Ints
 
 
 class Holders(NamedTuple):

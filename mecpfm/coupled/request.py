@@ -7,14 +7,11 @@ import functools
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from mecpfm.clock import Budget
 from mecpfm.coupled.certificate import Certificate
 from mecpfm.coupled.pins import Keep
+from mecpfm.typing import Ints
 
-Ints = NDArray[np.int64]
 Progress = Callable[[int, float, float], None]
 OWN = 0.85
 """Share of the time for a method, where the dual engine's bound comes after it."""

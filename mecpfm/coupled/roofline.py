@@ -10,10 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
-from numpy.typing import NDArray
-
-Floats = NDArray[np.float64]
+from mecpfm.typing import Floats
 
 BYTES_PER_PARAMETER = 2.0
 """16-bit weights."""

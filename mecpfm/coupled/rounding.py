@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-from numpy.typing import NDArray
 
 from mecpfm.clock import FOREVER, Budget
 from mecpfm.coupled import polish
@@ -23,9 +22,8 @@ from mecpfm.coupled.structure import Structure, build
 from mecpfm.kernels import coupled_rounding as kernels
 from mecpfm.kernels import coupled_state as states
 from mecpfm.plan import Plan
+from mecpfm.typing import Floats, Ints
 
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
 LP_OPTIONS = 4_000
 """Largest number of options for which the explicit LP is solved."""
 Rounding = Callable[[Structure, Floats, np.random.Generator], Ints]

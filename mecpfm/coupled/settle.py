@@ -8,14 +8,12 @@ from __future__ import annotations
 
 import numpy as np
 import scipy.sparse as sp
-from numpy.typing import NDArray
 
 from mecpfm.clock import FOREVER, Budget
 from mecpfm.coupled.structure import Structure
 from mecpfm.solvers import LinearModel, Solution, highs
+from mecpfm.typing import Ints
 
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
 NARROW = 0.02
 """Largest reduced cost, in mean delays of a request, of the options that the integer problem sees."""
 NODES = 20

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
 from mecpfm.coupled import polish
 from mecpfm.coupled.certificate import Certificate
@@ -14,9 +13,7 @@ from mecpfm.coupled.polish import Polished
 from mecpfm.coupled.rounding import repair
 from mecpfm.coupled.structure import Structure
 from mecpfm.errors import InputError
-
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
+from mecpfm.typing import Floats, Ints
 
 
 def known(instance: Instance, structure: Structure, choice: Ints) -> Polished:

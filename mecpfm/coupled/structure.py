@@ -8,7 +8,7 @@ needs are left out: no faster than remote, or too large for the cloudlet on thei
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import scipy.sparse
@@ -17,45 +17,12 @@ from numpy.typing import NDArray
 
 from mecpfm.coupled.instance import Instance
 from mecpfm.kernels import coupled_structure as kernels
+from mecpfm.kernels.coupled_records import Cells as Cells
+from mecpfm.typing import Floats, Ints
 
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
 MASK_BITS = 62
 EXACT_MODELS = 14
 """Largest family whose 2^n sets of models are enumerated; larger ones are relaxed by price sharing."""
-
-
-class Cells(NamedTuple):
-    """Arrays the kernels read. Letters: C cloudlets, F families, B blocks, N records, n options kept.
-
-    Cell ``c * F + f`` holds records ``first_record[j]`` to ``first_record[j + 1]``, ascending in request, then delay;
-    record i holds the sorted options ``first_option[i]`` to ``first_option[i + 1]``, ascending in model.
-    """
-
-    first_record: Ints
-    request: Ints
-    delay_s: Floats
-    compute_s: Floats
-    models: Ints
-    """Mask of the models that serve the record's request alike, shape (N,)."""
-    first_option: Ints
-    exact: NDArray[np.bool_]
-    """Whether family f is solved exactly over its sets of models, shape (F,), or relaxed by price sharing."""
-    first_block: Ints
-    """Blocks of exact family f are ``first_block[f]`` to ``first_block[f + 1]``; the rest belongs to relaxed ones."""
-    members: Ints
-    """Mask of the models of its family that contain block b, shape (B,); meaningful in exact families."""
-    size_gb: Floats
-    pull_s: Floats
-    """Time to pull block b to cloudlet c, shape (C, B)."""
-    first_share: Ints
-    """Record i pays the multipliers ``share[first_share[i]:first_share[i + 1]]``; none in exact families."""
-    share: Ints
-    first_share_of: Ints
-    """Multipliers w of block b at cloudlet c: ``first_share_of[c * B + b]`` to the next."""
-    capacity_s: Floats
-    memory_gb: Floats
-    remote_s: Floats
 
 
 @dataclass(frozen=True, eq=False)

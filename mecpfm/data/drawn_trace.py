@@ -16,10 +16,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from mecpfm.data.marginals import Figures, Floats, Ints, between, figures, inverse, ranked
+from mecpfm.data.marginals import Figures, between, figures, inverse, ranked
 from mecpfm.data.structure import CLASSES, TOP, effects
 from mecpfm.errors import InputError
 from mecpfm.kernels import arrays
+from mecpfm.typing import Floats, Ints
 
 ITEMS = (*map(str, range(1, TOP + 1)), "other")
 CUMULATED_GAPS = 0.9922

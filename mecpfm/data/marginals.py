@@ -6,14 +6,12 @@ from collections.abc import Mapping
 from functools import lru_cache
 
 import numpy as np
-from numpy.typing import NDArray
 
 from mecpfm.data.tables import trace_structure, trace_summary
 from mecpfm.data.traces import QUANTILES
 from mecpfm.kernels import arrays
+from mecpfm.typing import Floats
 
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
 Figures = Mapping[str, Mapping[str, float]]
 
 

@@ -12,11 +12,11 @@ from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 from scipy.special import ndtri
 
 from mecpfm.data.traces import azure, gentd26
 from mecpfm.kernels import arrays
+from mecpfm.typing import Floats, Ints
 
 TOP = 10
 """Models with rows of their own, by their number of requests; all others together are ``other``."""
@@ -75,8 +75,6 @@ UNITS = {
     "bin_sd": "normal score",
 }  # fmt: skip
 
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
 Values = dict[tuple[str, str], float]
 
 

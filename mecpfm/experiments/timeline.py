@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from mecpfm.figures.timeline import IDLE, QUEUE, SERVING
-from mecpfm.kernels.online_edge import Log, World
+from mecpfm.kernels.online_records import Log, World
 from mecpfm.online.policy import Policy
 from mecpfm.online.simulate import Run
 from mecpfm.online.world import Scene

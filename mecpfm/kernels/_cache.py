@@ -1,12 +1,15 @@
-"""Numba's disk cache with a digest in every file: what is damaged counts as absent and is compiled again.
+"""Numba's disk cache: one folder for each state of a source file, and a digest in every file of it.
 
-Numba unpickles whatever lies there and hands it to LLVM, which aborts the process when it is cut.
+What is damaged counts as absent and is compiled again: Numba unpickles whatever lies there and hands it to LLVM, which
+aborts the process when it is cut.
 """
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import pickle
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -14,6 +17,48 @@ from typing import Any
 from numba.core.caching import IndexDataCacheFile
 
 SIZE = hashlib.sha256().digest_size
+SIBLING = re.compile(r"mecpfm\.kernels\.(\w+)|from mecpfm\.kernels import (\([^)]*\)|[^\n(]*)")
+"""A kernel file that another one names. Read by pattern, since parsing all files would slow every start; a name in a
+docstring counts too, which costs no more than a compilation."""
+
+
+@functools.cache
+def key(source: Path) -> str:
+    """Name of the cache folder of a kernel file: a hash of it and of all kernel files that it imports, directly or not.
+
+    Parameters
+    ----------
+    source
+        The file; what it imports stands beside it.
+
+    Returns
+    -------
+    str
+        16 hexadecimal digits.
+    """
+    digest = hashlib.sha256()
+    for file in sorted(_closure(source)):
+        digest.update(file.name.encode() + hashlib.sha256(file.read_bytes()).digest())
+    return digest.hexdigest()[:16]
+
+
+def _closure(source: Path) -> set[Path]:
+    """The file and every kernel file that it imports, directly or not."""
+    reached, left = set(), [source]
+    while left:
+        file = left.pop()
+        if file not in reached:
+            reached.add(file)
+            left += _siblings(file)
+    return reached
+
+
+@functools.cache
+def _siblings(source: Path) -> tuple[Path, ...]:
+    """Files beside ``source`` that it names in an import."""
+    found = SIBLING.findall(source.read_text(encoding="utf-8"))
+    names = {name for one, several in found for name in (one, *re.findall(r"\w+", several))}
+    return tuple(file for name in names if (file := source.with_name(f"{name}.py")).is_file())
 
 
 class CheckedFile(IndexDataCacheFile):

@@ -14,8 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from mecpfm.kernels import elementary
-
-Floats = NDArray[np.float64]
+from mecpfm.typing import Floats
 
 
 def _each(which: int, x: ArrayLike) -> Any:

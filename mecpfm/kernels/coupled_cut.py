@@ -6,14 +6,15 @@ Maximise gains of served requests minus prices of opened blocks, with the comput
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from mecpfm.kernels._jit import kernel
+from mecpfm.kernels.coupled_records import Cells
 from mecpfm.kernels.coupled_sets import TIE, best_set
+from mecpfm.typing import Floats, Ints
 
-Array = Any  # a NumPy array; Numba infers dtype and rank at the first call
 CUT_STEPS = 12
 HASH = 0x9E3779B1
 """Odd multiplier that spreads masks (Knuth, vol. 3, 6.4)."""
@@ -25,33 +26,60 @@ CUT_TOLERANCE = 1e-7
 
 
 class Work(NamedTuple):
-    """Scratch arrays: records of the largest cell, n models of the largest family (reach, own), 2^n sets; slots."""
+    """Scratch arrays: L records of the largest cell, m models of the largest family, 2^m sets."""
 
-    gain: Array
-    place: Array
-    mask: Array
-    weight: Array
-    served: Array
-    reach: Array
-    own: Array
-    table: Array
-    slot: Array
+    gain: Floats
+    """Gain of each gathered record, s, shape (L,)."""
+    place: Ints
+    """The gathered records, shape (L,)."""
+    mask: Ints
+    """Masks of the coverage function, shape (L,)."""
+    weight: Floats
+    """Weight of each mask, s, shape (L,)."""
+    served: Ints
+    """Records that a set serves, shape (L,)."""
+    reach: Floats
+    """What each model gains at most, s, shape (m,)."""
+    own: Floats
+    """What each model gains at least, s, shape (m,)."""
+    table: Floats
+    """Sums over subsets, s, shape (2^m,)."""
+    slot: Ints
     """Hash table of masks, a power of two long, and the number of the last call."""
 
 
 class Problem(NamedTuple):
-    """One cell: blocks as masks of models, their prices, compute capacity, models that may and that must be open."""
+    """Which models to open in one cell, b blocks."""
 
-    members: Array
-    cost: Array
+    members: Ints
+    """Mask of the models that contain each block, shape (b,)."""
+    cost: Floats
+    """Price of each block, s, shape (b,)."""
     capacity: float
+    """Compute of the cloudlet, s."""
     allowed: int
+    """Mask of the models that may be open."""
     must: int
+    """Mask of the models that must be open."""
     opened: bool
+    """Whether some model must be open."""
+
+
+class Point(NamedTuple):
+    """A tangent of the cell's value as a function of the cut's price."""
+
+    price: float
+    """Price of compute, lambda."""
+    value: float
+    """``lambda G`` plus gains minus prices of the best set, s."""
+    slope: float
+    """G minus the compute that the set uses, s."""
+    chosen: int
+    """Mask of the best set."""
 
 
 @kernel
-def gather(cells: Any, j: int, point: Array, mu: float, allowed: int, work: Any) -> int:
+def gather(cells: Cells, j: int, point: Floats, mu: float, allowed: int, work: Work) -> int:
     """Collect records of cell j that gain something at compute price mu: their gains and indices; returns how many."""
     count = 0
     for i in range(cells.first_record[j], cells.first_record[j + 1]):
@@ -64,7 +92,7 @@ def gather(cells: Any, j: int, point: Array, mu: float, allowed: int, work: Any)
 
 
 @kernel
-def most(cells: Any, lam: float, count: int, work: Any) -> float:
+def most(cells: Cells, lam: float, count: int, work: Work) -> float:
     """What the gathered records gain at a further compute price with every model open: one record a request."""
     total, i = 0.0, 0
     while i < count:
@@ -77,7 +105,7 @@ def most(cells: Any, lam: float, count: int, work: Any) -> float:
 
 
 @kernel
-def layers(cells: Any, lam: float, count: int, work: Any) -> Any:
+def layers(cells: Cells, lam: float, count: int, work: Work) -> int:
     """Write the gains, at a further compute price, as a coverage function of the open set S of models.
 
     The value of a request is max over its records that S meets; with records in descending order of gain that is
@@ -104,7 +132,7 @@ def layers(cells: Any, lam: float, count: int, work: Any) -> Any:
 
 
 @kernel
-def merge(mask: Array, weight: Array, n: int, slot: Array) -> int:
+def merge(mask: Ints, weight: Floats, n: int, slot: Ints) -> int:
     """Add up the weights of equal masks, in place and in order of first occurrence; returns how many are left.
 
     ``slot`` is an open-addressing table of places, and last the number of this call, which marks what is of now.
@@ -129,7 +157,7 @@ def merge(mask: Array, weight: Array, n: int, slot: Array) -> int:
 
 
 @kernel
-def serve(cells: Any, chosen: int, lam: float, count: int, work: Any) -> tuple[int, float]:
+def serve(cells: Cells, chosen: int, lam: float, count: int, work: Work) -> tuple[int, float]:
     """Write the best record of every request that set ``chosen`` serves at a gain; how many, and their compute.
 
     The minimum over lambda lies where a request's gain vanishes or two of its records gain the same, so that rounding
@@ -152,8 +180,8 @@ def serve(cells: Any, chosen: int, lam: float, count: int, work: Any) -> tuple[i
 
 
 @kernel
-def probe(cells: Any, lam: float, problem: Any, count: int, work: Any) -> tuple[float, float, float, int]:
-    """One value of ``lambda G + max_S(gain - price)``: (lambda, value, slope, S); the slope is G minus compute used."""
+def probe(cells: Cells, lam: float, problem: Problem, count: int, work: Work) -> Point:
+    """One value of ``lambda G + max_S(gain - price)`` and what belongs to it."""
     n = layers(cells, lam, count, work)
     value, chosen = best_set(
         problem.members,
@@ -168,40 +196,43 @@ def probe(cells: Any, lam: float, problem: Any, count: int, work: Any) -> tuple[
         work.table,
     )
     _, load = serve(cells, chosen, lam, count, work)
-    return lam, value + lam * problem.capacity, problem.capacity - load, chosen
+    return Point(lam, value + lam * problem.capacity, problem.capacity - load, chosen)
 
 
 @kernel
-def solve_cell(cells: Any, problem: Any, start: float, count: int, work: Any) -> tuple[float, float, Any, Any, float]:
+def solve_cell(
+    cells: Cells, problem: Problem, start: float, count: int, work: Work
+) -> tuple[float, float, Point, Point, float]:
     """Minimise over the internal price lambda of the cut, a convex piecewise linear function, by its tangents.
 
     Returns the best value and its lambda (any lambda >= 0 is valid), the two points that bracket the minimum and the
     weight of the first: their mixture uses the capacity exactly. Stops early when the cell is closed for certain.
     """
-    low, high = (0.0, np.inf, 0.0, 0), (0.0, np.inf, -1.0, 0)
+    low, high = Point(0.0, np.inf, 0.0, 0), Point(0.0, np.inf, -1.0, 0)
     best, lam, guess = np.inf, 0.0, start
     scale = work.gain[:count].sum()  # not the value: that of a cell on the edge of opening is nearly zero
     for step in range(CUT_STEPS):
         point = probe(cells, guess, problem, count, work)
-        if point[1] < best:
-            best, lam = point[1], point[0]
-        if point[2] >= 0:
+        if point.value < best:
+            best, lam = point.value, point.price
+        if point.slope >= 0:
             high = point
         else:
             low = point
-        if (guess == 0 and point[2] >= 0) or (best <= 0 and not problem.opened):
+        if (guess == 0 and point.slope >= 0) or (best <= 0 and not problem.opened):
             return best, lam, point, point, 1.0
-        if high[2] < 0:  # too cheap so far
-            first = 0.25 * scale / (problem.capacity - low[2])
+        if high.slope < 0:  # too cheap so far
+            first = 0.25 * scale / (problem.capacity - low.slope)
             guess = first if guess == 0 else guess * (CUT_NUDGE if step == 0 else CUT_GROWTH)
-        elif low[2] >= 0:  # too dear so far
+        elif low.slope >= 0:  # too dear so far
             guess = guess / CUT_NUDGE if step == 0 else 0.0
         else:
-            guess = (low[1] - low[2] * low[0] - high[1] + high[2] * high[0]) / (high[2] - low[2])
-            if low[1] + low[2] * (guess - low[0]) >= best - CUT_TOLERANCE * scale:
+            rise = low.value - low.slope * low.price - high.value + high.slope * high.price
+            guess = rise / (high.slope - low.slope)
+            if low.value + low.slope * (guess - low.price) >= best - CUT_TOLERANCE * scale:
                 break
-    if high[2] < 0:
+    if high.slope < 0:
         return best, lam, low, low, 1.0
-    if low[2] >= 0:
+    if low.slope >= 0:
         return best, lam, high, high, 1.0
-    return best, lam, low, high, high[2] / (high[2] - low[2])
+    return best, lam, low, high, high.slope / (high.slope - low.slope)

@@ -6,49 +6,55 @@ and proof of validity: docs/theory_coupled.md, theorem 1.
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from mecpfm.kernels._jit import kernel
-from mecpfm.kernels.coupled_cut import Problem, gather, most, probe, serve, solve_cell
+from mecpfm.kernels.coupled_cut import Point, Problem, Work, gather, most, probe, serve, solve_cell
+from mecpfm.kernels.coupled_records import Cells
 from mecpfm.kernels.coupled_sets import TIE
+from mecpfm.typing import Floats, Ints
 
-Array = Any  # a NumPy array; Numba infers dtype and rank at the first call
-IDLE = 15
-SHRINK = 0.7
+IDLE, SHRINK = 15, 0.7
+"""After so many iterations without a better bound theta shrinks by this factor, and the ascent starts from the best."""
 MEMORY = 0.9
+"""Share of the last direction in the next one."""
 IMPROVEMENT = 1e-6
-LEVEL = 0.05
-FLOOR = 0.01
+"""A bound counts as better when it rises by more than this share of itself."""
+LEVEL, FLOOR = 0.05, 0.01
+"""Steps aim this share above the best bound, taken as at least ``FLOOR`` times the target."""
+BOUND, THETA, STALLED = range(3)
+"""Entries of ``State.control``: best bound (s), factor of the step's length, iterations since the bound last rose."""
 
 
 class Node(NamedTuple):
-    """Branching decisions, one entry a cell."""
+    """Branching decisions, arrays of shape (cells,)."""
 
-    state: Array
+    state: Ints
     """-1 closed, 0 free, 1 forced open (some model of the family is used)."""
-    allowed: Array
-    forced: Array
-    """Masks of models that may, and that must, be open."""
+    allowed: Ints
+    """Mask of the models that may be open."""
+    forced: Ints
+    """Mask of the models that must be open."""
 
 
 @kernel
 def account(
-    cells: Any,
+    cells: Cells,
     c: int,
     f: int,
-    found: Any,
+    found: Point,
     share: float,
     count: int,
-    slope: Array,
-    used: Array,
+    slope: Floats,
+    used: Floats,
     amount: float,
-    work: Any,
+    work: Work,
 ) -> None:
     """Add ``share`` of one solution of a cell to the supergradient and, times ``amount``, to ``used`` per option."""
     requests, cloudlets = len(cells.remote_s), len(cells.capacity_s)
-    lam, chosen = found[0], found[3]
+    lam, chosen = found.price, found.chosen
     n, load = serve(cells, chosen, lam, count, work)
     for i in range(n):
         slope[cells.request[work.served[i]]] -= share
@@ -62,7 +68,7 @@ def account(
 
 
 @kernel
-def first_open(cells: Any, record: int, chosen: int) -> Any:
+def first_open(cells: Cells, record: int, chosen: int) -> int:
     """Sorted option of a record that uses its lowest model in ``chosen``."""
     met = cells.models[record] & chosen
     before = cells.models[record] & ((met & -met) - 1)
@@ -74,7 +80,7 @@ def first_open(cells: Any, record: int, chosen: int) -> Any:
 
 
 @kernel
-def common_price(members: Array, cost: Array, allowed: int) -> float:
+def common_price(members: Ints, cost: Floats, allowed: int) -> float:
     """Price of the blocks that every allowed model needs."""
     total = 0.0
     for b in range(len(members)):
@@ -85,8 +91,8 @@ def common_price(members: Array, cost: Array, allowed: int) -> float:
 
 @kernel
 def exact_cell(
-    cells: Any, j: int, point: Array, cut: Array, node: Any, slope: Array, used: Array, amount: float, work: Any
-) -> Any:
+    cells: Cells, j: int, point: Floats, cut: Floats, node: Node, slope: Floats, used: Floats, amount: float, work: Work
+) -> float:
     """Value of cell j of an exact family; if positive, or forced open, its solution enters the supergradient.
 
     Of a cell that stays closed it is an upper bound, and with ``amount`` > 0 a close one.
@@ -111,7 +117,7 @@ def exact_cell(
     if opened:  # the compute row says all that the cut could
         cut[j], share = 0.0, 1.0
         low = high = probe(cells, 0.0, problem, count, work)
-        value = low[1]
+        value = low.value
     else:
         value, cut[j], low, high, share = solve_cell(cells, problem, cut[j], count, work)
     if value > 0 or opened:
@@ -122,7 +128,9 @@ def exact_cell(
 
 
 @kernel
-def relaxed_cell(cells: Any, j: int, point: Array, allowed: int, slope: Array, used: Array, amount: float) -> float:
+def relaxed_cell(
+    cells: Cells, j: int, point: Floats, allowed: int, slope: Floats, used: Floats, amount: float
+) -> float:
     """Total gain of cell j of a relaxed family at the prices w its requests pay; adds to the supergradient."""
     requests, cloudlets = len(cells.remote_s), len(cells.capacity_s)
     c, shares = j // len(cells.exact), requests + 2 * cloudlets
@@ -149,7 +157,7 @@ def relaxed_cell(cells: Any, j: int, point: Array, allowed: int, slope: Array, u
 
 
 @kernel
-def overpaid(cells: Any, point: Array, slope: Array) -> float:
+def overpaid(cells: Cells, point: Floats, slope: Floats) -> float:
     """Excess of the shares paid for a block over its price, summed over cloudlets and blocks of relaxed families."""
     requests, cloudlets, blocks = len(cells.remote_s), len(cells.capacity_s), len(cells.size_gb)
     shares, total = requests + 2 * cloudlets, 0.0
@@ -167,8 +175,16 @@ def overpaid(cells: Any, point: Array, slope: Array) -> float:
 
 @kernel
 def evaluate(
-    cells: Any, point: Array, cut: Array, node: Any, slope: Array, value: Array, used: Array, amount: float, work: Any
-) -> Any:
+    cells: Cells,
+    point: Floats,
+    cut: Floats,
+    node: Node,
+    slope: Floats,
+    value: Floats,
+    used: Floats,
+    amount: float,
+    work: Work,
+) -> float:
     """Lower bound at ``point``; writes a supergradient, the value of every cell and its cut price ``cut``.
 
     ``used`` (n options) gathers ``amount`` times the primal solution of the subproblems when ``amount`` > 0.
@@ -195,7 +211,7 @@ def evaluate(
 
 
 @kernel
-def move(point: Array, step: Array, slope: Array, scale: Array, upper: Array, length: float) -> bool:
+def move(point: Floats, step: Floats, slope: Floats, scale: Floats, upper: Floats, length: float) -> bool:
     """One projected step along the deflected direction; False when there is none.
 
     Slopes that only rounding keeps from zero are zero: mixtures use a capacity, or serve a request, exactly, and a
@@ -220,7 +236,15 @@ def move(point: Array, step: Array, slope: Array, scale: Array, upper: Array, le
 
 @kernel
 def ascend(
-    cells: Any, state: Any, node: Any, scale: Array, upper: Array, target: float, iterations: int, end: float, work: Any
+    cells: Cells,
+    state: State,
+    node: Node,
+    scale: Floats,
+    upper: Floats,
+    target: float,
+    iterations: int,
+    end: float,
+    work: Work,
 ) -> int:
     """Deflected subgradient ascent with Polyak steps; updates ``state`` in place and may be called again to go on.
 
@@ -230,35 +254,41 @@ def ascend(
     slope, value, used = np.empty(len(state.point)), np.empty(len(state.cut)), np.empty(0)
     control = state.control
     for iteration in range(iterations):
-        if control[1] < end or control[0] >= target:
+        if control[THETA] < end or control[BOUND] >= target:
             return iteration
         bound = evaluate(cells, state.point, state.cut, node, slope, value, used, 0.0, work)
-        control[2] += 1
-        if bound > control[0]:
-            if bound > control[0] + IMPROVEMENT * abs(bound):
-                control[2] = 0
-            control[0] = bound
+        control[STALLED] += 1
+        if bound > control[BOUND]:
+            if bound > control[BOUND] + IMPROVEMENT * abs(bound):
+                control[STALLED] = 0
+            control[BOUND] = bound
             state.best[:] = state.point
             state.best_cut[:] = state.cut
-        if control[2] >= IDLE:
-            control[1] *= SHRINK
-            control[2] = 0
+        if control[STALLED] >= IDLE:
+            control[THETA] *= SHRINK
+            control[STALLED] = 0
             state.point[:] = state.best
             state.step[:] = 0.0
             continue
         # A step towards a level little above the best bound: the cost of a plan is too far away to aim at.
-        level = min(target, control[0] + LEVEL * max(control[0], FLOOR * target))
-        if not move(state.point, state.step, slope, scale, upper, control[1] * (level - bound)):
+        level = min(target, control[BOUND] + LEVEL * max(control[BOUND], FLOOR * target))
+        if not move(state.point, state.step, slope, scale, upper, control[THETA] * (level - bound)):
             return iteration + 1
     return iterations
 
 
 class State(NamedTuple):
-    """Where the ascent stands; ``control`` holds the best bound, theta and the idle iterations."""
+    """Where the ascent stands; points have shape (R + 2 C + W,), cuts one entry a cell."""
 
-    point: Array
-    cut: Array
-    best: Array
-    best_cut: Array
-    step: Array
-    control: Array
+    point: Floats
+    """Multipliers of now."""
+    cut: Floats
+    """Price of the cut in each cell of now, lambda."""
+    best: Floats
+    """Multipliers of the best bound."""
+    best_cut: Floats
+    """Prices of the cut at the best bound."""
+    step: Floats
+    """Direction of the last step, deflected."""
+    control: Floats
+    """Entries ``BOUND``, ``THETA`` and ``STALLED``, shape (3,)."""

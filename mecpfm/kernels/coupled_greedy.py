@@ -9,13 +9,9 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from mecpfm.kernels._jit import kernel
-
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
-Bools = NDArray[np.bool_]
+from mecpfm.typing import Bools, Floats, Ints
 
 LEAST = 1e-9
 """No amount but 0 is smaller (coupled/instance.py)."""
@@ -102,27 +98,40 @@ class Candidates(NamedTuple):
     """Options by candidate placement: ``option[first[j]:first[j + 1]]`` belong to ``j = cloudlet * K + model``."""
 
     first: Ints
+    """Shape (C K + 1,)."""
     option: Ints
+    """Options by candidate, shape (n,)."""
     request: Ints
+    """Request of each option, shape (n,)."""
     cloudlet: Ints
+    """Cloudlet of each option, shape (n,)."""
     delay: Floats
+    """Delay of each option, s, shape (n,)."""
     compute: Floats
+    """Compute of each option, s, shape (n,)."""
     indptr: Ints
+    """Blocks of model k: ``indices[indptr[k]:indptr[k + 1]]``; shape (K + 1,)."""
     indices: Ints
+    """Blocks by model."""
     size: Floats
+    """Size of each block, GB, shape (B,)."""
     pull: Floats
-    """Time to pull block b to cloudlet c, shape (B, C)."""
+    """Time to pull block b to cloudlet c, s, shape (B, C)."""
 
 
 class State(NamedTuple):
     """What is placed and served so far; the caller raises what is left by what sums of floats need."""
 
     opened: Bools
+    """Whether block b is in use at cloudlet c, shape (B, C)."""
     current: Floats
-    """Delay of each request as it stands, shape (R,)."""
+    """Delay of each request as it stands, s, shape (R,)."""
     compute_left: Floats
+    """Compute left at each cloudlet, s, shape (C,)."""
     memory_left: Floats
+    """Memory left at each cloudlet, GB, shape (C,)."""
     choice: Ints
+    """Option of each request, -1 for remote, shape (R,)."""
 
 
 @kernel

@@ -6,30 +6,38 @@ annealing, cooler for the small moves.
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from mecpfm.kernels import elementary
 from mecpfm.kernels._jit import kernel
-from mecpfm.kernels.coupled_cut import serve
+from mecpfm.kernels.coupled_cut import Work, serve
 from mecpfm.kernels.coupled_dual import first_open
+from mecpfm.kernels.coupled_records import Cells
 from mecpfm.kernels.coupled_star import candidates, site, star, worth_now
-from mecpfm.kernels.coupled_state import assign, cheapest, fits, opening, release
+from mecpfm.kernels.coupled_state import Moves, State, assign, cheapest, fits, opening, release
+from mecpfm.typing import Floats, Ints
 
-Array = Any  # a NumPy array; Numba infers dtype and rank at the first call
 COOL = 0.1
+"""Temperature of the small moves relative to the others."""
 PLANTS = 5
+"""Most stars tried at a cloudlet, times the number of families."""
+CHANGED, ITERATION = range(2)
+"""Entries of ``Journal.count``."""
 
 
 class Journal(NamedTuple):
-    """Requests changed in this iteration, in order, with the option each had before; ``stamp`` marks them."""
+    """Requests changed in this iteration, in order."""
 
-    request: Array
-    before: Array
-    stamp: Array
-    count: Array
-    """Entries, and the number of this iteration."""
+    request: Ints
+    """The requests, shape (R,)."""
+    before: Ints
+    """Sorted option that each had before, shape (R,)."""
+    stamp: Ints
+    """Number of the iteration that last changed each request, shape (R,)."""
+    count: Ints  # type: ignore[assignment]  # a tuple has a method of this name, which nobody calls
+    """Entries ``CHANGED`` (requests in the journal) and ``ITERATION`` (its number), shape (2,)."""
 
 
 def empty_journal(requests: int) -> Journal:
@@ -39,27 +47,29 @@ def empty_journal(requests: int) -> Journal:
 
 
 @kernel
-def note(journal: Any, state: Any, r: int) -> None:
+def note(journal: Journal, state: State, r: int) -> None:
     """Remember what request r had before its first change in this iteration."""
-    if journal.stamp[r] != journal.count[1]:
-        journal.stamp[r] = journal.count[1]
-        journal.request[journal.count[0]] = r
-        journal.before[journal.count[0]] = state.choice[r]
-        journal.count[0] += 1
+    if journal.stamp[r] != journal.count[ITERATION]:
+        journal.stamp[r] = journal.count[ITERATION]
+        journal.request[journal.count[CHANGED]] = r
+        journal.before[journal.count[CHANGED]] = state.choice[r]
+        journal.count[CHANGED] += 1
 
 
 @kernel
-def undo(cells: Any, moves: Any, state: Any, journal: Any, cost: float) -> None:
+def undo(cells: Cells, moves: Moves, state: State, journal: Journal, cost: float) -> None:
     """Take back every change of this iteration."""
-    for i in range(journal.count[0]):
+    for i in range(journal.count[CHANGED]):
         release(cells, moves, state, journal.request[i])
-    for i in range(journal.count[0]):
+    for i in range(journal.count[CHANGED]):
         assign(cells, moves, state, journal.request[i], journal.before[i])
     state.cost[0] = cost
 
 
 @kernel
-def ruin(cells: Any, moves: Any, state: Any, journal: Any, random: Any, most: int, touched: Array) -> int:
+def ruin(
+    cells: Cells, moves: Moves, state: State, journal: Journal, random: np.random.Generator, most: int, touched: Ints
+) -> int:
     """Empty a random cloudlet and neighbours of it: wholly, half or one family; returns how many."""
     touched[0] = moves.live[int(random.random() * len(moves.live))]
     wanted, count = 1 + int(random.random() * most), 1
@@ -88,8 +98,8 @@ def ruin(cells: Any, moves: Any, state: Any, journal: Any, random: Any, most: in
 
 @kernel
 def plant(
-    cells: Any, moves: Any, state: Any, journal: Any, j: int, chosen: int, value: Array, mu: float, random: Any,
-    noise: float, work: Any,
+    cells: Cells, moves: Moves, state: State, journal: Journal, j: int, chosen: int, value: Floats, mu: float,
+    random: np.random.Generator, noise: float, work: Work,
 ) -> bool:  # fmt: skip
     """Move requests to a star, densest saving (with noise) first, while they fit; True when any moved."""
     c = j // len(cells.exact)
@@ -117,8 +127,8 @@ def plant(
 
 @kernel
 def recreate(
-    cells: Any, moves: Any, state: Any, journal: Any, random: Any, touched: Array, value: Array, mu: Array,
-    noise: float, work: Any,
+    cells: Cells, moves: Moves, state: State, journal: Journal, random: np.random.Generator, touched: Ints,
+    value: Floats, mu: Floats, noise: float, work: Work,
 ) -> None:  # fmt: skip
     """Fill the touched cloudlets with best stars, in the given order, until none gains.
 
@@ -144,7 +154,7 @@ def recreate(
 
 
 @kernel
-def shift(cells: Any, moves: Any, state: Any, journal: Any, r: int) -> bool:
+def shift(cells: Cells, moves: Moves, state: State, journal: Journal, r: int) -> bool:
     """Move one request to its cheapest option; True when that lowers the cost."""
     before, option = state.cost[0], state.choice[r]
     note(journal, state, r)
@@ -159,7 +169,7 @@ def shift(cells: Any, moves: Any, state: Any, journal: Any, r: int) -> bool:
 
 
 @kernel
-def eject(cells: Any, moves: Any, state: Any, journal: Any, random: Any) -> None:
+def eject(cells: Cells, moves: Moves, state: State, journal: Journal, random: np.random.Generator) -> None:
     """Serve a random request by a random record of its own; others leave its cloudlet until it fits."""
     requests = len(state.choice)
     r, start = int(random.random() * requests), int(random.random() * requests)
@@ -181,7 +191,7 @@ def eject(cells: Any, moves: Any, state: Any, journal: Any, random: Any) -> None
             if site(cells, moves, state, other) == c and random.random() < 0.5:
                 note(journal, state, other)
                 release(cells, moves, state, other)
-    for i in range(journal.count[0]):
+    for i in range(journal.count[CHANGED]):
         if state.choice[journal.request[i]] < 0:
             q = journal.request[i]
             assign(cells, moves, state, q, cheapest(cells, moves, state, q)[0])
@@ -189,8 +199,8 @@ def eject(cells: Any, moves: Any, state: Any, journal: Any, random: Any) -> None
 
 @kernel
 def rebuild(
-    cells: Any, moves: Any, state: Any, journal: Any, random: Any, touched: Array, price: Array, value: Array,
-    mu: Array, work: Any,
+    cells: Cells, moves: Moves, state: State, journal: Journal, random: np.random.Generator, touched: Ints,
+    price: Floats, value: Floats, mu: Floats, work: Work,
 ) -> None:  # fmt: skip
     """Fill the touched cloudlets, most times first at the dual's prices; then shift the changed requests."""
     noise = 0.15 if random.random() < 0.5 else 0.0
@@ -202,7 +212,7 @@ def rebuild(
         for c in range(len(mu)):
             mu[c] = scale * price[requests + c] if stage else 0.0
         recreate(cells, moves, state, journal, random, touched, value, mu, noise, work)
-    changed = journal.count[0]
+    changed = journal.count[CHANGED]
     for i in range(2 * changed + 10):
         r = journal.request[i % changed] if i < 2 * changed else int(random.random() * requests)
         shift(cells, moves, state, journal, r)
@@ -210,19 +220,19 @@ def rebuild(
 
 @kernel
 def anneal(
-    cells: Any,
-    moves: Any,
-    state: Any,
-    best: Array,
-    journal: Any,
-    random: Any,
-    price: Array,
+    cells: Cells,
+    moves: Moves,
+    state: State,
+    best: Ints,
+    journal: Journal,
+    random: np.random.Generator,
+    price: Floats,
     heat: float,
     iterations: int,
     ejections: int,
     most: int,
-    work: Any,
-) -> Any:
+    work: Work,
+) -> float:
     """Iterate ruin, recreate, descent, acceptance; ``best`` keeps the incumbent. Returns the incumbent's cost."""
     value, mu = np.empty(len(state.choice)), np.empty(len(state.compute))
     touched = np.empty(most + 1, np.int64)
@@ -230,8 +240,8 @@ def anneal(
     best[:] = state.choice
     for iteration in range(iterations * (1 + ejections)):
         cost = state.cost[0]
-        journal.count[0] = 0
-        journal.count[1] += 1
+        journal.count[CHANGED] = 0
+        journal.count[ITERATION] += 1
         if iteration % (1 + ejections):
             eject(cells, moves, state, journal, random)
             limit = cost - COOL * heat * elementary.log(1 - random.random())

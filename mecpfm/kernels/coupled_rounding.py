@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from mecpfm.kernels._jit import kernel
-
-Array = Any  # a NumPy array; Numba infers dtype and rank at the first call
+from mecpfm.typing import Floats, Ints
 
 
 @kernel
-def round_coupled(first: Array, option: Array, request: Array, x: Array, requests: int, random: Any) -> Any:
+def round_coupled(
+    first: Ints, option: Ints, request: Ints, x: Floats, requests: int, random: np.random.Generator
+) -> Ints:
     """Draw a label and a threshold until every request has joined one; the option each takes, or -1, shape (R,).
 
     Options of label l are ``option[first[l]:first[l + 1]]``; the last label is the remote data centre, whose fraction

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from mecpfm.kernels._jit import kernel
+from mecpfm.typing import Floats, Ints
 
-Array = Any
 TIE = 1e-9
 """Differences below this share of the amounts at hand are ties: rounding must not decide between equals. The dual's
 prices make equals on purpose, for its minimum lies where two sets, or serving and not serving, are worth the same."""
 
 
 @kernel
-def reachable(mask: Array, weight: Array, n: int, alive: int, taken: int, reach: Array, own: Array) -> None:
+def reachable(mask: Ints, weight: Floats, n: int, alive: int, taken: int, reach: Floats, own: Floats) -> None:
     """What each model of ``alive`` gains beside ``taken``: at most (no other open), and at least (all others open)."""
     reach[:] = 0.0
     own[:] = 0.0
@@ -34,7 +32,7 @@ def reachable(mask: Array, weight: Array, n: int, alive: int, taken: int, reach:
 
 
 @kernel
-def adding(members: Array, cost: Array, alive: int, taken: int, bit: int) -> tuple[float, float]:
+def adding(members: Ints, cost: Floats, alive: int, taken: int, bit: int) -> tuple[float, float]:
     """Price of opening one more model beside ``taken``: at least, and at most when some model is open already."""
     low, high = 0.0, 0.0
     for b in range(len(members)):
@@ -48,7 +46,7 @@ def adding(members: Array, cost: Array, alive: int, taken: int, bit: int) -> tup
 
 @kernel
 def reduce(
-    members: Array, cost: Array, allowed: int, must: int, mask: Array, weight: Array, n: int, reach: Array, own: Array
+    members: Ints, cost: Floats, allowed: int, must: int, mask: Ints, weight: Floats, n: int, reach: Floats, own: Floats
 ) -> tuple[int, int]:
     """Models (alive, taken) such that a best set lies between them, unless it is a single model.
 
@@ -74,7 +72,7 @@ def reduce(
 
 @kernel
 def best_single(
-    members: Array, cost: Array, allowed: int, mask: Array, weight: Array, n: int, reach: Array, own: Array
+    members: Ints, cost: Floats, allowed: int, mask: Ints, weight: Floats, n: int, reach: Floats, own: Floats
 ) -> tuple[float, int]:
     """Best set of one model: (-inf, 0) when none is allowed."""
     reachable(mask, weight, n, allowed, 0, reach, own)
@@ -119,7 +117,7 @@ def expand(mask: int, alive: int) -> int:
 
 @kernel
 def subset_sums(
-    members: Array, cost: Array, free: int, taken: int, mask: Array, weight: Array, n: int, table: Array
+    members: Ints, cost: Floats, free: int, taken: int, mask: Ints, weight: Floats, n: int, table: Floats
 ) -> None:
     """``table[T]``: weights minus prices of the masks beside ``taken`` that lie in T (compressed): zeta transform."""
     table[:] = 0.0
@@ -139,7 +137,7 @@ def subset_sums(
 
 
 @kernel
-def worth(members: Array, cost: Array, mask: Array, weight: Array, n: int, chosen: int) -> float:
+def worth(members: Ints, cost: Floats, mask: Ints, weight: Floats, n: int, chosen: int) -> float:
     """Coverage of a set of models minus the price of the blocks it meets."""
     total = 0.0
     for i in range(n):
@@ -153,17 +151,17 @@ def worth(members: Array, cost: Array, mask: Array, weight: Array, n: int, chose
 
 @kernel
 def best_set(
-    members: Array,
-    cost: Array,
+    members: Ints,
+    cost: Floats,
     allowed: int,
     must: int,
-    mask: Array,
-    weight: Array,
+    mask: Ints,
+    weight: Floats,
     n: int,
-    reach: Array,
-    own: Array,
-    table: Array,
-) -> Any:
+    reach: Floats,
+    own: Floats,
+    table: Floats,
+) -> tuple[float, int]:
     """Best non-empty set S, must <= S <= allowed: coverage minus the price of every block it meets.
 
     Both terms are coverage functions, so value(S) = F(all) - F(complement of S) with F the subset sums (zeta transform)

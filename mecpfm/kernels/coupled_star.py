@@ -5,28 +5,28 @@ The same exact subproblem as in the dual bound, with pulls only for blocks not i
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from mecpfm.kernels._jit import kernel
-from mecpfm.kernels.coupled_cut import Problem, solve_cell
+from mecpfm.kernels.coupled_cut import Problem, Work, solve_cell
 from mecpfm.kernels.coupled_dual import common_price
+from mecpfm.kernels.coupled_records import Cells
+from mecpfm.kernels.coupled_state import Moves, State
+from mecpfm.typing import Floats
 
-Array = Any  # a NumPy array; Numba infers dtype and rank at the first call
 MAX_ENUMERATED = 9
 PRICINGS = 6
 
 
 @kernel
-def site(cells: Any, moves: Any, state: Any, r: int) -> Any:
+def site(cells: Cells, moves: Moves, state: State, r: int) -> int:
     """Cloudlet that serves a request, -1 for none."""
     option = state.choice[r]
     return -1 if option < 0 else moves.cell[moves.record[option]] // len(cells.exact)
 
 
 @kernel
-def worth_now(cells: Any, moves: Any, state: Any, r: int, value: Array) -> Any:
+def worth_now(cells: Cells, moves: Moves, state: State, r: int, value: Floats) -> float:
     """What serving request r elsewhere saves: its present delay and the pulls that only it causes, or its value."""
     option = state.choice[r]
     if option < 0:
@@ -41,7 +41,7 @@ def worth_now(cells: Any, moves: Any, state: Any, r: int, value: Array) -> Any:
 
 
 @kernel
-def candidates(cells: Any, moves: Any, state: Any, j: int, value: Array, mu: float, work: Any) -> int:
+def candidates(cells: Cells, moves: Moves, state: State, j: int, value: Floats, mu: float, work: Work) -> int:
     """Records of cell j that save something, pulls aside and compute at price mu, over what their requests have now."""
     count, c = 0, j // len(cells.exact)
     for i in range(cells.first_record[j], cells.first_record[j + 1]):
@@ -57,7 +57,7 @@ def candidates(cells: Any, moves: Any, state: Any, j: int, value: Array, mu: flo
 
 
 @kernel
-def promising(cells: Any, count: int, work: Any, models: int) -> Any:
+def promising(cells: Cells, count: int, work: Work, models: int) -> int:
     """Mask of the models worth enumerating: all of a small family, of a large one those that alone gain most."""
     if models <= MAX_ENUMERATED:
         return (1 << models) - 1
@@ -76,7 +76,7 @@ def promising(cells: Any, count: int, work: Any, models: int) -> Any:
 
 
 @kernel
-def star(cells: Any, moves: Any, state: Any, j: int, value: Array, mu: float, work: Any) -> tuple[float, int]:
+def star(cells: Cells, moves: Moves, state: State, j: int, value: Floats, mu: float, work: Work) -> tuple[float, int]:
     """Best set of models to open in cell j at the moment's costs: its gain, s, and its mask.
 
     Memory is priced only when the set does not fit, and then dearer until it does.
@@ -95,7 +95,7 @@ def star(cells: Any, moves: Any, state: Any, j: int, value: Array, mu: float, wo
             break
         problem = Problem(members, pull + eta * size, max(state.compute[c], 0.0), allowed, 0, False)
         gain, _, low, high, _ = solve_cell(cells, problem, 0.0, count, work)
-        chosen = high[3] if high[3] else low[3]
+        chosen = high.chosen if high.chosen else low.chosen
         need = size[members & chosen != 0].sum()
         if gain <= 0 or need <= state.memory[c]:
             return gain, chosen

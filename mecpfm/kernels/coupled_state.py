@@ -6,65 +6,77 @@ refunded when it returns there. Costs are exact at every step, up to the roundin
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from mecpfm.kernels._jit import kernel
+from mecpfm.kernels.coupled_records import Cells
+from mecpfm.typing import Floats, Ints
 
-Array = Any  # a NumPy array; Numba infers dtype and rank at the first call
 SLACK = 1e-12
 
 
 class Moves(NamedTuple):
-    """Fixed indices over sorted options, records, models K and blocks B; pairs of arrays are CSR."""
+    """Fixed indices over n sorted options, N records, K models, B blocks, F families; pairs of arrays are CSR."""
 
-    record: Array
-    """Record of each sorted option, and its model."""
-    model: Array
-    cell: Array
-    """Cell of each record."""
-    first_of_request: Array
-    """Records of request r: ``of_request[first_of_request[r]:first_of_request[r + 1]]``."""
-    of_request: Array
-    first_block: Array
-    """Blocks of model k: ``block[first_block[k]:first_block[k + 1]]``."""
-    block: Array
-    first_model: Array
-    """Models that contain block b: ``of_block[first_model[b]:first_model[b + 1]]``."""
-    of_block: Array
-    rank: Array
-    family: Array
-    first_member: Array
-    """Blocks of family f and the masks of its models in them."""
-    member_block: Array
-    member_mask: Array
-    models: Array
-    """Number of models of family f."""
-    near: Array
+    record: Ints
+    """Record of each sorted option, shape (n,)."""
+    model: Ints
+    """Model of each sorted option, shape (n,)."""
+    cell: Ints
+    """Cell of each record, shape (N,)."""
+    first_of_request: Ints
+    """Records of request r: ``of_request[first_of_request[r]:first_of_request[r + 1]]``; shape (R + 1,)."""
+    of_request: Ints
+    """Records by request, shape (N,)."""
+    first_block: Ints
+    """Blocks of model k: ``block[first_block[k]:first_block[k + 1]]``; shape (K + 1,)."""
+    block: Ints
+    """Blocks by model, one entry for each block of each model."""
+    first_model: Ints
+    """Models that contain block b: ``of_block[first_model[b]:first_model[b + 1]]``; shape (B + 1,)."""
+    of_block: Ints
+    """Models by block, as many entries as ``block``."""
+    rank: Ints
+    """Bit of each model in the masks of its family, shape (K,)."""
+    family: Ints
+    """Family of each model, shape (K,)."""
+    first_member: Ints
+    """Blocks of family f are entries ``first_member[f]`` to ``first_member[f + 1]`` of the next two; shape (F + 1,)."""
+    member_block: Ints
+    """Blocks by family."""
+    member_mask: Ints
+    """Mask of the family's models that contain the block."""
+    models: Ints
+    """Number of models of each family, shape (F,)."""
+    near: Ints
     """Cloudlets that share most requests with cloudlet c, shape (C, neighbours)."""
-    live: Array
+    live: Ints
     """Cloudlets with any option, or all when none has one."""
 
 
 class State(NamedTuple):
-    """Decision and what follows from it; ``cost[0]`` is the objective, s."""
+    """A decision and what follows from it."""
 
-    choice: Array
-    """Sorted option of each request, -1 for remote."""
-    users: Array
+    choice: Ints
+    """Sorted option of each request, -1 for remote, shape (R,)."""
+    users: Ints
     """Requests that use block b at cloudlet c, shape (C, B)."""
-    missing: Array
+    missing: Ints
     """Blocks of model k not in use at cloudlet c, shape (C, K)."""
-    ready: Array
-    """Mask of the models of each cell whose blocks are all in use."""
-    compute: Array
-    memory: Array
-    cost: Array
+    ready: Ints
+    """Mask of the models of each cell whose blocks are all in use, shape (C * F,)."""
+    compute: Floats
+    """Compute left at each cloudlet, s, shape (C,)."""
+    memory: Floats
+    """Memory left at each cloudlet, GB, shape (C,)."""
+    cost: Floats
+    """The objective, s, shape (1,)."""
 
 
 @kernel
-def toggle(cells: Any, moves: Any, state: Any, c: int, b: int, opens: bool) -> None:
+def toggle(cells: Cells, moves: Moves, state: State, c: int, b: int, opens: bool) -> None:
     """Block b at cloudlet c comes into use, or goes out of it."""
     sign = 1 if opens else -1
     state.memory[c] -= sign * cells.size_gb[b]
@@ -80,7 +92,7 @@ def toggle(cells: Any, moves: Any, state: Any, c: int, b: int, opens: bool) -> N
 
 
 @kernel
-def release(cells: Any, moves: Any, state: Any, r: int) -> None:
+def release(cells: Cells, moves: Moves, state: State, r: int) -> None:
     """Send a request to the remote data centre."""
     option = state.choice[r]
     if option < 0:
@@ -98,7 +110,7 @@ def release(cells: Any, moves: Any, state: Any, r: int) -> None:
 
 
 @kernel
-def assign(cells: Any, moves: Any, state: Any, r: int, option: int) -> None:
+def assign(cells: Cells, moves: Moves, state: State, r: int, option: int) -> None:
     """Serve a request, now remote, by an option of its own that fits; -1 leaves it remote."""
     if option < 0:
         return
@@ -115,7 +127,7 @@ def assign(cells: Any, moves: Any, state: Any, r: int, option: int) -> None:
 
 
 @kernel
-def opening(cells: Any, moves: Any, state: Any, c: int, k: int) -> tuple[float, float]:
+def opening(cells: Cells, moves: Moves, state: State, c: int, k: int) -> tuple[float, float]:
     """Pull time (s) and memory (GB) of the blocks that model k still misses at cloudlet c."""
     pull, size = 0.0, 0.0
     for i in range(moves.first_block[k], moves.first_block[k + 1]):
@@ -127,14 +139,14 @@ def opening(cells: Any, moves: Any, state: Any, c: int, k: int) -> tuple[float, 
 
 
 @kernel
-def fits(cells: Any, state: Any, c: int, compute: float, size: float) -> Any:
+def fits(cells: Cells, state: State, c: int, compute: float, size: float) -> bool:
     """Whether cloudlet c has that much compute (s) and memory (GB) left."""
     spare = cells.capacity_s[c] * SLACK
     return compute <= state.compute[c] + spare and size <= state.memory[c] + cells.memory_gb[c] * SLACK
 
 
 @kernel
-def cheapest(cells: Any, moves: Any, state: Any, r: int) -> tuple[int, float]:
+def cheapest(cells: Cells, moves: Moves, state: State, r: int) -> tuple[int, float]:
     """Best feasible option of a request that is now remote, and its cost with the pulls it causes; -1 is remote."""
     best, least = -1, cells.remote_s[r]
     for i in range(moves.first_of_request[r], moves.first_of_request[r + 1]):
@@ -158,7 +170,7 @@ def cheapest(cells: Any, moves: Any, state: Any, r: int) -> tuple[int, float]:
 
 
 @kernel
-def restart(cells: Any, moves: Any, state: Any, choice: Array) -> None:
+def restart(cells: Cells, moves: Moves, state: State, choice: Ints) -> None:
     """Set the state to a decision, everything summed anew; options that no longer fit are left remote."""
     state.choice[:] = -1
     state.users[:] = 0
@@ -178,7 +190,7 @@ def restart(cells: Any, moves: Any, state: Any, choice: Array) -> None:
 
 
 @kernel
-def insert_all(cells: Any, moves: Any, state: Any, order: Array) -> None:
+def insert_all(cells: Cells, moves: Moves, state: State, order: Ints) -> None:
     """Give every request of ``order`` that is remote its cheapest feasible option, one after the other."""
     for r in order:
         if state.choice[r] < 0:

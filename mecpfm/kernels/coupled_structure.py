@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from mecpfm.kernels._jit import kernel
-
-Array = Any  # a NumPy array; Numba infers dtype and rank at the first call
+from mecpfm.typing import Floats, Ints
 
 
 @kernel
-def sort_within(cell: Array, request: Array, delay: Array, compute: Array, rank: Array, order: Array) -> None:
+def sort_within(cell: Ints, request: Ints, delay: Floats, compute: Floats, rank: Ints, order: Ints) -> None:
     """Sort the options ``order``, by cell and request already, inside each such pair by delay, compute and rank.
 
     ``cell`` has the shape of ``order``, the rest is per option. Insertion: a pair holds a handful of options.
@@ -30,7 +27,7 @@ def sort_within(cell: Array, request: Array, delay: Array, compute: Array, rank:
 
 
 @kernel
-def _after(p: int, q: int, delay: Array, compute: Array, rank: Array) -> Any:
+def _after(p: int, q: int, delay: Floats, compute: Floats, rank: Ints) -> bool:
     if delay[p] != delay[q]:
         return delay[p] > delay[q]
     if compute[p] != compute[q]:

@@ -9,13 +9,11 @@ place, of :func:`expm1` below 4 and of :func:`power` below ``4 + 2 |y log x|``.
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numpy as np
 
 from mecpfm.kernels._jit import kernel
-
-Array = Any  # a NumPy array; Numba infers dtype and rank at the first call
+from mecpfm.typing import Floats
 
 EXP, EXPM1, LOG, LOG1P, SIN, COS = range(6)
 LOG2_HIGH, LOG2_LOW = 6.93147180369123816490e-01, 1.90821492927058770002e-10
@@ -27,7 +25,7 @@ HIGHEST, LOWEST = 709.782712893384, -745.1332191019412
 
 
 @kernel
-def exp(x: float) -> Any:
+def exp(x: float) -> float:
     """``e ** x``."""
     if math.isnan(x):
         return x
@@ -46,7 +44,7 @@ def exp(x: float) -> Any:
 
 
 @kernel
-def expm1(x: float) -> Any:
+def expm1(x: float) -> float:
     """``e ** x - 1``, accurate near 0."""
     if not abs(x) < 0.35:
         return exp(x) - 1.0
@@ -59,7 +57,7 @@ def expm1(x: float) -> Any:
 
 
 @kernel
-def log(x: float) -> Any:
+def log(x: float) -> float:
     """Natural logarithm; minus infinity at 0, not a number below."""
     if not x > 0.0:
         return -np.inf if x == 0.0 else np.nan
@@ -80,7 +78,7 @@ def log(x: float) -> Any:
 
 
 @kernel
-def log1p(x: float) -> Any:
+def log1p(x: float) -> float:
     """``log(1 + x)``, accurate near 0."""
     u = 1.0 + x
     if u == 1.0 or not 0.0 < u < np.inf:
@@ -89,7 +87,7 @@ def log1p(x: float) -> Any:
 
 
 @kernel
-def power(x: float, y: float) -> Any:
+def power(x: float, y: float) -> float:
     """``x ** y`` for ``x`` >= 0."""
     if y == 0.0 or x == 1.0:
         return 1.0
@@ -121,7 +119,7 @@ def _cosine(r: float, tail: float) -> float:
 
 
 @kernel
-def _turned(x: float, quarters: int) -> Any:
+def _turned(x: float, quarters: int) -> float:
     """Sine of ``x`` plus so many right angles."""
     if not abs(x) < 1e6:
         return np.nan
@@ -137,19 +135,19 @@ def _turned(x: float, quarters: int) -> Any:
 
 
 @kernel
-def sin(x: float) -> Any:
+def sin(x: float) -> float:
     """Sine of less than a million radians."""
     return _turned(x, 0)
 
 
 @kernel
-def cos(x: float) -> Any:
+def cos(x: float) -> float:
     """Cosine of less than a million radians."""
     return _turned(x, 1)
 
 
 @kernel
-def each(which: int, x: Array, out: Array) -> None:
+def each(which: int, x: Floats, out: Floats) -> None:
     """One function of every number of a flat array."""
     for i in range(len(x)):
         if which == EXP:
@@ -167,7 +165,7 @@ def each(which: int, x: Array, out: Array) -> None:
 
 
 @kernel
-def powers(x: Array, y: Array, out: Array) -> None:
+def powers(x: Floats, y: Floats, out: Floats) -> None:
     """:func:`power` of two flat arrays."""
     for i in range(len(x)):
         out[i] = power(x[i], y[i])

@@ -7,15 +7,15 @@ one row a model. A pull changes one row of each, so a round takes O(K + C) whate
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from mecpfm.kernels import linear_bandit, tabular_bandit
 from mecpfm.kernels._jit import kernel
-from mecpfm.kernels.linear_bandit import BETA, UNIFORM
+from mecpfm.kernels.linear_bandit import BETA, REWARDS, ROUNDS, UNIFORM
+from mecpfm.typing import Floats, Ints
 
-Array = Any  # a NumPy array; Numba infers dtype and rank at the first call
 NEAREST, LAST, CLOUD = 0, 1, 2
 """Source rules: the nearest holder, the most recently appended one, or always the remote data centre."""
 
@@ -23,42 +23,50 @@ NEAREST, LAST, CLOUD = 0, 1, 2
 class World(NamedTuple):
     """What the run needs of an instance; C cloudlets, K models, J requests."""
 
-    distance: Array
+    distance: Floats
     """Seconds per GB to (row) from (column) a location, shape (C + 1, C + 1)."""
-    home: Array
-    group: Array
+    home: Ints
+    """Home cloudlet of each request, shape (J,)."""
+    group: Ints
     """Row of ``reach_shared`` that holds the model's shareable part, shape (K,)."""
-    shared_gb: Array
-    private_gb: Array
-    base: Array
+    shared_gb: Floats
+    """Size of each model's shareable part, GB, shape (K,)."""
+    private_gb: Floats
+    """Size of each model's private part, GB, shape (K,)."""
+    base: Floats
     """Delay without pulling, s, shape (J, K)."""
-    loss: Array
+    loss: Floats
     """The part of the penalty that no cache changes, xi (-ln a), shape (J, K)."""
     weight: float
     """Penalty of a second of delay, 1 - xi."""
     source: int
+    """``NEAREST``, ``LAST`` or ``CLOUD``."""
 
 
 class Caches(NamedTuple):
-    """The mutable half: where parts would be pulled from now."""
+    """The mutable half: how far away the place is that parts would be pulled from now."""
 
-    reach_shared: Array
+    reach_shared: Floats
     """Shape (groups, C), s/GB."""
-    reach_private: Array
+    reach_private: Floats
     """Shape (K, C), s/GB."""
 
 
 class Trace(NamedTuple):
     """What a run writes down, each of shape (rounds,)."""
 
-    arm: Array
-    pull: Array
-    penalty: Array
-    least: Array
+    arm: Ints
+    """Model chosen."""
+    pull: Floats
+    """Pulling delay, s."""
+    penalty: Floats
+    """Penalty of the model chosen."""
+    least: Floats
+    """Least penalty of any model."""
 
 
 @kernel
-def price(world: World, caches: Caches, request: int) -> Any:
+def price(world: World, caches: Caches, request: int) -> tuple[Floats, Floats]:
     """Pulling delay (s) and penalty of every model for this request, two arrays of shape (K,)."""
     home = world.home[request]
     pull, penalty = np.empty(len(world.group)), np.empty(len(world.group))
@@ -70,7 +78,7 @@ def price(world: World, caches: Caches, request: int) -> Any:
 
 
 @kernel
-def _append(reach: Array, distance: Array, home: int, source: int) -> None:
+def _append(reach: Floats, distance: Floats, home: int, source: int) -> None:
     for location in range(len(reach)):
         if source == LAST or distance[location, home] < reach[location]:
             reach[location] = distance[location, home]
@@ -86,7 +94,9 @@ def store(world: World, caches: Caches, request: int, model: int) -> None:
 
 
 @kernel
-def serve(world: World, caches: Caches, request: int, arm: int, turn: int, trace: Trace, prices: Any) -> None:
+def serve(
+    world: World, caches: Caches, request: int, arm: int, turn: int, trace: Trace, prices: tuple[Floats, Floats]
+) -> None:
     """Write the round down and leave the model behind at the home cloudlet."""
     pull, penalty = prices
     trace.arm[turn] = arm
@@ -100,11 +110,11 @@ def serve(world: World, caches: Caches, request: int, arm: int, turn: int, trace
 def run_tabular(
     world: World,
     caches: Caches,
-    order: Array,
+    order: Ints,
     offset: float,
     trace: Trace,
-    tally: Array,
-    coins: Array,
+    tally: Floats,
+    coins: Floats,
     explore: float,
     bonus: float,
 ) -> None:
@@ -120,12 +130,12 @@ def run_tabular(
 def run_linear(
     world: World,
     caches: Caches,
-    order: Array,
+    order: Ints,
     offset: float,
     trace: Trace,
-    contexts: Array,
-    state: Array,
-    noise: Array,
+    contexts: Floats,
+    state: Floats,
+    noise: Floats,
     scale: float,
 ) -> None:
     """A whole run of LinUCB or LinTS; ``contexts`` of shape (rounds, N), ``noise`` of shape (rounds, K)."""
@@ -137,13 +147,18 @@ def run_linear(
 
 
 class Visibility(NamedTuple):
-    """How a restricted policy chooses what to look at; arrays as in :mod:`~mecpfm.bandits.restricted`."""
+    """How a restricted policy chooses the d of N features that it looks at (:mod:`~mecpfm.bandits.restricted`)."""
 
     rule: int
+    """``BETA``, ``UNIFORM`` or ``FIXED`` (:mod:`~mecpfm.kernels.linear_bandit`)."""
     observed: int
-    keys: Array
-    counts: Array
-    history: Array
+    """The number d."""
+    keys: Floats
+    """The d largest keys are looked at, shape (N,)."""
+    counts: Floats
+    """Rounds and rewards of each feature, rows ``ROUNDS`` and ``REWARDS``, shape (2, N)."""
+    history: Floats
+    """Ring of the last w rounds: reward, then the features shown; shape (w, 1 + d)."""
 
 
 @kernel
@@ -151,7 +166,7 @@ def draw_keys(view: Visibility, random: np.random.Generator) -> None:
     """Draw this round's keys of the features into ``view.keys``, in index order."""
     for i in range(len(view.keys)):
         if view.rule == BETA:
-            rounds, rewards = view.counts[0, i], view.counts[1, i]
+            rounds, rewards = view.counts[ROUNDS, i], view.counts[REWARDS, i]
             view.keys[i] = random.beta(1 + rewards, 1 + rounds - rewards)
         elif view.rule == UNIFORM:
             view.keys[i] = random.random()
@@ -161,16 +176,16 @@ def draw_keys(view: Visibility, random: np.random.Generator) -> None:
 def run_restricted(
     world: World,
     caches: Caches,
-    order: Array,
+    order: Ints,
     offset: float,
     trace: Trace,
-    contexts: Array,
-    state: Array,
-    noise: Array,
+    contexts: Floats,
+    state: Floats,
+    noise: Floats,
     scale: float,
     view: Visibility,
     random: np.random.Generator,
-    coins: Array,
+    coins: Floats,
     explore: float,
 ) -> None:
     """As :func:`run_linear` on the visible features only; ``coins`` as in :func:`run_tabular`."""

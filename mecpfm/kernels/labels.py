@@ -8,19 +8,21 @@ value below ``level``: few requests have two of them, and the others are fixed.
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from mecpfm.kernels._jit import kernel
+from mecpfm.typing import Floats, Ints
 
-Array = Any  # a NumPy array; Numba infers dtype and rank at the first call
+BASE, SHARED, PRIVATE = range(3)
+"""Columns of labels and of their changes: the sums B, S and P."""
 MERGE = 1e-12
 """Labels that differ by less, relative to their value, count as equal; each of the layers may lose this much."""
 
 
 @kernel
-def survivors(base: Array, shared: Array, private: Array, choice: Array, pair: Array, slack: float) -> Any:
+def survivors(
+    base: Floats, shared: Floats, private: Floats, choice: Ints, pair: Floats, slack: float
+) -> tuple[Ints, Ints, Ints]:
     """Options whose reduced cost at the multipliers ``pair`` is at most ``slack``, for requests with several.
 
     Returns (requests (n,), start (n + 1,), options): those of the i-th request are ``options[start[i]:start[i + 1]]``.
@@ -52,9 +54,9 @@ def survivors(base: Array, shared: Array, private: Array, choice: Array, pair: A
 
 @kernel
 def remaining(
-    base: Array, shared: Array, private: Array, choice: Array, multipliers: Array, request: Array, start: Array,
-    options: Array,
-) -> Array:  # fmt: skip
+    base: Floats, shared: Floats, private: Floats, choice: Ints, multipliers: Floats, request: Ints, start: Ints,
+    options: Ints,
+) -> Floats:  # fmt: skip
     """Change of ``B + on_shared S + on_private P`` that requests i, i + 1, ... can still bring, (n + 1, M), <= 0."""
     best = np.zeros((len(request) + 1, len(multipliers)))
     for i in range(len(request) - 1, -1, -1):
@@ -70,15 +72,17 @@ def remaining(
 
 
 @kernel
-def undominated(sums: Array, capped: bool, tolerance: float) -> Array:
+def undominated(sums: Floats, capped: bool, tolerance: float) -> Ints:
     """Indices of labels (n, 3) to keep: no kept one has both B + S and B + P as low (and S and P, under a cap)."""
-    first, second = sums[:, 0] + sums[:, 1], sums[:, 0] + sums[:, 2]
+    first, second = sums[:, BASE] + sums[:, SHARED], sums[:, BASE] + sums[:, PRIVATE]
     order = np.argsort(first, kind="mergesort")
     kept, champion = 0, order[0]
     for i in order:
         beaten = second[champion] <= second[i] + tolerance
         if capped:
-            beaten = beaten and sums[champion, 1] <= sums[i, 1] and sums[champion, 2] <= sums[i, 2]
+            beaten = (
+                beaten and sums[champion, SHARED] <= sums[i, SHARED] and sums[champion, PRIVATE] <= sums[i, PRIVATE]
+            )
         if i != champion and beaten:
             continue
         order[kept] = i
@@ -89,20 +93,20 @@ def undominated(sums: Array, capped: bool, tolerance: float) -> Array:
 
 
 @kernel
-def bound(sums: Array, multipliers: Array, remaining: Array, cap: float) -> float:
+def bound(sums: Floats, multipliers: Floats, remaining: Floats, cap: float) -> float:
     """Largest Lagrangian bound over the multipliers on any completion of one label (3,)."""
     best = -np.inf
     for m in range(len(multipliers)):
         u, v = multipliers[m]
-        best = max(best, sums[0] + u * sums[1] + v * sums[2] - (u + v - 1) * cap + remaining[m])
+        best = max(best, sums[BASE] + u * sums[SHARED] + v * sums[PRIVATE] - (u + v - 1) * cap + remaining[m])
     return best
 
 
 @kernel
 def grow(
-    sums: Array, node: Array, change: Array, rest: Array, multipliers: Array, cap: float, value: float, parent: Array,
-    taken: Array, first: int,
-) -> Any:  # fmt: skip
+    sums: Floats, node: Ints, change: Floats, rest: Floats, multipliers: Floats, cap: float, value: float, parent: Ints,
+    taken: Ints, first: int,
+) -> tuple[Floats, Ints, int, bool]:  # fmt: skip
     """Deviate every label (n, 3) by every row of ``change`` (m, 3); labels whose bound reaches ``value`` are dropped.
 
     ``node`` (n,) is where each label's chain of deviations ends in the tree ``parent``, ``taken``, whose free places
@@ -118,7 +122,7 @@ def grow(
                 trial[i] = sums[label, i] + change[row, i]
             if bound(trial, multipliers, rest, cap) >= value:
                 continue
-            same = change[row, 0] == 0 and change[row, 1] == 0 and change[row, 2] == 0
+            same = change[row, BASE] == 0 and change[row, SHARED] == 0 and change[row, PRIVATE] == 0
             if not same and free == len(parent):
                 return grown[:count], ends[:count], free, False
             grown[count], ends[count] = trial, node[label]
@@ -131,9 +135,9 @@ def grow(
 
 @kernel
 def search(
-    base: Array, shared: Array, private: Array, choice: Array, multipliers: Array, cap: float, capped: bool,
+    base: Floats, shared: Floats, private: Floats, choice: Ints, multipliers: Floats, cap: float, capped: bool,
     level: float, limit: int,
-) -> Any:  # fmt: skip
+) -> tuple[float, Ints, bool]:  # fmt: skip
     """Best choice of value ``B + max(S, P) < level`` with ``max(S, P) <= cap``.
 
     ``multipliers`` (M, 2) holds the dual's maximiser, of which ``choice`` (J,) is the optimal choice, and then further
@@ -144,9 +148,9 @@ def search(
     """
     sums, node = np.zeros((1, 3)), np.zeros(1, np.int64)
     for j in range(len(choice)):
-        sums[0, 0] += base[j, choice[j]]
-        sums[0, 1] += shared[j, choice[j]]
-        sums[0, 2] += private[j, choice[j]]
+        sums[0, BASE] += base[j, choice[j]]
+        sums[0, SHARED] += shared[j, choice[j]]
+        sums[0, PRIVATE] += private[j, choice[j]]
     slack = level - bound(sums[0], multipliers[:1], np.zeros(1), cap)
     request, start, options = survivors(base, shared, private, choice, multipliers[0], slack)
     rest = remaining(base, shared, private, choice, multipliers, request, start, options)
@@ -158,18 +162,18 @@ def search(
             change = np.empty((start[i + 1] - start[i], 3))
             for row in range(len(change)):
                 k = options[start[i] + row]
-                change[row, 0] = base[j, k] - base[j, at]
-                change[row, 1] = shared[j, k] - shared[j, at]
-                change[row, 2] = private[j, k] - private[j, at]
+                change[row, BASE] = base[j, k] - base[j, at]
+                change[row, SHARED] = shared[j, k] - shared[j, at]
+                change[row, PRIVATE] = private[j, k] - private[j, at]
             goal, before = value - tolerance, free
             sums, node, free, complete = grow(
                 sums, node, change, rest[i + 1], multipliers, cap, goal, parent, taken, free
             )
             layer[before:free] = i
         for label in range(len(sums)):
-            larger = max(sums[label, 1], sums[label, 2])
-            if larger <= cap and sums[label, 0] + larger < value:
-                value, best = sums[label, 0] + larger, node[label]
+            larger = max(sums[label, SHARED], sums[label, PRIVATE])
+            if larger <= cap and sums[label, BASE] + larger < value:
+                value, best = sums[label, BASE] + larger, node[label]
         if not complete or len(sums) == 0:
             break
         keep = undominated(sums, capped, tolerance)

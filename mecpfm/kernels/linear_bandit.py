@@ -8,22 +8,23 @@ instructions without reordering any sum. Entries of a context that are exactly z
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from mecpfm.kernels._jit import kernel
-
-Array = Any  # a NumPy array; Numba infers dtype and rank at the first call
+from mecpfm.typing import Floats, Ints
 
 CREDIT = 2.0**-40
 """Sums of up to 2^13 rewards in [0, 1] are exact in such steps."""
-BETA, UNIFORM, FIXED = 0, 1, 2
+ROUNDS, REWARDS = range(2)
+"""Rows of the counts of features: rounds in which each was shown, and the sum of their rewards."""
+EARNED, SHOWN = range(2)
+"""Columns of the ring of rounds: the reward, and from here on the features shown."""
+BETA, UNIFORM, FIXED = range(3)
 """Where the keys that rank the features come from: Beta posterior, fresh uniforms, uniforms drawn once."""
 
 
 @kernel
-def fresh(arms: int, features: int, ridge: float) -> Any:
+def fresh(arms: int, features: int, ridge: float) -> Floats:
     """State before any observation: every inverse is I / ridge, every mean 0."""
     state = np.zeros((features * (features + 1) // 2 + features, arms))
     pair = 0
@@ -34,14 +35,14 @@ def fresh(arms: int, features: int, ridge: float) -> Any:
 
 
 @kernel
-def _check(state: Array, context: Array) -> None:
+def _check(state: Floats, context: Floats) -> None:
     features = len(context)
     if state.shape[0] != features * (features + 1) // 2 + features:
         raise ValueError("the context's length is not the policy's number of features")
 
 
 @kernel
-def moments(state: Array, context: Array) -> Any:
+def moments(state: Floats, context: Floats) -> tuple[Floats, Floats]:
     """``c' mu_k`` and ``c' B_k^-1 c`` of every arm: two arrays of shape (K,)."""
     _check(state, context)
     features, arms = len(context), state.shape[1]
@@ -71,7 +72,7 @@ def moments(state: Array, context: Array) -> Any:
 
 
 @kernel
-def choose(state: Array, context: Array, noise: Array, row: int, scale: float) -> Any:
+def choose(state: Floats, context: Floats, noise: Floats, row: int, scale: float) -> int:
     """Arm of the largest ``c' mu + scale noise[row] sqrt(c' B^-1 c)``; ties go to the lowest index.
 
     With ``noise`` all ones this is LinUCB; with standard normals it is exact linear Thompson sampling, because
@@ -87,7 +88,7 @@ def choose(state: Array, context: Array, noise: Array, row: int, scale: float) -
 
 
 @kernel
-def _solve(state: Array, context: Array, arm: int) -> Any:
+def _solve(state: Floats, context: Floats, arm: int) -> Floats:
     """``B^-1 c`` of one arm, shape (N,); every stored pair is read at most once, hidden rows only where c is seen."""
     features = len(context)
     seen = np.flatnonzero(context)
@@ -111,7 +112,7 @@ def _solve(state: Array, context: Array, arm: int) -> Any:
 
 
 @kernel
-def update(state: Array, context: Array, arm: int, reward: float) -> None:
+def update(state: Floats, context: Floats, arm: int, reward: float) -> None:
     """``B += c c'``, ``g += reward c`` of one arm, as a rank-one update of inverse and mean (Sherman-Morrison)."""
     _check(state, context)
     if not 0 <= arm < state.shape[1]:
@@ -136,7 +137,7 @@ def update(state: Array, context: Array, arm: int, reward: float) -> None:
 
 
 @kernel
-def correct(state: Array, context: Array, arm: int, change: float) -> None:
+def correct(state: Floats, context: Floats, arm: int, change: float) -> None:
     """``g += change c`` of one arm: the reward of a context that was learned before turns out to differ by ``change``.
 
     With :func:`update` by the forecast at arrival and this by the error at completion, delayed ridge keeps the bound of
@@ -152,7 +153,7 @@ def correct(state: Array, context: Array, arm: int, change: float) -> None:
 
 
 @kernel
-def reveal(keys: Array, observed: int) -> Any:
+def reveal(keys: Floats, observed: int) -> Ints:
     """Indices of the ``observed`` largest keys (all finite), ascending; ties go to the lowest index."""
     left = keys.copy()
     for _ in range(observed):  # few are observed, and Numba takes 10 s to compile a stable sort
@@ -161,7 +162,7 @@ def reveal(keys: Array, observed: int) -> Any:
 
 
 @kernel
-def masked(context: Array, shown: Array) -> Any:
+def masked(context: Floats, shown: Ints) -> Floats:
     """The context with exact zeros outside ``shown`` (ascending, may be empty)."""
     if len(shown) and shown[-1] >= len(context):
         raise ValueError("the context's length is not the policy's number of features")
@@ -172,7 +173,7 @@ def masked(context: Array, shown: Array) -> Any:
 
 
 @kernel
-def credit(counts: Array, history: Array, turn: int, shown: Array, reward: float) -> None:
+def credit(counts: Floats, history: Floats, turn: int, shown: Ints, reward: float) -> None:
     """Count one round for the revealed features: ``n_i += 1``, ``r_i += reward`` with counts of shape (2, N).
 
     ``history`` of shape (w, 1 + d) is the ring of the last w rounds: what leaves it is taken off again (WTSRC).
@@ -185,11 +186,11 @@ def credit(counts: Array, history: Array, turn: int, shown: Array, reward: float
         slot = turn % len(history)
         if turn >= len(history):
             for place in range(len(shown)):
-                i = int(history[slot, 1 + place])
-                counts[0, i] -= 1
-                counts[1, i] -= history[slot, 0]
-        history[slot, 0] = reward
-        history[slot, 1:] = shown
+                i = int(history[slot, SHOWN + place])
+                counts[ROUNDS, i] -= 1
+                counts[REWARDS, i] -= history[slot, EARNED]
+        history[slot, EARNED] = reward
+        history[slot, SHOWN:] = shown
     for i in shown:
-        counts[0, i] += 1
-        counts[1, i] += reward
+        counts[ROUNDS, i] += 1
+        counts[REWARDS, i] += reward

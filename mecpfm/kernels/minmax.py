@@ -9,19 +9,19 @@ finitely many evaluations of O(JK); about a dozen in practice (docs/theory.md, T
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from mecpfm.kernels._jit import kernel
+from mecpfm.typing import Floats, Ints
 
-Array = Any  # a NumPy array; Numba infers dtype and rank at the first call
 ROUNDING = 1e-13
 """A line is met when the dual comes this close to it, relative to the sums involved."""
 
 
 @kernel
-def assign(base: Array, shared: Array, private: Array, on_shared: float, on_private: float, choice: Array) -> Any:
+def assign(
+    base: Floats, shared: Floats, private: Floats, on_shared: float, on_private: float, choice: Ints
+) -> tuple[float, float, float]:
     """Fill ``choice`` (J,) with the options of least ``base + on_shared * shared + on_private * private``.
 
     Ties go to the lowest index. Returns the sums (B, S, P) over the choice.
@@ -41,7 +41,7 @@ def assign(base: Array, shared: Array, private: Array, on_shared: float, on_priv
 
 
 @kernel
-def balance(base: Array, shared: Array, private: Array, weight: float) -> Any:
+def balance(base: Floats, shared: Floats, private: Floats, weight: float) -> tuple[float, float, Ints, Ints]:
     """Maximise the dual over u at a fixed weight.
 
     Returns (u, value, low, high): the multiplier, the dual value there, and two optimal choices (J,) of the
@@ -72,7 +72,7 @@ def balance(base: Array, shared: Array, private: Array, weight: float) -> Any:
 
 
 @kernel
-def cross(shared: Array, private: Array, low: Array, high: Array) -> Any:
+def cross(shared: Floats, private: Floats, low: Ints, high: Ints) -> tuple[int, float]:
     """Turn two optimal choices of one Lagrangian into an optimal solution of the relaxation.
 
     Switches ``low`` (changed in place, (J,)) to ``high`` request by request until S - P would turn negative. Returns
@@ -92,7 +92,7 @@ def cross(shared: Array, private: Array, low: Array, high: Array) -> Any:
 
 
 @kernel
-def mixture(base: Array, shared: Array, private: Array, low: Array, high: Array) -> Any:
+def mixture(base: Floats, shared: Floats, private: Floats, low: Ints, high: Ints) -> tuple[float, float]:
     """Sum B and larger sum max(S, P) of the relaxation's solution between two optimal choices (J,)."""
     b0, s0, p0, b1, s1, p1 = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
     for j in range(len(low)):
@@ -106,7 +106,7 @@ def mixture(base: Array, shared: Array, private: Array, low: Array, high: Array)
 
 
 @kernel
-def balance_capped(base: Array, shared: Array, private: Array, cap: float) -> Any:
+def balance_capped(base: Floats, shared: Floats, private: Floats, cap: float) -> tuple[float, float, float, Ints, Ints]:
     """Maximise the dual of ``min B + max(S, P)`` subject to ``max(S, P) <= cap``, both relaxed.
 
     Returns (on_shared, on_private, value, low, high): multipliers whose sum w is at least 1, the dual value, which is

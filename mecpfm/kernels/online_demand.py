@@ -6,22 +6,35 @@ Dynamic features come from completed requests only. N features in all: S static 
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from mecpfm.kernels import elementary, linear_bandit
 from mecpfm.kernels._jit import kernel
 from mecpfm.kernels.episode import Visibility, draw_keys
-
-Array = Any  # a NumPy array; Numba infers dtype and rank at the first call
+from mecpfm.typing import Bools, Floats, Ints
 
 DYNAMIC = 12
 MEAN, RIDGE, COVARIANCE, TRUE, NONE = range(5)
 """Predictors: running mean, ridge on the visible features, ridge on the subset of :func:`greedy_subset`, the truth;
 none where the dispatcher itself learns from the visible features."""
 CLIP = 4.0
+"""Standardised features are cut here."""
 SHORT_S, LONG_S = 60.0, 600.0
+"""Windows in which arrivals are counted, s."""
+SUM, COUNT = range(2)
+"""Entries of every row of ``History``: sum and number of service times."""
+GROUP_LAST, GROUP_RECENT = 2, 3
+"""Further entries of a group: its last service time, and a moving average with weight 0.3."""
+MODEL_RECENT = 2
+"""Further entry of a model: a moving average with weight 0.1."""
+ALL_RECENT, GAP = 2, 3
+"""Further entries of all: moving averages of service times (weight 0.02) and of gaps between arrivals (0.05)."""
+IN_FLIGHT, FIRST_SHORT, FIRST_LONG = range(3)
+"""Entries of ``History.marks``: requests not completed, first arrival within ``SHORT_S``, and within ``LONG_S``."""
+SEEN, PRODUCTS = range(2)
+"""Layers of ``Demand.moments``: how often a pair was seen together, and the sum of its products."""
 MEDIAN_STEP = 0.3
 """How far the running median of the error moves each time, s."""
 RESELECT, WARM, FLOOR, SHRINK = 200, 150.0, 0.03, 20.0
@@ -29,93 +42,102 @@ RESELECT, WARM, FLOOR, SHRINK = 200, 150.0, 0.03, 20.0
 
 
 class History(NamedTuple):
-    """What completed requests and past arrivals say."""
+    """What completed requests and past arrivals say; service times in s."""
 
-    groups: Array
-    """Sum, count, last and moving average (0.3) of the group's work, shape (G, 4)."""
-    models: Array
-    """Sum, count and moving average (0.1) of the model's work, shape (M, 3)."""
-    total: Array
-    """Sum and count of all work, its moving average (0.02), moving average of gaps (0.05)."""
-    marks: Array
-    """Requests in flight; first arrival within SHORT_S and within LONG_S."""
+    groups: Floats
+    """Service times of each group: columns ``SUM``, ``COUNT``, ``GROUP_LAST``, ``GROUP_RECENT``; shape (G, 4)."""
+    models: Floats
+    """Service times of each model: columns ``SUM``, ``COUNT``, ``MODEL_RECENT``; shape (M, 3)."""
+    total: Floats
+    """All service times, and gaps of arrivals: entries ``SUM``, ``COUNT``, ``ALL_RECENT``, ``GAP``; shape (4,)."""
+    marks: Ints
+    """Entries ``IN_FLIGHT``, and ``FIRST_SHORT`` and ``FIRST_LONG``, arrivals; shape (3,)."""
 
 
 @kernel
 def observe(history: History, group: int, model: int, work: float) -> None:
     """Learn the service time of a completed request."""
     own = history.groups[group]
-    own[3] = work if own[1] == 0 else own[3] + 0.3 * (work - own[3])
-    own[0] += work
-    own[1] += 1
-    own[2] = work
+    own[GROUP_RECENT] = work if own[COUNT] == 0 else own[GROUP_RECENT] + 0.3 * (work - own[GROUP_RECENT])
+    own[SUM] += work
+    own[COUNT] += 1
+    own[GROUP_LAST] = work
     kin = history.models[model]
-    kin[2] = work if kin[1] == 0 else kin[2] + 0.1 * (work - kin[2])
-    kin[0] += work
-    kin[1] += 1
+    kin[MODEL_RECENT] = work if kin[COUNT] == 0 else kin[MODEL_RECENT] + 0.1 * (work - kin[MODEL_RECENT])
+    kin[SUM] += work
+    kin[COUNT] += 1
     total = history.total
-    total[2] = work if total[1] == 0 else total[2] + 0.02 * (work - total[2])
-    total[0] += work
-    total[1] += 1
+    total[ALL_RECENT] = work if total[COUNT] == 0 else total[ALL_RECENT] + 0.02 * (work - total[ALL_RECENT])
+    total[SUM] += work
+    total[COUNT] += 1
 
 
 @kernel
-def describe(history: History, arrival: Array, request: int, group: int, model: int, static: Array, out: Array) -> None:
+def describe(
+    history: History, arrival: Floats, request: int, group: int, model: int, static: Floats, out: Floats
+) -> None:
     """Raw features of an arriving request into ``out`` of shape (N,); must be called in the order of arrival.
 
     Static ones, then: the group's mean, last, moving average and log count; the model's mean and moving average; log
     of requests in flight; log arrivals in the last 60 and 600 s; recent work; log gap; log of the average gap.
     """
     now = arrival[request]
-    for window, seconds in ((1, SHORT_S), (2, LONG_S)):
+    for window, seconds in ((FIRST_SHORT, SHORT_S), (FIRST_LONG, LONG_S)):
         while arrival[history.marks[window]] < now - seconds:
             history.marks[window] += 1
     gap = now - arrival[request - 1] if request else 0.0
     total, own, kin, at = history.total, history.groups[group], history.models[model], len(static)
-    total[3] += 0.05 * (gap - total[3])
-    overall = total[0] / total[1] if total[1] else 0.0
+    total[GAP] += 0.05 * (gap - total[GAP])
+    overall = total[SUM] / total[COUNT] if total[COUNT] else 0.0
     out[:at] = static
-    out[at] = own[0] / own[1] if own[1] else overall
-    out[at + 1] = own[2] if own[1] else overall
-    out[at + 2] = own[3] if own[1] else overall
-    out[at + 3] = elementary.log1p(own[1])
-    out[at + 4] = kin[0] / kin[1] if kin[1] else overall
-    out[at + 5] = kin[2] if kin[1] else overall
-    out[at + 6] = elementary.log1p(float(history.marks[0]))
-    out[at + 7] = elementary.log1p(float(request - history.marks[1]))
-    out[at + 8] = elementary.log1p(float(request - history.marks[2]))
-    out[at + 9] = total[2]
+    out[at] = own[SUM] / own[COUNT] if own[COUNT] else overall
+    out[at + 1] = own[GROUP_LAST] if own[COUNT] else overall
+    out[at + 2] = own[GROUP_RECENT] if own[COUNT] else overall
+    out[at + 3] = elementary.log1p(own[COUNT])
+    out[at + 4] = kin[SUM] / kin[COUNT] if kin[COUNT] else overall
+    out[at + 5] = kin[MODEL_RECENT] if kin[COUNT] else overall
+    out[at + 6] = elementary.log1p(float(history.marks[IN_FLIGHT]))
+    out[at + 7] = elementary.log1p(float(request - history.marks[FIRST_SHORT]))
+    out[at + 8] = elementary.log1p(float(request - history.marks[FIRST_LONG]))
+    out[at + 9] = total[ALL_RECENT]
     out[at + 10] = elementary.log1p(gap)
-    out[at + 11] = elementary.log1p(total[3])
+    out[at + 11] = elementary.log1p(total[GAP])
 
 
 class Demand(NamedTuple):
     """A predictor and what it has learned; ``shown`` and ``context`` remember what each request showed."""
 
     predictor: int
+    """``MEAN``, ``RIDGE``, ``COVARIANCE``, ``TRUE`` or ``NONE``."""
     error_credit: bool
+    """Whether features are credited with small errors, or with the dispatcher's reward."""
     least: float
+    """Service times are taken to be at least this, s."""
     cap: float
-    """Service times are taken to lie between these, s."""
-    shift: Array
-    scale: Array
+    """And at most this, s."""
+    shift: Floats
+    """Mean of each raw feature, shape (N,)."""
+    scale: Floats
+    """Standard deviation of each raw feature, shape (N,)."""
     sight: Visibility
-    state: Array
+    """How the visible features are chosen."""
+    state: Floats
     """Ridge on N + 1 features, packed as in :mod:`.linear_bandit`."""
-    raw: Array
-    context: Array
+    raw: Floats
+    """Features of the request at hand, shape (N,)."""
+    context: Floats
     """Visible features, 0 elsewhere, and the constant; shape (T, N + 1)."""
-    shown: Array
-    """Shape (T, d)."""
-    explored: Array
+    shown: Ints
+    """Visible features of each request, shape (T, d)."""
+    explored: Bools
     """Whether a request's subset was drawn at random, shape (T,)."""
-    moments: Array
+    moments: Floats
     """Counts and sums of products over exploring rounds; rows: features, work, one; shape (2, N + 2, N + 2)."""
-    subset: Array
+    subset: Ints
     """Features that COVARIANCE looks at, shape (d,)."""
-    median: Array
+    median: Floats
     """Running median of the absolute error, s, shape (1,)."""
-    learned: Array
+    learned: Ints
     """Completed requests, shape (1,)."""
 
 
@@ -145,7 +167,7 @@ def look(demand: Demand, request: int, turn: int, random: np.random.Generator) -
 
 
 @kernel
-def forecast(demand: Demand, history: History, request: int, work: float) -> Any:
+def forecast(demand: Demand, history: History, request: int, work: float) -> float:
     """Service time of an arriving request at speed 1, s.
 
     Ridge counts the request with its forecast until it completes: the learner of docs/theory_online.md (O2).
@@ -153,7 +175,7 @@ def forecast(demand: Demand, history: History, request: int, work: float) -> Any
     if demand.predictor == TRUE:
         return work
     if demand.predictor == MEAN:
-        return max(history.total[0] / history.total[1], demand.least) if history.total[1] else demand.least
+        return max(history.total[SUM] / history.total[COUNT], demand.least) if history.total[COUNT] else demand.least
     mean, _ = linear_bandit.moments(demand.state, demand.context[request])
     guess = min(max(mean[0], demand.least), demand.cap)
     linear_bandit.update(demand.state, demand.context[request], 0, guess)
@@ -192,25 +214,25 @@ def _gather(demand: Demand, request: int, target: float) -> None:
     entries[-2], values[-2], entries[-1] = features, target, features + 1
     for a in range(len(entries)):
         for b in range(len(entries)):
-            demand.moments[0, entries[a], entries[b]] += 1.0
-            demand.moments[1, entries[a], entries[b]] += values[a] * values[b]
+            demand.moments[SEEN, entries[a], entries[b]] += 1.0
+            demand.moments[PRODUCTS, entries[a], entries[b]] += values[a] * values[b]
 
 
 @kernel
-def greedy_subset(moments: Array, size: int) -> Any:
+def greedy_subset(moments: Floats, size: int) -> Ints:
     """Features that explain the work best, ascending: greedy forward choice by reduction of variance.
 
     ``moments`` as in :class:`Demand`. Covariances of pairs rarely seen together are shrunk towards 0 by
     ``n / (n + SHRINK)``, and what n draws explain by chance is taken off a feature's gain.
     """
     last = moments.shape[1] - 1
-    count, total = np.maximum(moments[0], 1.0), moments[1]
+    count, total = np.maximum(moments[SEEN], 1.0), moments[PRODUCTS]
     mean = total[:, last] / count[:, last]
     left = (total / count - np.outer(mean, mean))[:last, :last]
     for i in range(last):
         for j in range(last):
             if i != j:
-                left[i, j] *= moments[0, i, j] / (moments[0, i, j] + SHRINK)
+                left[i, j] *= moments[SEEN, i, j] / (moments[SEEN, i, j] + SHRINK)
     chosen = np.zeros(last - 1, np.bool_)
     for _ in range(size):
         best, most = -1, -np.inf

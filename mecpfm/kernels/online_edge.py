@@ -6,109 +6,16 @@ A *place* is one of a request's K reachable cloudlets, nearest first, or K for t
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
-
 import numpy as np
 
 from mecpfm.kernels import elementary
 from mecpfm.kernels._jit import kernel
-from mecpfm.kernels.online_events import Events, push
-
-Array = Any  # a NumPy array; Numba infers dtype and rank at the first call
-
-
-class Constants(NamedTuple):
-    """Scalars of :class:`mecpfm.online.setting.Setting`, same names."""
-
-    edge_gb_s: float
-    centre_gb_s: float
-    payload_gb_s: float
-    remote_payload_gb_s: float
-    remote_path_s: float
-    remote_load_s: float
-    remote_speed: float
-    grid_s: float
-    small_work: float
-    small_penalty_s: float
-    queue_limit: int
-    by_value: bool
-    memory_of_use_s: float
-
-
-class World(NamedTuple):
-    """Everything that no policy changes."""
-
-    arrival: Array
-    work: Array
-    """Service time at speed 1, known only once served, shape (T,)."""
-    home: Array
-    model: Array
-    group: Array
-    payload_gb: Array
-    static: Array
-    """Features known at arrival, shape (T, S)."""
-    near: Array
-    """Reachable cloudlets by distance, shape (C, K)."""
-    net_s: Array
-    """Time to each of them, shape (C, K)."""
-    speed: Array
-    memory_gb: Array
-    part_gb: Array
-    base: Array
-    """Part that is the model's backbone, shape (M,); its own part is ``P - M + model``."""
-    congestion: Array
-    """Extra delay of the data centre at each step of a grid, s."""
-    constants: Constants
-
-
-class Edge(NamedTuple):
-    """The mutable half: queues, caches, events to come. Scalars are arrays of shape (1,)."""
-
-    free: Array
-    """When a cloudlet has done all it accepted, shape (C,)."""
-    queue: Array
-    """Ring of the requests in system, oldest at ``first``, shape (C, queue_limit)."""
-    first: Array
-    waiting: Array
-    """Requests in system, shape (C,)."""
-    link: Array
-    """When transfers ordered in advance are done, shape (C,)."""
-    held: Array
-    """Whether a part is in memory (or on its way), shape (C, P)."""
-    ready: Array
-    """When it is or was complete, shape (C, P)."""
-    used: Array
-    """When it was last asked for, shape (C, P)."""
-    uses: Array
-    """How often, decayed to ``used``, shape (C, P)."""
-    used_gb: Array
-    holders: Array
-    """Cloudlets that hold a part, shape (P,)."""
-    remote: Array
-    """Own requests in flight at the data centre, shape (1,)."""
-    events: Events
-
-
-class Log(NamedTuple):
-    """What happened to each request, arrays of shape (T,)."""
-
-    place: Array
-    variant: Array
-    """0 full, 1 small."""
-    start_s: Array
-    finish_s: Array
-    delay_s: Array
-    pull_s: Array
-    pulled_gb: Array
-    congestion_s: Array
-    least_s: Array
-    """Least delay plus penalty that any place would have given at this moment, its demand known."""
-    guess_s: Array
-    """Predicted service time at speed 1 (0 where the policy predicts none)."""
+from mecpfm.kernels.online_events import push
+from mecpfm.kernels.online_records import Edge, Log, World
 
 
 @kernel
-def transfer_s(world: World, edge: Edge, part: int) -> Any:
+def transfer_s(world: World, edge: Edge, part: int) -> float:
     """Time to pull a part that this cloudlet lacks: fast from another cloudlet, slow from the data centre."""
     constants = world.constants
     return world.part_gb[part] / (constants.edge_gb_s if edge.holders[part] else constants.centre_gb_s)
@@ -127,7 +34,7 @@ def pull_s(world: World, edge: Edge, cloudlet: int, model: int, now: float) -> f
 
 
 @kernel
-def decay(world: World, seconds: float) -> Any:
+def decay(world: World, seconds: float) -> float:
     """Weight of a use that lies ``seconds`` back."""
     return elementary.exp(-seconds / world.constants.memory_of_use_s)
 
@@ -199,13 +106,13 @@ def prefetch(world: World, edge: Edge, cloudlet: int, part: int, now: float) -> 
 
 
 @kernel
-def congestion_s(world: World, now: float) -> Any:
+def congestion_s(world: World, now: float) -> float:
     """Congestion of the data centre at a time; the last value stands for all that comes later."""
     return world.congestion[min(int(now / world.constants.grid_s), len(world.congestion) - 1)]
 
 
 @kernel
-def remote_s(world: World, edge: Edge, request: int, work: float, congestion: float) -> Any:
+def remote_s(world: World, edge: Edge, request: int, work: float, congestion: float) -> float:
     """Delay at the data centre with this congestion."""
     constants = world.constants
     fixed = constants.remote_path_s + world.payload_gb[request] / constants.remote_payload_gb_s
@@ -213,7 +120,7 @@ def remote_s(world: World, edge: Edge, request: int, work: float, congestion: fl
 
 
 @kernel
-def edge_s(world: World, edge: Edge, request: int, place: int, work: float, backlog: float, now: float) -> Any:
+def edge_s(world: World, edge: Edge, request: int, place: int, work: float, backlog: float, now: float) -> float:
     """Delay from ``now`` at a place with this backlog: transfers and waiting overlap, then the work."""
     home = world.home[request]
     cloudlet = world.near[home, place]

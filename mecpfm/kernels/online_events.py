@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from mecpfm.kernels._jit import kernel
-
-Array = Any  # a NumPy array; Numba infers dtype and rank at the first call
+from mecpfm.typing import Floats, Ints
 
 
 class Events(NamedTuple):
     """The heap: entries 0 to ``size[0] - 1`` of two arrays of shape (T,)."""
 
-    time: Array
-    request: Array
-    size: Array
+    time: Floats
+    """When each request completes, s."""
+    request: Ints
+    """The request."""
+    size: Ints
+    """Number of entries, shape (1,)."""
 
 
 @kernel

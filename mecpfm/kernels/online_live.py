@@ -7,35 +7,49 @@ into ``Line.box`` and resumes :func:`serve`, which has all arrays at hand: a cal
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from mecpfm.kernels._jit import kernel
-from mecpfm.kernels.online_demand import COVARIANCE, RIDGE, Demand, History, describe, forecast, look, observe
-from mecpfm.kernels.online_edge import Edge, Log, World, pull_s, store
+from mecpfm.kernels.online_demand import (
+    COUNT,
+    COVARIANCE,
+    IN_FLIGHT,
+    RIDGE,
+    SUM,
+    Demand,
+    History,
+    describe,
+    forecast,
+    look,
+    observe,
+)
+from mecpfm.kernels.online_edge import pull_s, store
 from mecpfm.kernels.online_policy import DISJOINT, HYBRID, STRUCTURED, Learner, Rule, expect, probe
+from mecpfm.kernels.online_records import Edge, Log, World
 from mecpfm.kernels.online_run import choose, describe_state, feed_back
-
-Array = Any  # a NumPy array; Numba infers dtype and rank at the first call
+from mecpfm.typing import Bools, Floats, Ints
 
 DECIDE, COMPLETE, FORGET = range(3)
 """Commands."""
 COMMAND, ROW, NOW, SECONDS, SERVICE = range(5)
 """Places of the box: command and row; when a request is asked about; how long it took in all, and service alone (NaN:
 not told), s. ``NOW`` also holds the option decided."""
+DECIDED, ARRIVED = range(2)
+"""Entries of ``Line.count``."""
 
 
 class Line(NamedTuple):
     """What a dispatcher keeps besides the simulator's state."""
 
-    box: Array
-    """A command and its answer, shape (5,)."""
-    arrival: Array
-    """Arrivals of the last ten minutes at least, oldest first, shape (A,); there must be room for one more."""
-    count: Array
-    """Requests decided so far, arrivals in ``arrival``; shape (2,)."""
-    closed: Array
+    box: Floats
+    """A command and its answer: entries ``COMMAND``, ``ROW``, ``NOW``, ``SECONDS``, ``SERVICE``; shape (5,)."""
+    arrival: Floats
+    """Arrivals of the last ten minutes at least, oldest first, s, shape (A,); there must be room for one more."""
+    count: Ints  # type: ignore[assignment]  # a tuple has a method of this name, which nobody calls
+    """Entries ``DECIDED`` (requests so far) and ``ARRIVED`` (entries of ``arrival``), shape (2,)."""
+    closed: Bools
     """Cloudlets that are down, shape (C,)."""
 
 
@@ -84,7 +98,7 @@ def _decide(
     arm_random: np.random.Generator,
 ) -> int:
     """What :func:`.online_run.run` does with one request, its completion left open."""
-    turn, now = line.count[0], arrival + rule.held_s
+    turn, now = line.count[DECIDED], arrival + rule.held_s
     world.arrival[row], world.work[row], log.guess_s[row] = arrival, 0.0, 0.0
     demand.explored[row] = False
     demand.context[row] = 0.0
@@ -92,9 +106,9 @@ def _decide(
         probe(world, log, rule, learner, row, now, arm_random)
         _close(world, learner, line, row)
     if rule.dispatch in (DISJOINT, HYBRID) or demand.predictor in (RIDGE, COVARIANCE):
-        last = line.count[1]
+        last = line.count[ARRIVED]
         line.arrival[last] = arrival
-        line.count[1] += 1
+        line.count[ARRIVED] += 1
         describe(history, line.arrival, last, world.group[row], world.model[row], world.static[row], demand.raw)
         if rule.dispatch == DISJOINT:
             describe_state(world, edge, learner, row, now, demand.raw)
@@ -107,8 +121,8 @@ def _decide(
     if rule.priced:
         expect(world, rule, learner, log, row, option, now)
     _send(world, edge, log, row, option, now)
-    history.marks[0] += 1
-    line.count[0] += 1
+    history.marks[IN_FLIGHT] += 1
+    line.count[DECIDED] += 1
     return int(option)
 
 
@@ -149,7 +163,7 @@ def _send(world: World, edge: Edge, log: Log, row: int, option: int, now: float)
 @kernel
 def leave_row(world: World, edge: Edge, log: Log, history: History, row: int) -> None:
     """Take a request out of its queue, wherever it stands there; it need not be the first."""
-    history.marks[0] -= 1
+    history.marks[IN_FLIGHT] -= 1
     place = log.place[row]
     if place == world.near.shape[1]:
         edge.remote[0] -= 1
@@ -206,6 +220,6 @@ def _complete(
 def _usual(world: World, history: History, log: Log, row: int) -> float:
     """Service time at speed 1 that was predicted for a request, or else that requests have on average."""
     work, total = log.guess_s[row], history.total
-    if work == 0 and total[1]:
-        work = total[0] / total[1]
+    if work == 0 and total[COUNT]:
+        work = total[SUM] / total[COUNT]
     return float(work * (world.constants.small_work if log.variant[row] else 1.0))

@@ -7,15 +7,16 @@ statistics of, options what is open to this request.
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from mecpfm.kernels import elementary, linear_bandit
 from mecpfm.kernels._jit import kernel
-from mecpfm.kernels.online_edge import Edge, Log, World, congestion_s, edge_s, remote_s
-
-Array = Any  # a NumPy array; Numba infers dtype and rank at the first call
+from mecpfm.kernels.online_edge import congestion_s, edge_s, remote_s
+from mecpfm.kernels.online_records import Edge, Log, World
+from mecpfm.kernels.tabular_bandit import PLAYS, REWARDS
+from mecpfm.typing import Bools, Floats
 
 REMOTE, RANDOM, NEAREST, SHORTEST_QUEUE, TABULAR, DISJOINT, HYBRID, STRUCTURED = range(8)
 ALL_SEEN, NEAREST_SEEN, RANDOM_SEEN, CREDIT_SEEN, BELIEF_SEEN = range(5)
@@ -27,49 +28,63 @@ RATE_S, MOST_LOAD = 300.0, 0.9
 CONGESTION_S = 600.0
 """How fast the last congestion seen loses its weight, s."""
 BELIEF_S, BELIEF_SD = 60.0, 20.0
+"""Time constant at which a wait seen loses its weight, and deviation of what replaces it, s."""
+LAST, WHEN, TOTAL, SEEN = range(4)
+"""Entries of ``Learner.remote`` and ``Learner.belief``: the last value seen, when (s), sum and number of all seen."""
+ARRIVING, LOAD, UPDATED = range(3)
+"""Rows of ``Learner.rate``: arrivals a second, load, and when both were last updated (s)."""
 
 
 class Rule(NamedTuple):
     """Scalars that tell policies apart (:class:`mecpfm.online.policy.Policy`)."""
 
     dispatch: int
+    """``REMOTE`` to ``STRUCTURED``."""
     variants: int
+    """Variants of each model that may be used."""
     explore: float
+    """Probability of a random option."""
     bonus: float
+    """Factor of the UCB bonus."""
     scale: float
+    """Factor of a linear model's standard deviation."""
     sample: bool
+    """Whether linear models are sampled (LinTS) or optimistic (LinUCB)."""
     priced: bool
+    """Whether the delay added to later requests counts."""
     probing: int
+    """``ALL_SEEN`` to ``BELIEF_SEEN``."""
     probes: int
+    """Cloudlets probed for each request."""
     held_s: float
-    """Time that observing features and probing states takes."""
+    """Time that observing features and probing states takes, s."""
 
 
 class Learner(NamedTuple):
-    """What a dispatch rule has learned."""
+    """What a dispatch rule has learned; rows named below."""
 
-    tally: Array
-    """Plays and rewards of each arm, shape (2, arms)."""
-    state: Array
+    tally: Floats
+    """Each arm's ``PLAYS`` and ``REWARDS``, shape (2, arms)."""
+    state: Floats
     """Linear models of DISJOINT (one an arm) and HYBRID (one), packed as in :mod:`.linear_bandit`."""
-    context: Array
+    context: Floats
     """What the model saw of each request, shape (T, n)."""
-    remote: Array
-    """Last congestion seen, when, sum and count of all seen, shape (4,)."""
-    rate: Array
-    """Arrivals a second and load of each cloudlet, and when last updated, shape (3, C)."""
-    belief: Array
-    """Wait last seen at each place of each home, when, sum and count of all seen, shape (4, C, K)."""
-    probed: Array
-    """Probes and their rewards, shape (2, C, K)."""
-    seen: Array
+    remote: Floats
+    """Congestion of the data centre: ``LAST``, ``WHEN``, ``TOTAL`` and ``SEEN``, shape (4,)."""
+    rate: Floats
+    """Each cloudlet's ``ARRIVING`` (1/s), ``LOAD`` and ``UPDATED`` (s), shape (3, C)."""
+    belief: Floats
+    """Waits at each place of each home: ``LAST``, ``WHEN``, ``TOTAL`` and ``SEEN``, shape (4, C, K)."""
+    probed: Floats
+    """``PLAYS`` (probes) and ``REWARDS`` of each place of each home, shape (2, C, K)."""
+    seen: Bools
     """Places whose state is visible now, shape (K,)."""
-    looked: Array
+    looked: Bools
     """The same, kept for each request, shape (T, K)."""
 
 
 @kernel
-def congestion_guess(learner: Learner, now: float) -> Any:
+def congestion_guess(learner: Learner, now: float) -> float:
     """Last congestion seen, decaying to the mean of all seen; 0 before any was."""
     last, when, total, count = learner.remote
     if count == 0:
@@ -112,7 +127,7 @@ def probe(
         elif rule.probing == RANDOM_SEEN:
             keys[place] = random.random()
         elif rule.probing == CREDIT_SEEN:
-            count, reward = learner.probed[0, home, place], learner.probed[1, home, place]
+            count, reward = learner.probed[PLAYS, home, place], learner.probed[REWARDS, home, place]
             keys[place] = random.beta(1 + reward, 1 + count - reward)
         else:
             last, when, total, count = learner.belief[:, home, place]
@@ -136,15 +151,15 @@ def is_open(world: World, edge: Edge, learner: Learner, request: int, place: int
 
 
 @kernel
-def price_s(world: World, learner: Learner, cloudlet: int, backlog: float, busy: float, now: float) -> Any:
+def price_s(world: World, learner: Learner, cloudlet: int, backlog: float, busy: float, now: float) -> float:
     """Delay that occupying a cloudlet for ``busy`` s adds to later arrivals, s.
 
     First policy improvement of M/G/1-FIFO, ``lam / (2 (1 - rho)) (2 backlog busy + busy^2)``: a heuristic here, where
     arrivals are neither Poisson nor bound to a cloudlet.
     """
-    fade = elementary.exp((learner.rate[2, cloudlet] - now) / RATE_S)
-    rate = learner.rate[0, cloudlet] * fade
-    load = min(learner.rate[1, cloudlet] * fade, MOST_LOAD)
+    fade = elementary.exp((learner.rate[UPDATED, cloudlet] - now) / RATE_S)
+    rate = learner.rate[ARRIVING, cloudlet] * fade
+    load = min(learner.rate[LOAD, cloudlet] * fade, MOST_LOAD)
     return rate / (2 * (1 - load)) * (2 * backlog * busy + busy * busy)
 
 
@@ -185,9 +200,9 @@ def structured(
 def remember(learner: Learner, home: int, place: int, wait: float, now: float) -> None:
     """Keep the wait seen at a probed place."""
     belief = learner.belief[:, home, place]
-    belief[0], belief[1] = wait, now
-    belief[2] += wait
-    belief[3] += 1
+    belief[LAST], belief[WHEN] = wait, now
+    belief[TOTAL] += wait
+    belief[SEEN] += 1
 
 
 @kernel
@@ -199,10 +214,10 @@ def expect(world: World, rule: Rule, learner: Learner, log: Log, request: int, o
         return
     cloudlet = world.near[world.home[request], place]
     work = log.guess_s[request] * (world.constants.small_work if variant else 1.0)
-    fade = elementary.exp((learner.rate[2, cloudlet] - now) / RATE_S)
-    learner.rate[0, cloudlet] = learner.rate[0, cloudlet] * fade + 1 / RATE_S
-    learner.rate[1, cloudlet] = learner.rate[1, cloudlet] * fade + work / world.speed[cloudlet] / RATE_S
-    learner.rate[2, cloudlet] = now
+    fade = elementary.exp((learner.rate[UPDATED, cloudlet] - now) / RATE_S)
+    learner.rate[ARRIVING, cloudlet] = learner.rate[ARRIVING, cloudlet] * fade + 1 / RATE_S
+    learner.rate[LOAD, cloudlet] = learner.rate[LOAD, cloudlet] * fade + work / world.speed[cloudlet] / RATE_S
+    learner.rate[UPDATED, cloudlet] = now
 
 
 @kernel

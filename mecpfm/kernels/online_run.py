@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from mecpfm.kernels import elementary, linear_bandit
@@ -11,6 +9,7 @@ from mecpfm.kernels._jit import kernel
 from mecpfm.kernels.online_demand import (
     COVARIANCE,
     DYNAMIC,
+    IN_FLIGHT,
     RIDGE,
     Demand,
     History,
@@ -21,20 +20,24 @@ from mecpfm.kernels.online_demand import (
     observe,
 )
 from mecpfm.kernels.online_demand import TRUE as TRUTH
-from mecpfm.kernels.online_edge import Edge, Log, World, dispatch, least_s, leave, pull_s
+from mecpfm.kernels.online_edge import dispatch, least_s, leave, pull_s
 from mecpfm.kernels.online_events import pop
 from mecpfm.kernels.online_policy import (
     ALL_SEEN,
     DISJOINT,
     HYBRID,
+    LAST,
     LINEAR_MOST,
     LINEAR_S,
     NEAREST,
     RANDOM,
+    SEEN,
     SHORTEST_QUEUE,
     STRUCTURED,
     TABULAR,
     TABULAR_S,
+    TOTAL,
+    WHEN,
     Learner,
     Rule,
     arm_of,
@@ -44,8 +47,9 @@ from mecpfm.kernels.online_policy import (
     probe,
     structured,
 )
-
-Array = Any  # a NumPy array; Numba infers dtype and rank at the first call
+from mecpfm.kernels.online_records import Edge, Log, World
+from mecpfm.kernels.tabular_bandit import PLAYS, REWARDS
+from mecpfm.typing import Floats
 
 HYBRID_STATE = 8
 """Features of an option that the hybrid rule adds to the request's own."""
@@ -86,7 +90,7 @@ def run(
         places = world.near.shape[1]
         log.least_s[request] = least_s(world, edge, request, rule.variants, now) + rule.held_s
         dispatch(world, edge, log, request, option % (places + 1), option // (places + 1), rule.held_s)
-        history.marks[0] += 1
+        history.marks[IN_FLIGHT] += 1
 
 
 @kernel
@@ -104,7 +108,7 @@ def settle(
     while edge.events.size[0] and edge.events.time[0] <= until:
         request = pop(edge.events)
         leave(world, edge, log, request)
-        history.marks[0] -= 1
+        history.marks[IN_FLIGHT] -= 1
         observe(history, world.group[request], world.model[request], world.work[request])
         feed_back(world, log, demand, rule, learner, request)
 
@@ -117,13 +121,13 @@ def feed_back(world: World, log: Log, demand: Demand, rule: Rule, learner: Learn
     place, places = log.place[request], world.near.shape[1]
     option = log.variant[request] * (places + 1) + place
     if place == places:
-        learner.remote[0], learner.remote[1] = log.congestion_s[request], world.arrival[request] + rule.held_s
-        learner.remote[2] += log.congestion_s[request]
-        learner.remote[3] += 1
+        learner.remote[LAST], learner.remote[WHEN] = log.congestion_s[request], world.arrival[request] + rule.held_s
+        learner.remote[TOTAL] += log.congestion_s[request]
+        learner.remote[SEEN] += 1
     if rule.dispatch == TABULAR:
         arm = arm_of(world, request, option)
-        learner.tally[0, arm] += 1
-        learner.tally[1, arm] += reward
+        learner.tally[PLAYS, arm] += 1
+        learner.tally[REWARDS, arm] += reward
     elif rule.dispatch in (DISJOINT, HYBRID):
         arm = arm_of(world, request, option) if rule.dispatch == DISJOINT else 0
         target = -min(loss / LINEAR_S, LINEAR_MOST)
@@ -137,8 +141,8 @@ def feed_back(world: World, log: Log, demand: Demand, rule: Rule, learner: Learn
     if rule.probing != ALL_SEEN:
         for seen in range(places):
             if learner.looked[request, seen]:
-                learner.probed[0, world.home[request], seen] += 1
-                learner.probed[1, world.home[request], seen] += reward
+                learner.probed[PLAYS, world.home[request], seen] += 1
+                learner.probed[REWARDS, world.home[request], seen] += reward
 
 
 @kernel
@@ -152,7 +156,7 @@ def choose(
     request: int,
     now: float,
     random: np.random.Generator,
-) -> Any:
+) -> int:
     """Option of the rule; ties go to the lowest number."""
     places = world.near.shape[1]
     if rule.dispatch == STRUCTURED:
@@ -171,7 +175,7 @@ def choose(
 
 
 @kernel
-def _shortest_queue(world: World, edge: Edge, learner: Learner, request: int) -> Any:
+def _shortest_queue(world: World, edge: Edge, learner: Learner, request: int) -> int:
     best, least = world.near.shape[1], world.constants.queue_limit
     for place in range(world.near.shape[1]):
         waiting = edge.waiting[world.near[world.home[request], place]]
@@ -181,7 +185,7 @@ def _shortest_queue(world: World, edge: Edge, learner: Learner, request: int) ->
 
 
 @kernel
-def _any(world: World, edge: Edge, rule: Rule, learner: Learner, request: int, random: np.random.Generator) -> Any:
+def _any(world: World, edge: Edge, rule: Rule, learner: Learner, request: int, random: np.random.Generator) -> int:
     """A uniformly random open option."""
     places = world.near.shape[1]
     count = 0
@@ -197,22 +201,22 @@ def _any(world: World, edge: Edge, rule: Rule, learner: Learner, request: int, r
 
 
 @kernel
-def _best_arm(world: World, edge: Edge, rule: Rule, learner: Learner, request: int) -> Any:
+def _best_arm(world: World, edge: Edge, rule: Rule, learner: Learner, request: int) -> int:
     """Largest mean reward plus UCB bonus; an arm never played comes first."""
     places = world.near.shape[1]
-    best, most, rounds = places, -np.inf, elementary.log(max(learner.tally[0].sum(), 1.0))
+    best, most, rounds = places, -np.inf, elementary.log(max(learner.tally[PLAYS].sum(), 1.0))
     for option in range(rule.variants * (places + 1)):
         if is_open(world, edge, learner, request, option % (places + 1)):
             arm = arm_of(world, request, option)
-            count = learner.tally[0, arm]
-            score = learner.tally[1, arm] / count + np.sqrt(rule.bonus * rounds / count) if count else np.inf
+            count = learner.tally[PLAYS, arm]
+            score = learner.tally[REWARDS, arm] / count + np.sqrt(rule.bonus * rounds / count) if count else np.inf
             if score > most:
                 best, most = option, score
     return best
 
 
 @kernel
-def describe_state(world: World, edge: Edge, learner: Learner, request: int, now: float, raw: Array) -> None:
+def describe_state(world: World, edge: Edge, learner: Learner, request: int, now: float, raw: Floats) -> None:
     """Append queue lengths / 3, pulls / 30 s (visible cloudlets, else 0) and congestion / 15 s to the features."""
     cloudlets = world.near.shape[0]
     at = world.static.shape[1] + DYNAMIC
@@ -227,7 +231,7 @@ def describe_state(world: World, edge: Edge, learner: Learner, request: int, now
 
 @kernel
 def _describe_option(
-    world: World, edge: Edge, demand: Demand, learner: Learner, request: int, option: int, now: float, out: Array
+    world: World, edge: Edge, demand: Demand, learner: Learner, request: int, option: int, now: float, out: Floats
 ) -> None:
     """Features of one option for the hybrid rule: its state, then the request's features over its speed."""
     places = world.near.shape[1]
@@ -257,7 +261,7 @@ def _best_line(
     request: int,
     now: float,
     random: np.random.Generator,
-) -> Any:
+) -> int:
     """Largest ``c' mu + scale e sqrt(c' B^-1 c)`` of the open options; e is 1 (LinUCB) or standard normal (LinTS).
 
     The hybrid rule draws each option's score from its own marginal.

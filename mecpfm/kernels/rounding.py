@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from mecpfm.kernels._jit import kernel
+from mecpfm.typing import Floats, Ints
 
-Array = Any  # a NumPy array; Numba infers dtype and rank at the first call
+BASE, SHARED, PRIVATE, CAP = range(4)
+"""Columns of what a draw comes to: the sums B, S and P, and the least cap."""
 
 
 @kernel
-def place(cumulative: Array, uniform: float) -> int:
+def place(cumulative: Floats, uniform: float) -> int:
     """First index whose cumulative weight exceeds ``uniform``; the last one when none does."""
     k = 0
     while k < len(cumulative) - 1 and uniform >= cumulative[k]:
@@ -21,7 +21,7 @@ def place(cumulative: Array, uniform: float) -> int:
 
 
 @kernel
-def pick(cumulative: Array, uniforms: Array) -> Array:
+def pick(cumulative: Floats, uniforms: Floats) -> Ints:
     """Index drawn for every row: ``cumulative`` (J, N), ``uniforms`` (J,), result (J,)."""
     chosen = np.empty(len(uniforms), np.int64)
     for j in range(len(uniforms)):
@@ -30,7 +30,9 @@ def pick(cumulative: Array, uniforms: Array) -> Array:
 
 
 @kernel
-def outcomes(cumulative: Array, base: Array, shared: Array, private: Array, caps: Array, uniforms: Array) -> Array:
+def outcomes(
+    cumulative: Floats, base: Floats, shared: Floats, private: Floats, caps: Floats, uniforms: Floats
+) -> Floats:
     """Sums of independent roundings, without keeping the choices.
 
     Tables have shape (J, K), ``uniforms`` (r, J). Returns (r, 4): for every draw the sums B, S, P over the options
@@ -38,11 +40,11 @@ def outcomes(cumulative: Array, base: Array, shared: Array, private: Array, caps
     """
     found = np.zeros((len(uniforms), 4))
     for i in range(len(uniforms)):
-        found[i, 3] = np.inf
+        found[i, CAP] = np.inf
         for j in range(uniforms.shape[1]):
             k = place(cumulative[j], uniforms[i, j])
-            found[i, 0] += base[j, k]
-            found[i, 1] += shared[j, k]
-            found[i, 2] += private[j, k]
-            found[i, 3] = min(found[i, 3], caps[j, k])
+            found[i, BASE] += base[j, k]
+            found[i, SHARED] += shared[j, k]
+            found[i, PRIVATE] += private[j, k]
+            found[i, CAP] = min(found[i, CAP], caps[j, k])
     return found

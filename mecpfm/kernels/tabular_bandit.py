@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from mecpfm.kernels import elementary
 from mecpfm.kernels._jit import kernel
+from mecpfm.typing import Floats
 
-Array = Any  # a NumPy array; Numba infers dtype and rank at the first call
+PLAYS, REWARDS = range(2)
+"""Rows of a tally: how often each arm was played, and the sum of its rewards."""
 
 
 @kernel
-def choose(tally: Array, coin: float, pick: float, explore: float, bonus: float) -> Any:
+def choose(tally: Floats, coin: float, pick: float, explore: float, bonus: float) -> int:
     """Arm ``floor(pick K)`` when ``coin < explore``, else the largest index; ties go to the lowest arm.
 
     ``tally`` of shape (2, K) holds counts and sums of rewards, ``coin`` and ``pick`` are uniforms in [0, 1). The index
@@ -23,12 +23,12 @@ def choose(tally: Array, coin: float, pick: float, explore: float, bonus: float)
     arms = tally.shape[1]
     if coin < explore:
         return int(pick * arms)
-    total = tally[0].sum()
+    total = tally[PLAYS].sum()
     best, top = 0, -np.inf
     for k in range(arms):
         score = 0.0
-        if tally[0, k] > 0:
-            score = tally[1, k] / tally[0, k] + np.sqrt(bonus * elementary.log(total) / tally[0, k])
+        if tally[PLAYS, k] > 0:
+            score = tally[REWARDS, k] / tally[PLAYS, k] + np.sqrt(bonus * elementary.log(total) / tally[PLAYS, k])
         elif bonus > 0:
             score = np.inf
         if score > top:
@@ -37,11 +37,11 @@ def choose(tally: Array, coin: float, pick: float, explore: float, bonus: float)
 
 
 @kernel
-def update(tally: Array, arm: int, reward: float) -> None:
+def update(tally: Floats, arm: int, reward: float) -> None:
     """Count one reward of one arm."""
     if not 0 <= arm < tally.shape[1]:
         raise ValueError("no such arm")
     if np.isnan(reward):
         raise ValueError("a reward must be a number")
-    tally[0, arm] += 1
-    tally[1, arm] += reward
+    tally[PLAYS, arm] += 1
+    tally[REWARDS, arm] += reward

@@ -21,9 +21,8 @@ from mecpfm.errors import InputError, nearest
 from mecpfm.network.library import library
 from mecpfm.network.network import Network
 from mecpfm.records import Ragged, explain
+from mecpfm.typing import Floats, Ints
 
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
 AT_ONCE = 1_000_000
 """Combinations of user, site and model that are computed together: what bounds memory."""
 

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from mecpfm.coupled.baselines import first_fit
 from mecpfm.coupled.certificate import Certificate, verify
@@ -20,8 +19,8 @@ from mecpfm.network.build import Built, memory_gb
 from mecpfm.network.contract import KEYS, TABLES
 from mecpfm.network.network import Network
 from mecpfm.network.tables import Names
+from mecpfm.typing import Ints
 
-Ints = NDArray[np.int64]
 Changes = Mapping[str, Mapping[str, Mapping[str, float | str]]]
 LINK = ["from", "to"]
 

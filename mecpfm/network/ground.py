@@ -19,8 +19,9 @@ from mecpfm.network.build import centre_site, held_blocks, home_sites, memory_gb
 from mecpfm.network.library import library
 from mecpfm.network.network import Network
 from mecpfm.online.setting import AS_GIVEN, Setting
-from mecpfm.online.trace import GPU, Floats, Ints, Trace
+from mecpfm.online.trace import GPU, Trace
 from mecpfm.online.world import Ground
+from mecpfm.typing import Floats, Ints
 
 LEAST_S = 1e-9
 """Tables whose users want no tokens would make speeds of nothing."""

@@ -18,8 +18,9 @@ from mecpfm.network.network import Network
 from mecpfm.online.dispatcher import Dispatcher, Ticket
 from mecpfm.online.features import fresh_history
 from mecpfm.online.names import Names
-from mecpfm.online.trace import BYTES_PER_TOKEN, Floats, Ints, Trace
+from mecpfm.online.trace import BYTES_PER_TOKEN, Trace
 from mecpfm.online.world import Scene, build
+from mecpfm.typing import Floats, Ints
 
 __all__ = ["Dispatcher", "Ticket", "scene_of"]
 

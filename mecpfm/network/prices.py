@@ -20,8 +20,8 @@ from mecpfm.network.change import Changes, carry, changed
 from mecpfm.network.contract import TABLES
 from mecpfm.network.network import Network
 from mecpfm.plan import relative_gap
+from mecpfm.typing import Ints
 
-Ints = NDArray[np.int64]
 CAPACITIES = ["memory_gb", "gpus"]
 """Columns of sites that enter capacities alone: nothing else is built anew when they change."""
 

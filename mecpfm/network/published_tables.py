@@ -6,15 +6,12 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from mecpfm.network.tables import AT_CENTRE, PULLS, Tables
 from mecpfm.plan import Plan
 from mecpfm.published.instance import Instance
 from mecpfm.published.options import Options, tabulate
-
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
+from mecpfm.typing import Floats, Ints
 
 
 def tables(instance: Instance, plan: Plan) -> Tables:

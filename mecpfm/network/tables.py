@@ -11,7 +11,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from mecpfm.coupled.check import REMOTE
 from mecpfm.coupled.instance import DATA_CENTRE, Instance, most
@@ -20,9 +19,8 @@ from mecpfm.coupled.proof import Proof, Resource
 from mecpfm.coupled.pulls import pulls_of
 from mecpfm.network.build import Built, rates
 from mecpfm.network.network import Network
+from mecpfm.typing import Floats, Ints
 
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
 AT_CENTRE = "data centre"
 RESOURCES: tuple[tuple[Resource, str, str], ...] = (
     ("memory_gb", "price_s_per_gb", "gb"),

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from mecpfm.errors import InputError
-from mecpfm.kernels.online_live import COMMAND, COMPLETE, DECIDE, FORGET, NOW, ROW, SECONDS, SERVICE
+from mecpfm.kernels.online_live import ARRIVED, COMMAND, COMPLETE, DECIDE, FORGET, NOW, ROW, SECONDS, SERVICE
 from mecpfm.online.rows import Rows
 
 BACK_S = 1.0
@@ -51,7 +51,7 @@ class Desk:
             now = self.time(now)
         if not self.free:
             self.more()
-        if self.count[1] == self.room and self.rows.make_room():
+        if self.count[ARRIVED] == self.room and self.rows.make_room():
             self.connect()
         row, box = self.free.pop(), self.box
         self.home[row], self.model[row], self.group[row], self.payload_gb[row] = home, model, group, payload_gb

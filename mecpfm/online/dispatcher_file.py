@@ -14,7 +14,7 @@ import numpy as np
 from mecpfm.errors import InputError
 from mecpfm.files import read_npz, write_atomic
 from mecpfm.kernels.online_demand import History
-from mecpfm.kernels.online_edge import Constants, World
+from mecpfm.kernels.online_records import Constants, World
 from mecpfm.online.desk import Desk
 from mecpfm.online.dispatcher import Dispatcher
 from mecpfm.online.names import Names

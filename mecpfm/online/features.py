@@ -7,8 +7,9 @@ import heapq
 import numpy as np
 
 from mecpfm.kernels import online_demand
-from mecpfm.kernels.online_demand import DYNAMIC, History
-from mecpfm.online.trace import Floats, Trace
+from mecpfm.kernels.online_demand import DYNAMIC, IN_FLIGHT, History
+from mecpfm.online.trace import Trace
+from mecpfm.typing import Floats
 
 DYNAMIC_NAMES = (
     "group mean", "group last", "group average", "group count", "model mean", "model average", "in flight",
@@ -40,8 +41,8 @@ def survey(arrival: Floats, work: Floats, trace: Trace, rows: slice) -> Floats:
         while under_way and under_way[0][0] <= arrival[i]:
             done = heapq.heappop(under_way)[1]
             online_demand.observe(history, group[done], model[done], work[done])
-            history.marks[0] -= 1
+            history.marks[IN_FLIGHT] -= 1
         online_demand.describe(history, arrival, i, group[i], model[i], static[i], out[i])
         heapq.heappush(under_way, (float(arrival[i] + work[i]), i))
-        history.marks[0] += 1
+        history.marks[IN_FLIGHT] += 1
     return out

@@ -13,7 +13,8 @@ import pandas as pd
 from mecpfm.data import traces
 from mecpfm.data.columns import Column, Rows, read_table
 from mecpfm.errors import InputError
-from mecpfm.online.trace import BILLIONS, GPU, Floats, Trace, from_gentd26, from_tokens
+from mecpfm.online.trace import BILLIONS, GPU, Trace, from_gentd26, from_tokens
+from mecpfm.typing import Floats
 
 HUGE = 1e12
 """Larger numbers are mistakes, and their squares would overflow."""

@@ -7,8 +7,8 @@ from typing import NamedTuple
 import numpy as np
 
 from mecpfm.errors import InputError
-from mecpfm.online.trace import Floats, Ints
 from mecpfm.online.world import Scene
+from mecpfm.typing import Floats, Ints
 
 
 class Names(NamedTuple):

@@ -16,7 +16,8 @@ from mecpfm.errors import InputError
 from mecpfm.kernels import arrays
 from mecpfm.online.features import DYNAMIC_NAMES, names, survey
 from mecpfm.online.setting import BASE
-from mecpfm.online.trace import Floats, Ints, Trace
+from mecpfm.online.trace import Trace
+from mecpfm.typing import Floats, Ints
 
 TRAIN, CAP_QUANTILE, RIDGE = 0.6, 0.99, 1.0
 GROUP, MODEL, LOAD = slice(0, 4), slice(4, 6), slice(6, 12)

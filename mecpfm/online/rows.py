@@ -12,12 +12,13 @@ from typing import Any
 import numpy as np
 
 from mecpfm.kernels import online_live
+from mecpfm.kernels.online_demand import FIRST_LONG, FIRST_SHORT
 from mecpfm.kernels.online_live import Line
 from mecpfm.online.policy import Policy
 from mecpfm.online.simulate import Run
 from mecpfm.online.world import Scene
+from mecpfm.typing import Array
 
-Array = np.ndarray[Any, Any]
 OF_REQUESTS = {
     "world": ("arrival", "work", "home", "model", "group", "payload_gb", "static"),
     "demand": ("context", "shown", "explored"),
@@ -79,10 +80,10 @@ class Rows:
 
     def make_room(self) -> bool:
         """Forget arrivals that no feature looks back to; whether arrays were replaced because that was too little."""
-        used, old = int(self.line.count[1]), int(self.history.marks[2])
+        used, old = int(self.line.count[online_live.ARRIVED]), int(self.history.marks[FIRST_LONG])
         self.line.arrival[: used - old] = self.line.arrival[old:used].copy()
-        self.history.marks[1:] -= old
-        self.line.count[1] -= old
+        self.history.marks[FIRST_SHORT:] -= old
+        self.line.count[online_live.ARRIVED] -= old
         if crowded := 2 * old < used:
             self.line = self.line._replace(arrival=_longer(self.line.arrival))
         return crowded

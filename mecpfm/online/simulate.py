@@ -11,10 +11,10 @@ import numpy as np
 from mecpfm.errors import InputError
 from mecpfm.kernels import linear_bandit, online_demand, online_edge, online_run
 from mecpfm.kernels.episode import Visibility
-from mecpfm.kernels.online_demand import DYNAMIC, Demand, History
-from mecpfm.kernels.online_edge import Edge, Log, World
+from mecpfm.kernels.online_demand import COUNT, DYNAMIC, SUM, Demand, History
 from mecpfm.kernels.online_events import Events
 from mecpfm.kernels.online_policy import Learner, Rule
+from mecpfm.kernels.online_records import Edge, Log, World
 from mecpfm.online.policy import DEMAND, DISPATCH, FEATURES, PROBING, Policy
 from mecpfm.online.world import Scene
 
@@ -25,7 +25,7 @@ LONGEST_S = 1e6
 
 @dataclass(frozen=True, eq=False)
 class Outcome:
-    """What a run wrote down; arrays of shape (T,) in ``log`` (:class:`~mecpfm.kernels.online_edge.Log`)."""
+    """What a run wrote down; arrays of shape (T,) in ``log`` (:class:`~mecpfm.kernels.online_records.Log`)."""
 
     scene: Scene
     policy: Policy
@@ -78,7 +78,8 @@ class Run:
         if scene.held is not None:
             for cloudlet, part in np.argwhere(scene.held):
                 online_edge.hold(world, self.edge, cloudlet, part, 0.0)
-        self.history = History(*(array.copy() for array in scene.history))
+        groups, models, total, marks = scene.history
+        self.history = History(groups.copy(), models.copy(), total.copy(), marks.copy())
         self.demand = _demand(scene, policy, self.features)
         self.learner, self.rule = _learner(scene, policy), _rule(scene, policy, self.demand)
         if not self.rule.held_s <= LONGEST_S:
@@ -138,7 +139,8 @@ def fresh_edge(world: World, queue_limit: int) -> Edge:
 def fresh_log(requests: int) -> Log:
     """Nothing happened yet."""
     whole = {"place", "variant"}
-    return Log(*(np.zeros(requests, dtype=np.int64 if name in whole else np.float64) for name in Log._fields))
+    columns: list[Any] = [np.zeros(requests, dtype=np.int64 if name in whole else np.float64) for name in Log._fields]
+    return Log(*columns)
 
 
 def _demand(scene: Scene, policy: Policy, random: np.random.Generator) -> Demand:
@@ -157,7 +159,7 @@ def _demand(scene: Scene, policy: Policy, random: np.random.Generator) -> Demand
     least, total = scene.setting.work_s[0], scene.history.total
     state = linear_bandit.fresh(1, features + 1, RIDGE)
     # Before anything is learned, everybody takes what requests took on average before the window.
-    state[-1] = min(max(total[0] / total[1], least), scene.cap_s) if total[1] else least
+    state[-1] = min(max(total[SUM] / total[COUNT], least), scene.cap_s) if total[COUNT] else least
     keys = random.random(features) if rule == linear_bandit.FIXED else np.zeros(features)
     return Demand(
         predictor=DEMAND[policy.demand], error_credit=policy.credit == "error", least=least, cap=scene.cap_s,

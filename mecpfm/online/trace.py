@@ -6,7 +6,6 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from mecpfm.coupled.roofline import Accelerator
 from mecpfm.data import traces
@@ -15,9 +14,7 @@ from mecpfm.data.drawn_trace import drawn_gentd26
 from mecpfm.data.fetch import locate
 from mecpfm.data.tables import gpus
 from mecpfm.kernels import arrays
-
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
+from mecpfm.typing import Floats, Ints
 
 DAY_S = 86_400.0
 REQUESTS, SEED = 26_392, 7

@@ -19,10 +19,11 @@ from mecpfm.data.topologies import load
 from mecpfm.errors import InputError
 from mecpfm.kernels import arrays, online_demand
 from mecpfm.kernels.online_demand import History
-from mecpfm.kernels.online_edge import Constants, World
+from mecpfm.kernels.online_records import Constants, World
 from mecpfm.online.features import fresh_history, survey
 from mecpfm.online.setting import Setting
-from mecpfm.online.trace import Floats, Ints, Trace
+from mecpfm.online.trace import Trace
+from mecpfm.typing import Floats, Ints
 
 SURVEY, TUNING = 3_000, 11_000
 KM_PER_DEGREE = 111.2

@@ -11,10 +11,11 @@ from mecpfm.kernels import rounding
 from mecpfm.plan import Plan
 from mecpfm.published.check import assess
 from mecpfm.published.instance import Instance
-from mecpfm.published.options import Floats, require_options, tabulate
+from mecpfm.published.options import require_options, tabulate
 from mecpfm.published.relaxation import balanced
 from mecpfm.published.rounding import cumulative
 from mecpfm.records import Ragged
+from mecpfm.typing import Floats
 
 COST_WEIGHT = 1e-4
 """Weight xi' of the total cost in the bargaining product's logarithm, 1 / cost unit."""

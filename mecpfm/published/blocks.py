@@ -7,11 +7,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import scipy.sparse as sp
-from numpy.typing import NDArray
 
 from mecpfm.solvers.model import LinearModel
-
-Floats = NDArray[np.float64]
+from mecpfm.typing import Floats
 
 
 class Rows(NamedTuple):

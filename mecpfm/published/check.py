@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 from mecpfm.kernels.arrays import dot
 from mecpfm.plan import Plan
 from mecpfm.published.instance import Instance
-from mecpfm.published.options import Floats, Ints, tabulate
+from mecpfm.published.options import tabulate
 from mecpfm.records import Ragged
+from mecpfm.typing import Floats, Ints
 
 TOLERANCE = 1e-6
 """Relative tolerance of every row."""

@@ -20,7 +20,8 @@ from mecpfm.plan import Plan
 from mecpfm.published import relaxation
 from mecpfm.published.check import assess
 from mecpfm.published.instance import Instance
-from mecpfm.published.options import Floats, Ints, budget_error, require_options, tabulate
+from mecpfm.published.options import budget_error, require_options, tabulate
+from mecpfm.typing import Floats, Ints
 
 FIRST_STEP = 1e-6
 """How far above the dual bound, relative to it, the first search looks; each further one looks four times as far."""

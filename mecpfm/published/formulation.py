@@ -20,9 +20,10 @@ from mecpfm.published.blocks import Rows, assemble, per_request, row
 from mecpfm.published.brute_force import solve_brute_force
 from mecpfm.published.check import assess, assess_fractional
 from mecpfm.published.instance import Instance
-from mecpfm.published.options import Floats, Ints, Options, budget_error, require_options, tabulate
+from mecpfm.published.options import Options, budget_error, require_options, tabulate
 from mecpfm.records import Ragged
 from mecpfm.solvers.model import Bilinear, LinearModel, Solution
+from mecpfm.typing import Floats, Ints
 
 log = logging.getLogger("mecpfm")
 

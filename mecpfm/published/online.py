@@ -26,7 +26,7 @@ from mecpfm import clock, ranges
 from mecpfm.bandits.adms import ADMS
 from mecpfm.bandits.epsilon_greedy import EpsilonGreedy
 from mecpfm.bandits.linear import Linear, LinTS, LinUCB
-from mecpfm.bandits.policy import Floats, Policy, within
+from mecpfm.bandits.policy import Policy, within
 from mecpfm.bandits.random_arm import RandomArm
 from mecpfm.bandits.restricted import TSRC, WTSRC, Restricted
 from mecpfm.bandits.tabular import Tabular
@@ -36,7 +36,8 @@ from mecpfm.files import require_fits
 from mecpfm.kernels import arrays, episode
 from mecpfm.published.generate import Recipe, generate, streams
 from mecpfm.published.instance import Instance
-from mecpfm.published.options import Ints, Options, tabulate
+from mecpfm.published.options import Options, tabulate
+from mecpfm.typing import Floats, Ints
 from mecpfm.warm import warming
 
 SOURCES = {"nearest": episode.NEAREST, "last": episode.LAST, "cloud": episode.CLOUD}
@@ -227,8 +228,9 @@ def run(
     elif isinstance(policy, Restricted):
         view = episode.Visibility(policy.rule, policy.observed, policy.keys, policy.counts, policy.history)
         noise, coins = policy.noise(rounds), policy.coin_random.random((rounds, 2))
-        fixed = contexts, policy.state, noise, policy.scale, view, policy.feature_random, coins, policy.explore
-        episode.run_restricted(*common, *fixed)
+        episode.run_restricted(
+            *common, contexts, policy.state, noise, policy.scale, view, policy.feature_random, coins, policy.explore
+        )
     elif isinstance(policy, Linear):
         episode.run_linear(*common, contexts, policy.state, policy.noise(rounds), policy.scale)
     else:

@@ -13,9 +13,7 @@ from numpy.typing import NDArray
 from mecpfm.errors import InfeasibleError
 from mecpfm.published.instance import Instance
 from mecpfm.records import Ragged
-
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
+from mecpfm.typing import Floats, Ints
 
 
 @dataclass(frozen=True, eq=False)

@@ -16,7 +16,8 @@ from mecpfm.plan import Plan
 from mecpfm.published.check import assess_fractional
 from mecpfm.published.formulation import compact_lp
 from mecpfm.published.instance import Instance
-from mecpfm.published.options import Floats, Options, budget_error, require_options, tabulate
+from mecpfm.published.options import Options, budget_error, require_options, tabulate
+from mecpfm.typing import Floats
 
 SLACK = 1e-9
 """Relative slack of a budget row, below every tolerance that a row is checked with."""

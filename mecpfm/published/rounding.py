@@ -10,8 +10,8 @@ from mecpfm.kernels import rounding
 from mecpfm.plan import Plan
 from mecpfm.published.check import assess
 from mecpfm.published.instance import Instance
-from mecpfm.published.options import Floats, Ints
 from mecpfm.published.relaxation import Relaxation, caps, relax
+from mecpfm.typing import Floats, Ints
 
 DRAWS = 64
 """Independent roundings of which the best one counts."""

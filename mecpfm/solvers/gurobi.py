@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from mecpfm.clock import Budget
 from mecpfm.extras import lacks
 from mecpfm.kernels.arrays import dot
-from mecpfm.solvers.model import Floats, LinearModel, Solution
+from mecpfm.solvers.model import LinearModel, Solution
+from mecpfm.typing import Floats
 
 if TYPE_CHECKING:
     import gurobipy

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
+from mecpfm.typing import Floats
 
 
 @dataclass(frozen=True, eq=False)

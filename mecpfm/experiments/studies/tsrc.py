@@ -10,11 +10,12 @@ import numpy as np
 
 from mecpfm.bandits.epsilon_greedy import EpsilonGreedy
 from mecpfm.bandits.linear import LinTS, LinUCB
-from mecpfm.bandits.policy import Floats, Policy
+from mecpfm.bandits.policy import Policy
 from mecpfm.bandits.problems import Labelled, Recipe, drawn, drifting, enumerate_worth, table
 from mecpfm.bandits.replay import replay
 from mecpfm.bandits.restricted import TSRC, WTSRC, RandomEI, RandomFix, Restricted
 from mecpfm.experiments.study import Point, Profile, Rows, study
+from mecpfm.typing import Floats
 
 SUBSETS: dict[str, Callable[..., Restricted]] = {"ol": TSRC, "random-ei": RandomEI, "random-fix": RandomFix}
 WINDOWS = (50, 100, 200, 400, 800, 1600)

@@ -1,0 +1,130 @@
+"""Kernels are typed, their records are described, and an edit of one file recompiles only what uses it."""
+
+import ast
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+from mypy import api
+
+from mecpfm.kernels import _cache
+
+ROOT = Path(__file__).parents[1]
+PACKAGE = ROOT / "mecpfm"
+FILES = sorted((PACKAGE / "kernels").glob("*.py"))
+
+
+def kernels(path: Path) -> list[ast.FunctionDef]:
+    """Functions of a file that are compiled."""
+    found = [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.FunctionDef)]
+    return [node for node in found if any(getattr(one, "id", "") == "kernel" for one in node.decorator_list)]
+
+
+def records(path: Path) -> list[ast.ClassDef]:
+    """Named tuples of a file."""
+    found = [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.ClassDef)]
+    return [node for node in found if any(getattr(base, "id", "") == "NamedTuple" for base in node.bases)]
+
+
+def imported(path: Path) -> set[str]:
+    """Kernel files that a kernel file imports, by its syntax."""
+    names = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path.name}: imports by full names alone are seen by the cache's key"
+            if node.module == "mecpfm.kernels":
+                names |= {item.name for item in node.names}
+            elif node.module and node.module.startswith("mecpfm.kernels."):
+                names.add(node.module.split(".")[2])
+        elif isinstance(node, ast.Import):
+            assert not any(item.name.startswith("mecpfm.kernels") for item in node.names), path.name
+    return {f"{name}.py" for name in names}
+
+
+def users(name: str) -> set[str]:
+    """The file and all that import it, directly or not."""
+    edges = {path.name: imported(path) for path in FILES}
+    reached = {name}
+    while more := {user for user, used in edges.items() if used & reached} - reached:
+        reached |= more
+    return reached
+
+
+def keys(folder: Path) -> dict[str, str]:
+    """Cache key of every file."""
+    _cache.key.cache_clear()
+    _cache._siblings.cache_clear()
+    return {path.name: _cache.key(path) for path in sorted(folder.glob("*.py"))}
+
+
+@pytest.mark.parametrize("name", ["elementary.py", "coupled_sets.py", "rounding.py", "online_run.py", "_jit.py"])
+def test_an_edit_changes_the_keys_of_the_files_that_import_it(tmp_path: Path, name: str) -> None:
+    """And of no other one, so that nothing else is compiled again."""
+    folder = shutil.copytree(PACKAGE / "kernels", tmp_path / "kernels")
+    before = keys(folder)
+    with (folder / name).open("a") as file:
+        file.write("\n# edited\n")
+    after = keys(folder)
+    assert {file for file in before if before[file] != after[file]} == users(name)
+    assert keys(PACKAGE / "kernels") == before
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
+def test_kernels_import_nothing_that_their_keys_miss(path: Path) -> None:
+    """Values from elsewhere in the package would be compiled in, and their edits not noticed."""
+    assert {path.name, *imported(path)} <= {file.name for file in _cache._closure(path)}
+    if kernels(path):
+        others = set(re.findall(r"^(?:from|import) (mecpfm[\w.]*)", path.read_text(), flags=re.M))
+        assert all(name.startswith("mecpfm.kernels") for name in others - {"mecpfm.typing"})
+
+
+def test_mypy_sees_a_wrong_argument_to_a_kernel(tmp_path: Path) -> None:
+    """And a wrong use of what it returns; the right call passes."""
+    snippet = tmp_path / "snippet.py"
+    snippet.write_text(
+        "import numpy as np\n"
+        "from mecpfm.kernels import minmax\n"
+        "table = np.ones((2, 2))\n"
+        "value: float = minmax.balance(table, table, table, 1.0)[1]\n"
+        "minmax.balance(table, table, None, 1.0)\n"
+        "minmax.balance(table, table)\n"
+        "text: str = minmax.balance(table, table, table, 1.0)\n"
+    )
+    options = ["--config-file", str(ROOT / "pyproject.toml"), "--cache-dir", str(tmp_path / "cache")]
+    said, errors, _ = api.run([*options, "--follow-imports", "silent", str(snippet)])
+    assert not errors
+    codes = re.findall(r"snippet\.py:(\d+): error: .*\[([\w-]+)\]", said)
+    assert codes == [("5", "arg-type"), ("6", "call-arg"), ("7", "assignment")], said
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
+def test_parameters_of_kernels_have_types(path: Path) -> None:
+    """None is ``Any``, neither is a field of a record."""
+    for function in kernels(path):
+        for argument in function.args.args:
+            assert argument.annotation is not None
+            assert "Any" not in ast.unparse(argument.annotation), f"{path.name}: {function.name}({argument.arg})"
+    for record in records(path):
+        for field in record.body:
+            if isinstance(field, ast.AnnAssign):
+                assert "Any" not in ast.unparse(field.annotation), f"{path.name}: {record.name}"
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
+def test_every_field_of_a_record_is_described(path: Path) -> None:
+    """A line follows each field: what it means, its shape, its unit."""
+    for record in records(path):
+        for field, following in zip(record.body, [*record.body[1:], None], strict=True):
+            if isinstance(field, ast.AnnAssign):
+                described = isinstance(following, ast.Expr) and isinstance(following.value, ast.Constant)
+                assert described, f"{path.name}: {record.name}.{ast.unparse(field.target)}"
+
+
+def test_array_types_stand_in_one_place() -> None:
+    """No file but mecpfm/typing.py gives an array type a name."""
+    for path in PACKAGE.rglob("*.py"):
+        if path != PACKAGE / "typing.py":
+            found = re.findall(r"^(\w+)(?:: TypeAlias)? = (?:np\.ndarray|NDArray|npt\.)", path.read_text(), flags=re.M)
+            assert not found, f"{path}: {found}"
+            assert not re.search(r"^Array = Any\b", path.read_text(), flags=re.M), path
