@@ -15,7 +15,7 @@ from shutil import copytree
 import pytest
 
 from mecpfm import paths
-from mecpfm.errors import InputError, MecpfmError
+from mecpfm.errors import InputError, InterruptedRunError, MecpfmError
 from mecpfm.experiments import executors, runner, store
 from mecpfm.experiments.config import STUDIES, Experiment, Point, experiments
 from mecpfm.experiments.study import Measure, Rows, Study, study
@@ -199,6 +199,18 @@ def test_a_killed_process_is_one_line():
     """The error says what may have happened and how to go on."""
     with pytest.raises(MecpfmError, match=r"memory runs out.*run the same command again"):
         dict(executors.run_all(die, range(4), workers=1))
+
+
+def test_ctrl_c_while_rows_are_kept_says_how_to_go_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """The signal may strike between two tasks as well."""
+
+    def struck(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setenv("MECPFM_HOME", str(tmp_path))
+    monkeypatch.setattr(runner, "keep", struck)
+    with pytest.raises(InterruptedRunError, match="run the same command again"):
+        runner.run("equivalence", "quick", workers=1)
 
 
 @pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])

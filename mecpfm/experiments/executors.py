@@ -62,12 +62,10 @@ def run_all(
     InterruptedRunError
         Ctrl-C or SIGTERM; the children are ended.
     """
-    with _terminated_as_interrupted(), _executor(scheduler, workers, patience_s) as executor:
+    with _terminated_as_interrupted(), resumable(), _executor(scheduler, workers, patience_s) as executor:
         futures = {executor.submit(signed, function, task): task for task in tasks}
         try:
             yield from _collect(futures, scheduler, patience_s)
-        except KeyboardInterrupt:
-            raise InterruptedRunError(f"interrupted; {RESUME}") from None
         except BrokenProcessPool:
             raise MecpfmError(
                 f"a worker process died, as when memory runs out; {RESUME}, or with --workers 1"
@@ -75,6 +73,15 @@ def run_all(
         finally:
             for future in futures:
                 future.cancel()
+
+
+@contextmanager
+def resumable() -> Iterator[None]:
+    """Ctrl-C inside, wherever it strikes, says how to go on."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise InterruptedRunError(f"interrupted; {RESUME}") from None
 
 
 def _collect(futures: dict[Future[Any], Any], scheduler: str | None, patience_s: float) -> Iterator[tuple[Any, Any]]:

@@ -61,7 +61,7 @@ def run(
     if missing:
         size = min(workers or os.cpu_count() or 1, len(missing))
         found = executors.run_all(_measure, missing, workers=size, scheduler=scheduler, patience_s=patience_s)
-        with _progress(name) as step:
+        with executors.resumable(), _progress(name) as step:  # rows are kept between tasks
             for count, (task, result) in enumerate(found, 1):
                 if isinstance(result, Exception):
                     failed.append(f"{task}: {type(result).__name__}: {result}")
