@@ -10,7 +10,7 @@ from mecpfm.kernels import rounding
 from mecpfm.plan import Plan
 from mecpfm.published.check import assess
 from mecpfm.published.instance import Instance
-from mecpfm.published.options import Floats, Ints
+from mecpfm.published.options import Floats
 from mecpfm.published.relaxation import Relaxation, caps, relax
 
 DRAWS = 64
@@ -57,15 +57,6 @@ def round_options(instance: Instance, relaxed: Relaxation, uniforms: Floats) -> 
         cumulative(relaxed.x), tables.base, tables.shared_pull, tables.private_pull, limit, uniforms
     )
     return Draws(*found.T)
-
-
-def draw_sources(y: Floats, choice: Ints, uniforms: Floats) -> Ints:
-    """Source of one part for every request, drawn with probability ``y[j, k, l] / x[j, k]`` given its model k.
-
-    ``y`` has shape (J, K, L), ``choice`` and ``uniforms`` (J,). The published rounding draws so; the nearest source,
-    which :func:`solve_appro` takes, is never worse.
-    """
-    return np.asarray(rounding.pick(cumulative(y[np.arange(len(choice)), choice]), uniforms))
 
 
 def solve_appro(
