@@ -39,14 +39,12 @@ def test_r2_equals_least_squares(trace, monkeypatch):
         assert found.r2(subset) == pytest.approx(expected, abs=1e-6)
 
 
-def test_sets_and_singles_name_what_helps(trace):
-    """Request and model history explain their part, noise nothing; the best single feature is a good one."""
+def test_sets_name_what_helps(trace):
+    """Request and model history explain their part, noise nothing."""
     table = predictability.feature_sets(trace)
     sets = table.set_index("features")["r2"]
     assert list(table) == ["source", "features", "count", "r2"] and set(table["source"]) == {"made up"}
     assert sets["all"] > 0.85 > sets["model history"] > sets["request"] > 0.1 > sets["time of day"]
-    single = predictability.single_features(trace)
-    assert single["feature"][0] in ("model mean", "model average") and single["r2"].is_monotonic_decreasing
 
 
 def test_curve_has_bands_and_ends_at_all_features(trace):

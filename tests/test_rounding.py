@@ -15,7 +15,7 @@ from mecpfm.published.exact import solve_exact
 from mecpfm.published.generate import Recipe, generate
 from mecpfm.published.instance import Instance
 from mecpfm.published.relaxation import Relaxation, relax
-from mecpfm.published.rounding import cumulative, draw_sources, round_options, solve_appro
+from mecpfm.published.rounding import cumulative, round_options, solve_appro
 
 pytestmark = pytest.mark.kernels
 
@@ -149,7 +149,7 @@ def test_sources_are_drawn_in_proportion():
     y = random.uniform(0, 1, (2, 3, 4))
     choice = np.array([2, 0])
     grid = (np.arange(1000) + 0.5) / 1000
-    drawn = np.array([draw_sources(y, choice, np.full(2, u)) for u in grid])
+    drawn = np.array([rounding.pick(cumulative(y[np.arange(2), choice]), np.full(2, u)) for u in grid])
     x = y.sum(axis=2)
     for j in range(2):
         share = np.bincount(drawn[:, j], minlength=4) / 1000

@@ -44,22 +44,10 @@ def generate_published(
     seed: Seed = 0,
 ) -> None:
     """Write an instance of the paper's problem with the released parameter ranges."""
-    from mecpfm.files import target
-    from mecpfm.published.generate import Recipe, generate
+    options = locals()
+    from mecpfm.published import generate as setting
 
-    recipe = Recipe(
-        cloudlets=cloudlets,
-        models=models,
-        families=families,
-        requests=requests,
-        shared_fraction=shared_fraction,
-        capacity_gb=capacity_gb,
-        cost_budget=cost_budget,
-        accuracy_requirement=accuracy_requirement,
-    )
-    target(output)
-    with working("generating"):
-        generate(recipe, seed).write(output)
+    _generate(setting, options)
 
 
 @generate.command("coupled")
@@ -82,28 +70,21 @@ def generate_coupled(
     seed: Seed = 0,
 ) -> None:
     """Write an instance of the coupled problem: aggregate capacity, blocks stored and pulled once a cloudlet."""
-    from mecpfm.coupled.generate import Recipe, generate
+    options = locals()
+    from mecpfm.coupled import generate as setting
+
+    _generate(setting, options)
+
+
+def _generate(setting: Any, options: dict[str, Any]) -> None:
+    """Write an instance of a setting; options are the fields of its recipe, an output file and a seed."""
     from mecpfm.files import target
 
-    recipe = Recipe(
-        cloudlets=cloudlets,
-        requests=requests,
-        models=models,
-        families=families,
-        regime=regime,
-        adaptation=adaptation,
-        shared_fraction=shared_fraction,
-        topology=topology,
-        trace=trace,
-        reach=reach,
-        cached_share=cached_share,
-        memory_gb=memory_gb,
-        period_s=period_s,
-        backhaul_gbit_s=backhaul_gbit_s,
-    )
+    output, seed = options.pop("output"), options.pop("seed")
+    recipe = setting.Recipe(**options)
     target(output)
     with working("generating"):
-        generate(recipe, seed).write(output)
+        setting.generate(recipe, seed).write(output)
 
 
 def solve(

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import NamedTuple
+from functools import partial
+from typing import Annotated, NamedTuple
 
 import numpy as np
 
@@ -20,9 +21,9 @@ from mecpfm.coupled.places import Places, of_eua, of_topology
 from mecpfm.coupled.roofline import Accelerator
 from mecpfm.data.tables import gpus, trace_summary
 from mecpfm.data.traces import QUANTILES
-from mecpfm.errors import InputError
 from mecpfm.files import require_fits
 from mecpfm.kernels import arrays
+from mecpfm.ranges import Count, Share
 from mecpfm.records import Ragged
 from mecpfm.typing import Floats
 
@@ -64,6 +65,8 @@ ACCESS_S = (0.002, 0.010)
 """Radio and access network, s: an edge server within 10 ms of 58 % of users (Charyyev et al., GLOBECOM 2020)."""
 REMOTE_PATH_S = (0.010, 0.100)
 """Wide-area path, s: a cloud site within 10 ms of 29 % of the same users."""
+Amount = Annotated[float, partial(ranges.within, low=1e-6, high=1e6)]
+"""An amount of a recipe: an instance's own end at 1e9."""
 
 
 @dataclass(frozen=True)
@@ -73,32 +76,24 @@ class Recipe:
     ``cached_share`` is the probability that a block is at a cloudlet from the start, where it fits.
     """
 
-    cloudlets: int = 16
-    requests: int = 400
-    models: int = 48
-    families: int = 4
-    regime: str = "mixed"
-    adaptation: str = "published"
-    shared_fraction: float | None = None
+    cloudlets: Count = 16
+    requests: Count = 400
+    models: Count = 48
+    families: Count = 4
+    regime: Annotated[str, partial(ranges.one_of, tuple(REGIMES))] = "mixed"
+    adaptation: Annotated[str, partial(ranges.one_of, ADAPTATIONS)] = "published"
+    shared_fraction: Share | None = None
     topology: str | None = None
-    trace: str | None = None
-    reach: int | None = None
-    cached_share: float = 0.0
-    memory_gb: float | None = None
-    period_s: float | None = None
-    backhaul_gbit_s: float | None = None
+    trace: Annotated[str | None, partial(ranges.one_of, TRACES)] = None
+    reach: Count | None = None
+    cached_share: Share = 0.0
+    memory_gb: Amount | None = None
+    period_s: Amount | None = None
+    backhaul_gbit_s: Amount | None = None
 
     def __post_init__(self) -> None:
         """Refuse empty or contradictory values."""
-        for name in ("cloudlets", "requests", "models", "families", "reach"):
-            ranges.count(name, getattr(self, name))
-        for name in ("memory_gb", "period_s", "backhaul_gbit_s"):
-            ranges.within(name, getattr(self, name), 1e-6, 1e6)  # an instance's own amounts end at 1e9
-        for name in ("shared_fraction", "cached_share"):
-            ranges.within(name, getattr(self, name), 0, 1)
-        for name, known in (("regime", tuple(REGIMES)), ("adaptation", ADAPTATIONS), ("trace", (None, *TRACES))):
-            if getattr(self, name) not in known:
-                raise InputError(f"{name} is {getattr(self, name)!r}; must be one of {', '.join(filter(None, known))}")
+        ranges.check(self)
         self._require_fits()
 
     def _require_fits(self) -> None:

@@ -30,6 +30,7 @@ COMPARATORS = {
 }
 """From what sees nothing to what lacks the request's features alone."""
 NAMES = {name: words for name, words, *_ in RUNGS}
+"""Rungs in words, by policy."""
 
 
 def ladder(rows: pd.DataFrame, metric: str = "loss_s") -> pd.DataFrame:

@@ -7,6 +7,7 @@ import pandas as pd
 from mecpfm.experiments.statistics import interval, summary
 
 CLAIMED_WINDOW = 800
+"""Window of the WTSRC that is claimed to recover from drift, rounds."""
 
 
 def practice(rows: pd.DataFrame) -> pd.DataFrame:

@@ -11,6 +11,7 @@ from mecpfm.plan import Plan
 from mecpfm.published.instance import Instance
 
 Place = tuple[float, float]
+"""Longitude and latitude, degrees."""
 
 
 def network_map(

@@ -28,7 +28,9 @@ from mecpfm.records import write_atomic
 
 log = logging.getLogger("mecpfm")
 _KEYS = ["experiment", "value", "seed", "method"]
+"""Columns that say which row a running time belongs to."""
 _CSV: dict[str, Any] = {"index": False, "lineterminator": "\n"}
+"""How tables are written: the same bytes everywhere."""
 
 
 def run(

@@ -24,6 +24,7 @@ log = logging.getLogger("mecpfm")
 SHOWING = ("cli", "figures")
 """Folders whose code shows results and computes none."""
 LIBRARIES = ("numpy", "scipy", "numba", "llvmlite", "pandas", "highspy", "gurobipy", "topohub", "scikit-learn")
+"""Packages whose versions may change a result."""
 
 
 @dataclass(frozen=True)

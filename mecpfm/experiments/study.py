@@ -1,9 +1,9 @@
-"""Studies: a measurement together with the points and seeds at which it is taken; ``study`` registers one."""
+"""Studies: a measurement together with the points and seeds at which it is taken."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass, field
 from typing import Any, NamedTuple
 
 from mecpfm.errors import InputError
@@ -29,6 +29,7 @@ PROFILES = {
     "quick": Profile("quick", largest=100, sites="uniform"),
     "paper": Profile("paper", largest=500, sites="auto"),
 }
+"""Every profile by name."""
 
 
 def profile(name: str) -> Profile:
@@ -45,58 +46,34 @@ class Point(NamedTuple):
     recipe: Any
 
 
-@dataclass(frozen=True)
+@dataclass
 class Study:
-    """A measurement, what it shows, and where and how often each profile takes it."""
+    """Decorator of a measurement: where and how often each profile takes it; of several the lowest is listed first."""
 
-    measure: Measure
+    name: str
+    """Name of the experiment and of its result files."""
+    _: KW_ONLY
     shows: str
-    axis: str
+    """What it shows, in a few words."""
     points: Callable[[Profile], Sequence[Point]]
+    """Points of a profile."""
     seeds: Mapping[str, int]
     """Number of seeds at every point, by profile."""
+    axis: str = "none"
+    """What the points' values mean."""
     needs: str = ""
     """Module that not everybody has and without which nothing is run."""
     timed: bool = False
     """Whether rows, not only running times, depend on how fast the machine is."""
+    measure: Measure = field(init=False)
 
-
-STUDIES: dict[str, Study] = {}
-"""Every study by name, in the order in which they are listed."""
-
-
-def study(
-    name: str,
-    *,
-    shows: str,
-    points: Callable[[Profile], Sequence[Point]],
-    seeds: Mapping[str, int],
-    axis: str = "none",
-    needs: str = "",
-    timed: bool = False,
-) -> Callable[[Measure], Measure]:
-    """Register the function below as a study; of several decorators the lowest is listed first.
-
-    Parameters
-    ----------
-    name
-        Name of the experiment and of its result files.
-    shows
-        What the study shows, in a few words.
-    points
-        Points of a profile.
-    seeds
-        Number of seeds at every point, by profile.
-    axis
-        What the points' values mean.
-    needs
-        Module of an optional package that the measurement needs.
-    timed
-        Whether rows depend on how fast the machine is.
-    """
-
-    def register(measure: Measure) -> Measure:
-        STUDIES[name] = Study(measure, shows, axis, points, seeds, needs, timed)
+    def __call__(self, measure: Measure) -> Measure:
+        """Register the function below."""
+        self.measure = measure
+        STUDIES[self.name] = self
         return measure
 
-    return register
+
+study = Study
+STUDIES: dict[str, Study] = {}
+"""Every study by name, in the order in which they are listed."""

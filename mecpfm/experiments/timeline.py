@@ -14,6 +14,7 @@ from mecpfm.online.simulate import Run
 from mecpfm.online.world import Scene
 
 Rows = list[tuple[str, float, float, str, float]]
+"""Intervals: lane, start and end (s), what it is, and the level where the lane has one."""
 
 
 def timeline(scene: Scene, policy: Policy, cloudlet: int, first: int, last: int, seed: int = 0) -> pd.DataFrame:

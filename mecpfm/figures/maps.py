@@ -20,6 +20,7 @@ PICTURE = (760, 520)
 HOVER = {"hovertemplate": "%{text}<extra></extra>"}
 """What is shown of a marker that is pointed at: its text alone."""
 Place = tuple[float, float]
+"""x and y: degrees, or points of the drawing."""
 
 
 def network_map(frame: pd.DataFrame) -> go.Figure:

@@ -14,6 +14,7 @@ from mecpfm.figures.style import BLUE, GREEN, GREY, LOOKS, ORANGE, TEMPLATE, ban
 CONTEXT = "context"
 """Kind of a rung that changes what is known of the request."""
 CURVES = {"greedy": ("best next feature", BLUE, "circle"), "random": ("random subsets, mean and 90 %", ORANGE, "x")}
+"""Ways to choose features: words, colour, marker."""
 THRESHOLD = 0.38
 """The reduction that the paper's abstract claims."""
 DODGE = 0.12

@@ -38,14 +38,17 @@ PROGRAMS = {
 }
 """What is counted of which program."""
 RELAXATIONS = {"lp": ("LP as published", ORANGE), "lp-dual": ("strengthened LP", BLUE)}
+"""Relaxations that are drawn from: words and colour."""
 RATIOS = {
     "one coin a request (worst case)": (RED, "triangle-up"),
     "LP as published": (ORANGE, "square"),
     "strengthened LP": (BLUE, "circle"),
 }
+"""Series of ratios: colour and marker."""
 SERIES = ((BLUE, "circle"), (ORANGE, "square"), (GREEN, "diamond"), (RED, "triangle-up"))
 """Looks of series that are numbers."""
 SOURCES = ("cloud", "last", "nearest")
+"""Where parts are pulled from."""
 
 
 def sparsity(frame: pd.DataFrame) -> go.Figure:

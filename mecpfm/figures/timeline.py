@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from mecpfm.figures.style import BLACK, FAMILY_COLORS, GREY, TEMPLATE
 
-QUEUE, SERVING = "in system", "serving"
-IDLE = "waiting for a pull"
+QUEUE, SERVING, IDLE = "in system", "serving", "waiting for a pull"
+"""Lanes that are no backbones, and what a cloudlet does that serves nobody although somebody waits."""
+
+
+def _look(color: str, mark: str) -> dict[str, Any]:
+    """Colour of a bar and the marks on it."""
+    pattern = {"shape": mark, "fgcolor": "white", "size": 6, "fillmode": "overlay", "solidity": 0.35}
+    return {"color": color, "pattern": pattern}
 
 
 def draw(frame: pd.DataFrame) -> go.Figure:
@@ -29,13 +37,10 @@ def draw(frame: pd.DataFrame) -> go.Figure:
     for lane, what, color, mark in kinds:
         of = bars[(bars["lane"] == lane) & (bars["what"] == what)]
         if len(of):
-            _bars(drawn, of, lane, color, mark)
+            drawn.add_trace(_bars(of, lane, color, mark), row=2, col=1)
     for words, mark in (("serving or held", ""), ("pulling", "x"), (IDLE, "/")):
-        look = {
-            "color": GREY,
-            "pattern": {"shape": mark, "fgcolor": "white", "size": 6, "fillmode": "overlay", "solidity": 0.35},
-        }
-        drawn.add_trace(go.Bar(x=[None], y=[SERVING], name=words, marker=look, orientation="h"), row=2, col=1)
+        bar = go.Bar(x=[None], y=[SERVING], name=words, marker=_look(GREY, mark), orientation="h")
+        drawn.add_trace(bar, row=2, col=1)
     drawn.update_yaxes(title_text="in system", rangemode="tozero", nticks=5, row=1)
     lanes = [SERVING, *backbones]
     drawn.update_yaxes(categoryorder="array", categoryarray=lanes[::-1], row=2)
@@ -47,22 +52,7 @@ def draw(frame: pd.DataFrame) -> go.Figure:
     )
 
 
-def _bars(drawn: go.Figure, of: pd.DataFrame, lane: str, color: str, mark: str) -> None:
-    drawn.add_trace(
-        go.Bar(
-            base=of["start_s"],
-            x=of["end_s"] - of["start_s"],
-            y=[lane] * len(of),
-            orientation="h",
-            width=0.7,
-            marker={
-                "color": color,
-                "line": {"color": "white", "width": 0.6},
-                "pattern": {"shape": mark, "fgcolor": "white", "size": 6, "fillmode": "overlay", "solidity": 0.35},
-            },
-            hovertext=of["what"],
-            showlegend=False,
-        ),
-        row=2,
-        col=1,
-    )
+def _bars(of: pd.DataFrame, lane: str, color: str, mark: str) -> go.Bar:
+    look = _look(color, mark) | {"line": {"color": "white", "width": 0.6}}
+    where = {"base": of["start_s"], "x": of["end_s"] - of["start_s"], "y": [lane] * len(of), "orientation": "h"}
+    return go.Bar(**where, width=0.7, marker=look, hovertext=of["what"], showlegend=False)

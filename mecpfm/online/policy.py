@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import functools
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from typing import Annotated
 
+from mecpfm import ranges
 from mecpfm.errors import InputError
 from mecpfm.kernels import linear_bandit, online_demand, online_policy
+from mecpfm.ranges import NotNegative, Share
 
 DISPATCH = {
     "remote": online_policy.REMOTE, "random": online_policy.RANDOM, "nearest": online_policy.NEAREST,
@@ -23,52 +27,45 @@ PROBING = {
     "all": online_policy.ALL_SEEN, "nearest": online_policy.NEAREST_SEEN, "random": online_policy.RANDOM_SEEN,
     "tsrc": online_policy.CREDIT_SEEN, "belief": online_policy.BELIEF_SEEN,
 }  # fmt: skip
+CREDITS = ("error", "delay")
+
+
+def _key(known: Iterable[str]) -> ranges.Rule:
+    return functools.partial(ranges.one_of, known)
 
 
 @dataclass(frozen=True)
 class Policy:
     """How requests are dispatched; every policy has the same pull, eviction and admission rules."""
 
-    dispatch: str = "structured"
+    dispatch: Annotated[str, _key(DISPATCH)] = "structured"
     """A key of ``DISPATCH``."""
-    demand: str = "none"
+    demand: Annotated[str, _key(DEMAND)] = "none"
     """A key of ``DEMAND``: how a structured policy predicts the service time."""
-    observed: int | None = None
+    observed: Annotated[int | None, functools.partial(ranges.no_less, low=0)] = None
     """Features observed of each request; None: all."""
-    features: str = "tsrc"
+    features: Annotated[str, _key(FEATURES)] = "tsrc"
     """A key of ``FEATURES``: how the observed ones are chosen."""
-    credit: str = "error"
+    credit: Annotated[str, _key(CREDITS)] = "error"
     """What a shown feature is credited with: ``error`` of the prediction, or ``delay``."""
-    window: float = math.inf
+    window: Annotated[float, functools.partial(ranges.no_less, low=1)] = math.inf
     """Completed requests over which credits count (WTSRC)."""
     priced: bool = False
     """Whether the delay that a request adds to later ones counts."""
-    probing: str = "all"
+    probing: Annotated[str, _key(PROBING)] = "all"
     """A key of ``PROBING``: whose queue and cache are looked at."""
-    probes: int = 0
-    feature_cost_s: float = 0.0
+    probes: Annotated[int, functools.partial(ranges.at_least, low=0)] = 0
+    feature_cost_s: NotNegative = 0.0
     """Time that observing one feature takes, s."""
-    probe_cost_s: float = 0.0
-    explore: float = 0.0
-    bonus: float = 0.0
-    scale: float = 0.03
+    probe_cost_s: NotNegative = 0.0
+    explore: Share = 0.0
+    bonus: NotNegative = 0.0
+    scale: NotNegative = 0.03
     sample: bool = False
 
     def __post_init__(self) -> None:
         """Refuse unknown words and negative numbers."""
-        tables = {"dispatch": DISPATCH, "demand": DEMAND, "features": FEATURES, "probing": PROBING}
-        for name, table in {**tables, "credit": ("error", "delay")}.items():
-            if getattr(self, name) not in table:
-                raise InputError(f"{name} is {getattr(self, name)!r}; must be one of {', '.join(table)}")
-        for name in ("feature_cost_s", "probe_cost_s", "bonus", "scale", "probes"):
-            if not 0 <= getattr(self, name) < math.inf:
-                raise InputError(f"{name} is {getattr(self, name)}; must be finite and >= 0")
-        if self.observed is not None and self.observed < 0:
-            raise InputError(f"observed is {self.observed}; must be >= 0")
-        if not 0 <= self.explore <= 1:
-            raise InputError(f"explore is {self.explore}; must be in [0, 1]")
-        if not self.window >= 1:
-            raise InputError(f"window is {self.window}; must be >= 1")
+        ranges.check(self)
         if (self.probing == "all") != (self.probes == 0):
             bound = "0" if self.probing == "all" else ">= 1"
             raise InputError(f"probes is {self.probes}; must be {bound} where probing is {self.probing!r}")

@@ -114,14 +114,6 @@ def feature_sets(trace: Trace, found: Moments | None = None) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["source", "features", "count", "r2"])
 
 
-def single_features(trace: Trace, found: Moments | None = None) -> pd.DataFrame:
-    """R^2 of every feature alone, best first: ``source``, ``feature``, ``r2``."""
-    found = found or moments(trace)
-    rows = [(trace.source, name, found.r2([i])) for i, name in enumerate(found.names)]
-    table = pd.DataFrame(rows, columns=["source", "feature", "r2"])
-    return table.sort_values("r2", ascending=False, kind="stable", ignore_index=True)
-
-
 def subset_curve(
     trace: Trace, sizes: Sequence[int], draws: int = 200, seed: int = 0, found: Moments | None = None
 ) -> pd.DataFrame:

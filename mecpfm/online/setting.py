@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import functools
 import math
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Annotated, Literal
 
+from mecpfm import ranges
 from mecpfm.errors import InputError
+from mecpfm.ranges import AtLeastOne, NotNegative, Positive
 
-_POSITIVE = (
-    "edge_gb_s", "centre_gb_s", "payload_gb_s", "remote_payload_gb_s", "remote_speed", "grid_s",
-    "congestion_memory_s", "memory_of_use_s", "small_work",
-)  # fmt: skip
+_FINITE = functools.partial(ranges.ordered, high=sys.float_info.max)
 
 
 @dataclass(frozen=True)
@@ -20,61 +21,57 @@ class Setting:
     """A network of cloudlets and the load on it (docs/online_setting.md says where each number comes from)."""
 
     trace: Literal["gentd26", "azure"] = "gentd26"
-    cloudlets: int = 12
-    reach: int = 5
+    cloudlets: AtLeastOne = 12
+    reach: AtLeastOne = 5
     """Nearest cloudlets that may serve a home's requests."""
-    load: float | None = 0.8
+    load: Positive | None = 0.8
     """Work that arrives over work that all cloudlets together can do; None: what the trace's own times give."""
-    requests: int = 8_000
-    work_s: tuple[float, float] = (1.0, 300.0)
+    requests: AtLeastOne = 8_000
+    work_s: Annotated[tuple[float, float], ranges.ordered] = (1.0, 300.0)
     """Service times at speed 1 are clipped to this range, s."""
     gap_s: float = 600.0
     """Longest gap between arrivals before time is scaled to the load, s."""
-    speeds: tuple[float, ...] = (0.4, 0.6, 0.8, 1.0, 1.5, 2.5)
-    families: int = 4
-    backbone_gb: tuple[float, ...] = (2.0, 4.0, 6.5, 9.0)
-    own_gb: tuple[float, float] = (0.15, 0.8)
+    speeds: Annotated[tuple[float, ...], ranges.all_positive] = (0.4, 0.6, 0.8, 1.0, 1.5, 2.5)
+    families: AtLeastOne = 4
+    backbone_gb: Annotated[tuple[float, ...], ranges.all_positive] = (2.0, 4.0, 6.5, 9.0)
+    own_gb: Annotated[tuple[float, float], _FINITE] = (0.15, 0.8)
     """Range of what each model adds to its backbone, GB."""
-    memory_gb: tuple[float, ...] = (10.0, 12.0, 16.0, 24.0)
-    edge_gb_s: float = 1.25
+    memory_gb: Annotated[tuple[float, ...], ranges.all_positive] = (10.0, 12.0, 16.0, 24.0)
+    edge_gb_s: Positive = 1.25
     """Pulls from another cloudlet, GB/s."""
-    centre_gb_s: float = 0.25
+    centre_gb_s: Positive = 0.25
     """Pulls from the data centre, GB/s."""
-    payload_gb_s: float = 1.25
-    remote_payload_gb_s: float = 0.1
-    remote_path_s: float = 0.2
-    remote_load_s: float = 0.5
+    payload_gb_s: Positive = 1.25
+    remote_payload_gb_s: Positive = 0.1
+    remote_path_s: NotNegative = 0.2
+    remote_load_s: NotNegative = 0.5
     """Delay that each of our own requests in flight adds at the data centre, s."""
-    remote_speed: float = 1.5
-    congestion_s: float = 20.0
+    remote_speed: Positive = 1.5
+    congestion_s: NotNegative = 20.0
     """Median congestion of the data centre, s."""
-    congestion_spread: float = 0.6
-    congestion_memory_s: float = 600.0
-    grid_s: float = 10.0
-    queue_limit: int = 8
+    congestion_spread: NotNegative = 0.6
+    congestion_memory_s: Positive = 600.0
+    grid_s: Positive = 10.0
+    queue_limit: AtLeastOne = 8
     """Requests in system at which a cloudlet is full."""
-    eviction: Literal["lru", "value"] = "lru"
-    memory_of_use_s: float = 3_600.0
+    eviction: Annotated[Literal["lru", "value"], functools.partial(ranges.one_of, ("lru", "value"))] = "lru"
+    memory_of_use_s: Positive = 3_600.0
     """Uses lose their weight with this time constant (value-based eviction), s."""
     variants: int = 1
     """2: each model has a small variant as well."""
-    small_work: float = 0.35
+    small_work: Positive = 0.35
     small_accuracy: float = 0.88
     """Accuracy of the small variant relative to the full one."""
-    second_per_accuracy: float = 100.0
+    second_per_accuracy: NotNegative = 100.0
     """Delay that one unit of accuracy is worth, s: the small variant costs 12 s."""
     topology: str | None = None
     """A topohub network in place of the sites of Melbourne."""
 
     def __post_init__(self) -> None:
         """Refuse what cannot be simulated."""
-        for name in ("cloudlets", "reach", "requests", "families", "queue_limit"):
-            if getattr(self, name) < 1:
-                raise InputError(f"{name} is {getattr(self, name)}; must be >= 1")
-        _check_numbers(self)
-        _check_times(self)
-        if self.eviction not in ("lru", "value"):
-            raise InputError(f"eviction is {self.eviction!r}; must be one of lru, value")
+        ranges.check(self)
+        if not self.gap_s > 0:
+            raise InputError(f"gap_s is {self.gap_s}; must be > 0")
         if self.reach > self.cloudlets:
             raise InputError(f"reach is {self.reach}; must be <= cloudlets = {self.cloudlets}")
         if self.variants not in (1, 2):
@@ -89,33 +86,6 @@ class Setting:
     def small_penalty_s(self) -> float:
         """What choosing the small variant costs, s."""
         return (1 - self.small_accuracy) * self.second_per_accuracy
-
-
-def _check_times(setting: Setting) -> None:
-    """Refuse what the trace's numbers cannot be scaled or clipped by."""
-    if setting.load is not None and not 0 < setting.load < math.inf:
-        raise InputError(f"load is {setting.load}; must be finite and > 0")
-    if not setting.gap_s > 0:
-        raise InputError(f"gap_s is {setting.gap_s}; must be > 0")
-    low, high = setting.work_s
-    if not (0 <= low <= high and low < math.inf):
-        raise InputError(f"work_s is {setting.work_s}; must be two numbers >= 0 in order")
-
-
-def _check_numbers(setting: Setting) -> None:
-    """Refuse rates, times and sizes out of range."""
-    for name in _POSITIVE:
-        if not 0 < getattr(setting, name) < math.inf:
-            raise InputError(f"{name} is {getattr(setting, name)}; must be finite and > 0")
-    for name in ("remote_path_s", "remote_load_s", "congestion_s", "congestion_spread", "second_per_accuracy"):
-        if not 0 <= getattr(setting, name) < math.inf:
-            raise InputError(f"{name} is {getattr(setting, name)}; must be finite and >= 0")
-    low, high = setting.own_gb
-    if not 0 <= low <= high < math.inf:
-        raise InputError(f"own_gb is {setting.own_gb}; must be two numbers >= 0 in order")
-    for name in ("speeds", "backbone_gb", "memory_gb"):
-        if not min(getattr(setting, name)) > 0:
-            raise InputError(f"{name} has {min(getattr(setting, name)):g}; must be > 0")
 
 
 BASE = Setting()

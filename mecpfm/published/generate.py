@@ -23,6 +23,7 @@ from mecpfm.files import require_fits
 from mecpfm.kernels import arrays
 from mecpfm.kernels.arrays import uniform
 from mecpfm.published.instance import Cloudlets, Instance, Models, Requests
+from mecpfm.ranges import Amount, Count, Share
 from mecpfm.records import Ragged
 
 Streams = Iterator[np.random.Generator]
@@ -32,28 +33,23 @@ Streams = Iterator[np.random.Generator]
 class Recipe:
     """Sizes and, where a sweep fixes them, single values in place of a released range."""
 
-    cloudlets: int = 100
-    models: int = 10
-    families: int = 2
-    requests: int = 100
-    shared_fraction: float | None = 2 / 3
+    cloudlets: Count = 100
+    models: Count = 10
+    families: Count = 2
+    requests: Count = 100
+    shared_fraction: Share | None = 2 / 3
     """Share of a model's bytes that its family shares; None takes each model's own from the zoo."""
     library: Literal["released", "zoo"] = "released"
     """Model sizes: U(5, 20) GB as released, or published backbones at two bytes a parameter."""
-    capacity_gb: float | None = None
-    cost_budget: float | None = None
-    accuracy_requirement: float | None = None
+    capacity_gb: Amount | None = None
+    cost_budget: Amount | None = None
+    accuracy_requirement: Share | None = None
     sites: Literal["auto", "uniform"] = "auto"
     """Positions: the EUA sites when they are at hand, or always uniform in their box."""
 
     def __post_init__(self) -> None:
         """Refuse empty or contradictory sizes."""
-        for name in ("cloudlets", "models", "families", "requests"):
-            ranges.count(name, getattr(self, name))
-        for name in ("capacity_gb", "cost_budget"):
-            ranges.within(name, getattr(self, name), 0, ranges.LARGEST)
-        ranges.within("accuracy_requirement", self.accuracy_requirement, 0, 1)
-        ranges.within("shared_fraction", self.shared_fraction, 0, 1)
+        ranges.check(self)
         if self.shared_fraction is None and self.library == "released":
             raise InputError("shared_fraction must be given; only the zoo's models have one of their own")
         cells = 2 * self.requests * self.models + (self.cloudlets + 1) ** 2 + 6 * (self.requests + self.models)

@@ -59,15 +59,6 @@ def round_options(instance: Instance, relaxed: Relaxation, uniforms: Floats) -> 
     return Draws(*found.T)
 
 
-def draw_sources(y: Floats, choice: Ints, uniforms: Floats) -> Ints:
-    """Source of one part for every request, drawn with probability ``y[j, k, l] / x[j, k]`` given its model k.
-
-    ``y`` has shape (J, K, L), ``choice`` and ``uniforms`` (J,). The published rounding draws so; the nearest source,
-    which :func:`solve_appro` takes, is never worse.
-    """
-    return np.asarray(rounding.pick(cumulative(y[np.arange(len(choice)), choice]), uniforms))
-
-
 def solve_appro(
     instance: Instance, *, solver: str = "auto", seed: int | np.random.SeedSequence = 0, draws: int = DRAWS,
     time_limit: float | None = None,

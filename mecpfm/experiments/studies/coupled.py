@@ -27,17 +27,21 @@ COMPARED = (
     "polish", "rounding-coupled", "rounding-nested", "rounding-independent", "trimcaching", "no-sharing", "cocar",
     "gap-rounding", "popularity", "lru", "lfu", "accuracy-first", "remote",
 )  # fmt: skip
+"""Methods of every regime; the first steers the bound."""
 ITERATIONS = 1_000
 """Budget of every local search: a number of iterations, so that results do not depend on the machine."""
 SECONDS, QUICK_SECONDS = 30.0, 1.0
 """Budget of each method in the race against HiGHS, s; the short one for at most ``QUICK_REQUESTS`` requests."""
 QUICK_REQUESTS = 100
+"""Requests up to which the race is short."""
 SHARES = (0.1, 0.2, 0.5, 1.0)
+"""Shares of the budget at which the race is looked at."""
 MANY = 10**9
 """Iterations that no time limit leaves room for."""
 LP_OPTIONS = 65_000
 """The explicit LP with the cut is solved up to this many options: HiGHS needs seconds there, minutes at 268,000."""
 SEEDS = {"quick": 5, "paper": 5}
+"""Of every study here."""
 QUICK: dict[str, Any] = {
     "cloudlets": 12, "models": 16, "families": 4, "requests": 80, "topology": "sndlib/nobel-germany",
 }  # fmt: skip
@@ -47,6 +51,7 @@ LARGE = {"cloudlets": 50, "models": 96, "families": 8, "requests": 816}
 Changes = Iterable[tuple[float, dict[str, Any]]]
 """Values on a study's axis, and the fields of the recipe that each changes."""
 BY_REGIME = [(float(i), {"regime": name}) for i, name in enumerate(REGIMES)]
+"""One change a regime."""
 
 
 def _points(changes: Callable[[Profile], Changes]) -> Callable[[Profile], list[Point]]:

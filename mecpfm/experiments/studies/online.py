@@ -32,16 +32,23 @@ LADDER = (
     "structured-oracle", "priced-mean", "priced-tsrc", "priced-tsrc-delay", "priced-wtsrc", "priced-random-ei",
     "priced-random-fix", "priced-cov", "priced-full", "priced-oracle",
 )  # fmt: skip
+"""Policies of every scenario."""
 CHOOSERS = ("priced-tsrc", "priced-tsrc-delay", "priced-cov", "priced-random-ei", "priced-random-fix")
+"""Policies that differ in who chooses the features."""
 SIZES = (0, 1, 2, 3, 4, 6, 8, 12, 22)
+"""Numbers of observed features."""
 COSTS = (0.0, 0.01, 0.03, 0.1, 0.25, 0.5, 1.0, 2.0)
+"""Prices of a feature, s."""
 PRICED = ("priced-mean", "priced-cov", "priced-tsrc", "priced-full")
 """None, 2, 4 and all 22 features."""
 PROBED = ("nearest", "random", "tsrc", "belief")
+"""Rules that choose whose state is seen."""
 LEARNERS = ("structured-mean", "structured-random-ei", "structured-tsrc", "structured-cov", "structured-full")
+"""Policies whose regret is shown."""
 MARKS = 41
 """Requests, evenly spread, at which cumulative values are kept."""
 SEEDS = {"quick": 5, "paper": 24}
+"""Windows of the trace."""
 REQUESTS = {"quick": 4_000, "paper": 8_000}
 """Length of a window."""
 
@@ -167,6 +174,7 @@ def _row(
 
 
 _warm = set[bool]()
+"""Kinds of runs (with planned caches, without) whose kernels are compiled in this process."""
 
 
 def _warm_up(place: Scene, *, planned: bool) -> None:

@@ -18,12 +18,15 @@ from mecpfm.experiments.study import Point, Profile, Rows, study
 from mecpfm.typing import Floats
 
 SUBSETS: dict[str, Callable[..., Restricted]] = {"ol": TSRC, "random-ei": RandomEI, "random-fix": RandomFix}
+"""Policies that see some of the features."""
 WINDOWS = (50, 100, 200, 400, 800, 1600)
 """Windows of WTSRC under drift; 800 of 4,000 rounds is the one that is claimed."""
 BLOCKS = 20
+"""Blocks of rounds over which rewards under drift are averaged."""
 MEMORY = 400
 """Window of WTSRC where it is held against the enumerated best subset."""
 SEEDS = {"quick": 6, "paper": 24}
+"""Of the drawn problems."""
 FEW_SEEDS = {"quick": 3, "paper": 12}
 """Of the public tables, which take longest."""
 TABLE_SIZES = {
