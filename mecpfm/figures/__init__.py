@@ -32,12 +32,12 @@ def kinds() -> list[str]:
 
 
 def draw(name: str, frame: pd.DataFrame) -> go.Figure:
-    """Draw a figure from the data behind it."""
+    """Draw a figure from the data behind it, as wide as the page it is on."""
     kind = name.partition("-")[0]
     if kind not in kinds():
         raise InputError(f"figure {name!r} is unknown; known: {', '.join(kinds())}")
     drawn: go.Figure = importlib.import_module(f"mecpfm.figures.{kind}").draw(frame)
-    return go.Figure(_settled(drawn.to_plotly_json()))
+    return go.Figure(_settled(drawn.to_plotly_json())).update_layout(width=None)
 
 
 def _settled(value: Any) -> Any:
