@@ -47,7 +47,7 @@ def test_copies_are_drawn_once_and_at_most_six_methods(sweep: pd.DataFrame):
     assert list(lines["Appro"].marker.size) == [8, 8, 0]
     assert "NonShare by 0 %" in drawn.layout.title.text
     note = drawn.layout.annotations[-1].text
-    assert "within 1 % of Appro: Exact" in note
+    assert "within 0 % of Appro: LP (as published), LP (strengthened)" in note
     assert "No mark" in note
 
 
