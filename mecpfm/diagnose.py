@@ -17,7 +17,7 @@ PACKAGES = ("numpy", "pandas", "scipy", "numba", "gurobipy", "highspy", "plotly"
 def rows() -> list[tuple[str, str]]:
     """Findings as (what, state)."""
     from mecpfm.data.fetch import verify
-    from mecpfm.figures.export import browser
+    from mecpfm.figures.chromium import browser
     from mecpfm.solvers import gurobi
 
     limits = f"{gurobi.MAX_COLUMNS} columns and rows, {gurobi.MAX_COLUMNS_BILINEAR} columns with products"

@@ -56,9 +56,11 @@ def page(judged: Judged, profile: str, failures: list[str]) -> str:
     """The page as HTML text; pictures are in it where figures/*.svg exist, links to the HTML files where not."""
     claims = {v.claim.id: v.claim for v in judged.verdicts}
     docs = paths.sources() / "docs"
+    full, its_points = (pd.read_csv(docs / f"{name}.csv") for name in ("claims", "claims_points"))
+    here = table(judged.verdicts).reindex(columns=full.columns)  # without a verdict there are no columns
     runs = {
-        f"this run ({profile} profile)": (table(judged.verdicts), points(judged.verdicts)),
-        "committed full profile": (pd.read_csv(docs / "claims.csv"), pd.read_csv(docs / "claims_points.csv")),
+        f"this run ({profile} profile)": (here, points(judged.verdicts)),
+        "committed full profile": (full, its_points),
     }
     parts = [
         "<h1>What holds of the paper, and by how much</h1>",
@@ -90,7 +92,7 @@ def _lights(runs: dict[str, pd.DataFrame]) -> str:
     for words, wanted in LIGHTS.items():
         cells = ""
         for found in runs.values():
-            chosen = found[[any(fnmatch(name, one) for one in wanted) for name in found["id"]]]
+            chosen = found.loc[[any(fnmatch(name, one) for one in wanted) for name in found["id"]]]
             lights = [_light(row["verdict"], f"{row['claim']}: {row['verdict']}") for row in chosen.to_dict("records")]
             counts = ", ".join(f"{n} {verdict}" for verdict, n in chosen["verdict"].value_counts().items())
             cells += f"<td>{''.join(lights)}<br><span class=small>{escape(counts) or 'not computed'}</span></td>"
@@ -132,8 +134,9 @@ def _claim(claim: Claim, runs: dict[str, tuple[pd.DataFrame, pd.DataFrame]]) -> 
         row = found.iloc[0]
         middle = f"middle {said(row['median'])}, from {said(row['worst'])} to {said(row['best'])}"
         sides += (
-            f"<div><p class=small>{_light(row['verdict'])}<b>{escape(name)}: {escape(str(row['verdict']))}</b>, holds at "
-            f"{row['holding']} of {row['points']} points; {middle}</p>{strip(evidence[evidence['id'] == claim.id])}</div>"
+            f"<div><p class=small>{_light(row['verdict'])}<b>{escape(name)}: {escape(str(row['verdict']))}</b>, "
+            f"holds at {row['holding']} of {row['points']} points; {middle}</p>"
+            f"{strip(evidence[evidence['id'] == claim.id])}</div>"
         )
     needed = f"{claim.direction} {claim.threshold:g}"
     return (
