@@ -35,6 +35,34 @@ def test_sweep_draws_a_line_and_a_band_for_every_method_and_metric(sweep: pd.Dat
     assert not any(np.isnan(np.asarray(trace.y, dtype=float)).any() for trace in drawn.data)
 
 
+def test_copies_are_drawn_once_and_at_most_six_methods(sweep: pd.DataFrame):
+    """A value with the rows of the one before has no mark; the other methods are named below."""
+    rows = pd.concat([sweep, sweep[sweep["value"] == 20].assign(value=30.0)])
+    own = rows[rows["method"] == "appro"]
+    other = [own.assign(method=name) for name in ("nbs", "nonshare", "greedy", "lp", "lp-dual")]
+    many = pd.concat([rows, own.assign(method="exact", mean=own["mean"] * 1.01), *other])
+    drawn = figures.draw("sweep-requests", many)
+    lines = {trace.name: trace for trace in drawn.data if trace.fill is None and trace.xaxis == "x"}
+    assert len(lines) == 6
+    assert list(lines["Appro"].marker.size) == [8, 8, 0]
+    assert "NonShare by 0 %" in drawn.layout.title.text
+    note = drawn.layout.annotations[-1].text
+    assert "within 0 % of Appro: LP (as published), LP (strengthened)" in note
+    assert "No mark" in note
+
+
+def test_the_headline_counts_points_once():
+    """The title counts points whose whole interval is beyond what is claimed; copies once, in any panel."""
+    points = [("requests", 10, 0.4), ("requests", 20, 0.3), ("requests", 30, 0.3), ("models", 10, 0.4)]
+    frame = pd.DataFrame(points, columns=["axis", "value", "ci_low"])
+    frame = frame.assign(metric="total_delay_s", method="sc", lead="appro", mean=0.5, ci_high=0.6, needed=0.38)
+    drawn = figures.draw("headline-delay", frame)
+    assert drawn.layout.title.text == "Appro: at least 38 % less total delay than<br>SC at 1 of 2 points"
+    lines = [trace for trace in drawn.data if trace.fill is None]
+    assert list(lines[0].marker.size) == [8, 8, 0]
+    assert drawn.layout.width is None
+
+
 def test_methods_differ_in_more_than_colour():
     """No two methods share both marker and dash: grey print keeps them apart."""
     offline = ["lp", "lp-dual", "ilp", "exact", "appro", "greedy", "nbs", "nbs-released", "nonshare", "sc"]

@@ -14,7 +14,7 @@ import pytest
 from test_front import NAMES, network
 
 import mecpfm as mp
-from mecpfm.figures.export import browser
+from mecpfm.figures.chromium import browser
 from mecpfm.network.page import page
 from mecpfm.network.picture import HEIGHT, WIDTH, frame
 from mecpfm.network.tables import AT_CENTRE

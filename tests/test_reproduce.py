@@ -34,7 +34,9 @@ def one_line(done: subprocess.CompletedProcess[str]) -> str:
     return line
 
 
-def test_a_failed_step_costs_only_itself(monkeypatch: pytest.MonkeyPatch):
+def test_a_failed_step_costs_only_itself(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
     """Figures and claims are made although notebooks fail; every failure is named with the command that redoes it."""
     done = []
 
@@ -46,9 +48,18 @@ def test_a_failed_step_costs_only_itself(monkeypatch: pytest.MonkeyPatch):
         raise InputError("claims.toml: is not there")
 
     monkeypatch.setattr(notebooks, "run", broken)
+    monkeypatch.setattr(claims, "judge_all", lambda profile: claims.Judged([], {"equivalence": "no rows"}))
+    monkeypatch.setenv("MECPFM_HOME", str(tmp_path))
     with pytest.raises(FailedError) as caught:
         reproduce.reproduce("quick", figures=lambda: done.append("figures"), claims=disagree)
     assert done == ["figures", "claims"]
+    last = capsys.readouterr().out.splitlines()[-1]
+    count = len(notebooks.names())
+    assert last.startswith(f"{count - 1} of {count} notebooks ok, 0 figures, 0 of 0 claims as stated")
+    assert last.endswith("open results/index.html")
+    written = (tmp_path / "results" / "index.html").read_text(encoding="utf-8")
+    assert "ZeroDivisionError" in written
+    assert "equivalence: no rows" in written
     first, second = caught.value.failures
     assert first.endswith("redo: mecpfm notebooks --profile quick 07")
     assert second == "claims.toml: is not there; redo: mecpfm claims --profile quick"

@@ -35,11 +35,11 @@ def kinds() -> list[str]:
 
 
 def draw(name: str, frame: pd.DataFrame) -> go.Figure:
-    """Draw a figure from the data behind it."""
+    """Draw a figure from the data behind it, as wide as the page it is on."""
     kind = name.partition("-")[0]
     if kind not in KINDS:
         raise InputError(f"figure {name!r} is unknown; known: {', '.join(kinds())}")
-    return go.Figure(_settled(KINDS[kind](frame).to_plotly_json()))
+    return go.Figure(_settled(KINDS[kind](frame).to_plotly_json())).update_layout(width=None)
 
 
 def _settled(value: Any) -> Any:

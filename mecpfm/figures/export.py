@@ -51,7 +51,7 @@ def _html(name: str, drawn: go.Figure, folder: Path) -> str:
 
 
 def _static(drawn: go.Figure) -> dict[str, bytes]:
-    """SVG and PDF where there is a browser; ids and dates are fixed: files do not differ between runs."""
+    """SVG and PDF where there is a browser; ids and dates are fixed, so that files do not differ between runs."""
     stable = go.Figure(drawn)
     for i, trace in enumerate(stable.data):
         trace.uid = f"t{i}"

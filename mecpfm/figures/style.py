@@ -102,7 +102,6 @@ TEMPLATE = go.layout.Template(
         "legend": {"bgcolor": "rgba(255,255,255,0.7)"},
         "xaxis": {"showline": True, "linecolor": "#444444", "ticks": "outside", "gridcolor": "#E6E6E6"},
         "yaxis": {"showline": True, "linecolor": "#444444", "ticks": "outside", "gridcolor": "#E6E6E6"},
-        "width": 720,
         "height": 420,
     }
 )

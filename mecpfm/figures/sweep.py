@@ -1,19 +1,19 @@
-"""One sweep of the evaluation: four metrics against the swept quantity, a line a method, bands for 95 % intervals."""
+"""One sweep of the evaluation: each metric against the swept quantity, at most six methods, the finding as title."""
 
 from __future__ import annotations
 
 import pandas as pd
 import plotly.graph_objects as go
-from plotly.subplots import make_subplots
 
-from mecpfm.figures.style import LOOKS, TEMPLATE, band, line
+from mecpfm.figures.panels import MOST, copies, curves, finish, grid
+from mecpfm.figures.style import LOOKS
 
 AXES = {
     "cloudlets": "cloudlets",
     "requests": "requests",
     "models": "models",
     "capacity_gb": "capacity of a cloudlet (GB)",
-    "cost_budget": "cost budget of a request",
+    "cost_budget": "cost budget of a request (W s)",
     "accuracy_requirement": "accuracy requirement",
     "shared_fraction": "shared fraction of a model",
 }
@@ -25,35 +25,64 @@ METRICS = {
     "total_regret": "total regret",
     "runtime_s": "running time (s)",
 }
+BASELINES = ("nbs", "nbs-released", "nonshare", "sc", "mab", "adms", "random", "epsilon-greedy")
+"""Whom the title compares with."""
+ORDER = ("appro", "nbs", "nbs-released", "nonshare", "sc", "ol", "mab", "adms", "random", "epsilon-greedy", "myopic")
+"""Who is drawn first: the paper's algorithms and baselines, then controls; Greedy before relaxations."""
+ALIKE = 0.05
+"""Largest relative difference at which two methods count as alike in the note."""
 
 
 def draw(frame: pd.DataFrame) -> go.Figure:
     """Columns: axis, value, method, metric, mean, ci_low, ci_high (figures/README.md)."""
     metrics = [metric for metric in METRICS if metric in set(frame["metric"])]
+    methods = sorted(set(frame["method"]), key=_rank)
     cols = 3 if len(metrics) == 3 else min(2, len(metrics))
     rows = -(-len(metrics) // cols)
-    drawn = make_subplots(rows=rows, cols=cols, horizontal_spacing=0.27 / cols, vertical_spacing=0.14)
-    axis = str(frame["axis"].iloc[0])
+    drawn, named = grid(rows, cols), set[str]()
     for place, metric in enumerate(metrics):
         cell = {"row": place // cols + 1, "col": place % cols + 1}
-        _panel(drawn, frame[frame["metric"] == metric], first=place == 0, cell=cell)
-        drawn.update_yaxes(title_text=METRICS[metric], **cell)
-        drawn.update_xaxes(title_text=AXES[axis], **cell)
+        curves(drawn, frame[frame["metric"] == metric], methods[:MOST], named, cell)
+        drawn.update_yaxes(title_text=METRICS[metric], rangemode="tozero", **cell)
+        drawn.update_xaxes(title_text=AXES[str(frame["axis"].iloc[0])], **cell)
         if metric == "runtime_s":
             drawn.update_yaxes(type="log", exponentformat="power", dtick=1, **cell)
-    drawn.update_layout(
-        template=TEMPLATE,
-        width=380 * cols + 100 if cols < 3 else 1150,
-        height=360 * rows + 80,
-        legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0},
-        margin={"t": 90},
-    )
-    return drawn
+    means = frame[frame["metric"] == metrics[0]].pivot(index="value", columns="method", values="mean")
+    notes = [_left_out(means, methods), "No mark: the rows of the value to its left." if copies(frame) else ""]
+    return finish(drawn, _finding(metrics[0], means, methods[:MOST]), "<br>".join(filter(None, notes)), rows)
 
 
-def _panel(drawn: go.Figure, rows: pd.DataFrame, *, first: bool, cell: dict[str, int]) -> None:
-    for method in [name for name in LOOKS if name in set(rows["method"])]:
-        of = rows[rows["method"] == method].sort_values("value")
-        if of["ci_low"].notna().all():
-            drawn.add_trace(band(method, of["value"], of["ci_low"], of["ci_high"]), **cell)
-        drawn.add_trace(line(method, x=of["value"], y=of["mean"], legendgroup=method, showlegend=first), **cell)
+def _rank(method: str) -> tuple[int, str]:
+    return (ORDER.index(method) if method in ORDER else len(ORDER) + (method != "greedy"), method)
+
+
+def _finding(metric: str, means: pd.DataFrame, methods: list[str]) -> str:
+    """What the first method saves against each baseline, over all values."""
+    first, *others = (name for i, name in enumerate(methods) if not i or name in BASELINES)
+    parts = []
+    for name in others:
+        saved = (1 - means[first] / means[name]).dropna()
+        if len(saved):
+            parts.append(f"{LOOKS[name].name} by {_span(saved.min(), saved.max())}")
+    what = METRICS[metric].partition(" (")[0]
+    return f"{LOOKS[first].name}: {what} less than that of<br>{', '.join(parts)}"
+
+
+def _span(low: float, high: float) -> str:
+    """Both ends in per cent, once where they are equal."""
+    ends = list(dict.fromkeys(f"{100 * end:.0f}".replace("-", "\N{MINUS SIGN}") for end in (low, high)))
+    return " to ".join(ends) + " %"
+
+
+def _left_out(means: pd.DataFrame, methods: list[str]) -> str:
+    """Who is not drawn, and who of them is like the first method everywhere."""
+    first, left = methods[0], methods[MOST:]
+    apart = {name: float((means[name] / means[first] - 1).abs().max()) for name in left}
+    alike = {name: by for name, by in apart.items() if by <= ALIKE}
+    notes = []
+    if alike:
+        who = ", ".join(LOOKS[name].name for name in alike)
+        notes.append(f"Not drawn, within {100 * max(alike.values()):.2g} % of {LOOKS[first].name}: {who}.")
+    if other := [LOOKS[name].name for name in left if name not in alike]:
+        notes.append(f"Not drawn: {', '.join(other)}.")
+    return " ".join(notes)

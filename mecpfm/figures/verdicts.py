@@ -2,61 +2,52 @@
 
 from __future__ import annotations
 
+from textwrap import wrap
+
 import pandas as pd
 import plotly.graph_objects as go
 
-from mecpfm.figures.style import BLACK, BLUE, GREY, ORANGE, RED, figure
+from mecpfm.figures.style import BLACK, BLUE, GREEN, GREY, ORANGE, RED, figure
 
-COLORS = {"reproduced": BLUE, "partly": ORANGE, "not-reproduced": RED}
-SYMBOLS = {"reproduced": "circle", "partly": "diamond", "not-reproduced": "x"}
+LOOKS = {
+    "reproduced": (BLUE, "circle"), "holds": (BLUE, "circle"), "partly": (ORANGE, "diamond"),
+    "not-reproduced": (RED, "x"), "contradicted": (RED, "x"), "undecided": (GREY, "circle-open"),
+}  # fmt: skip
+"""Colour and marker of a verdict."""
+OTHER = (GREEN, "square")
+"""Of one that has none."""
+LETTERS = 62
+"""Most letters in a line of a claim."""
 
 
 def draw(frame: pd.DataFrame) -> go.Figure:
     """Columns as written by mecpfm.experiments.report.table."""
-    height = 34 * len(frame) + 150
-    drawn = figure(
-        "What holds, and by how much",
-        "relative reduction (delay, cost) or gain (accuracy)",
-        "",
-        height=height,
-        width=900,
-    )
-    for row in frame.to_dict("records"):
-        drawn.add_trace(
-            go.Scatter(
-                x=[row["worst"], row["best"]],
-                y=[row["id"], row["id"]],
-                mode="lines",
-                line={"color": GREY, "width": 2},
-                showlegend=False,
-                hoverinfo="skip",
-            )
-        )
+    frame = frame.assign(words=["<br>".join(wrap(words, LETTERS)) for words in frame["claim"]])
+    counts = frame["verdict"].value_counts()
+    title = f"{len(frame)} claims of a reduction or gain: " + ", ".join(f"{n} {name}" for name, n in counts.items())
+    lines = frame["words"].str.count("<br>").sum() + len(frame)
+    drawn = figure(title, "relative reduction (delay, cost) or gain (accuracy)", "", height=18 * lines + 180)
+    ends = [end for row in frame.to_dict("records") for end in (row["worst"], row["best"], None)]
+    places = [place for words in frame["words"] for place in (words, words, None)]
+    span = {"mode": "lines", "line": {"color": GREY, "width": 2}, "hoverinfo": "skip"}
+    drawn.add_trace(go.Scatter(x=ends, y=places, name="all points", **span))
     for verdict, rows in frame.groupby("verdict"):
+        color, symbol = LOOKS.get(str(verdict), OTHER)
+        spread = {"array": rows["ci_high"] - rows["median"], "arrayminus": rows["median"] - rows["ci_low"]}
         drawn.add_trace(
             go.Scatter(
                 x=rows["median"],
-                y=rows["id"],
-                name=str(verdict),
+                y=rows["words"],
+                name=f"{verdict}: middle point, 95 %",
                 mode="markers",
-                marker={"color": COLORS[str(verdict)], "symbol": SYMBOLS[str(verdict)], "size": 11},
-                error_x={
-                    "type": "data",
-                    "symmetric": False,
-                    "array": rows["ci_high"] - rows["median"],
-                    "arrayminus": rows["median"] - rows["ci_low"],
-                },
+                marker={"color": color, "symbol": symbol, "size": 10},
+                error_x={"type": "data", "symmetric": False, **spread},
             )
         )
-    drawn.add_trace(
-        go.Scatter(
-            x=frame["threshold"],
-            y=frame["id"],
-            name="threshold",
-            mode="markers",
-            marker={"color": BLACK, "symbol": "line-ns-open", "size": 16},
-        )
-    )
+    needed = {"color": BLACK, "symbol": "line-ns-open", "size": 16}
+    drawn.add_trace(go.Scatter(x=frame["threshold"], y=frame["words"], name="needed", mode="markers", marker=needed))
     drawn.update_xaxes(tickformat=".0%")
-    drawn.update_yaxes(categoryorder="array", categoryarray=frame["id"][::-1], automargin=True, range=[-1, len(frame)])
-    return drawn.update_layout(legend={"orientation": "h", "y": 1, "yanchor": "bottom", "x": 0})
+    order = {"categoryorder": "array", "categoryarray": frame["words"][::-1], "range": [-1, len(frame)]}
+    drawn.update_yaxes(automargin=True, tickfont={"size": 11}, **order)
+    legend = {"orientation": "h", "x": 0, "y": 0, "yref": "container", "yanchor": "bottom"}
+    return drawn.update_layout(legend=legend, margin={"b": 130})

@@ -1,0 +1,82 @@
+"""Which notebooks run when, and what the terminal says of it: a line each, a bar where there is a terminal."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+
+import pandas as pd
+
+from mecpfm import paths
+
+ALONE = ("02_randomized_rounding", "03_offline_experiments", "05_online_experiments", "07_coupled_offline")
+"""They measure running times, or compute tables that a neighbour needs as well."""
+LAST = "09_claims"
+"""It judges what all others computed."""
+SECONDS = {"03": 22.0, "04": 24.0, "06": 24.0, "07": 90.0, "08": 59.0, "09": 29.0}
+"""What notebooks take with the quick profile on two idle cores, by number, where none was recorded yet."""
+OTHER_S = 12.0
+
+
+def stages(names: Sequence[str]) -> list[list[str]]:
+    """Notebooks in groups: one group after the other, those of a group side by side; the first one gives a figure."""
+    free = [name for name in names if name not in (*ALONE, LAST)]
+    single = [[name] for name in names if name in ALONE]
+    found = [free[:1], *single, free[1:], [name for name in names if name == LAST]]
+    return [group for group in found if group]
+
+
+class Told:
+    """Says how far a run of notebooks is: ``[4/10] 03_offline_experiments: ok, 0:22 (2:10 of about 8:20)``."""
+
+    def __init__(self, profile: str, names: Sequence[str]) -> None:
+        self.weights = {name: _recorded(profile).get(name, SECONDS.get(name[:2], OTHER_S)) for name in names}
+        self.start, self.done = time.monotonic(), list[str]()
+
+    def line(self, name: str, seconds: float, error: str) -> str:
+        """What to print when a notebook has ended."""
+        self.done.append(name)
+        passed = time.monotonic() - self.start
+        share = sum(self.weights[one] for one in self.done) / sum(self.weights.values())
+        about = f"{clock(passed)} of about {clock(passed / share)}" if len(self.done) < len(self.weights) else ""
+        took = clock(seconds) if seconds == seconds else "?"
+        return f"[{len(self.done)}/{len(self.weights)}] {name}: {error or 'ok'}, {took} ({about or clock(passed)})"
+
+    @contextmanager
+    def bar(self) -> Iterator[Callable[[Iterable[str]], None]]:
+        """A bar on a terminal, nothing elsewhere; gives what tells it who runs now."""
+        from rich.console import Console
+        from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+        console = Console(stderr=True)
+        columns = (BarColumn(20), TimeElapsedColumn(), TextColumn("{task.description}", markup=False))
+        with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as shown:
+            item = shown.add_task("", total=sum(self.weights.values()))
+
+            def now(running: Iterable[str]) -> None:
+                passed = sum(self.weights[name] for name in self.done)
+                count = f"[{len(self.done)}/{len(self.weights)}]"
+                shown.update(item, completed=passed, description=f"{count} {', '.join(running)}")
+
+            yield now
+
+
+def clock(seconds: float) -> str:
+    """Minutes and seconds.
+
+    Examples
+    --------
+    >>> clock(130.4)
+    '2:10'
+    """
+    return f"{round(seconds) // 60}:{round(seconds) % 60:02d}"
+
+
+def _recorded(profile: str) -> dict[str, float]:
+    """Seconds of an earlier run here."""
+    file = paths.results() / "resources.csv"
+    if not file.exists():
+        return {}
+    rows = pd.read_csv(file).query("profile == @profile").dropna(subset="seconds")
+    return dict(zip(rows["notebook"], rows["seconds"].astype(float), strict=True))

@@ -1,0 +1,121 @@
+"""The reviewer's page: whole without a browser, and in one at the width of a desk and of a telephone."""
+
+import html
+import json
+import re
+import subprocess
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from mecpfm import paths
+from mecpfm.experiments import claims, page, strip
+from mecpfm.experiments.claims import Evidence, Judged, Verdict
+from mecpfm.figures.chromium import browser
+
+DOCS = Path(__file__).parents[1] / "docs"
+PROBE = """
+const errors = []; window.addEventListener("error", event => errors.push(event.message));
+console.error = (...words) => errors.push(words.join(" "));
+"""
+MEASURE = """
+const texts = [...document.querySelectorAll("svg text")].map(text => {
+  const box = text.getBoundingClientRect(), map = text.closest("svg").getBoundingClientRect();
+  return {height: box.height, inside: box.left >= map.left - 1 && box.right <= map.right + 1};
+});
+parent.document.body.dataset.found = JSON.stringify({
+  errors, body: document.documentElement.scrollWidth, width: innerWidth,
+  letters: Math.min(...texts.map(one => one.height)), outside: texts.filter(one => !one.inside).length,
+  pictures: [...document.images].filter(one => one.naturalWidth > 0).length,
+  drawn: document.querySelectorAll("svg").length,
+  loaded: performance.getEntriesByType("resource").filter(one => !one.name.startsWith("data:")).length,
+});
+"""
+SVG = b"<svg xmlns='http://www.w3.org/2000/svg' width='900' height='400'><path d='M0 0H900'/></svg>"
+
+
+@pytest.fixture
+def judged() -> Judged:
+    """As if this run had said what the committed full profile says."""
+    known = {claim.id: claim for claim in claims.read()}
+    points = pd.read_csv(DOCS / "claims_points.csv")
+    found = []
+    for row in pd.read_csv(DOCS / "claims.csv").to_dict("records"):
+        of = points[points["id"] == row["id"]].to_dict("records")
+        evidence = tuple(Evidence(one["value"], one["ci_low"], one["ci_high"], one["point"]) for one in of)
+        numbers = [row[name] for name in ("points", "holding", "median", "ci_low", "ci_high", "worst", "best")]
+        found.append(Verdict(known[row["id"]], *numbers, row["verdict"], evidence))
+    return Judged(found, {})
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("MECPFM_HOME", str(tmp_path))
+    paths.figures().mkdir()
+    paths.results().mkdir()
+    (paths.results() / "resources.csv").write_text(
+        "profile,notebook,seconds,peak_mb,disk_mb\nquick,03_offline_experiments,21.6,280,0.3\npaper,other,1,1,1\n"
+    )
+    (paths.results() / "environment.json").write_text(json.dumps({"cores": 2, "packages": {"numpy": "2.3"}}))
+    (paths.figures() / "sweep-requests.svg").write_bytes(SVG)
+    return tmp_path
+
+
+def test_everything_stands_on_the_page(judged: Judged, home: Path):
+    """Both runs, expectation, verdict, command, notebook, failure, time, environment; nothing from elsewhere."""
+    text = page.write(judged, "quick", ["notebook 04: <boom>"]).read_text(encoding="utf-8")
+    for verdict in judged.verdicts:
+        for words in (verdict.claim.words, verdict.claim.quantity, verdict.claim.why, verdict.verdict):
+            assert html.escape(words) in text
+    assert text.count("committed full profile: ") == text.count("this run (quick profile): ") == len(judged.verdicts)
+    assert "notebook 04: &lt;boom&gt;" in text
+    assert "mecpfm notebooks --profile quick 03_offline_experiments" in text
+    assert "href='notebooks/quick/03_offline_experiments.ipynb'" in text
+    assert "href='../figures/sweep-models.html'" in text
+    assert "href='../figures/sweep-requests.html'" not in text
+    assert "<td>21.6</td>" in text
+    assert "numpy 2.3" in text
+    assert ">other<" not in text
+    assert not re.search(r"https?://", text)
+    assert "not computed" not in text
+    assert "not computed" in page.page(Judged([], {}), "quick", [])
+
+
+def test_a_strip_shows_points_intervals_and_what_is_needed():
+    """A dot and a line a point, in the colour of whether it holds; many points are labelled once an experiment."""
+    rows = [(f"sweep{i // 20}: {i}", 0.5, 0.4 if i else 0.3, 0.6, 0.38, bool(i)) for i in range(40)]
+    frame = pd.DataFrame(rows, columns=["point", "value", "ci_low", "ci_high", "threshold", "holds"])
+    many, few = strip.strip(frame), strip.strip(frame[:3])
+    assert many.count("<circle") == 40
+    assert many.count(f"fill='{strip.COLOURS[False]}'") == 1
+    assert len(re.findall(r">sweep\d<", many)) == 2
+    assert len(re.findall(r">sweep0: \d<", few)) == 3
+    assert ">0.38<" in few
+    assert strip.strip(frame[:0]) == ""
+
+
+@pytest.mark.skipif(browser() is None, reason="no Chromium on this machine")
+@pytest.mark.parametrize("width", [1280, 400])
+def test_the_page_in_a_browser(judged: Judged, home: Path, width: int):
+    """It loads nothing, makes no error, fits the width, and its letters can be read."""
+    text = page.page(judged, "quick", ["notebook 04: " + "long" * 60])
+    probed = text.replace("<head>", f"<head><script>{PROBE}</script>")
+    probed = probed.replace("</body>", f"<script>{MEASURE}</script></body>")
+    outer = f'<body><iframe style="width:{width}px;height:900px;border:0" srcdoc="{html.escape(probed)}"></iframe>'
+    (home / "outer.html").write_text(outer, encoding="utf-8")
+    words = [
+        str(browser()), "--headless", "--no-sandbox", "--disable-gpu", "--window-size=1600,1200",
+        f"--user-data-dir={home}/profile", "--virtual-time-budget=5000", "--dump-dom", (home / "outer.html").as_uri(),
+    ]  # fmt: skip
+    done = subprocess.run(words, capture_output=True, check=True, timeout=300)
+    match = re.search(r'data-found="([^"]*)"', done.stdout.decode())
+    assert match, done.stdout[:500]
+    found = json.loads(html.unescape(match.group(1)))
+    assert found["errors"] == []
+    assert found["loaded"] == 0
+    assert found["body"] <= found["width"] == width
+    assert found["letters"] >= 10
+    assert found["outside"] == 0
+    assert found["pictures"] == 1
+    assert found["drawn"] > 50
