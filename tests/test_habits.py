@@ -137,3 +137,11 @@ def test_the_changelog_begins_with_this_version() -> None:
     """The newest entry names the version of the package, released or not."""
     newest = re.findall(r"^## (.*)$", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)[0]
     assert mecpfm.__version__ in newest
+
+
+def test_contributing_names_files_that_exist() -> None:
+    """Every path in the table of what is added where; studies are named as the code that lands beside this will be."""
+    named = set(re.findall(r"`((?:mecpfm|tests|docs|figures)/[\w./]*)`", (ROOT / "CONTRIBUTING.md").read_text()))
+    assert len(named) > 20
+    for path in named - {"mecpfm/experiments/studies/"}:
+        assert (ROOT / path).exists(), path
