@@ -2,6 +2,8 @@
 
 import ast
 import itertools
+import json
+import os
 import re
 import tomllib
 from pathlib import Path
@@ -9,6 +11,8 @@ from typing import Any
 
 import pytest
 import yaml
+
+import mecpfm
 
 ROOT = Path(__file__).parents[1]
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
@@ -114,3 +118,30 @@ def test_commit_hooks_run_the_locked_tools_and_leave_notebooks_executed() -> Non
         assert hooks[name]["language"] == "system"
         assert f'run(session, "{command}' in SOURCE
     assert not any("strip" in name for name in hooks)
+
+
+def test_binder_and_devcontainer_install_what_is_locked() -> None:
+    """Both take the lock with its hashes and the Python of the committed outputs; Binder's script can be run."""
+    script = ROOT / ".binder" / "postBuild"
+    container = json.loads((ROOT / ".devcontainer" / "devcontainer.json").read_text())
+    assert os.access(script, os.X_OK)
+    assert (ROOT / ".binder" / "runtime.txt").read_text().strip() == "python-3.11"
+    assert container["image"].endswith(":3.11")
+    for text in (script.read_text(), container["postCreateCommand"]):
+        assert "--require-hashes" in text
+        assert "-r requirements.lock" in text
+        assert "--no-deps --no-build-isolation --editable ." in text
+
+
+def test_the_changelog_begins_with_this_version() -> None:
+    """The newest entry names the version of the package, released or not."""
+    newest = re.findall(r"^## (.*)$", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)[0]
+    assert mecpfm.__version__ in newest
+
+
+def test_contributing_names_files_that_exist() -> None:
+    """Every path in the table of what is added where; studies are named as the code that lands beside this will be."""
+    named = set(re.findall(r"`((?:mecpfm|tests|docs|figures)/[\w./]*)`", (ROOT / "CONTRIBUTING.md").read_text()))
+    assert len(named) > 20
+    for path in named - {"mecpfm/experiments/studies/"}:
+        assert (ROOT / path).exists(), path

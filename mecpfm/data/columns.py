@@ -53,7 +53,7 @@ class Column(NamedTuple):
         return values, ~good & ~(empty & self.missing)
 
 
-class Rows(NamedTuple):
+class TextTable(NamedTuple):
     """Cells of a file as text: names of the columns, then a list a record."""
 
     header: list[str]
@@ -77,7 +77,7 @@ def stamps(cells: pd.Series[str]) -> pd.Series[Any]:
     return times
 
 
-def read_table(path: Path, columns: Mapping[str, Column], content: Rows | None = None) -> pd.DataFrame:
+def read_table(path: Path, columns: Mapping[str, Column], content: TextTable | None = None) -> pd.DataFrame:
     """Read the named columns of a CSV file with a header line.
 
     Parameters
@@ -144,7 +144,7 @@ def _with_points(path: Path, name: str, cells: pd.Series[str]) -> pd.Series[str]
     return cells.str.replace(r"^([+-]?\d*),(\d+(?:[eE][+-]?\d+)?)$", r"\1.\2", regex=True)
 
 
-def _records(path: Path) -> Rows:
+def _records(path: Path) -> TextTable:
     try:
         with path.open(encoding="utf-8-sig", newline="") as stream:
             header, *rows = [row for row in csv.reader(stream, strict=True) if row]
@@ -159,4 +159,4 @@ def _records(path: Path) -> Rows:
     for number, row in enumerate(rows, start=1):
         if len(row) != len(header):
             raise InputError(f"{path}: row {number} has {len(row)} cells; the header has {len(header)}")
-    return Rows(header, rows)
+    return TextTable(header, rows)

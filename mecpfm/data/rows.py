@@ -15,12 +15,12 @@ import zlib
 from pathlib import Path
 from typing import Any
 
-from mecpfm.data.columns import Rows
+from mecpfm.data.columns import TextTable
 from mecpfm.errors import InputError
 from mecpfm.files import MOST_TEXT, STDIN, require_regular
 
 
-def read_rows(path: Path) -> Rows:
+def read_rows(path: Path) -> TextTable:
     """Read a table; ``-`` is standard input.
 
     Accepts gzip, UTF-8 or UTF-16 with its mark, commas, semicolons (with decimal commas) or tabs, one JSON object a
@@ -77,7 +77,7 @@ def _text(path: Path, content: bytes) -> str:
         raise InputError(f"{path}: is not UTF-8 text; save it as CSV in UTF-8") from None
 
 
-def _separated(path: Path, text: str) -> Rows:
+def _separated(path: Path, text: str) -> TextTable:
     head = text.lstrip().partition("\n")[0]
     mark = max(",;\t", key=head.count)
     try:
@@ -100,10 +100,10 @@ def _separated(path: Path, text: str) -> Rows:
     for number, row in enumerate(rows, start=1):
         if len(row) != len(header):
             raise InputError(f"{path}: row {number} has {len(row)} cells; the header has {len(header)}")
-    return Rows(header, rows, decimal_comma=mark != ",")
+    return TextTable(header, rows, decimal_comma=mark != ",")
 
 
-def _json_lines(path: Path, text: str) -> Rows:
+def _json_lines(path: Path, text: str) -> TextTable:
     header: list[str] = []
     rows: list[list[str]] = []
     for number, line in enumerate((line for line in text.split("\n") if line.strip()), start=1):
@@ -112,7 +112,7 @@ def _json_lines(path: Path, text: str) -> Rows:
         if lacking := [name for name in header if name not in record]:
             raise InputError(f"{path}: row {number} has no {lacking[0][:40]!r}; the first has")
         rows.append([_cell(record[name]) for name in header])
-    return Rows([name.strip() for name in header], rows)
+    return TextTable([name.strip() for name in header], rows)
 
 
 def _record(path: Path, number: int, line: str) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from typing import Literal
 
 import pandas as pd
 
-from mecpfm.data.columns import Column, Rows, read_table
+from mecpfm.data.columns import Column, TextTable, read_table
 from mecpfm.data.fetch import require
 from mecpfm.errors import InputError
 
@@ -33,7 +33,7 @@ GENTD26 = {
 QUANTILES = {"min": 0.0, "q05": 0.05, "q25": 0.25, "q50": 0.5, "q75": 0.75, "q95": 0.95, "q99": 0.99, "max": 1.0}
 
 
-def _timed(path: Path, columns: dict[str, Column], tidy: list[str], content: Rows | None) -> pd.DataFrame:
+def _timed(path: Path, columns: dict[str, Column], tidy: list[str], content: TextTable | None) -> pd.DataFrame:
     """Read a trace whose first column is the arrival time and count its time from the first request, in s."""
     frame = read_table(path, columns, content)
     if frame.empty:
@@ -48,12 +48,12 @@ def _timed(path: Path, columns: dict[str, Column], tidy: list[str], content: Row
     return frame.set_axis(tidy, axis=1)
 
 
-def read_azure(path: Path, content: Rows | None = None) -> pd.DataFrame:
+def read_azure(path: Path, content: TextTable | None = None) -> pd.DataFrame:
     """Parse an Azure LLM trace: ``time_s``, ``context_tokens``, ``generated_tokens``, one row a request."""
     return _timed(path, AZURE, ["time_s", "context_tokens", "generated_tokens"], content)
 
 
-def read_gentd26(path: Path, content: Rows | None = None) -> pd.DataFrame:
+def read_gentd26(path: Path, content: TextTable | None = None) -> pd.DataFrame:
     """Parse a GenTD26 request trace and keep the requests that were served and miss no field.
 
     Returns

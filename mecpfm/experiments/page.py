@@ -12,8 +12,9 @@ from pathlib import Path
 import pandas as pd
 
 from mecpfm import paths
-from mecpfm.experiments.claims import Claim, Judged
+from mecpfm.experiments.claims import Judged
 from mecpfm.experiments.report import points, table
+from mecpfm.experiments.stated import Claim
 from mecpfm.experiments.strip import said, strip
 from mecpfm.figures.verdicts import LOOKS, OTHER
 from mecpfm.records import write_atomic

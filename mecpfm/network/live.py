@@ -17,7 +17,7 @@ from mecpfm.network.ground import expected_s, may_serve, serve
 from mecpfm.network.network import Network
 from mecpfm.online.dispatcher import Dispatcher, Ticket
 from mecpfm.online.features import fresh_history
-from mecpfm.online.names import Names
+from mecpfm.online.names import SceneNames
 from mecpfm.online.trace import BYTES_PER_TOKEN, Trace
 from mecpfm.online.world import Scene, build
 from mecpfm.typing import Floats, Ints
@@ -32,7 +32,7 @@ ROOM = 10.0
 """A forecast is at most so many times what nearly all requests take by the tables."""
 
 
-def scene_of(network: Network, features: Mapping[str, tuple[float, float]] | None = None) -> tuple[Scene, Names]:
+def scene_of(network: Network, features: Mapping[str, tuple[float, float]] | None = None) -> tuple[Scene, SceneNames]:
     """Scene and names of a network.
 
     Parameters
@@ -64,7 +64,7 @@ def scene_of(network: Network, features: Mapping[str, tuple[float, float]] | Non
     history = fresh_history(len(users), len(network.models))
     for user, model in zip(*np.nonzero(allowed & (np.cumsum(allowed, axis=1) == 1)), strict=True):
         online_demand.observe(history, user, model, work[user, model])
-    names = Names(
+    names = SceneNames(
         tuple(network.sites["site"]), tuple(users["user"]), tuple(network.models["model"]), (*FEATURES, *extra),
         served.ground.home, np.arange(len(users)), BYTES_PER_TOKEN * users["tokens_in"].to_numpy() / 1e9, static,
     )  # fmt: skip

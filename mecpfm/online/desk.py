@@ -8,7 +8,7 @@ from typing import Any
 
 from mecpfm.errors import InputError
 from mecpfm.kernels.online_live import ARRIVED, COMMAND, COMPLETE, DECIDE, FORGET, NOW, ROW, SECONDS, SERVICE
-from mecpfm.online.rows import Rows
+from mecpfm.online.rows import InFlight
 
 BACK_S = 1.0
 """Calls may come out of order by so much; a clock that steps back farther was set anew."""
@@ -17,7 +17,7 @@ BACK_S = 1.0
 class Desk:
     """Rows, and which ticket has which of them."""
 
-    def __init__(self, rows: Rows, patience_s: float) -> None:
+    def __init__(self, rows: InFlight, patience_s: float) -> None:
         self.rows, self.patience_s = rows, patience_s
         self.near: list[list[int]] = [[*row, -1] for row in rows.world.near.tolist()]
         """Cloudlets of each home, -1 (the data centre) last."""

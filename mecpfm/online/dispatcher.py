@@ -12,9 +12,9 @@ import numpy as np
 
 from mecpfm.errors import InputError, nearest
 from mecpfm.online.desk import Desk
-from mecpfm.online.names import Names, names_of, number
+from mecpfm.online.names import SceneNames, names_of, number
 from mecpfm.online.policy import Policy, named
-from mecpfm.online.rows import Rows
+from mecpfm.online.rows import InFlight
 from mecpfm.online.world import Scene
 
 if TYPE_CHECKING:
@@ -104,9 +104,9 @@ class Dispatcher:
 
             scene, names = scene_of(network, features)
         rows = 64 + len(names.sites) * scene.setting.queue_limit
-        self._begin(Desk(Rows(scene, policy, seed, rows), float(patience_s)), scene, policy, names)
+        self._begin(Desk(InFlight(scene, policy, seed, rows), float(patience_s)), scene, policy, names)
 
-    def _begin(self, desk: Desk, scene: Scene, policy: Policy, names: Names) -> None:
+    def _begin(self, desk: Desk, scene: Scene, policy: Policy, names: SceneNames) -> None:
         self._desk, self._scene, self.policy, self.names = desk, scene, policy, names
         self._lock = threading.Lock()
         self._users = {name: i for i, name in enumerate(names.users)}

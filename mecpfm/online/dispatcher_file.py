@@ -17,9 +17,9 @@ from mecpfm.kernels.online_demand import History
 from mecpfm.kernels.online_records import Constants, World
 from mecpfm.online.desk import Desk
 from mecpfm.online.dispatcher import Dispatcher
-from mecpfm.online.names import Names
+from mecpfm.online.names import SceneNames
 from mecpfm.online.policy import Policy
-from mecpfm.online.rows import Rows
+from mecpfm.online.rows import InFlight
 from mecpfm.online.setting import Setting
 from mecpfm.online.world import Scene
 
@@ -67,7 +67,7 @@ def read(kind: type[Dispatcher], path: Path) -> Dispatcher:
 
 def _restored(kind: type[Dispatcher], content: dict[str, Any], told: dict[str, Any]) -> Dispatcher:
     given: dict[str, Any] = {
-        name: tuple(told[key]) if (key := f"names.{name}") in told else content[key] for name in Names._fields
+        name: tuple(told[key]) if (key := f"names.{name}") in told else content[key] for name in SceneNames._fields
     }
     policy, setting = Policy(**told["policy"]), Setting(**{name: _tuple(x) for name, x in told["setting"].items()})
     fields = {name: content[f"world.{name}"].copy() for name in World._fields if name != "constants"}
@@ -76,7 +76,7 @@ def _restored(kind: type[Dispatcher], content: dict[str, Any], told: dict[str, A
         History(*(content[f"history.{name}"] for name in History._fields)),
         content["scene.shift"].copy(), content["scene.scale"].copy(), told["cap_s"], setting, np.zeros((0, 2)), 0,
     )  # fmt: skip
-    rows = Rows(scene, policy, 0, len(fields["arrival"]), len(content["line.arrival"]))
+    rows = InFlight(scene, policy, 0, len(fields["arrival"]), len(content["line.arrival"]))
     for name, array in rows.arrays().items():
         saved = content[name]
         if saved.shape != array.shape or saved.dtype != array.dtype:
@@ -91,7 +91,7 @@ def _restored(kind: type[Dispatcher], content: dict[str, Any], told: dict[str, A
     desk.open = dict(sorted((given, row) for row, given in enumerate(tickets) if given >= 0))
     desk.free = [row for row in range(rows.count - 1, -1, -1) if tickets[row] < 0]
     agent = kind.__new__(kind)
-    agent._begin(desk, scene, policy, Names(**given))
+    agent._begin(desk, scene, policy, SceneNames(**given))
     return agent
 
 

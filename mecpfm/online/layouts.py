@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from mecpfm.data import traces
-from mecpfm.data.columns import Column, Rows, read_table
+from mecpfm.data.columns import Column, TextTable, read_table
 from mecpfm.errors import InputError
 from mecpfm.online.trace import BILLIONS, GPU, Trace, from_gentd26, from_tokens
 from mecpfm.typing import Floats
@@ -46,12 +46,12 @@ class Layout(NamedTuple):
     """Columns that a header must have, and how to read the rest."""
 
     columns: tuple[str, ...]
-    read: Callable[[Path, Rows], tuple[Trace, int]]
+    read: Callable[[Path, TextTable], tuple[Trace, int]]
     scenario: str
     assumed: tuple[str, ...]
 
 
-def recognise(path: Path, content: Rows) -> Reading | None:
+def recognise(path: Path, content: TextTable) -> Reading | None:
     """Read a file of a known layout; None where the header is of none. InputError as :mod:`mecpfm.online.read`."""
     for name, layout in LAYOUTS.items():
         known = tidy(path, content, layout.columns)
@@ -61,7 +61,7 @@ def recognise(path: Path, content: Rows) -> Reading | None:
     return None
 
 
-def tidy(path: Path, content: Rows, names: tuple[str, ...]) -> Rows:
+def tidy(path: Path, content: TextTable, names: tuple[str, ...]) -> TextTable:
     """The same rows with known columns under their names: capitals, blanks, ``_`` and ``-`` make no difference."""
     known = {_plain(name): name for name in names}
     header = [known.get(_plain(name), name) for name in content.header]
@@ -75,7 +75,7 @@ def _plain(name: str) -> str:
     return re.sub(r"[\s_-]+", "", name).casefold()
 
 
-def seconds(path: Path, name: str, content: Rows, *, per_unit: float = 1.0) -> Floats:
+def seconds(path: Path, name: str, content: TextTable, *, per_unit: float = 1.0) -> Floats:
     """Arrival times in s: numbers as they are, ISO 8601 text or numbers since 1970 from the first request on."""
     place = content.header.index(name) if name in content.header else None
     cells = [] if place is None else [row[place].replace(",", ".") for row in content.rows[:1]]
@@ -93,24 +93,24 @@ def seconds(path: Path, name: str, content: Rows, *, per_unit: float = 1.0) -> F
     return time
 
 
-def _gentd26(path: Path, content: Rows) -> tuple[Trace, int]:
+def _gentd26(path: Path, content: TextTable) -> tuple[Trace, int]:
     frame = traces.read_gentd26(path, content)
     served = frame[frame["exec_s"] > 0].reset_index(drop=True)
     return from_gentd26(served, path.name), len(content.rows) - len(served)
 
 
-def _azure(path: Path, content: Rows) -> tuple[Trace, int]:
+def _azure(path: Path, content: TextTable) -> tuple[Trace, int]:
     return _tokens(path, traces.read_azure(path, content).assign(service=0))
 
 
-def _burstgpt(path: Path, content: Rows) -> tuple[Trace, int]:
+def _burstgpt(path: Path, content: TextTable) -> tuple[Trace, int]:
     columns = {"Request tokens": _TOKENS, "Response tokens": _ANSWER, "Model": Column("text")}
     frame = read_table(path, columns, content).set_axis(["context_tokens", "generated_tokens", "model"], axis=1)
     frame = frame.assign(time_s=seconds(path, "Timestamp", content), service=pd.factorize(frame["model"])[0])
     return _tokens(path, frame)
 
 
-def _mooncake(path: Path, content: Rows) -> tuple[Trace, int]:
+def _mooncake(path: Path, content: TextTable) -> tuple[Trace, int]:
     frame = read_table(path, {"input_length": _TOKENS, "output_length": _ANSWER}, content)
     frame = frame.set_axis(["context_tokens", "generated_tokens"], axis=1)
     return _tokens(path, frame.assign(time_s=seconds(path, "timestamp", content, per_unit=1e-3), service=0))

@@ -11,7 +11,7 @@ from mecpfm.online.world import Scene
 from mecpfm.typing import Floats, Ints
 
 
-class Names(NamedTuple):
+class SceneNames(NamedTuple):
     """What sites, users, models and features are called, and what is assumed of a user's request that says nothing."""
 
     sites: tuple[str, ...]
@@ -37,12 +37,12 @@ def number(name: str, value: float, most: float, least: float = 0.0) -> float:
     raise InputError(f"{name} is {value!r}; must be a number from {least:g} to {most:g}")
 
 
-def names_of(scene: Scene) -> Names:
+def names_of(scene: Scene) -> SceneNames:
     """Names in a scene, which has only numbers: a user is ``home:group``."""
     world = scene.world
     pairs = np.unique(np.column_stack([world.home, world.group]), axis=0)
     features = world.static.shape[1]
-    return Names(
+    return SceneNames(
         sites=tuple(map(str, range(len(world.speed)))),
         users=tuple(f"{home}:{group}" for home, group in pairs.tolist()),
         models=tuple(map(str, range(len(world.base)))),

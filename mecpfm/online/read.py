@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from mecpfm.data.columns import Column, Rows, read_table
+from mecpfm.data.columns import Column, TextTable, read_table
 from mecpfm.data.rows import read_rows
 from mecpfm.errors import InputError
 from mecpfm.online.layouts import HUGE, Reading, recognise, seconds, tidy
@@ -57,7 +57,7 @@ def understand(path: Path) -> Reading:
     return reading
 
 
-def _own(path: Path, content: Rows) -> Reading:
+def _own(path: Path, content: TextTable) -> Reading:
     header = content.header
     features = [name for name in header if name not in (TIME, *COLUMNS, PAYLOAD)]
     if "" in features:

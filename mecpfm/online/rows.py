@@ -29,7 +29,7 @@ ARRIVALS = 4096
 """Room for arrivals at first."""
 
 
-class Rows:
+class InFlight:
     """Arrays, random streams and the kernel that works on them.
 
     Parameters

@@ -12,7 +12,7 @@ from mecpfm.solvers.model import LinearModel
 from mecpfm.typing import Floats
 
 
-class Rows(NamedTuple):
+class RowBlock(NamedTuple):
     """Rows of one kind: sparse blocks by column group, the two sides (scalars or one entry a row), and a name."""
 
     name: str
@@ -38,7 +38,7 @@ def per_request(table: Floats) -> Any:
 
 
 def assemble(
-    base: Floats, widths: dict[str, int], rows: list[Rows], names: Callable[[], list[str]], integer: bool = True
+    base: Floats, widths: dict[str, int], rows: list[RowBlock], names: Callable[[], list[str]], integer: bool = True
 ) -> LinearModel:
     """Model with column groups of the given ``widths`` in [0, 1], the last of them one continuous column Pi >= 0.
 

@@ -36,7 +36,7 @@ class Chosen(NamedTuple):
     private_source: Ints
 
 
-class Terms(NamedTuple):
+class PairTerms(NamedTuple):
     """What the chosen pairs contribute before weighting, arrays of shape (N,): delays in s and costs."""
 
     shared_pull: Floats
@@ -121,7 +121,7 @@ def evaluate(instance: Instance, chosen: Chosen) -> tuple[float, dict[str, float
     return pulling + dot(weight, terms.base), metrics, violations
 
 
-def _terms(instance: Instance, chosen: Chosen) -> Terms:
+def _terms(instance: Instance, chosen: Chosen) -> PairTerms:
     """The paper's delay and cost formulas, pair by pair."""
     cloudlets, models, requests = instance.cloudlets, instance.models, instance.requests
     j, k = chosen.request, chosen.model
@@ -136,7 +136,7 @@ def _terms(instance: Instance, chosen: Chosen) -> Terms:
     access = cloudlets.accessing_rate[home] * requests.instructions[j] * cloudlets.peak_power_w[home]
     compute = (cloudlets.idle_power_w[home] + cloudlets.leak_power_w[home]) * inference
     power = cloudlets.transmit_power_w[home]
-    return Terms(
+    return PairTerms(
         shared_pull=models.shared_gb[k] * instance.distance_s_per_gb[home, chosen.shared_source],
         private_pull=models.private_gb[k] * instance.distance_s_per_gb[home, chosen.private_source],
         base=inference + queue + transmission,
@@ -145,7 +145,7 @@ def _terms(instance: Instance, chosen: Chosen) -> Terms:
     )
 
 
-def _rows(instance: Instance, chosen: Chosen, terms: Terms, pulling: float) -> Iterator[str]:
+def _rows(instance: Instance, chosen: Chosen, terms: PairTerms, pulling: float) -> Iterator[str]:
     """Broken rows with one entry a request: assignment, queue, capacity, accuracy, budget."""
     home, cloudlets, requests = instance.requests.home, instance.cloudlets, instance.requests
 

@@ -36,7 +36,7 @@ class Limits:
     seconds: float = math.inf
 
 
-class Certificate(NamedTuple):
+class SearchResult(NamedTuple):
     """Best choice found, (J,) or None, its value, and a proven lower bound: equal when the search was finished."""
 
     choice: Ints | None
@@ -79,7 +79,7 @@ def solve_exact(instance: Instance, *, time_limit: float | None = None, limits: 
 
 def minimise(
     base: Floats, shared: Floats, private: Floats, caps: Floats | None = None, limits: Limits = Limits()
-) -> Certificate:
+) -> SearchResult:
     """Least ``B + max(S, P)`` with one option a request and ``max(S, P)`` within each chosen option's cap.
 
     Tables have shape (J, K); ``base`` is infinite where an option may not be chosen. A node takes the choices whose
@@ -89,7 +89,7 @@ def minimise(
     """
     caps = np.full(base.shape, np.inf) if caps is None else caps
     budget = Budget.of(limits.seconds)
-    best, given_up, nodes = Certificate(None, math.inf, math.inf), math.inf, 0
+    best, given_up, nodes = SearchResult(None, math.inf, math.inf), math.inf, 0
     heap = [(-math.inf, -math.inf, math.inf)]
     while heap and heap[0][0] < best.value and nodes < limits.nodes and not budget.over:
         _, floor, ceiling = heapq.heappop(heap)
@@ -104,7 +104,7 @@ def minimise(
         given_up = min(given_up, found.bound)
         best = min(best, found, key=lambda one: one.value)
     bound = min([best.value, given_up, *(entry[0] for entry in heap)])
-    return Certificate(best.choice, best.value, bound, nodes)
+    return SearchResult(best.choice, best.value, bound, nodes)
 
 
 def _broken_cap(
@@ -121,37 +121,37 @@ def _broken_cap(
 
 def _solve_node(
     base: Floats, shared: Floats, private: Floats, caps: Floats, ceiling: float, value: float, most: int, budget: Budget
-) -> Certificate:  # fmt: skip
+) -> SearchResult:  # fmt: skip
     """Best choice of one node below ``value``; the bound of an empty node is infinite."""
     usable = np.isfinite(base)
     if not usable.any(axis=1).all():
-        return Certificate(None, math.inf, math.inf)
+        return SearchResult(None, math.inf, math.inf)
     ceiling = min(ceiling, float(np.where(usable, caps, -np.inf).max(axis=1).min()))
     reach = max(float(np.where(usable, pull, 0).max(axis=1).sum()) for pull in (shared, private))
     cap, capped = min(ceiling, reach), ceiling < reach
     on_shared, on_private, dual, low, high = minmax.balance_capped(base, shared, private, cap)
     if dual >= value:
-        return Certificate(None, math.inf, dual)
+        return SearchResult(None, math.inf, dual)
     minmax.cross(shared, private, low, high)  # an optimal choice of the Lagrangian with S close to P
     node = _Node(base, shared, private, low, _multipliers(on_shared, on_private, capped), cap, capped)
     top = float(np.where(usable, base, -np.inf).max(axis=1).sum()) + reach + 1  # above every choice
     found = _close_gap(node, dual, min(value, top), most, budget)
-    return found if found.bound < top else Certificate(None, math.inf, math.inf)
+    return found if found.bound < top else SearchResult(None, math.inf, math.inf)
 
 
-def _close_gap(node: _Node, dual: float, value: float, most: int, budget: Budget) -> Certificate:
+def _close_gap(node: _Node, dual: float, value: float, most: int, budget: Budget) -> SearchResult:
     """Search ever further above the dual bound, ``most`` deviations held, until a choice or ``value`` is reached."""
     rows = np.arange(len(node.choice))
     b, s, p = (float(table[rows, node.choice].sum()) for table in node[:3])
-    best = Certificate(None, math.inf, dual)
+    best = SearchResult(None, math.inf, dual)
     if max(s, p) <= node.cap and b + max(s, p) < value:
-        best, value = Certificate(node.choice, b + max(s, p), dual), b + max(s, p)
+        best, value = SearchResult(node.choice, b + max(s, p), dual), b + max(s, p)
     proven, step = dual, FIRST_STEP * max(abs(dual), FIRST_STEP)
     while proven < value and not budget.over:
         level = min(value, dual + step)
         reached, found, complete = labels.search(*node, level, most)
         if reached < level:
-            return Certificate(found, reached, reached if complete else proven)
+            return SearchResult(found, reached, reached if complete else proven)
         if not complete:
             break
         proven, step = level, 4 * step

@@ -16,7 +16,7 @@ from mecpfm import solvers
 from mecpfm.clock import Budget
 from mecpfm.errors import InfeasibleError, LimitError
 from mecpfm.plan import Plan
-from mecpfm.published.blocks import Rows, assemble, per_request, row
+from mecpfm.published.blocks import RowBlock, assemble, per_request, row
 from mecpfm.published.brute_force import solve_brute_force
 from mecpfm.published.check import assess, assess_fractional
 from mecpfm.published.instance import Instance
@@ -72,7 +72,7 @@ def compact_lp(instance: Instance, options: Options, allowed_only: bool = True) 
     LP of the rounding method); these rows then hold for every rounding and are left out.
     """
     pulls = zip(("pull_s", "pull_p"), (options.shared_pull, options.private_pull), strict=True)
-    rows = [Rows(name, {"x": -row(pull), "Pi": row(np.ones(1))}, 0, np.inf) for name, pull in pulls]
+    rows = [RowBlock(name, {"x": -row(pull), "Pi": row(np.ones(1))}, 0, np.inf) for name, pull in pulls]
     limits = _limit_rows(instance, options)
     rows += [_assignment_row(instance), *(limits[:1] if allowed_only else limits)]
     widths = _widths(options, (), "")
@@ -171,44 +171,46 @@ def _widths(options: Options, parts: tuple[_Part, ...], kinds: str) -> dict[str,
     return {"x": options.base.size, **widths, "Pi": 1}
 
 
-def _common_rows(instance: Instance, options: Options, parts: tuple[_Part, ...]) -> list[Rows]:
+def _common_rows(instance: Instance, options: Options, parts: tuple[_Part, ...]) -> list[RowBlock]:
     """One model a request; one source for each part of it (sum_l y = x); budget, capacity and accuracy."""
     links = [
-        Rows(f"link_{part.letter}", {"x": -sp.eye_array(options.base.size), f"y{part.letter}": part.select.T}, 0, 0)
+        RowBlock(f"link_{part.letter}", {"x": -sp.eye_array(options.base.size), f"y{part.letter}": part.select.T}, 0, 0)
         for part in parts
     ]
     return [_assignment_row(instance), *links, *_limit_rows(instance, options)]
 
 
-def _pull_rows(parts: tuple[_Part, ...]) -> list[Rows]:
+def _pull_rows(parts: tuple[_Part, ...]) -> list[RowBlock]:
     """Pi is at least the sum of pulling delays, for each part."""
     pi = row(np.ones(1))
-    return [Rows(f"pull_{part.letter}", {f"z{part.letter}": -row(part.pull), "Pi": pi}, 0, np.inf) for part in parts]
+    return [
+        RowBlock(f"pull_{part.letter}", {f"z{part.letter}": -row(part.pull), "Pi": pi}, 0, np.inf) for part in parts
+    ]
 
 
-def _product_rows(parts: tuple[_Part, ...]) -> list[Rows]:
+def _product_rows(parts: tuple[_Part, ...]) -> list[RowBlock]:
     """State z >= x + y - 1 and z >= y: z is the product x y because y <= x."""
     rows = []
     for part in parts:
         y, z, one = f"y{part.letter}", f"z{part.letter}", sp.eye_array(part.pull.size)
-        rows.append(Rows(f"product_{part.letter}", {"x": -part.select, y: -one, z: one}, -1, np.inf))
-        rows.append(Rows(f"cover_{part.letter}", {y: -one, z: one}, 0, np.inf))
+        rows.append(RowBlock(f"product_{part.letter}", {"x": -part.select, y: -one, z: one}, -1, np.inf))
+        rows.append(RowBlock(f"cover_{part.letter}", {y: -one, z: one}, 0, np.inf))
     return rows
 
 
-def _assignment_row(instance: Instance) -> Rows:
-    return Rows("assign", {"x": per_request(np.ones(instance.accuracy.shape))}, 1, 1)
+def _assignment_row(instance: Instance) -> RowBlock:
+    return RowBlock("assign", {"x": per_request(np.ones(instance.accuracy.shape))}, 1, 1)
 
 
-def _limit_rows(instance: Instance, options: Options) -> list[Rows]:
+def _limit_rows(instance: Instance, options: Options) -> list[RowBlock]:
     """Budget, capacity and accuracy of every request; Pi is network-wide and stands in every budget."""
     requests = instance.requests
     memory = np.broadcast_to(instance.memory_per_gb * instance.models.size_gb, instance.accuracy.shape)
     budget = {"x": per_request(options.own_cost), "Pi": sp.csr_array(options.transmit_power[:, None])}
     return [
-        Rows("budget", budget, -np.inf, requests.cost_budget),
-        Rows("capacity", {"x": per_request(memory)}, -np.inf, instance.cloudlets.capacity_gb[requests.home]),
-        Rows("accuracy", {"x": per_request(instance.accuracy)}, requests.accuracy_requirement, np.inf),
+        RowBlock("budget", budget, -np.inf, requests.cost_budget),
+        RowBlock("capacity", {"x": per_request(memory)}, -np.inf, instance.cloudlets.capacity_gb[requests.home]),
+        RowBlock("accuracy", {"x": per_request(instance.accuracy)}, requests.accuracy_requirement, np.inf),
     ]
 
 

@@ -25,7 +25,7 @@ from mecpfm.solvers import process
 from mecpfm.warm import warming
 
 
-class Settings(NamedTuple):
+class MethodOptions(NamedTuple):
     """What a run can be told; every method takes what concerns it."""
 
     solver: str = "auto"
@@ -38,7 +38,7 @@ class Settings(NamedTuple):
         return {"solver": self.solver, "time_limit": self.time_limit}
 
 
-METHODS: dict[str, Callable[[Instance, Settings], Plan]] = {
+METHODS: dict[str, Callable[[Instance, MethodOptions], Plan]] = {
     "lp": lambda instance, to: solve_lp(instance, **to.solving),
     "lp-dual": lambda instance, to: solve_lp_dual(instance, **to.solving),
     "ilp": lambda instance, to: solve_ilp(instance, **to.solving),
@@ -79,7 +79,7 @@ def solve(
         process.start()  # before the budget begins
     budget = Budget.of(time_limit)
     try:
-        plan = METHODS[method](instance, Settings(solver, budget.limit(), random))
+        plan = METHODS[method](instance, MethodOptions(solver, budget.limit(), random))
     except LimitError as error:
         plan = _greedy(instance, method, error, budget)
     plan = replace(plan, seed=seed, instance_sha256=instance_sha256(instance))
@@ -102,4 +102,4 @@ def _greedy(instance: Instance, method: str, error: LimitError, budget: Budget) 
 @functools.cache
 def _warm_up(method: str, solver: str) -> None:
     with warming(10):
-        METHODS[method](generate(Recipe(cloudlets=5, models=5, requests=10)), Settings(solver))
+        METHODS[method](generate(Recipe(cloudlets=5, models=5, requests=10)), MethodOptions(solver))

@@ -57,7 +57,7 @@ class Myopic:
         """Nothing is ever learned."""
 
 
-class Rule(NamedTuple):
+class PublishedPolicy(NamedTuple):
     """A policy's maker, called with (arms, features, observed, seed), its released pull rule and reward offset."""
 
     make: Callable[[int, int, int, int], Policy]
@@ -68,16 +68,18 @@ class Rule(NamedTuple):
 
 
 POLICIES = {
-    "ol": Rule(lambda arms, features, observed, seed: TSRC(arms, features, observed, seed=seed)),
-    "wtsrc": Rule(lambda arms, features, observed, seed: WTSRC(arms, features, observed, seed=seed)),
-    "mab": Rule(lambda arms, _n, _d, seed: EpsilonGreedy(arms, epsilon=0.5, seed=seed), False, "last", 0.0),
-    "adms": Rule(lambda arms, features, observed, seed: ADMS(arms, features, observed, seed=seed), False, "last"),
-    "random": Rule(lambda arms, _n, _d, seed: RandomArm(arms, seed=seed)),
-    "ucb1": Rule(lambda arms, _n, _d, _seed: UCB1(arms)),
-    "epsilon-greedy": Rule(lambda arms, _n, _d, seed: EpsilonGreedy(arms, epsilon=0.1, seed=seed)),
-    "linucb": Rule(lambda arms, features, _d, _seed: LinUCB(arms, features)),
-    "lints": Rule(lambda arms, features, _d, seed: LinTS(arms, features, seed=seed)),
-    "myopic": Rule(lambda _arms, _n, _d, _seed: Myopic()),
+    "ol": PublishedPolicy(lambda arms, features, observed, seed: TSRC(arms, features, observed, seed=seed)),
+    "wtsrc": PublishedPolicy(lambda arms, features, observed, seed: WTSRC(arms, features, observed, seed=seed)),
+    "mab": PublishedPolicy(lambda arms, _n, _d, seed: EpsilonGreedy(arms, epsilon=0.5, seed=seed), False, "last", 0.0),
+    "adms": PublishedPolicy(
+        lambda arms, features, observed, seed: ADMS(arms, features, observed, seed=seed), False, "last"
+    ),
+    "random": PublishedPolicy(lambda arms, _n, _d, seed: RandomArm(arms, seed=seed)),
+    "ucb1": PublishedPolicy(lambda arms, _n, _d, _seed: UCB1(arms)),
+    "epsilon-greedy": PublishedPolicy(lambda arms, _n, _d, seed: EpsilonGreedy(arms, epsilon=0.1, seed=seed)),
+    "linucb": PublishedPolicy(lambda arms, features, _d, _seed: LinUCB(arms, features)),
+    "lints": PublishedPolicy(lambda arms, features, _d, seed: LinTS(arms, features, seed=seed)),
+    "myopic": PublishedPolicy(lambda _arms, _n, _d, _seed: Myopic()),
 }
 
 

@@ -11,7 +11,7 @@ from mecpfm.plan import Plan
 from mecpfm.published.check import assess
 from mecpfm.published.instance import Instance
 from mecpfm.published.relaxation import Relaxation, caps, relax
-from mecpfm.typing import Floats, Ints
+from mecpfm.typing import Floats
 
 DRAWS = 64
 """Independent roundings of which the best one counts."""
