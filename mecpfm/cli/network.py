@@ -53,17 +53,18 @@ def solve_named(source: Path, method: str | None, files: Files, as_json: bool, *
     """Solve a network in tables or an instance, print the plan by name, and keep it in a file."""
     from mecpfm.network.front import read_instance, solve
     from mecpfm.network.network import read
+    from mecpfm.published import instance as published
 
     with searching() as progress:
         problem = read(source) if source.is_dir() else read_instance(source)
-        plan = solve(problem, method=method, progress=progress, **wanted)  # type: ignore[arg-type]
+        told = None if isinstance(problem, published.Instance) else progress
+        plan = solve(problem, method=method, progress=told, **wanted)  # type: ignore[arg-type]
     if files.plan is not None:
         plan.save(files.plan)
     if files.page is not None:
         plan.write_html(files.page)
     if files.certificate is not None:
-        if plan.certificate is None:
-            raise InputError(f"{source}: a plan of this setting has no certificate")
+        assert plan.certificate is not None
         plan.certificate.write(files.certificate)
     if as_json:
         typer.echo(json.dumps(plan.to_object(), allow_nan=False))

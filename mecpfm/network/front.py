@@ -61,7 +61,8 @@ def solve(
     method
         Default: bound and polish; the exact method for the published problem.
     gap
-        Good enough: (cost - bound) / cost, 0.01 is 1 %.
+        Good enough: (cost - bound) / cost, 0.01 is 1 %. As ``iterations``, ``start``, ``keep`` and ``progress``, for
+        networks and coupled instances alone.
     time_limit
         Seconds; without one the search ends by itself, and a seed gives the same plan everywhere.
     iterations
@@ -92,7 +93,7 @@ def solve(
     """
     common: dict[str, Any] = {"solver": solver, "seed": seed, "time_limit": time_limit}
     if isinstance(problem, published.Instance):
-        return _published(problem, method or "exact", common, iterations is None and start is None and not keep)
+        return _published(problem, method or "exact", common, any((gap, iterations is not None, start, keep, progress)))
     wanted = {**common, "iterations": iterations, "progress": progress, "gap": gap}
     if isinstance(problem, coupled.Instance):
         return naming.of_coupled(problem, *_certified(problem, method, start, keep, wanted))
@@ -115,9 +116,9 @@ def _certified(
     return coupled_methods.certified(instance, method or "polish", **wanted, **begun)
 
 
-def _published(problem: published.Instance, method: str, common: dict[str, Any], plain: bool) -> NamedPlan:
-    if not plain:
-        raise InputError("iterations, start and keep are for networks and coupled instances")
+def _published(problem: published.Instance, method: str, common: dict[str, Any], more: bool) -> NamedPlan:
+    if more:
+        raise InputError("iterations, gap, start, keep and progress are for networks and coupled instances")
     plan = published_methods.solve(problem, method, **common)
     if "model" not in plan.decisions:
         raise InputError(f"method is {method!r}, whose plans are no tables: fractions; see mecpfm.published.methods")
