@@ -273,7 +273,7 @@ def test_other_problems_are_refused(plan: mp.NamedPlan, tmp_path: Path):
     instance.write(tmp_path / "paper.json")
     for asked in ({"gap": "1%"}, {"iterations": 3}, {"certificate": tmp_path / "c.json"}):
         for output in (None, tmp_path / "plan.json"):
-            with pytest.raises(mp.InputError, match="paper.json: .* are for networks and coupled instances"):
+            with pytest.raises(mp.InputError, match=r"paper\.json: .* are for networks and coupled instances"):
                 solve_command(tmp_path / "paper.json", output=output, **asked)
     assert [file.name for file in tmp_path.iterdir()] == ["paper.json"]
     with pytest.raises(mp.InputError, match="no certificate"):

@@ -133,7 +133,9 @@ def solve(
         log.debug("reading %s; Ctrl-C gives the best plan so far", instance)
         published = not (instance.is_dir() or schema_of(instance).startswith("mecpfm.coupled/"))
         if published and (wanted or certificate is not None):
-            raise InputError(f"{instance}: --iterations, --gap and --certificate are for networks and coupled instances")
+            raise InputError(
+                f"{instance}: --iterations, --gap and --certificate are for networks and coupled instances"
+            )
         if instance.is_dir() or output is not None or html is not None:
             from mecpfm.cli.network import Files, solve_named
 

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 import typer
 
 from mecpfm.cli.output import searching, table
-from mecpfm.errors import InputError
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -9,7 +9,7 @@ import numpy as np
 from mecpfm.data.topologies import load
 from mecpfm.errors import InputError
 from mecpfm.files import write_atomic
-from mecpfm.network.network import SETTINGS
+from mecpfm.network.settings import SETTINGS
 
 Row = tuple[object, ...]
 SITES: list[Row] = [

@@ -130,8 +130,9 @@ def _begun(instance: coupled.Instance, start: NamedPlan, keep: Collection[str]) 
     given = start.certificate
     if given is None:
         raise InputError("start is a plan of another setting: it has no certificate")
-    if start.basis is not None:
-        old = start.basis.proof.instance
+    basis = start.priced or start.basis
+    if basis is not None:
+        old = basis.proof.instance
         before = np.array(start.decided.decisions["option"], dtype=np.int64)
         pins = keep_of(old, before, keep, instance) if keep else None
         return {"start": carry(old, before, instance), "prices": carry_prices(old, given, instance), "keep": pins}
