@@ -18,7 +18,7 @@ from mecpfm.files import schema_of
 from mecpfm.network import naming
 from mecpfm.network.build import build
 from mecpfm.network.change import carry, keep_of
-from mecpfm.network.example import write
+from mecpfm.network.example import drawn, write
 from mecpfm.network.named import NamedPlan
 from mecpfm.network.network import Network, read
 from mecpfm.network.prices import carry_prices
@@ -179,17 +179,29 @@ def read_instance(path: Path | str) -> coupled.Instance | published.Instance:
     return published.Instance.read(path)
 
 
-def example(users: int = 60, topology: str | None = None) -> Network:
+def example(
+    users: int = 60,
+    topology: str | None = None,
+    *,
+    sites: int | None = None,
+    models: int | None = None,
+    regime: str | None = None,
+    seed: int | None = None,
+) -> Network:
     """The network that ``mecpfm new`` writes: eight sites, six models over two backbones, so many classes of users.
 
-    ``topology`` takes sites and links of a topohub network in their place.
+    ``topology`` takes sites and links of a topohub network, or of a GraphML file, in their place. With ``sites``,
+    ``models``, ``regime`` or ``seed`` it is a random network of that size: compute-bound, memory-bound, link-bound or
+    mixed.
 
     Examples
     --------
     >>> import mecpfm as mp
     >>> mp.example(users=12).sites["site"].tolist()[:3]
     ['Lyon', 'Grenoble', 'Valence']
+    >>> mp.example(users=30, sites=5, models=4, regime="link-bound", seed=1).users.shape[0]
+    30
     """
     with tempfile.TemporaryDirectory() as folder:
-        write(Path(folder) / "net", topology, users)
+        write(Path(folder) / "net", topology, users, drawn(topology, users, sites, models, regime, seed))
         return replace(read(Path(folder) / "net"), source="")
