@@ -27,9 +27,10 @@ from mecpfm.coupled.generate import Recipe, generate
 from mecpfm.coupled.instance import Instance
 from mecpfm.coupled.proof import Proof
 from mecpfm.network.build import build
-from mecpfm.network.change import Changes, changed
-from mecpfm.network.network import Network, Remote, Settings
+from mecpfm.network.edit import Changes, changed
+from mecpfm.network.network import Network
 from mecpfm.network.prices import Priced
+from mecpfm.network.settings import Remote, Settings
 from mecpfm.plan import Plan
 
 MEDIUM = Recipe(requests=816, cloudlets=50, models=96, families=8)

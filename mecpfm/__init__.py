@@ -22,9 +22,9 @@ if TYPE_CHECKING:
     from mecpfm.network.live import Dispatcher as Dispatcher
     from mecpfm.network.named import NamedPlan as NamedPlan
     from mecpfm.network.network import Network as Network
-    from mecpfm.network.network import Remote as Remote
-    from mecpfm.network.network import Settings as Settings
     from mecpfm.network.network import read as read
+    from mecpfm.network.settings import Remote as Remote
+    from mecpfm.network.settings import Settings as Settings
     from mecpfm.network.stored import load as load
 
 __version__ = "0.1.0"
@@ -32,8 +32,8 @@ __version__ = "0.1.0"
 _HOME = {
     "read": "network.network",
     "Network": "network.network",
-    "Settings": "network.network",
-    "Remote": "network.network",
+    "Settings": "network.settings",
+    "Remote": "network.settings",
     "example": "network.front",
     "read_instance": "network.front",
     "solve": "network.front",

@@ -22,7 +22,7 @@ NOISE = 1e-12
 STATUSES = ("optimal", "feasible", "infeasible", "interrupted")
 TEXTS = ("setting", "method", "status", "solver", "instance_sha256")
 NUMBERS = ("objective", "bound", "gap", "runtime_s")
-NAMED = ("summary", "tables", "map", "certificate")
+NAMED = ("summary", "tables", "map", "certificate", "network")
 """What ``solve -o`` writes beside the plan, the same by name: nobody looks at it."""
 OTHERS = ("seed", "feasible", "violations", "decisions", *NAMED)
 UNPROVED = ("method", "seed", "solver", "runtime_s")

@@ -14,6 +14,7 @@ import pandas as pd
 import pytest
 
 import mecpfm as mp
+from mecpfm.cli.instances import solve as solve_command
 from mecpfm.cli.network import compare, show
 from mecpfm.coupled.audit import audit
 from mecpfm.coupled.check import assess
@@ -265,8 +266,16 @@ def test_other_problems_are_refused(plan: mp.NamedPlan, tmp_path: Path):
         mp.solve(network(), start=plan, keep={"nowhere"})
     with pytest.raises(mp.InputError, match="another setting"):
         mp.solve(network(), start=mp.solve(instance))
-    with pytest.raises(mp.InputError, match="are for networks"):
-        mp.solve(instance, iterations=3)
+    more = ({"iterations": 3}, {"gap": 0.1}, {"start": plan}, {"keep": {"x"}}, {"progress": print})
+    for asked in more:
+        with pytest.raises(mp.InputError, match="are for networks and coupled instances"):
+            mp.solve(instance, **asked)
+    instance.write(tmp_path / "paper.json")
+    for asked in ({"gap": "1%"}, {"iterations": 3}, {"certificate": tmp_path / "c.json"}):
+        for output in (None, tmp_path / "plan.json"):
+            with pytest.raises(mp.InputError, match=r"paper\.json: .* are for networks and coupled instances"):
+                solve_command(tmp_path / "paper.json", output=output, **asked)
+    assert [file.name for file in tmp_path.iterdir()] == ["paper.json"]
     with pytest.raises(mp.InputError, match="no certificate"):
         mp.solve(instance).saves_at_most(network())
     with pytest.raises(mp.InputError, match="must be <= 1e"):

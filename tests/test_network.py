@@ -18,12 +18,14 @@ from mecpfm.coupled.methods import certified
 from mecpfm.coupled.roofline import Accelerator
 from mecpfm.errors import InputError
 from mecpfm.network.build import build, great_circle_km
-from mecpfm.network.change import changed, parse, saves_at_most
+from mecpfm.network.change import saves_at_most
 from mecpfm.network.contract import TABLES
+from mecpfm.network.edit import changed, parse
 from mecpfm.network.example import write
 from mecpfm.network.naming import of_network
-from mecpfm.network.network import Network, Remote, Settings, read
+from mecpfm.network.network import Network, read
 from mecpfm.network.page import page
+from mecpfm.network.settings import Remote, Settings
 from mecpfm.network.tables import AT_CENTRE
 
 SITES = pd.DataFrame(
@@ -221,11 +223,19 @@ def test_from_an_empty_folder_to_a_page(tmp_path: Path, capsys: pytest.CaptureFi
     changes = json.loads(capsys.readouterr().out)["changes"]
     assert len(changes) == 8
     assert all(math.isfinite(change["at_most_s"]) and change["by_change_s"] >= -1e-6 for change in changes)
-    with pytest.raises(InputError, match="one of them"):
+    with pytest.raises(InputError, match="needs a change"):
         what_if(plan)
     (folder / "holds.csv").unlink()
-    with pytest.raises(InputError, match="has changed since"):
-        what_if(plan, every=("site", "memory_gb=+8"))
+    what_if(plan, every=("site", "memory_gb=+8"), as_json=True)
+    out, err = capsys.readouterr()
+    assert json.loads(out)["changes"] == changes  # the plan's own tables
+    assert f"{folder} has changed since {plan} was made (holds)" in err
+    what_if(plan, network=folder, as_json=True)
+    out, err = capsys.readouterr()
+    assert not err
+    (row,) = json.loads(out)["changes"]
+    assert row["change"] == f"{folder} as it is"
+    assert row["by_change_s"] < 0  # the backbone that Lyon held is pulled by somebody
     other = tmp_path / "other.json"
     other.write_text("{}")
     for command in (lambda: show(other), lambda: what_if(other, every=("sites", "gpus=+1"))):

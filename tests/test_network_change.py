@@ -2,6 +2,7 @@
 
 import json
 import math
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -25,8 +26,9 @@ from mecpfm.errors import InputError
 from mecpfm.network.build import build
 from mecpfm.network.change import carry, keep_of
 from mecpfm.network.network import Network
-from mecpfm.network.prices import Priced, carry_prices
+from mecpfm.network.prices import Priced, carry_prices, differences
 from mecpfm.network.tables import prices
+from mecpfm.plan import instance_sha256
 
 TOLERANCE = 1e-6
 
@@ -110,7 +112,7 @@ def test_a_price_is_the_slope_of_the_bound_where_it_says_so(resource: str):
 
 def rewired(net: Network, random: np.random.Generator) -> Network:
     """Links, holders, users and models come, go and change."""
-    kind = int(random.integers(7))
+    kind = int(random.integers(11))
     site, user = "abc"[int(random.integers(3))], f"u{int(random.integers(4))}"
     if kind == 0:
         return net.change(links={"a-b": {"gbit_s": float(random.uniform(0.1, 30))}, "c-b": {"latency_ms": 30.0}})
@@ -127,9 +129,25 @@ def rewired(net: Network, random: np.random.Generator) -> Network:
             models=net.models.assign(backbone="", own_gb=net.models["own_gb"] + 1.5),
             holds=net.holds.assign(block="chat"),
         )
+    if kind > 6:
+        return _regrown(net, random, kind, site)
     if kind == 5:
         return net.change(holds=pd.DataFrame({"site": [site], "block": ["base"]}))
     return net.change(sites={site: {"memory_gb": "+8", "gpus": 2}}, users={user: {"per_hour": "+30"}})
+
+
+def _regrown(net: Network, random: np.random.Generator, kind: int, site: str) -> Network:
+    """Rows and settings."""
+    if kind == 7:
+        return net.change(remove={"sites": "a" if site == "b" else "c", "users": ["u2"]})
+    if kind == 8:
+        row = {"site": "d", "latitude_deg": 45.2, "longitude_deg": 5.1, "gpu": "L4"}
+        return net.change(add={"sites": [row], "links": [{"from": "d", "to": site, "gbit_s": 3}]})
+    if kind == 9:
+        remote = {"congestion": float(random.uniform(1, 12)), "latency_ms": "+20"}
+        return net.change(settings={"reach": int(random.integers(1, 4)), "period_s": 400, "remote": remote})
+    more = users(6, int(random.integers(1 << 30))).iloc[4:]
+    return net.change(add={"users": more}, remove={"users": "u1"}, users={"u0": {"per_hour": 5}})
 
 
 def test_changed_users_links_and_models_are_bounded_too():
@@ -221,6 +239,77 @@ def test_changes_of_instances_are_checked():
         assert "\n" not in str(caught.value)
 
 
+def test_rows_come_and_go_with_what_hangs_on_them():
+    """A site takes its links, what it holds and its users' address; a model its blocks; nothing is left to a name."""
+    net = network(8, 2).change(add={"holds": [{"site": "c", "model": "alone"}]})
+    less = net.change(remove={"sites": "c"})
+    assert less.sites["site"].tolist() == ["a", "b"]
+    assert less.links["to"].tolist() == ["b"]
+    assert less.holds["site"].tolist() == ["b"]
+    lost = (net.users["site"] == "c").to_numpy()
+    assert lost.any()
+    assert (less.users["site"][lost] == "").all()
+    assert (less.users[["latitude_deg", "longitude_deg"]][lost] == [46.0, 6.0]).all(axis=None)
+    assert set(build(less).home[lost]) == {1}
+    assert net.change(remove={"sites": "b"}, add={"links": [{"from": "c", "to": "a", "gbit_s": 1}]}).holds is not None
+    one_task = net.change(users=net.users.assign(task="t", min_accuracy=0.0))
+    assert one_task.change(remove={"models": ["alone"]}).holds["block"].tolist() == ["base"]
+    other = one_task.change(remove={"models": ["chat", "code"]}, users=net.users.assign(task="u", min_accuracy=0.0))
+    assert other.holds["model"].tolist() == ["alone"]
+    again = net.change(add={"users": [{"user": "new", "task": "t", "site": "a", "tokens_in": 9, "tokens_out": 9}]})
+    assert again.users["per_hour"].tolist()[-1] == 1.0
+    pd.testing.assert_frame_equal(again.change(remove={"users": "new"}).users, net.users)
+
+
+@pytest.mark.parametrize(
+    ("asked", "says"),
+    [
+        ({"remove": {"sites": ["z"]}}, "sites: 'z' is unknown"),
+        ({"remove": {"sites": "b"}}, "links: holds no rows"),
+        ({"remove": {"holds": ["b"]}}, "'holds' is no table of the network with names"),
+        ({"remove": {"site": ["b"]}}, "'site' is no table"),
+        ({"remove": {"models": ["chat", "code"]}}, "users: column task"),
+        (
+            {"add": {"users": [{"user": "u0", "task": "t", "site": "a", "tokens_in": 1, "tokens_out": 1}]}},
+            "stands twice",
+        ),
+        ({"add": {"users": [{"user": "v", "task": "t", "site": "a"}]}}, "users: column tokens_in, row 5"),
+        ({"add": {"users": [{"user": "v", "home": "a"}]}}, "column 'home' is unknown"),
+        ({"add": {"people": []}}, "'people' is no table"),
+        ({"settings": {"reech": 3}}, "settings: reech is unknown"),
+        ({"settings": {"reach": "two"}}, "must be a number"),
+        ({"settings": {"reach": 1.5}}, "whole number"),
+        ({"settings": {"remote": {"site": "z"}}}, "remote.site is 'z'"),
+        ({"settings": {"remote": 3}}, "remote must be a table"),
+        ({"settings": {"period_s": "-4000"}}, "must be from"),
+        ({"settings": {"topology": "sndlib/abilene"}}, "change links instead"),
+    ],
+)
+def test_what_cannot_come_or_go_is_one_line(asked: dict[str, object], says: str):
+    with pytest.raises(InputError, match=says) as error:
+        build(network(4, 0).change(**asked))
+    assert "\n" not in str(error.value)
+
+
+def test_a_network_in_a_plan_file_is_the_network():
+    """Every table and setting comes back as it was, to the last bit, and so does the instance."""
+    for seed in range(30):
+        net = rewired(network(4, seed), np.random.default_rng(seed))
+        again = Network.from_object(json.loads(json.dumps(net.to_object())), "plan.json: network")
+        assert differences(net, again) == []
+        assert instance_sha256(build(again).instance) == instance_sha256(build(net).instance)
+    content = net.to_object()
+    for part, value, says in (
+        ("users", None, "must be an object"), ("links", {"from": ["a"], "to": []}, "equal lengths"),
+        ("sites", {"site": [["a"]]}, "texts and numbers"), ("more", {}, "more is no table"),
+        ("settings", {"reach": "x"}, "reach"), ("users", {"user": ["u"]}, "users: column task"),
+    ):  # fmt: skip
+        with pytest.raises(InputError, match=f"^here.*{says}"):
+            Network.from_object({**content, part: value}, "here")
+    with pytest.raises(InputError, match=r"here\.links is missing"):
+        Network.from_object({name: part for name, part in content.items() if name != "links"}, "here")
+
+
 def test_rows_of_links_go_by_both_names():
     net = network(3, 0)
     assert net.change(links={"b-a": {"gbit_s": "+5"}}).links["gbit_s"].tolist() == [15.0, 1.0]
@@ -232,6 +321,28 @@ def test_rows_of_links_go_by_both_names():
     ):
         with pytest.raises(InputError, match=reason):
             net.change(**bad)
+
+
+def _what_if_of_rows_and_settings(plan: Path, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """From a plan alone: its folder is gone."""
+    shutil.rmtree(folder / "net")
+    (folder / "more.csv").write_text("user,site,task,tokens_in,tokens_out\nv,Lyon,chat,9,9\n")
+    what_if(
+        plan, change=["settings.reach=3", "settings.remote.congestion=+1", "sites.Lyon.gpus=2"],
+        add=["users:user=w,site=Lyon,task=code,tokens_in=300,tokens_out=80", f"users={folder / 'more.csv'}"],
+        remove=["sites.Clermont", "users.u1"], resolve=True, as_json=True,
+    )  # fmt: skip
+    (row,) = json.loads(capsys.readouterr().out)["changes"]
+    assert row["saves_s"] <= row["at_most_s"] + TOLERANCE
+    for options, says in (
+        ({"add": ["users"]}, "must be TABLE:COLUMN=VALUE"), ({"remove": ["Clermont"]}, "must be TABLE.NAME"),
+        ({"change": ["settings.reach"]}, "must be TABLE.NAME.COLUMN"), ({"change": ["sites.reach=3"]}, "must be TABLE"),
+        ({"add": ["users:user=w"], "every": ("site", "gpus=2")}, "not both"),
+        ({"add": [f"users={folder / 'none.csv'}"]}, "none.csv: cannot be read"),
+        ({"network": folder / "net", "remove": ["users.u1"]}, "is no folder"),
+    ):  # fmt: skip
+        with pytest.raises(InputError, match=says):
+            what_if(plan, **options)
 
 
 def test_what_if_ranks_and_resolves(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
@@ -252,6 +363,7 @@ def test_what_if_ranks_and_resolves(tmp_path: Path, capsys: pytest.CaptureFixtur
     assert "users move" in capsys.readouterr().out
     with pytest.raises(InputError, match="'holds' is no table"):
         what_if(plan, every=("holds", "block=x"))
+    _what_if_of_rows_and_settings(plan, tmp_path, capsys)
     instance = build(network(4, 0)).instance
     _, given = certified(instance, "polish", iterations=0)
     given.write(tmp_path / "proof.json")

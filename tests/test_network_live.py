@@ -19,7 +19,8 @@ from mecpfm.network.build import great_circle_km
 from mecpfm.network.example import write
 from mecpfm.network.ground import expected_s, may_serve, serve
 from mecpfm.network.live import Dispatcher, _drawn, scene_of
-from mecpfm.network.network import Network, Remote, Settings
+from mecpfm.network.network import Network
+from mecpfm.network.settings import Remote, Settings
 from mecpfm.online.policy import named
 from mecpfm.online.read import understand
 from mecpfm.online.simulate import Run

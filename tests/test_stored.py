@@ -22,6 +22,8 @@ CHANGES = [
     (("tables", "prices", 0, "site"), None), (("map", "links", 0, 0), "nowhere"), (("summary", "users"), "many"),
     (("summary", "parts_s"), []), (("summary", "violations"), ["a row"]), (("certificate", "bound_s"), "low"),
     (("decisions",), None), (("objective",), "low"), (("method",), 7), (("status",), None),
+    (("network", "sites"), None), (("network", "links", "from"), ["nowhere"] * 3),
+    (("network", "settings", "period_s"), "x"),
 ]  # fmt: skip
 
 

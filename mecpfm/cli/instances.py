@@ -112,17 +112,20 @@ def solve(
         wanted["gap"] = share(gap)
     with clock.listening():
         log.debug("reading %s; Ctrl-C gives the best plan so far", instance)
+        published = not (instance.is_dir() or schema_of(instance).startswith("mecpfm.coupled/"))
+        if published and (wanted or certificate is not None):
+            raise InputError(
+                f"{instance}: --iterations, --gap and --certificate are for networks and coupled instances"
+            )
         if instance.is_dir() or output is not None or html is not None:
             from mecpfm.cli.network import Files, solve_named
 
             solve_named(instance, method, Files(output, html, certificate), as_json, **common, **wanted)
             return
-        if schema_of(instance).startswith("mecpfm.coupled/"):
-            content = _solve_coupled(instance, method or "polish", certificate, {**common, **wanted})
-        elif wanted or certificate is not None:
-            raise InputError(f"{instance}: --iterations, --gap and --certificate are for coupled instances")
-        else:
+        if published:
             content = _solve_published(instance, method or "exact", common)
+        else:
+            content = _solve_coupled(instance, method or "polish", certificate, {**common, **wanted})
         report(content, as_json)
 
 

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
+from mecpfm.cli import catalogue
+from mecpfm.cli.catalogue import choice
 from mecpfm.cli.output import searching, table
-from mecpfm.errors import InputError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -30,14 +31,23 @@ LONGEST = 50
 
 def new(
     folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="A new folder.")],
-    topology: Annotated[str | None, typer.Option(help="Sites and links of a topohub network.")] = None,
+    topology: Annotated[
+        str | None, typer.Option(help="Sites and links of a topohub network, or of a GraphML file.")
+    ] = None,
     users: Annotated[int, typer.Option(min=1, max=100_000, help="How many classes of users.")] = 60,
+    sites: Annotated[int | None, typer.Option(help="How many sites, all else drawn too.")] = None,
+    models: Annotated[int | None, typer.Option(help="How many models, all else drawn too.")] = None,
+    regime: Annotated[str | None, choice("--regime", catalogue.REGIMES)] = None,
+    seed: Annotated[int | None, typer.Option(min=0, help="Seed of what is drawn.")] = None,
 ) -> None:
-    """Write a small example network as CSV files, ready to solve and to be replaced by your own."""
-    from mecpfm.network.example import write
+    """Write a small example network as CSV files, ready to solve and to be replaced by your own.
 
-    write(folder, topology, users)
-    typer.echo(f"{folder}: sites, links, models, users, holds and network.toml")
+    With --sites, --models, --regime or --seed a random one of that size and scarcity in its place.
+    """
+    from mecpfm.network.example import drawn, write
+
+    write(folder, topology, users, drawn(topology, users, sites, models, regime, seed))
+    typer.echo(f"{folder}: {', '.join(sorted(file.name for file in folder.iterdir()))}")
     typer.echo(f"next: mecpfm solve {folder} -o plan.json --html plan.html")
 
 
@@ -53,17 +63,18 @@ def solve_named(source: Path, method: str | None, files: Files, as_json: bool, *
     """Solve a network in tables or an instance, print the plan by name, and keep it in a file."""
     from mecpfm.network.front import read_instance, solve
     from mecpfm.network.network import read
+    from mecpfm.published import instance as published
 
     with searching() as progress:
         problem = read(source) if source.is_dir() else read_instance(source)
-        plan = solve(problem, method=method, progress=progress, **wanted)  # type: ignore[arg-type]
+        told = None if isinstance(problem, published.Instance) else progress
+        plan = solve(problem, method=method, progress=told, **wanted)  # type: ignore[arg-type]
     if files.plan is not None:
         plan.save(files.plan)
     if files.page is not None:
         plan.write_html(files.page)
     if files.certificate is not None:
-        if plan.certificate is None:
-            raise InputError(f"{source}: a plan of this setting has no certificate")
+        assert plan.certificate is not None
         plan.certificate.write(files.certificate)
     if as_json:
         typer.echo(json.dumps(plan.to_object(), allow_nan=False))

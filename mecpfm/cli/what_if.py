@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import functools
 import json
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
-from mecpfm.cli.output import table, working
+from mecpfm.cli.output import note, table, working
 from mecpfm.errors import InputError
 
 if TYPE_CHECKING:
-    from mecpfm.network.change import Changes
+    from mecpfm.network.network import Network
     from mecpfm.network.prices import Priced
 
 GROUPS = {"site": "sites", "user": "users", "model": "models", "link": "links", "gpu": "gpus"}
@@ -22,7 +24,15 @@ GROUPS = {"site": "sites", "user": "users", "model": "models", "link": "links", 
 def what_if(
     plan: Annotated[Path, typer.Argument(metavar="PLAN.json", help="What solve FOLDER -o wrote; - is standard input.")],
     change: Annotated[
-        list[str] | None, typer.Option("--set", help="TABLE.NAME.COLUMN=VALUE; +8 adds. Several make one change.")
+        list[str] | None,
+        typer.Option("--set", metavar="TABLE.NAME.COLUMN=VALUE", help="+8 adds; of network.toml: settings.reach=3."),
+    ] = None,
+    add: Annotated[
+        list[str] | None,
+        typer.Option(metavar="TABLE:COLUMN=VALUE,...", help="A row more; users=FILE.csv adds all rows of a file."),
+    ] = None,
+    remove: Annotated[
+        list[str] | None, typer.Option(metavar="TABLE.NAME", help="A row less, and what hangs on it.")
     ] = None,
     every: Annotated[
         tuple[str, str] | None,
@@ -30,20 +40,24 @@ def what_if(
     ] = None,
     resolve: Annotated[bool, typer.Option("--resolve", help="Solve again from the plan, to the plan's gap.")] = False,
     time_limit: Annotated[float | None, typer.Option(min=0, help="Seconds for each --resolve.")] = None,
-    network: Annotated[Path | None, typer.Option(help="The network's folder; default the plan's.")] = None,
+    network: Annotated[
+        Path | None, typer.Option(help="A folder as it is now, in place of the tables that the plan was made for.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
 ) -> None:
-    """Say what a change of the network can save at most, proved by the plan's prices, without solving again."""
+    """Say what a change of the network can save at most, proved by the plan's prices, without solving again.
+
+    Several --set, --add and --remove make one change.
+    """
     with working("bounding what can be saved") as tell:
         priced, choice = _priced(plan, network)
-        changes = _wanted(priced, change, every)
-        rows = [saving._asdict() for saving in priced.ranked(changes)]
-        if resolve:
-            by_name = dict(changes)
-            for row in rows:
-                if tell is not None:
-                    tell(f"solving again: {row['change']}")
-                row |= _resolved(priced, choice, by_name[row["change"]], time_limit)
+        base = _base(priced, network)
+        changes = _wanted(base, _Edits(change or [], add or [], remove or []), every, network)
+        rows = [saving._asdict() for saving in priced.ranked((name, make()) for name, make in changes.items())]
+        for row in rows if resolve else ():
+            if tell is not None:
+                tell(f"solving again: {row['change']}")
+            row |= priced.resolved(changes[row["change"]](), choice, time_limit=time_limit)._asdict()
     if as_json:
         typer.echo(json.dumps({"objective_s": priced.objective_s, "changes": rows}, allow_nan=False))
         return
@@ -68,55 +82,94 @@ def _cell(value: Any, nothing: float) -> Any:
     return "0" if abs(value) <= nothing else f"{value:.6g}"
 
 
-def _wanted(priced: Priced, change: list[str] | None, every: tuple[str, str] | None) -> list[tuple[str, Changes]]:
-    """Changes by name: all of --set as one, --every as one a row."""
-    from mecpfm.network.change import names_of, parse
+class _Edits(NamedTuple):
+    """Options --set, --add and --remove as typed."""
 
-    if bool(change) == bool(every):
-        raise InputError("what-if needs --set or --every, one of them")
+    change: list[str]
+    add: list[str]
+    remove: list[str]
+
+
+def _wanted(
+    base: Network, edits: _Edits, every: tuple[str, str] | None, folder: Path | None
+) -> dict[str, Callable[[], Network]]:
+    """What makes each changed network, by name: all edits as one, --every as one a row."""
+    from mecpfm.network.edit import changed, names_of, parse, parse_name, parse_rows
+
+    if any(edits) and every:
+        raise InputError("what-if needs --every, or --set, --add and --remove; not both")
     if every:
         name, cell = GROUPS.get(every[0], every[0]), every[1]
-        texts = [f"{name}.{row}.{cell}" for row in names_of(priced.network, name)]
-        return [(text, parse(text)) for text in texts]
-    together: dict[str, dict[str, dict[str, Any]]] = {}
-    for text in change or []:
-        for name, rows in parse(text).items():
-            for row, cells in rows.items():
-                together.setdefault(name, {}).setdefault(row, {}).update(cells)
-    return [(", ".join(change or []), together)]
+        texts = [f"{name}.{row}.{cell}" for row in names_of(base, name)]
+        return {text: functools.partial(changed, base, parse(text)) for text in texts}
+    if not any(edits):
+        if folder is None:
+            raise InputError("what-if needs a change: --set, --add, --remove, --every or --network")
+        return {f"{folder} as it is": lambda: base}
+    cells: dict[str, Any] = {}
+    for text in edits.change:
+        _merge(cells, parse(text))
+    rows: dict[str, Any] = {}
+    for into, frame in map(parse_rows, edits.add):
+        rows[into] = [*rows.get(into, []), *frame.to_dict(orient="records")]
+    gone: dict[str, list[str]] = {}
+    for of, name in map(parse_name, edits.remove):
+        gone.setdefault(of, []).append(name)
+    said = [*edits.change, *(f"add {text}" for text in edits.add), *(f"remove {text}" for text in edits.remove)]
+    return {", ".join(said): functools.partial(changed, base, cells, rows, gone)}
 
 
-def _resolved(priced: Priced, choice: Any, change: Changes, time_limit: float | None) -> dict[str, Any]:
-    """What the changed network does save, s, with a gap no larger than the plan's, and how many users move."""
-    from mecpfm.network.change import changed
-
-    return priced.resolved(changed(priced.network, change), choice, time_limit=time_limit)._asdict()
+def _merge(into: dict[str, Any], more: Mapping[str, Any]) -> None:
+    for name, value in more.items():
+        if isinstance(value, Mapping):
+            _merge(into.setdefault(name, {}), value)
+        else:
+            into[name] = value
 
 
 def _priced(plan: Path, folder: Path | None) -> tuple[Priced, Any]:
-    """The network of a plan file as it was when the plan was made, its plan, cost and certificate."""
+    """Network, cost and prices of a plan file, and its decisions."""
     import numpy as np
-    from pydantic import ValidationError
 
-    from mecpfm.coupled.certificate import Certificate
-    from mecpfm.files import read_json
-    from mecpfm.network.build import build
-    from mecpfm.network.network import read
-    from mecpfm.network.prices import Priced
-    from mecpfm.plan import instance_sha256
-    from mecpfm.records import explain
+    from mecpfm.network.stored import load
+    from mecpfm.statements import entries, index
 
-    content = read_json(plan)
+    found = load(plan)
     try:
-        proof = Certificate.model_validate(content["certificate"])
-        objective, source = float(content["objective"]), str(content["summary"]["network"])
-        choice = np.array(content["decisions"]["option"], dtype=np.int64)
-    except ValidationError as error:
-        raise InputError(f"{plan}: certificate: {explain(error)}") from None
-    except (KeyError, TypeError, ValueError):
-        raise InputError(f"{plan}: holds no certificate; mecpfm solve FOLDER -o {plan.name} writes one") from None
-    network = read(folder or Path(source))
-    built = build(network)
-    if instance_sha256(built.instance) != content.get("instance_sha256"):
-        raise InputError(f"{network.source}: has changed since {plan} was made; solve it again")
-    return Priced.of(network, built, objective, proof), choice
+        priced = found.priced
+    except InputError as error:
+        raise InputError(f"{plan}: {error}") from None
+    if priced is None:
+        raise InputError(f"{plan}: holds no network with prices; mecpfm solve FOLDER -o {plan.name} writes both")
+    options, field = len(priced.built.instance.options.request), f"{plan}: decisions.option"
+    choice = [index(k, field, -1, options) for k in entries(found.decided.decisions, "option", plan)]
+    if len(choice) != priced.built.instance.sizes[3]:
+        raise InputError(f"{field} must have an entry for each of the {priced.built.instance.sizes[3]} users")
+    if folder is None:
+        _note_changes(plan, Path(str(found.summary["network"])), priced.network)
+    return priced, np.array(choice, dtype=np.int64)
+
+
+def _base(priced: Priced, folder: Path | None) -> Network:
+    """What changes apply to: the plan's network, or a folder's."""
+    from mecpfm.network.network import read
+
+    return priced.network if folder is None else read(folder)
+
+
+def _note_changes(plan: Path, folder: Path, network: Network) -> None:
+    """Say in a line when the plan's folder is another network by now."""
+    from mecpfm.network.network import read
+    from mecpfm.network.prices import differences
+
+    if not folder.is_dir():
+        return
+    try:
+        other = differences(network, read(folder))
+    except InputError:
+        other = ["it cannot be read"]
+    if other:
+        note(
+            f"{folder} has changed since {plan} was made ({', '.join(other)}); this is about the plan's network, "
+            f"--network {folder} about the folder's"
+        )

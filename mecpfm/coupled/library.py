@@ -51,7 +51,7 @@ def build(
     three-level frozen prefixes, full copies, or these in turn (mixed). A ``shared_fraction`` overrides it: that
     share of every model's weights is its family's, the rest its own.
     """
-    zoo = _zoo()
+    zoo = zoo_by_backbone()
     tasks = sorted({task for rows in zoo for task in rows["task"]})
     accuracy = arrays.uniform(random, *TRANSFER, (models, len(tasks)))
     parameters = np.array([zoo[f % len(zoo)]["backbone_b"].median() for f in range(families)])
@@ -81,7 +81,7 @@ def build(
     )
 
 
-def _zoo() -> list[pd.DataFrame]:
+def zoo_by_backbone() -> list[pd.DataFrame]:
     """One frame a backbone: task, quality relative to the task's best, parameters of both parts (1e9)."""
     zoo = model_zoo()
     zoo = zoo[zoo["metric"] == "accuracy"]

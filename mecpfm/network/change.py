@@ -1,13 +1,11 @@
-"""A network with some cells changed, and what a change can save at most: the old prices bound the new cost."""
+"""A plan after a change: what can be saved at most, as old prices bound the new cost, and the plan carried over."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable
 
 import numpy as np
-import pandas as pd
 
 from mecpfm.coupled.baselines import first_fit
 from mecpfm.coupled.certificate import Certificate, verify
@@ -15,78 +13,9 @@ from mecpfm.coupled.check import REMOTE, assess
 from mecpfm.coupled.instance import Instance
 from mecpfm.coupled.pins import Keep, used
 from mecpfm.errors import InputError, nearest
-from mecpfm.network.build import Built, memory_gb
-from mecpfm.network.contract import KEYS, TABLES
-from mecpfm.network.network import Network
+from mecpfm.network.build import Built
 from mecpfm.network.tables import Names
 from mecpfm.typing import Ints
-
-Changes = Mapping[str, Mapping[str, Mapping[str, float | str]]]
-LINK = ["from", "to"]
-
-
-def changed(network: Network, changes: Mapping[str, Any]) -> Network:
-    """A validated copy: ``changed(net, {"sites": {"Grenoble": {"memory_gb": "+8"}}})``.
-
-    A number replaces the cell; text with a sign is added to it. A row of ``links`` or ``speeds`` goes by both its
-    names, ``Lyon-Grenoble``, of links in either order. A DataFrame replaces the table.
-
-    Raises
-    ------
-    InputError
-        An unknown table, row, column or value.
-    """
-    tables: dict[str, pd.DataFrame] = {}
-    for table, rows in changes.items():
-        if table not in TABLES or (getattr(network, table) is None and isinstance(rows, Mapping)):
-            raise InputError(f"{table!r} is no table of the network; {nearest(table, TABLES)}")
-        if not isinstance(rows, Mapping):
-            tables[table] = pd.DataFrame(rows)
-            continue
-        frame = getattr(network, table).copy()
-        for name, cells in rows.items():
-            for column, value in cells.items():
-                _set(network, frame, table, name, column, value)
-        tables[table] = frame
-    return network.with_tables(tables)
-
-
-def _set(network: Network, frame: pd.DataFrame, table: str, name: str, column: str, value: float | str) -> None:
-    row = _row(network, table, name)
-    if column not in TABLES[table] or column in KEYS.get(table, LINK):
-        raise InputError(f"{table}: column {column!r} is unknown; {nearest(column, TABLES[table])}")
-    if isinstance(value, str) and value[:1] in ("+", "-"):
-        before = frame[column].iloc[row]
-        try:
-            if column == "memory_gb" and table == "sites" and math.isnan(float(before)):
-                before = memory_gb(network)[row]  # that of the accelerators
-            value = float(before) + float(value)
-        except ValueError:
-            raise InputError(f"{table}: {column} of {name!r}: {value!r} cannot be added") from None
-    cells = frame[column].astype(object).tolist()
-    cells[row] = value  # the contract checks it
-    frame[column] = cells
-
-
-def names_of(network: Network, table: str) -> list[str]:
-    """Names of a table's rows, as changes use them; InputError for a table without."""
-    frame = getattr(network, table, None) if table in TABLES else None
-    keys = LINK if table == "links" else KEYS.get(table, [])
-    if frame is None or not keys:
-        named = [name for name in (*KEYS, "links") if getattr(network, name) is not None]
-        raise InputError(f"{table!r} is no table of the network with names; {nearest(table, named)}")
-    return list(frame[keys].agg("-".join, axis=1))
-
-
-def _row(network: Network, table: str, name: str) -> int:
-    """Row of a name; InputError when there is none, or more than one."""
-    names = names_of(network, table)
-    back = network.links[LINK[::-1]].agg("-".join, axis=1).tolist() if table == "links" else names
-    found = [i for i, both in enumerate(zip(names, back, strict=True)) if name in both]
-    if len(found) != 1:
-        reason = "stands more than once" if found else f"is unknown; {nearest(name, names)}"
-        raise InputError(f"{table}: {name!r} {reason}")
-    return found[0]
 
 
 def saves_at_most(objective_s: float, instance: Instance, proof: Certificate) -> float:
@@ -167,13 +96,3 @@ def _translated(old: Built | Instance, choice: Ints, new: Built | Instance) -> I
             site, model = names.sites[int(source.cloudlet[option])], names.models[int(source.model[option])]
             found[users[user]] = place.get((users[user], sites.get(site), models.get(model)), REMOTE)
     return found
-
-
-def parse(text: str) -> Changes:
-    """``sites.Grenoble.memory_gb=+8`` as changes; a name may hold dots."""
-    path, equals, value = text.partition("=")
-    table, _, rest = path.partition(".")
-    name, dot, column = rest.rpartition(".")
-    if not (equals and dot and value):
-        raise InputError(f"{text!r}: must be TABLE.NAME.COLUMN=VALUE, such as sites.Lyon.memory_gb=+8")
-    return {table: {name: {column: value}}}

@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+import csv
+import io
+import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import pandas as pd
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 
-from mecpfm.data.topologies import load
+from mecpfm.data.topologies import Topology
 from mecpfm.errors import InputError
 from mecpfm.files import write_atomic
-from mecpfm.network.network import SETTINGS
+from mecpfm.network.drawn import MOST_SITES, Recipe, draw, places
+from mecpfm.network.settings import SETTINGS
+from mecpfm.network.topology import find
 
 Row = tuple[object, ...]
 SITES: list[Row] = [
@@ -33,7 +42,7 @@ access_ms = 5        # from a user to its own site and back
 reach = 2            # how many of the nearest sites may serve a user; 0: all
 
 [remote]             # the data centre: always there, far away, and shared with others
-site = "{site}"        # the site it hangs on
+site = {site}        # the site it hangs on
 gpu = "A100-40GB"
 congestion = 6       # inference takes so many times longer than on an idle accelerator
 latency_ms = 25      # one way, from that site
@@ -41,14 +50,37 @@ gbit_s = 1           # for pulls from its library
 """
 
 
-def write(folder: Path, topology: str | None = None, users: int = 60) -> None:
-    """Write the example into a new or empty folder; ``topology`` takes the sites and links of a topohub network.
+def write(folder: Path, topology: str | None = None, users: int = 60, drawn: Recipe | None = None) -> None:
+    """Write the example, or a random network, into a new or empty folder.
 
-    InputError when something is in the folder already.
+    ``topology`` takes sites and links of a topohub network or a GraphML file; of a random network as many sites as its
+    recipe says, the first nodes, the others being routers. InputError when something is in the folder already.
     """
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise InputError(f"{folder}: is there already and not empty; name a new folder")
-    sites, links = (SITES, LINKS) if topology is None else _of(topology)
+    graph = None if topology is None else find(topology, Path(), "topology")
+    tables, settings = _example(graph, users) if drawn is None else _random(graph, drawn)
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, lines in tables.items():
+        write_atomic(folder / f"{name}.csv", ("\n".join(lines) + "\n").encode())
+    write_atomic(folder / SETTINGS, settings.encode())
+
+
+def drawn(
+    topology: str | None, users: int, sites: int | None, models: int | None, regime: str | None, seed: int | None
+) -> Recipe | None:
+    """Recipe of a random network, on all nodes of a topology by default; None where nothing asks for one."""
+    given = {"sites": sites, "models": models, "regime": regime, "seed": seed}
+    wanted: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
+    if not wanted:
+        return None
+    if topology is not None:
+        wanted.setdefault("sites", MOST_SITES)
+    return Recipe(users=users, **wanted)
+
+
+def _example(graph: Topology | None, users: int) -> tuple[dict[str, list[str]], str]:
+    sites, links, routers = (SITES, LINKS, []) if graph is None else _of(graph)
     random = np.random.default_rng(0)
     tables = {
         "sites": ["site,latitude_deg,longitude_deg,gpu,gpus,memory_gb", *(_row(site) for site in sites)],
@@ -60,25 +92,62 @@ def write(folder: Path, topology: str | None = None, users: int = 60) -> None:
         ],
         "holds": ["site,block", f"{sites[0][0]},llama-7b"],
     }
-    folder.mkdir(parents=True, exist_ok=True)
-    for name, lines in tables.items():
-        write_atomic(folder / f"{name}.csv", ("\n".join(lines) + "\n").encode())
-    write_atomic(folder / SETTINGS, SETTINGS_TEXT.format(site=sites[0][0]).encode())
+    if routers:
+        tables["routers"] = ["router", *(_row((name,)) for name in routers)]
+    return tables, SETTINGS_TEXT.format(site=json.dumps(sites[0][0], ensure_ascii=False))
+
+
+def _random(graph: Topology | None, recipe: Recipe) -> tuple[dict[str, list[str]], str]:
+    if graph is None:
+        sites, links = places(recipe.sites, np.random.default_rng([recipe.seed, 1]))
+        routers = sites.iloc[:0].rename(columns={"site": "router"})
+    else:
+        sites, links, routers = _nodes(graph, recipe.sites)
+    tables, settings = draw(recipe, sites, links)
+    if len(routers):
+        tables["routers"] = routers
+    return {
+        name: frame.to_csv(index=False, lineterminator="\n").splitlines() for name, frame in tables.items()
+    }, settings
 
 
 def _row(values: Row) -> str:
-    return ",".join(map(str, values))
+    out = io.StringIO()
+    csv.writer(out, lineterminator="").writerow(values)
+    return out.getvalue()
 
 
-def _of(topology: str) -> tuple[list[Row], list[Row]]:
-    """Sites and links of a topohub network; a node whose name stands twice gets its number."""
-    network, kinds = load(topology), [site[3:] for site in SITES]
-    names = [name.replace(",", " ") for name in network.unique_names()]
-    where = np.round(network.coordinates, 4).tolist()
-    sites = [
-        (name, at[1], at[0], *kinds[i % len(kinds)]) for i, (name, at) in enumerate(zip(names, where, strict=True))
+def _nodes(graph: Topology, most: int) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+    """Sites, the first nodes that have a position; links, with speeds where stated; the other nodes as routers.
+
+    A node whose name stands twice gets its number. InputError where nodes are too few, or parts of the graph apart.
+    """
+    names = [name.replace(",", " ") for name in graph.unique_names()]
+    where, count = np.round(graph.coordinates, 4), len(names)
+    joined = coo_array((np.ones(len(graph.edges)), (graph.edges[:, 0], graph.edges[:, 1])), (count, count))
+    if connected_components(joined.tocsr(), directed=False)[0] > 1:
+        raise InputError(f"topology {graph.name} is not connected; links.csv can join its parts")
+    nodes = pd.DataFrame({"site": names, "latitude_deg": where[:, 1], "longitude_deg": where[:, 0]})
+    placed = nodes["latitude_deg"].notna() & nodes["longitude_deg"].notna()
+    chosen = placed & (placed.cumsum() <= most)
+    if not chosen.any():
+        raise InputError(f"topology {graph.name} has no node with a position")
+    ends = np.array(names, dtype=object)[graph.edges]
+    speed = np.full(len(ends), np.nan) if graph.gbit_s is None else graph.gbit_s
+    links = pd.DataFrame({"from": ends[:, 0], "to": ends[:, 1], "gbit_s": speed})
+    return nodes[chosen], links, nodes[~chosen].rename(columns={"site": "router"})
+
+
+def _of(graph: Topology) -> tuple[list[Row], list[Row], list[str]]:
+    """The example's sites, links and routers on a topology's nodes; speeds that it leaves open are 10, 5 and 1."""
+    kinds = [site[3:] for site in SITES]
+    nodes, ends, routers = _nodes(graph, len(graph.nodes))
+    sites: list[Row] = [(*at, *kinds[i % len(kinds)]) for i, at in enumerate(nodes.itertuples(index=False, name=None))]
+    links: list[Row] = [
+        (a, b, (10, 5, 1)[i % 3] if np.isnan(speed) else speed)
+        for i, (a, b, speed) in enumerate(ends.itertuples(index=False, name=None))
     ]
-    return sites, [(names[a], names[b], (10, 5, 1)[i % 3]) for i, (a, b) in enumerate(network.edges.tolist())]
+    return sites, links, routers["router"].tolist()
 
 
 def _models() -> list[str]:

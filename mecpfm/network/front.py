@@ -18,7 +18,7 @@ from mecpfm.files import schema_of
 from mecpfm.network import naming
 from mecpfm.network.build import build
 from mecpfm.network.change import carry, keep_of
-from mecpfm.network.example import write
+from mecpfm.network.example import drawn, write
 from mecpfm.network.named import NamedPlan
 from mecpfm.network.network import Network, read
 from mecpfm.network.prices import carry_prices
@@ -61,7 +61,8 @@ def solve(
     method
         Default: bound and polish; the exact method for the published problem.
     gap
-        Good enough: (cost - bound) / cost, 0.01 is 1 %.
+        Good enough: (cost - bound) / cost, 0.01 is 1 %. As ``iterations``, ``start``, ``keep`` and ``progress``, for
+        networks and coupled instances alone.
     time_limit
         Seconds; without one the search ends by itself, and a seed gives the same plan everywhere.
     iterations
@@ -92,7 +93,7 @@ def solve(
     """
     common: dict[str, Any] = {"solver": solver, "seed": seed, "time_limit": time_limit}
     if isinstance(problem, published.Instance):
-        return _published(problem, method or "exact", common, iterations is None and start is None and not keep)
+        return _published(problem, method or "exact", common, any((gap, iterations is not None, start, keep, progress)))
     wanted = {**common, "iterations": iterations, "progress": progress, "gap": gap}
     if isinstance(problem, coupled.Instance):
         return naming.of_coupled(problem, *_certified(problem, method, start, keep, wanted))
@@ -115,9 +116,9 @@ def _certified(
     return coupled_methods.certified(instance, method or "polish", **wanted, **begun)
 
 
-def _published(problem: published.Instance, method: str, common: dict[str, Any], plain: bool) -> NamedPlan:
-    if not plain:
-        raise InputError("iterations, start and keep are for networks and coupled instances")
+def _published(problem: published.Instance, method: str, common: dict[str, Any], more: bool) -> NamedPlan:
+    if more:
+        raise InputError("iterations, gap, start, keep and progress are for networks and coupled instances")
     plan = published_methods.solve(problem, method, **common)
     if "model" not in plan.decisions:
         raise InputError(f"method is {method!r}, whose plans are no tables: fractions; see mecpfm.published.methods")
@@ -129,8 +130,9 @@ def _begun(instance: coupled.Instance, start: NamedPlan, keep: Collection[str]) 
     given = start.certificate
     if given is None:
         raise InputError("start is a plan of another setting: it has no certificate")
-    if start.basis is not None:
-        old = start.basis.proof.instance
+    basis = start.priced or start.basis
+    if basis is not None:
+        old = basis.proof.instance
         before = np.array(start.decided.decisions["option"], dtype=np.int64)
         pins = keep_of(old, before, keep, instance) if keep else None
         return {"start": carry(old, before, instance), "prices": carry_prices(old, given, instance), "keep": pins}
@@ -177,17 +179,29 @@ def read_instance(path: Path | str) -> coupled.Instance | published.Instance:
     return published.Instance.read(path)
 
 
-def example(users: int = 60, topology: str | None = None) -> Network:
+def example(
+    users: int = 60,
+    topology: str | None = None,
+    *,
+    sites: int | None = None,
+    models: int | None = None,
+    regime: str | None = None,
+    seed: int | None = None,
+) -> Network:
     """The network that ``mecpfm new`` writes: eight sites, six models over two backbones, so many classes of users.
 
-    ``topology`` takes sites and links of a topohub network in their place.
+    ``topology`` takes sites and links of a topohub network, or of a GraphML file, in their place. With ``sites``,
+    ``models``, ``regime`` or ``seed`` it is a random network of that size: compute-bound, memory-bound, link-bound or
+    mixed.
 
     Examples
     --------
     >>> import mecpfm as mp
     >>> mp.example(users=12).sites["site"].tolist()[:3]
     ['Lyon', 'Grenoble', 'Valence']
+    >>> mp.example(users=30, sites=5, models=4, regime="link-bound", seed=1).users.shape[0]
+    30
     """
     with tempfile.TemporaryDirectory() as folder:
-        write(Path(folder) / "net", topology, users)
+        write(Path(folder) / "net", topology, users, drawn(topology, users, sites, models, regime, seed))
         return replace(read(Path(folder) / "net"), source="")

@@ -20,7 +20,7 @@ from mecpfm.network.build import build
 from mecpfm.network.network import Network
 from mecpfm.network.prices import Priced, carry_prices
 from mecpfm.network.tables import Context, Tables, prices
-from mecpfm.plan import Plan
+from mecpfm.plan import Plan, instance_sha256
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -76,6 +76,8 @@ class NamedPlan:
     """What it was made for; None for a plan from a file."""
     stored_prices: pd.DataFrame | None = None
     """Those of a file."""
+    stored_network: Network | None = None
+    """That of a file."""
 
     @functools.cached_property
     def prices(self) -> pd.DataFrame:
@@ -83,6 +85,24 @@ class NamedPlan:
         if self.stored_prices is not None:
             return self.stored_prices
         return pd.DataFrame() if self.basis is None else prices(self.basis.proof)
+
+    @property
+    def network(self) -> Network | None:
+        """The tables it was made for; None for a plan of an instance."""
+        known = None if self.basis is None else self.basis.context
+        return self.stored_network if known is None else known.network
+
+    @functools.cached_property
+    def priced(self) -> Priced | None:
+        """Network and prices, ready for changes; None without either. InputError where a file's do not go together."""
+        if self.certificate is None or self.network is None:
+            return None
+        if self.basis is not None and self.basis.context is not None:
+            return Priced(*self.basis.context, self.objective, self.basis.proof)
+        built = build(self.network)
+        if instance_sha256(built.instance) != self.decided.instance_sha256:
+            raise InputError("the plan was made for another network than the one in its file")
+        return Priced.of(self.network, built, self.objective, self.certificate)
 
     @property
     def status(self) -> str:
@@ -152,8 +172,8 @@ class NamedPlan:
     def saves_at_most(self, problem: Network | coupled.Instance) -> float:
         """What any plan of a changed problem saves at most against this one, s, proved by this plan's prices.
 
-        Nothing is solved. Users, sites and models are matched by name; for a plan from a file there must be as many
-        of each. InputError where there are not, or the plan has no certificate.
+        Nothing is solved. Users, sites and models are matched by name; for a plan of an instance, from a file, there
+        must be as many of each. InputError where there are not, or the plan has no certificate.
 
         Examples
         --------
@@ -168,9 +188,8 @@ class NamedPlan:
 
         if self.certificate is None:
             raise InputError("the plan has no certificate: nothing proves what a change saves")
-        if self.basis is not None and self.basis.context is not None and isinstance(problem, Network):
-            proof, context = self.basis.proof, self.basis.context
-            return Priced(context.network, context.built, self.objective, proof).saving(problem).at_most_s
+        if self.priced is not None and isinstance(problem, Network):
+            return self.priced.saving(problem).at_most_s
         instance = build(problem).instance if isinstance(problem, Network) else problem
         given = self.certificate
         if self.basis is not None:
@@ -182,6 +201,8 @@ class NamedPlan:
         found = {**self.decided.to_object(), "gap": number(self.gap), "summary": self.summary}
         found["tables"] = {name: _records(getattr(self, name)) for name in TABLES}
         found["map"] = {"links": [list(ends) for ends in self.links]}
+        if self.network is not None:
+            found["network"] = self.network.to_object()
         return found if self.certificate is None else {**found, "certificate": self.certificate.to_object()}
 
     def save(self, path: Path | str) -> None:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import tomllib
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+import math
+from collections.abc import Collection, Mapping
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -12,57 +12,10 @@ import pandas as pd
 
 from mecpfm.data.tables import gpus as committed_gpus
 from mecpfm.errors import InputError, nearest
-from mecpfm.files import require_fits, require_regular
 from mecpfm.network.contract import TABLES, checked, read_csv
 from mecpfm.network.library import check_sizes
+from mecpfm.network.settings import SETTINGS, Settings, read_settings, settings_of
 from mecpfm.network.topology import of_topology
-
-SETTINGS = "network.toml"
-LARGEST = 1e9
-
-
-@dataclass(frozen=True)
-class Remote:
-    """The data centre: the site it hangs on, its accelerator and the way there, one way.
-
-    Examples
-    --------
-    >>> import mecpfm as mp
-    >>> mp.Remote(congestion=6).gbit_s
-    10.0
-    """
-
-    site: str = ""
-    """Empty: the most central site."""
-    gpu: str = "A100-40GB"
-    congestion: float = 3.0
-    """How many times longer inference takes than on an idle accelerator."""
-    latency_ms: float = 25.0
-    gbit_s: float = 10.0
-
-
-@dataclass(frozen=True)
-class Settings:
-    """What holds for the whole network: ``network.toml``.
-
-    Examples
-    --------
-    >>> import mecpfm as mp
-    >>> mp.Settings(period_s=600, remote=mp.Remote(congestion=6)).reach
-    0
-    """
-
-    period_s: float = 3600.0
-    """Time that the plan is for, s: capacities and rates are of this period."""
-    access_ms: float = 5.0
-    """From a user to its own site and back, ms."""
-    reach: int = 0
-    """How many of the nearest sites may serve a user; 0: all."""
-    topology: str = ""
-    """In place of ``links.csv``: a topohub network, or a GraphML file by its path from the folder."""
-    link_gbit_s: float = 10.0
-    """What a link of the topology carries where the topology does not say."""
-    remote: Remote = field(default_factory=Remote)
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,7 +58,7 @@ class Network:
     gpus: pd.DataFrame | None = None
     speeds: pd.DataFrame | None = None
     routers: pd.DataFrame | None = None
-    settings: Settings = Settings()
+    settings: Settings = field(default_factory=Settings)
     source: str = ""
     """Folder that the tables came from; empty for DataFrames."""
 
@@ -120,15 +73,27 @@ class Network:
             object.__setattr__(self, "gpus", checked("gpus", known, "gpus"))
         self._check()
 
-    def change(self, **changes: Any) -> Network:
-        """A validated copy with some cells, or whole tables, changed; this network stays as it is.
+    def change(
+        self,
+        *,
+        add: Mapping[str, Any] | None = None,
+        remove: Mapping[str, str | Collection[str]] | None = None,
+        **changes: Any,
+    ) -> Network:
+        """A validated copy with some cells, rows or whole tables changed; this network stays as it is.
 
         Parameters
         ----------
+        add
+            ``{table: rows}``, a DataFrame or a list of ``{column: value}``.
+        remove
+            ``{table: names}``. What hangs on a row goes with it: links and what is held of a site or a model. Users of
+            a site that goes keep its position, and are served from the nearest one that is left.
         changes
             ``table={row: {column: value}}``. A number or text replaces the cell; **text with a sign** is added to it:
             ``net.change(sites={"Lyon": {"memory_gb": "+8"}})``. Rows go by their name, those of ``links`` and
-            ``speeds`` by both, ``Lyon-Grenoble``. A DataFrame replaces the table.
+            ``speeds`` by both, ``Lyon-Grenoble``. A DataFrame replaces the table. ``settings={"reach": 3, "remote":
+            {"congestion": 9}}`` are those of ``network.toml``.
 
         Raises
         ------
@@ -142,17 +107,17 @@ class Network:
         >>> more.sites["memory_gb"].tolist()[:3]
         [24.0, 32.0, 24.0]
         """
-        from mecpfm.network.change import changed
+        from mecpfm.network.edit import changed
 
-        return changed(self, changes)
+        return changed(self, changes, add or {}, remove or {})
 
-    def with_tables(self, tables: Mapping[str, pd.DataFrame]) -> Network:
+    def revised(self, tables: Mapping[str, pd.DataFrame | None], settings: Settings) -> Network:
         """A copy with other tables, each checked by its contract, and names against each other."""
         other = object.__new__(Network)
-        for name, value in {**vars(self), "source": ""}.items():
+        for name, value in {**vars(self), "settings": settings, "source": ""}.items():
             object.__setattr__(other, name, value)
         for name, given in tables.items():
-            object.__setattr__(other, name, checked(name, given, name))
+            object.__setattr__(other, name, None if given is None else checked(name, given, name))
         other._check()
         return other
 
@@ -210,6 +175,43 @@ class Network:
             hint = nearest(name, sorted(known - {""}))
             raise InputError(f"{self.where(table)}: column {column}, row {row + 1}: {name!r} is unknown; {hint}")
 
+    def to_object(self) -> dict[str, Any]:
+        """Settings and tables, column by column, ready for JSON; an empty cell is null."""
+        frames = {name: getattr(self, name) for name in TABLES if getattr(self, name) is not None}
+        return {"settings": asdict(self.settings)} | {
+            name: {column: [_plain(cell) for cell in frame[column].tolist()] for column in frame}
+            for name, frame in frames.items()
+        }
+
+    @classmethod
+    def from_object(cls, content: Any, where: str) -> Network:
+        """The network that ``to_object`` gave; InputError, which begins with ``where``, for what is none."""
+        if not isinstance(content, dict) or not all(isinstance(part, dict) for part in content.values()):
+            raise InputError(f"{where} must be an object of tables")
+        if lost := sorted({"sites", "links", "models", "users"} - content.keys()):
+            raise InputError(f"{where}.{lost[0]} is missing")
+        if more := sorted(content.keys() - {*TABLES, "settings"}):
+            raise InputError(f"{where}.{more[0]} is no table of a network")
+        tables: dict[str, Any] = {}
+        for name in content.keys() & TABLES.keys():
+            columns = content[name]
+            if len({len(cells) if _cells(cells) else -1 for cells in columns.values()} | {-1}) != 2:
+                raise InputError(f"{where}.{name} must be columns of equal lengths, of texts and numbers")
+            tables[name] = pd.DataFrame(columns, dtype=object)
+        settings = settings_of(f"{where}.settings", content.get("settings", {}))
+        try:
+            return cls(**tables, settings=settings)
+        except InputError as error:
+            raise InputError(f"{where}: {error}") from None
+
+
+def _cells(column: Any) -> bool:
+    return isinstance(column, list) and all(cell is None or isinstance(cell, (str, int, float)) for cell in column)
+
+
+def _plain(cell: Any) -> Any:
+    return None if isinstance(cell, float) and not math.isfinite(cell) else cell
+
 
 def read(folder: Path | str) -> Network:
     """Network of a folder of CSV files (docs/your_own_network.md); InputError names file, row, column and reason.
@@ -226,7 +228,7 @@ def read(folder: Path | str) -> Network:
     folder = Path(folder)
     if not folder.is_dir():
         raise InputError(f"{folder}: is no folder; `mecpfm new` writes an example of one")
-    settings = _settings(folder / SETTINGS)
+    settings = read_settings(folder / SETTINGS)
     tables: dict[str, pd.DataFrame | None] = {}
     for name in TABLES:
         path = folder / f"{name}.csv"
@@ -240,35 +242,3 @@ def read(folder: Path | str) -> Network:
     if settings.topology:
         tables |= of_topology(folder, settings, tables)
     return Network(**tables, settings=settings, source=str(folder))  # type: ignore[arg-type]
-
-
-def _settings(path: Path) -> Settings:
-    if not path.exists():
-        return Settings()
-    try:
-        require_fits(path, require_regular(path))
-        content = tomllib.loads(path.read_text(encoding="utf-8-sig"))
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror})") from None
-    except ValueError as error:
-        raise InputError(f"{path}: is not valid TOML ({error})") from None
-    remote = content.pop("remote", {})
-    if not isinstance(remote, dict):
-        raise InputError(f"{path}: remote must be a table: [remote]")
-    return Settings(**_values(path, Settings(), content), remote=Remote(**_values(path, Remote(), remote, "remote.")))
-
-
-def _values(path: Path, default: Any, given: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Values of known keys, of the kind that the defaults have."""
-    known = {name: value for name, value in vars(default).items() if not isinstance(value, Remote)}
-    for name, value in given.items():
-        if name not in known:
-            raise InputError(f"{path}: {prefix}{name} is unknown; {nearest(name, known)}")
-        if isinstance(known[name], str) != isinstance(value, str) or isinstance(value, (bool, list, dict)):
-            raise InputError(f"{path}: {prefix}{name} is {value!r}; must be like {known[name]!r}")
-        least = 0 if name in ("reach", "latency_ms", "access_ms") else 1e-9
-        if not isinstance(value, str) and not least <= value <= LARGEST:
-            raise InputError(f"{path}: {prefix}{name} is {value}; must be from {least:g} to {LARGEST:g}")
-        if name == "reach" and not isinstance(value, int):
-            raise InputError(f"{path}: reach is {value}; must be a whole number")
-    return given

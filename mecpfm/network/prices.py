@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
@@ -16,7 +16,7 @@ from mecpfm.coupled.proof import Proof
 from mecpfm.coupled.structure import families
 from mecpfm.errors import InputError
 from mecpfm.network.build import Built, build, memory_gb
-from mecpfm.network.change import Changes, carry, changed
+from mecpfm.network.change import carry
 from mecpfm.network.contract import TABLES
 from mecpfm.network.network import Network
 from mecpfm.plan import relative_gap
@@ -84,9 +84,9 @@ class Priced:
         one, two = (_services(built, at) for built, at in ((self.built, choice), (there, plan.decisions["option"])))
         return Resolved(self.objective_s - plan.objective, sum(two[name] != one[name] for name in two if name in one))
 
-    def ranked(self, changes: Sequence[tuple[str, Changes]]) -> list[Saving]:
-        """Named changes by what each can save at most, the largest first."""
-        found = [self.saving(changed(self.network, one), name) for name, one in changes]
+    def ranked(self, others: Iterable[tuple[str, Network]]) -> list[Saving]:
+        """Named networks that this one may become by what each can save at most, the largest first."""
+        found = [self.saving(other, name) for name, other in others]
         return sorted(found, key=lambda saving: -saving.at_most_s)
 
 
@@ -113,11 +113,16 @@ def rebuilt(network: Network, built: Built, other: Network) -> Built:
 
 
 def _capacities_only(network: Network, other: Network) -> bool:
-    if network.settings != other.settings or list(network.sites) != list(other.sites):
+    if differences(network, other) != ["sites"] or list(network.sites) != list(other.sites):
         return False
-    pairs = [(getattr(network, name), getattr(other, name)) for name in TABLES if name != "sites"]
-    pairs.append((network.sites.drop(columns=CAPACITIES), other.sites.drop(columns=CAPACITIES)))
-    return all(a is b or (a is not None and b is not None and a.equals(b)) for a, b in pairs)
+    return network.sites.drop(columns=CAPACITIES).equals(other.sites.drop(columns=CAPACITIES))
+
+
+def differences(network: Network, other: Network) -> list[str]:
+    """Tables in which two networks differ, and ``settings`` where these do."""
+    pairs = {name: (getattr(network, name), getattr(other, name)) for name in TABLES}
+    found = [n for n, (a, b) in pairs.items() if a is not b and (a is None or b is None or not a.equals(b))]
+    return found + (["settings"] if network.settings != other.settings else [])
 
 
 def carry_prices(old: Instance, given: Certificate, new: Instance) -> Certificate:

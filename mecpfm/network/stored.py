@@ -14,10 +14,11 @@ from mecpfm.coupled.certificate import Certificate
 from mecpfm.errors import InputError
 from mecpfm.files import read_json
 from mecpfm.network.named import TABLES, NamedPlan
+from mecpfm.network.network import Network
 from mecpfm.network.tables import AT_CENTRE, ENDS, PRICES, PULLS, Tables
 from mecpfm.plan import Plan
 from mecpfm.records import explain
-from mecpfm.statements import number, typed
+from mecpfm.statements import NAMED, number, typed
 
 NEEDED = {
     "sites": ["site", "users", "requests", "pulled_gb"],
@@ -29,7 +30,7 @@ NEEDED = {
 TEXTS = {"site", "user", "home", "served_at", "model", "block", "from", "models", "deadline", "second_choice"}
 COUNTED = ("users", "requests", "pulled_gb", "gb", *PRICES)
 """Columns of numbers that always exist."""
-BESIDE = ("feasible", "gap", "summary", "tables", "map", "certificate")
+BESIDE = ("feasible", "gap", *NAMED)
 """What a file holds beside the plan by index, or what follows from it."""
 
 
@@ -61,7 +62,10 @@ def load(path: Path | str) -> NamedPlan:
     _require_sites(tables, path)
     links = _links(content["map"], set(tables["sites"]["site"]), path)
     shown = Tables(*(tables[name] for name in Tables._fields))
-    return NamedPlan(plan, summary, *shown, links, certificate, stored_prices=tables["prices"])
+    network = Network.from_object(content["network"], f"{path}: network") if "network" in content else None
+    return NamedPlan(
+        plan, summary, *shown, links, certificate, stored_prices=tables["prices"], stored_network=network
+    )  # fmt: skip
 
 
 def _plan(content: dict[str, Any], path: Path) -> Plan:

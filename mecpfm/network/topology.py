@@ -14,7 +14,7 @@ from mecpfm.data.topologies import PLANE, Topology, load, names
 from mecpfm.errors import InputError, nearest
 
 if TYPE_CHECKING:
-    from mecpfm.network.network import Settings
+    from mecpfm.network.settings import Settings
 
 FILES = (".graphml", ".xml")
 
