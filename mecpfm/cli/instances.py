@@ -137,7 +137,7 @@ def solve(
             solve_named(instance, method, Files(output, html, certificate), as_json, **common, **wanted)
             return
         if schema_of(instance).startswith("mecpfm.coupled/"):
-            content = _solve_coupled(instance, method or "polish", certificate, {**common, **wanted})
+            content = _solve_coupled(instance, method or "auto", certificate, {**common, **wanted})
         elif wanted or certificate is not None:
             raise InputError(f"{instance}: --iterations, --gap and --certificate are for coupled instances")
         else:
