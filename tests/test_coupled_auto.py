@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mecpfm import clock
-from mecpfm.coupled import auto, baselines, dual, fix, methods
+from mecpfm.coupled import auto, baselines, dual, fix, methods, tree
 from mecpfm.coupled.beside import Remainder
 from mecpfm.coupled.brute_force import solve_nlip
 from mecpfm.coupled.certificate import Certificate, certificate, terms, verify
@@ -193,6 +193,23 @@ def test_what_it_calls_optimal_is(families, data):
     assert verify(instance, proof) - 1e-9 <= plan.bound <= optimum + slack
     if plan.status == "optimal":
         assert plan.objective <= optimum + slack
+
+
+@FAMILIES
+@settings(max_examples=25, deadline=None)
+@given(data=st.data())
+def test_the_tree_ends_with_the_optimum(families, data):
+    """Whatever HiGHS gets: nothing but what cannot be branched on, small leaves, or everything."""
+    instance = data.draw(instances(families=families, requests=5, per_request=4))
+    optimum = solve_nlip(instance).objective
+    state = auto.begin(instance, clock.FOREVER, seed=0, progress=None, start=None, prices=None, gap=0.0)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tree, "LEAF", data.draw(st.sampled_from([0, 3, 1_000])))
+        patch.setattr(tree, "ITERATIONS", data.draw(st.sampled_from([1, 50])))
+        tree.Tree(state).run(clock.FOREVER)
+    assert state.done
+    assert state.cost == pytest.approx(optimum, abs=1e-6 * (1 + optimum))
+    assert state.bound <= optimum + 1e-6 * (1 + optimum)
 
 
 def test_iterations_make_it_the_same_everywhere(monkeypatch):

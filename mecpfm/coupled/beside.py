@@ -81,10 +81,10 @@ class Remainder:
         model = linear_model(self._small.instance, cut=True)
         keywords = {"gap": gap, "seed": seed, "cutoff": self.cutoff, **options}
         try:
-            if budget.watched:
+            if budget.watched and not process.busy():
                 found = process.run(model, budget, self._tell, keywords)
             else:
-                found = highs.here(model, **keywords)
+                found = highs.here(model, time_limit=budget.limit(), **keywords)
         except LimitError:
             return
         if found is not None:
