@@ -5,7 +5,7 @@ import math
 
 import numpy as np
 import pytest
-from coupled_strategies import instances, small
+from coupled_strategies import family_models, instances, small
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -16,7 +16,7 @@ from mecpfm.coupled.brute_force import solve_nlip
 from mecpfm.coupled.certificate import Certificate, certificate, terms, verify
 from mecpfm.coupled.check import assess
 from mecpfm.coupled.generate import Recipe, generate
-from mecpfm.coupled.instance import most
+from mecpfm.coupled.instance import Instance, most
 from mecpfm.coupled.packing import packed
 from mecpfm.coupled.proof import Proof
 from mecpfm.coupled.structure import build
@@ -67,6 +67,38 @@ def test_a_knapsack_too_hard_counts_with_one_item_cut(monkeypatch):
     assert room - 1e-9 <= packed(value, size, room) <= room + 1e-9
 
 
+def crowded(seed):
+    """Three families of two models, worth opening, at one or two cloudlets whose memory takes about half of them."""
+    random = np.random.default_rng(seed)
+    sites, count = int(random.integers(1, 3)), int(random.integers(3, 6))
+    size = np.concatenate([random.integers(2, 9, 3), random.integers(0, 4, 6)]) / 4
+    request = np.repeat(np.arange(count), 3)
+    return Instance(
+        blocks={"size_gb": size},
+        models={"blocks": family_models(random, 3, 2)},
+        cloudlets={
+            "memory_gb": random.integers(4, 17, sites) / 4,
+            "compute_s": random.integers(3, 9, sites) / 2,
+            "pull_s_per_gb": random.integers(0, 3, sites) / 4,
+            "cached": [[] for _ in range(sites)],
+        },
+        requests={"remote_delay_s": random.integers(12, 33, count) / 4, "remote_accuracy": np.ones(count)},
+        options={
+            "request": request,
+            "model": random.integers(0, 6, len(request)),
+            "cloudlet": random.integers(0, sites, len(request)),
+            "delay_s": random.integers(0, 9, len(request)) / 4,
+            "compute_s": random.integers(0, 5, len(request)) / 4,
+            "accuracy": np.ones(len(request)),
+        },
+    )
+
+
+def drawn(data, families):
+    """A small instance of any kind, or a crowded one."""
+    return data.draw(st.one_of(instances(families=families), st.builds(crowded, SEEDS)))
+
+
 def random_dual(structure, seed):
     """Multipliers of the size that converged ones have, and what the engine proves by them."""
     random, cells = np.random.default_rng(seed), structure.cells
@@ -110,7 +142,7 @@ def slow_bound(instance, given):
 @given(data=st.data())
 def test_memory_rows_lift_the_bound_and_prove_no_more_than_is_true(families, data):
     """At any multipliers: the check equals the slow twin, is at least the engine's, and at most the optimum."""
-    instance = data.draw(instances(families=families))
+    instance = drawn(data, families)
     structure = build(instance)
     found = random_dual(structure, data.draw(SEEDS))
     given_ = certificate(structure, found)
@@ -153,7 +185,7 @@ def test_schema_two_is_written_where_it_is_needed(tmp_path):
 @given(data=st.data())
 def test_fixing_keeps_every_better_plan(families, data):
     """At any multipliers and any cost above the optimum, an optimal plan is left; and its cells are not closed."""
-    instance = data.draw(instances(families=families))
+    instance = drawn(data, families)
     structure = build(instance)
     found = random_dual(structure, data.draw(SEEDS))
     optimum = solve_nlip(instance).objective
@@ -169,7 +201,7 @@ def test_fixing_keeps_every_better_plan(families, data):
 @given(data=st.data())
 def test_decisions_are_implied(families, data):
     """Cells fixed open or closed, and models ruled out, agree with an optimal plan when only it is cheaper."""
-    instance = data.draw(instances(families=families))
+    instance = drawn(data, families)
     structure = build(instance)
     plan = solve_nlip(instance)
     fixed = fix.fix(
@@ -184,7 +216,7 @@ def test_decisions_are_implied(families, data):
 @given(data=st.data())
 def test_what_it_calls_optimal_is(families, data):
     """Against enumeration: cost and bound on either side of the optimum, never dearer than greedy's plan."""
-    instance = data.draw(instances(families=families))
+    instance = drawn(data, families)
     optimum = solve_nlip(instance).objective
     plan, proof = methods.certified(instance, "auto", iterations=data.draw(st.sampled_from([0, 50])))
     slack = 1e-6 * (1 + optimum)
@@ -200,7 +232,7 @@ def test_what_it_calls_optimal_is(families, data):
 @given(data=st.data())
 def test_the_tree_ends_with_the_optimum(families, data):
     """Whatever HiGHS gets: nothing but what cannot be branched on, small leaves, or everything."""
-    instance = data.draw(instances(families=families, requests=5, per_request=4))
+    instance = drawn(data, families)
     optimum = solve_nlip(instance).objective
     state = auto.begin(instance, clock.FOREVER, seed=0, progress=None, start=None, prices=None, gap=0.0)
     with pytest.MonkeyPatch.context() as patch:
