@@ -36,6 +36,8 @@ FIRST = 2_000
 """Iterations of the first round of the search; each round doubles them."""
 SEARCHING, BRANCHING = 0.3, 0.5
 """Shares of the time left, at most, for the first round of the search, and for the tree between two."""
+COMPRESSED = 2_000_000
+"""Options beyond which looking for those that others make needless takes more memory than it saves."""
 TREE = 6_000
 """Largest remainder, in options, that is worth branching on: in a larger one no node comes near a leaf."""
 
@@ -77,8 +79,9 @@ def begin(
     prices: Certificate | None, gap: float,
 ) -> State:  # fmt: skip
     """Greedy's plan, or the one that is known, and the first bound."""
-    whole = build(instance)
-    structure = restrict(whole, np.isin(whole.option, compress(instance).option))
+    structure = build(instance)
+    if len(structure.option) <= COMPRESSED:
+        structure = restrict(structure, np.isin(structure.option, compress(instance).option))
     nothing = np.full(instance.sizes[3], REMOTE)
     state = State(instance, structure, budget, seed, gap, progress, nothing)
     state.offer(nothing)
@@ -113,7 +116,8 @@ def _in_turn(state: State, most: int) -> None:
             state.settle(rest)
         if state.done or state.iterations >= most or state.budget.over:
             return
-        state.search(most - state.iterations, state.budget)
+        if not state.search(most - state.iterations, state.budget):
+            return
         state.tighten()
         rest = state.remainder()
 
@@ -126,12 +130,14 @@ def _beside(state: State, most: int | None) -> None:
     if not state.done:
         rest.start(budget, state.gap, state.seed)
     try:
-        while not (state.done or rest.ended() or budget.over or state.iterations >= limit):
+        useful = True
+        while useful and not (state.done or rest.ended() or budget.over or state.iterations >= limit):
             own = replace(budget, until=rest.ended)
             if len(rest.rows) <= TREE:
                 tree.run(own.share(BRANCHING))
-            each *= 2
-            state.search(int(min(each, limit - state.iterations)), own)
+            if not state.done:
+                each *= 2
+                useful = state.search(int(min(each, limit - state.iterations)), own)
             state.settle(rest)
             state.tighten()
             new = state.remainder()

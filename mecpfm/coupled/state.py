@@ -48,13 +48,14 @@ class State:
     iterations: int = 0
     rounds: int = 0
 
-    def offer(self, choice: Ints) -> bool:
-        """Take a plan that keeps all rows and is cheaper."""
+    def offer(self, choice: Ints) -> None:
+        """Take a plan that keeps all rows and is cheaper; a word of HiGHS's that it refutes counts no more."""
         plan = assess(self.instance, "auto", choice)
-        better = plan.feasible and plan.objective < self.cost
-        if better:
-            self.choice, self.cost, self.bound = choice, plan.objective, min(self.bound, plan.objective)
-        return better
+        if not plan.feasible or plan.objective >= self.cost:
+            return
+        if proven(self.bound, plan.objective) != "optimal":
+            self.bound, self.solver = self.dual.bound, "none"
+        self.choice, self.cost, self.bound = choice, plan.objective, min(self.bound, plan.objective)
 
     def prove(self, bound: float, solver: str = "none") -> None:
         """Take a bound that is higher; nothing is above the cost of a plan."""
@@ -79,8 +80,8 @@ class State:
             memory_row=True,
         )  # fmt: skip
 
-    def search(self, iterations: int, budget: Budget) -> None:
-        """One more round of the local search, around the best plan from the second on."""
+    def search(self, iterations: int, budget: Budget) -> bool:
+        """One more round of the local search, around the best plan from the second on; False when it had no use."""
         done, told = self.iterations, self.progress
         known = Polished(self.choice, self.cost, 0)
         found = anytime.search(
@@ -90,6 +91,7 @@ class State:
         )  # fmt: skip
         self.iterations, self.rounds = done + found.iterations, self.rounds + 1
         self.offer(found.choice)
+        return found.iterations > 0
 
     def tighten(self) -> None:
         """Multipliers anew, now that a better plan is known; the higher bound stays."""
@@ -112,7 +114,8 @@ class State:
         """Take what HiGHS found and proved. Of plans that cost the same its own counts, so that time decides less."""
         for choice in rest.plans():
             self.offer(choice)
-        self.prove(rest.bound, highs.NAME)
+        if proven(rest.bound, self.cost) == "optimal":  # else a plan refutes it
+            self.prove(rest.bound, highs.NAME)
         if rest.settled and rest.best_cost <= self.cost * (1 + fix.CLOSE):
             self.choice, self.cost = rest.best, rest.best_cost
         self.tell()
