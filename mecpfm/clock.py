@@ -25,6 +25,8 @@ class Budget:
 
     began: float = 0.0
     end: float = math.inf
+    until: Callable[[], bool] | None = None
+    """Ends it too, once true: work beside it is done."""
 
     @classmethod
     def of(cls, seconds: float | None) -> Budget:
@@ -34,7 +36,12 @@ class Budget:
 
     def left(self) -> float:
         """Seconds left, never below 0: 0 after Ctrl-C, inf without an end."""
-        return 0.0 if _heard else math.inf if math.isinf(self.end) else max(self.end - now(), 0.0)
+        return 0.0 if self.stopped else math.inf if math.isinf(self.end) else max(self.end - now(), 0.0)
+
+    @property
+    def stopped(self) -> bool:
+        """Whether it ended whatever the time: by Ctrl-C, or by ``until``."""
+        return _heard or (self.until is not None and self.until())
 
     def limit(self) -> float | None:
         """Seconds left as an argument ``time_limit``: None without an end."""
@@ -54,7 +61,7 @@ class Budget:
     def share(self, part: float, most: float = math.inf) -> Budget:
         """The next ``part`` of what is left, but at most ``most`` seconds."""
         start, left = now(), self.left()
-        return Budget(start, start + min(part * left, most))
+        return Budget(start, start + min(part * left, most), self.until)
 
     def elapsed(self) -> float:
         """Seconds since it began."""

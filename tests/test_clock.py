@@ -26,7 +26,8 @@ from mecpfm.published.generate import Recipe as PublishedRecipe
 from mecpfm.published.generate import generate as generate_published
 from mecpfm.solvers import highs, process
 
-ANYTIME = ("polish", "branch", "no-sharing", *(f"rounding-{kind}" for kind in ("independent", "coupled", "nested")))
+ROUNDINGS = (f"rounding-{kind}" for kind in ("independent", "coupled", "nested"))
+ANYTIME = ("auto", "polish", "branch", "no-sharing", *ROUNDINGS)
 SOLVED = ("lp", "lp-cut", "ilp", "cocar", "gap-rounding", "nlip", "dual")
 MIDDLE = Recipe(requests=40, cloudlets=4, models=12, families=3)
 
@@ -114,7 +115,7 @@ def test_greedy_comes_first_whatever_the_limit():
     """No time at all: greedy's plan and a bound that verifies."""
     instance = generate(Recipe(requests=120, cloudlets=8, models=24, families=4), 7)
     greedy = assess(instance, "greedy", baselines.trimcaching(instance)).objective
-    for method in ("polish", "branch", "ilp", "lp", "rounding-nested", "cocar", "gap-rounding"):
+    for method in ("auto", "polish", "branch", "ilp", "lp", "rounding-nested", "cocar", "gap-rounding"):
         plan, proof = methods.certified(instance, method, time_limit=0.0)
         assert plan.objective <= greedy + 1e-9, method
         assert 0 < plan.bound <= plan.objective

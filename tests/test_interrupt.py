@@ -17,7 +17,9 @@ from mecpfm.coupled.instance import Instance
 from mecpfm.published.generate import Recipe as PublishedRecipe
 from mecpfm.published.generate import generate as generate_published
 
-SEARCHING = ("polish", "branch", "ilp", "lp", "lp-cut", "cocar", "gap-rounding", "rounding-nested", "rounding-coupled")
+SEARCHING = (
+    "auto", "polish", "branch", "ilp", "lp", "lp-cut", "cocar", "gap-rounding", "rounding-nested", "rounding-coupled",
+)  # fmt: skip
 READING, SOLVING, PROGRESS, COMPILING = "reading", "using HiGHS", "iterations: cost", "compiling kernels"
 
 

@@ -44,7 +44,8 @@ COUPLED = {
     "ilp": Entry("integer program, by a solver", True, True, True),
     "nlip": Entry("enumeration of all plans, for tiny instances", True, False, True),
     "dual": Entry("the dual engine's bound, with TrimCaching-Gen's plan", True, False, True),
-    "polish": Entry("dive, ruin and recreate, settle: the best plan in the time given (default)", True, True, True),
+    "auto": Entry("bound, search and HiGHS at once, until it is proved or time is over (default)", True, True, True),
+    "polish": Entry("dive, ruin and recreate, settle: the best plan in the time given", True, True, True),
     "branch": Entry("polish, then branch and bound until it is proved", True, True, True),
     "remote": Entry("nothing at the edge", True, False, True),
     "popularity": Entry("what most requests nearby accept", True, False, True),
@@ -114,7 +115,7 @@ TRACES = ("azure-conv", "azure-code")
 METHODS = tuple(dict.fromkeys((*PUBLISHED, *COUPLED)))
 METHOD_HELP = (
     f"Published problem: {', '.join(PUBLISHED)}; default exact. "
-    f"Networks, coupled problem: {', '.join(COUPLED)}; default polish. `mecpfm methods` says what each does."
+    f"Networks, coupled problem: {', '.join(COUPLED)}; default auto. `mecpfm methods` says what each does."
 )
 
 

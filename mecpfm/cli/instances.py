@@ -125,7 +125,7 @@ def solve(
         if published:
             content = _solve_published(instance, method or "exact", common)
         else:
-            content = _solve_coupled(instance, method or "polish", certificate, {**common, **wanted})
+            content = _solve_coupled(instance, method or "auto", certificate, {**common, **wanted})
         report(content, as_json)
 
 

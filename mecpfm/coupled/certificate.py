@@ -22,10 +22,11 @@ from pydantic import PlainValidator
 
 from mecpfm.coupled.dual import Dual
 from mecpfm.coupled.instance import Instance, most
+from mecpfm.coupled.packing import packed
 from mecpfm.coupled.structure import Structure
 from mecpfm.errors import InputError
 from mecpfm.plan import instance_sha256
-from mecpfm.records import FloatArray, IntArray, Range, RootRecord, Shape
+from mecpfm.records import FloatArray, IntArray, OptionalIntArray, Range, RootRecord, Shape
 from mecpfm.typing import Floats, Ints
 
 MAX_MODELS = 20
@@ -49,6 +50,7 @@ class Certificate(RootRecord):
     """Multipliers of one bound; F families, W shares, the rest as in the instance, whose SHA-256 is there if known."""
 
     file_schema: ClassVar[str] = "mecpfm.certificate/1"
+    newer_schema: ClassVar[str | None] = "mecpfm.certificate/2"
 
     bound_s: Annotated[FloatArray, Shape(), Range()]
     request_price_s: Annotated[FloatArray, Shape("R"), Price]
@@ -62,6 +64,11 @@ class Certificate(RootRecord):
     share_request: Annotated[IntArray, Shape("W"), Range(ge=0)]
     share_s: Annotated[FloatArray, Shape("W"), Price]
     instance_sha256: Annotated[str | None, PlainValidator(_text)] = None
+    memory_row: Annotated[OptionalIntArray, Shape(), Range(ge=1, le=1)] = None
+    """1 where the exact families that are open at a cloudlet must fit its memory together; schema 2."""
+
+    def _schema(self) -> str:
+        return self.file_schema if self.memory_row is None else str(self.newer_schema)
 
 
 def certificate(structure: Structure, dual: Dual, instance: Instance | None = None) -> Certificate:
@@ -83,6 +90,7 @@ def certificate(structure: Structure, dual: Dual, instance: Instance | None = No
         share_request=structure.share_request,
         share_s=w,
         instance_sha256=None if instance is None else instance_sha256(instance),
+        memory_row=np.int64(1) if dual.memory_row else None,
     )
 
 
@@ -131,12 +139,26 @@ def terms(instance: Instance, given: Certificate, rows: Ints, site: int | None =
     cell = options.cloudlet[option] * len(given.exact) + given.family[options.model[option]]
     order = np.argsort(cell, kind="stable")
     cut = np.flatnonzero(np.diff(cell[order])) + 1
-    values = [
-        _exact(instance, given, gain[part], price, rows[part], member)
-        for part in np.split(positive[order], cut)
-        if part.size
-    ]
+    parts = [part for part in np.split(positive[order], cut) if part.size]
+    values = [_exact(instance, given, gain[part], price, rows[part], member) for part in parts]
+    if given.memory_row is not None:
+        values = _fitting(instance, [rows[part] for part in parts], values, member)
     return Terms(ties, relaxed, values)
+
+
+def _fitting(instance: Instance, cells: list[Ints], values: list[float], member: Floats) -> list[float]:
+    """Most that the families of each cloudlet are worth which fit its memory together; ``cells`` are their options.
+
+    A family takes at least the blocks that all its models with a gain contain: serving nobody by another one, it
+    would be worth no less.
+    """
+    site = np.array([instance.options.cloudlet[rows[0]] for rows in cells], dtype=np.int64)
+    size, room = np.zeros(len(cells)), most(instance.cloudlets.memory_gb) * (1 + (len(member) + 8) * EPS)
+    for i, rows in enumerate(cells):
+        common = member[:, np.unique(instance.options.model[rows])].all(axis=1)
+        size[i] = math.fsum(instance.blocks.size_gb[common].tolist()) * (1 - 4 * EPS)
+    worth = np.array(values)
+    return [packed(worth[site == c], size[site == c], float(room[c])) for c in np.unique(site).tolist()]
 
 
 def _gains(instance: Instance, given: Certificate, whole_gb: Floats, rows: Ints) -> tuple[Floats, list[float]]:

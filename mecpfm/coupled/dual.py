@@ -16,6 +16,7 @@ from mecpfm.clock import FOREVER, Budget
 from mecpfm.coupled.instance import TOLERANCE
 from mecpfm.coupled.structure import Cells, Structure
 from mecpfm.kernels import coupled_dual as kernels
+from mecpfm.kernels import coupled_pack
 from mecpfm.kernels.coupled_cut import Work
 from mecpfm.typing import Floats
 
@@ -39,6 +40,8 @@ class Dual:
     """Internal price of the cut, one a cell."""
     iterations: int
     runtime_s: float
+    memory_row: bool = False
+    """Whether the bound keeps the memory rows as knapsacks over the families."""
 
 
 def proven(cost: float, bound: float) -> str:
@@ -106,13 +109,15 @@ def solve(
     theta_end: float = 1e-3,
     enough: float = math.inf,
     budget: Budget = FOREVER,
+    memory_row: bool = False,
 ) -> Dual:
     """Maximise the bound; ``target`` is the cost of any known plan (serving all remotely by default).
 
     When the budget is over, or the bound is ``enough``, it ends after the next ``CHUNK`` iterations: there is always
-    a bound.
+    a bound. ``memory_row`` keeps the memory rows as knapsacks over the families: never weaker at equal multipliers.
     """
     began, cells = clock.now(), structure.cells
+    ascend = coupled_pack.ascend if memory_row else kernels.ascend
     point = start(cells) if warm is None else warm.point.copy()
     cut = np.zeros(len(cells.first_record) - 1) if warm is None else warm.cut.copy()
     control = np.array([-np.inf, theta, 0.0])
@@ -122,13 +127,13 @@ def solve(
     node, work, scale, done = node or free(cells), scratch(cells), scaling(cells), 0
     while done < iterations:
         chunk = min(CHUNK, iterations - done)
-        ran = kernels.ascend(cells, state, node, scale, upper, target, chunk, theta_end, work)
+        ran = ascend(cells, state, node, scale, upper, target, chunk, theta_end, work)
         done += ran
         if ran < chunk or control[kernels.BOUND] >= enough or budget.over:
             break
     if control[kernels.BOUND] == -np.inf:  # without any price, zero is proved
         control[kernels.BOUND], state.best[:], state.best_cut[:] = 0.0, 0.0, 0.0
-    return Dual(float(control[kernels.BOUND]), state.best, state.best_cut, done, clock.now() - began)
+    return Dual(float(control[kernels.BOUND]), state.best, state.best_cut, done, clock.now() - began, memory_row)
 
 
 @dataclass(frozen=True, eq=False)

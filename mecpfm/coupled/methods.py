@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import logging
 import math
 import zlib
 from collections.abc import Callable
@@ -14,7 +15,7 @@ from numpy.typing import NDArray
 
 from mecpfm import clock, ranges
 from mecpfm.clock import FOREVER, Budget
-from mecpfm.coupled import anytime, baselines, branch, brute_force, dual, formulation, gap, rounding
+from mecpfm.coupled import anytime, auto, baselines, branch, brute_force, dual, formulation, gap, rounding
 from mecpfm.coupled.certificate import Certificate, certificate
 from mecpfm.coupled.check import assess, assess_fractional
 from mecpfm.coupled.compress import compress
@@ -30,6 +31,8 @@ from mecpfm.plan import Plan, instance_sha256
 from mecpfm.solvers import process
 from mecpfm.typing import Ints
 from mecpfm.warm import warming
+
+log = logging.getLogger("mecpfm")
 
 
 class Bounded(NamedTuple):
@@ -105,12 +108,15 @@ def _solve(instance: Instance, method: str, request: Request) -> tuple[Plan, Bou
     warm_up(method)
     if request.keep is not None:
         return _pinned(instance, method, request, request.keep), None
-    if clock.watched(request.time_limit) and method in (*SEARCHES, *CUT_SHORT, "no-sharing"):
+    endless = method == "auto" and request.iterations is None  # it has a limit of its own
+    if (endless or clock.watched(request.time_limit)) and method in (*SEARCHES, *CUT_SHORT, "no-sharing"):
         process.start()  # before the budget begins
     found: Bounded | None = None
     if method in SEARCHES:
         plan, structure, bound = SEARCHES[method](instance, **request.searching)
         found = Bounded(structure, bound)
+        if plan.solver != "none":
+            log.info("bound: multipliers %.6g s, %s %.6g s", bound.bound, plan.solver, plan.bound)
     else:
         plan = _in_time(instance, method, request)
     return dataclasses.replace(plan, seed=request.seed, instance_sha256=instance_sha256(instance)), found
@@ -165,6 +171,8 @@ def warm_up(method: str) -> None:
     with warming():
         tiny = Instance.model_validate(TINY)
         plan = METHODS[method](tiny, method, Request(iterations=50))
+        if method == "auto":  # it proves that one before it searches
+            anytime.solve(tiny, iterations=50)
         dual_bound(tiny, plan.objective)
 
 
@@ -230,6 +238,7 @@ def _gap_rounding(instance: Instance, method: str, request: Request) -> Plan:
 
 
 SEARCHES: dict[str, Callable[..., tuple[Plan, Structure, dual.Dual]]] = {
+    "auto": auto.solve,
     "polish": anytime.solve,
     "branch": branch.solve,
 }
@@ -248,8 +257,8 @@ CUT_SHORT = (
 """Methods that need TrimCaching-Gen's plan when their own search was cut short."""
 
 FRACTIONAL = frozenset({"lp", "lp-cut"})
-OWN_PROOF = FRACTIONAL | {"ilp", "nlip", "branch"}
-"""Methods that may prove more than a certificate holds: a solver's bound, enumeration, a search tree."""
+OWN_PROOF = FRACTIONAL | {"auto", "ilp", "nlip", "branch"}
+"""Methods that may prove more than a certificate holds: a solver's bound, enumeration, fixing, a search tree."""
 
 METHODS: dict[str, Method] = {
     "lp": _relaxation,

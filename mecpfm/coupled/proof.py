@@ -89,7 +89,8 @@ class Proof:
             stale[np.unique(new.options.cloudlet[moved[new.options.request]])] = True
         size = model_gb(old)
         for c in np.flatnonzero(old.cloudlets.memory_gb != new.cloudlets.memory_gb).tolist():
-            stale[c] |= bool((_fits(size, old.cloudlets.memory_gb, c) != _fits(size, new.cloudlets.memory_gb, c)).any())
+            other = _fits(size, old.cloudlets.memory_gb, c) != _fits(size, new.cloudlets.memory_gb, c)
+            stale[c] |= given.memory_row is not None or bool(other.any())
         for c in np.flatnonzero(old.cloudlets.compute_s != new.cloudlets.compute_s).tolist():
             work = old.options.compute_s[self.rows[c]]
             other = _fits(work, old.cloudlets.compute_s, c) != _fits(work, new.cloudlets.compute_s, c)
@@ -146,9 +147,15 @@ class Proof:
             return float(given.memory_price_s_per_gb[site])
         family, price = given.family[self.instance.options.model[rows]], float(given.compute_price[site])
         for f in np.flatnonzero((given.cut_price[site] > 0) & (given.exact == 1)).tolist():
-            if sum(terms(self.instance, given, rows[family == f], site).exact) > 0:  # open: it pays for its cut
+            if self._opened(rows, family == f, site):  # it pays for its cut
                 price += float(given.cut_price[site, f])
         return price
+
+    def _opened(self, rows: Ints, mine: Bools, site: int) -> bool:
+        """Whether the family of options ``mine`` among ``rows`` is open at a cloudlet, beside its competitors."""
+        if self.given.memory_row is None:
+            return sum(terms(self.instance, self.given, rows[mine], site).exact) > 0
+        return sum(self.sites[site].exact) > sum(terms(self.instance, self.given, rows[~mine], site).exact)
 
 
 def _rows(instance: Instance) -> tuple[Ints, ...]:

@@ -31,8 +31,8 @@ Problem = Network | coupled.Instance | published.Instance
 Progress = Callable[[int, float, float], None]
 Solver = Literal["auto", "gurobi", "highs"]
 Method = Literal[
-    "polish", "branch", "ilp", "nlip", "dual", "remote", "popularity", "lru", "lfu", "accuracy-first", "no-sharing",
-    "trimcaching", "cocar", "gap-rounding", "rounding-independent", "rounding-coupled", "rounding-nested",
+    "auto", "polish", "branch", "ilp", "nlip", "dual", "remote", "popularity", "lru", "lfu", "accuracy-first",
+    "no-sharing", "trimcaching", "cocar", "gap-rounding", "rounding-independent", "rounding-coupled", "rounding-nested",
     "exact", "appro", "nbs", "nbs-released", "nonshare", "sc", "greedy",
 ]  # fmt: skip
 """Methods whose plans are whole: the second and third line for networks, the last and ilp, nlip for the published
@@ -59,14 +59,15 @@ def solve(
     problem
         A network in tables, or an instance (``read_instance``).
     method
-        Default: bound and polish; the exact method for the published problem.
+        Default: auto, bound, search and HiGHS at once; the exact method for the published problem.
     gap
         Good enough: (cost - bound) / cost, 0.01 is 1 %. As ``iterations``, ``start``, ``keep`` and ``progress``, for
         networks and coupled instances alone.
     time_limit
-        Seconds; without one the search ends by itself, and a seed gives the same plan everywhere.
+        Seconds; 10 for the default method where there are no iterations. Other searches end by themselves.
     iterations
-        Budget of the local search, in place of its own.
+        Budget of the local search, in place of its own. With it, and no time limit, a seed gives the same plan
+        everywhere.
     seed, solver
         Of every random stream; for methods that need one.
     start
@@ -113,7 +114,7 @@ def _certified(
     if start is None and keep:
         raise InputError("keep needs start: the plan that says how things are")
     begun = {} if start is None else _begun(instance, start, keep)
-    return coupled_methods.certified(instance, method or "polish", **wanted, **begun)
+    return coupled_methods.certified(instance, method or "auto", **wanted, **begun)
 
 
 def _published(problem: published.Instance, method: str, common: dict[str, Any], more: bool) -> NamedPlan:

@@ -28,6 +28,7 @@ _STATUS = {
     highspy.HighsModelStatus.kInfeasible: "infeasible",
     highspy.HighsModelStatus.kUnbounded: "unbounded",
     highspy.HighsModelStatus.kUnboundedOrInfeasible: "infeasible",
+    highspy.HighsModelStatus.kObjectiveBound: "infeasible",
 }
 
 
@@ -67,10 +68,11 @@ def solve(
     """Solve; further keyword arguments are HiGHS options such as ``solver="ipm"`` or ``mip_max_nodes``.
 
     With a limit, or where Ctrl-C is waited for, a process of its own solves, which can be ended where HiGHS looks at
-    no clock: the best solution and bound that it told of remain. Otherwise, and for a small LP, this one does.
+    no clock: the best solution and bound that it told of remain. Otherwise, for a small LP, and while that process is
+    busy, this one does.
     """
     budget, keywords = Budget.of(time_limit), {"gap": gap, "seed": seed, **options}
-    if not budget.watched or (model.rows.nnz <= SMALL and not model.integer.any()):
+    if not budget.watched or process.busy() or (model.rows.nnz <= SMALL and not model.integer.any()):
         return here(model, time_limit=time_limit, **keywords)
     moments = list[Moment]()
     found = process.run(model, budget, lambda x, bound: moments.append(Moment(budget.elapsed(), x, bound)), keywords)
@@ -94,12 +96,18 @@ def here(
     gap: float = 0.0,
     seed: int = 0,
     tell: process.Tell | None = None,
+    cutoff: float = math.inf,
     **options: Any,
 ) -> Solution:
-    """Solve in this process; ``tell(x or None, bound)`` is called with every incumbent and bound of a MIP."""
+    """Solve in this process; ``tell(x or None, bound)`` is called with every incumbent and bound of a MIP.
+
+    Where a MIP has nothing below ``cutoff`` it is infeasible.
+    """
     start = clock.now()
     limit = math.inf if time_limit is None else float(time_limit)
     unit = model.cost_unit
+    if math.isfinite(cutoff):
+        options = {**options, "objective_bound": cutoff / unit}
     solver = load(model, unit, time_limit=limit, random_seed=seed, mip_rel_gap=gap, mip_abs_gap=0.0, **options)
     if tell and model.integer.any():
         solver.cbMipImprovingSolution += lambda event: tell(

@@ -55,7 +55,7 @@ class _Worker:
     def receive(self, budget: Budget) -> tuple[str, Any] | None:
         """Next message, or None when time is over."""
         while not self.pipe.poll(LOOK_S):
-            if clock.interrupted() or clock.now() >= budget.end + GRACE_S:
+            if budget.stopped or clock.now() >= budget.end + GRACE_S:
                 return None
         message: tuple[str, Any] = self.pipe.recv()
         return message
@@ -70,6 +70,11 @@ def start() -> None:
     """Start the process, unless it is there; it gets ready while others work."""
     if os.getpid() not in _workers:
         _workers[os.getpid()] = _Worker()
+
+
+def busy() -> bool:
+    """Whether it solves something now."""
+    return _lock.locked()
 
 
 @atexit.register

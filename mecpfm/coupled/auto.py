@@ -1,0 +1,152 @@
+"""The default: bound, plans and HiGHS at once, until the plan is proved or the time is over (docs/experiments.md).
+
+The multipliers' bound keeps the memory rows; what no better plan uses is fixed; HiGHS gets the rest, with the best
+plan's cost as its cutoff, in its own process, beside the local search in this one. Each learns what the other found
+whenever a round of the search ends. A proof by HiGHS is its word, as that of ``ilp`` is: no certificate holds it.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mecpfm.clock import FOREVER, Budget
+from mecpfm.coupled import anytime, baselines
+from mecpfm.coupled import start as starting
+from mecpfm.coupled.beside import Remainder
+from mecpfm.coupled.certificate import Certificate
+from mecpfm.coupled.check import REMOTE, assess
+from mecpfm.coupled.compress import compress
+from mecpfm.coupled.dual import Dual, proven
+from mecpfm.coupled.instance import Instance
+from mecpfm.coupled.state import BOUNDING, Progress, State
+from mecpfm.coupled.structure import Structure, build, restrict
+from mecpfm.coupled.tree import LEAF, Tree
+from mecpfm.plan import Plan
+
+Ints = NDArray[np.int64]
+SECONDS = 10.0
+"""Time limit where neither one nor a number of iterations is given."""
+SHRUNK = 0.5
+"""HiGHS begins anew when no more than this share of what it was given is left."""
+FIRST = 2_000
+"""Iterations of the first round of the search; each round doubles them."""
+SEARCHING, BRANCHING = 0.3, 0.5
+"""Shares of the time left, at most, for the first round of the search, and for the tree between two."""
+COMPRESSED = 2_000_000
+"""Options beyond which looking for those that others make needless takes more memory than it saves."""
+TREE = 6_000
+"""Largest remainder, in options, that is worth branching on: in a larger one no node comes near a leaf."""
+
+
+def solve(
+    instance: Instance,
+    *,
+    iterations: int | None = None,
+    time_limit: float | None = None,
+    seed: int = 0,
+    progress: Progress | None = None,
+    start: Ints | None = None,
+    prices: Certificate | None = None,
+    gap: float = 0.0,
+) -> tuple[Plan, Structure, Dual]:
+    """Best plan and bound within the limits, 10 s if there are none; Structure and Dual make the certificate.
+
+    With ``iterations`` and no time limit one part runs after the other, and a seed gives the same plan everywhere;
+    with a time limit, whatever parts find in time counts. ``progress``, ``start``, ``prices`` and ``gap`` are those of
+    ``request.Request``.
+    """
+    budget = Budget.of(SECONDS if time_limit is None and iterations is None else time_limit)
+    state = begin(instance, budget, seed=seed, progress=progress, start=start, prices=prices, gap=gap)
+    if not math.isfinite(budget.end):
+        _in_turn(state, FIRST if iterations is None else iterations)
+    elif not budget.over:
+        _beside(state, iterations)
+    if not state.rounds:  # what needs no time
+        state.search(0, Budget(end=0.0))
+    plan = assess(
+        instance, "auto", state.choice, bound=state.bound, status=proven(state.cost, state.bound), seed=seed,
+        solver=state.solver, runtime_s=budget.elapsed(),
+    )  # fmt: skip
+    return plan, state.structure, state.dual
+
+
+def begin(
+    instance: Instance, budget: Budget, *, seed: int, progress: Progress | None, start: Ints | None,
+    prices: Certificate | None, gap: float,
+) -> State:  # fmt: skip
+    """Greedy's plan, or the one that is known, and the first bound."""
+    structure = build(instance)
+    if len(structure.option) <= COMPRESSED:
+        structure = restrict(structure, np.isin(structure.option, compress(instance).option))
+    nothing = np.full(instance.sizes[3], REMOTE)
+    state = State(instance, structure, budget, seed, gap, progress, nothing)
+    state.offer(nothing)
+    state.offer(baselines.trimcaching(instance))
+    if start is not None:
+        state.offer(starting.known(instance, structure, start).choice)
+        state.rounds = 1
+    warm = None if prices is None else starting.dual_of(structure, prices)
+    state.dual = state.ascend(warm, 1.0 if warm is None else anytime.WARM, budget.share(BOUNDING))
+    state.prove(state.dual.bound)
+    state.tell()
+    return state
+
+
+def _first(state: State, most: int) -> Remainder:
+    """What HiGHS gets first: a short search comes before, unless greedy's plan leaves little."""
+    rest = state.remainder()
+    if len(rest.rows) > LEAF and not state.done:
+        state.search(min(FIRST, most), state.budget.share(SEARCHING))
+        state.tighten()
+        rest = state.remainder()
+    return rest
+
+
+def _in_turn(state: State, most: int) -> None:
+    """One part after the other, with no clock: HiGHS on a small remainder, the search, HiGHS again."""
+    rest, given = _first(state, most), math.inf
+    while not state.done:
+        if len(rest.rows) <= LEAF and len(rest.rows) < given:
+            given = len(rest.rows)
+            rest.run(FOREVER, state.gap, state.seed, mip_max_nodes=most)
+            state.settle(rest)
+        if state.done or state.iterations >= most or state.budget.over:
+            return
+        if not state.search(most - state.iterations, state.budget):
+            return
+        state.tighten()
+        rest = state.remainder()
+
+
+def _beside(state: State, most: int | None) -> None:
+    """HiGHS and the search at once; HiGHS begins anew when the search left it half of its options, or less."""
+    limit, each, budget = math.inf if most is None else most, FIRST, state.budget
+    rest = _first(state, FIRST if most is None else most)
+    tree = Tree(state)
+    if not state.done:
+        rest.start(budget, state.gap, state.seed)
+    try:
+        useful = True
+        while useful and not (state.done or rest.ended() or budget.over or state.iterations >= limit):
+            own = replace(budget, until=rest.ended)
+            if len(rest.rows) <= TREE:
+                tree.run(own.share(BRANCHING))
+            if not state.done:
+                each *= 2
+                useful = state.search(int(min(each, limit - state.iterations)), own)
+            state.settle(rest)
+            state.tighten()
+            new = state.remainder()
+            if not (state.done or rest.settled) and len(new.rows) <= SHRUNK * len(rest.rows):
+                rest.stop()
+                rest = new
+                rest.start(budget, state.gap, state.seed)
+        if not state.done:
+            rest.wait()
+            state.settle(rest)
+    finally:
+        rest.stop()

@@ -1,0 +1,126 @@
+"""HiGHS on what fixing left of an instance, in its own process while this one does something else."""
+
+from __future__ import annotations
+
+import logging
+import math
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mecpfm.clock import Budget
+from mecpfm.coupled import fix
+from mecpfm.coupled.check import REMOTE, assess
+from mecpfm.coupled.compress import Compressed, compress
+from mecpfm.coupled.dual import proven
+from mecpfm.coupled.formulation import choice_of, linear_model
+from mecpfm.coupled.instance import Instance
+from mecpfm.coupled.structure import Structure
+from mecpfm.errors import LimitError
+from mecpfm.solvers import Solution, highs, process
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+Bools = NDArray[np.bool_]
+
+MOST_OPTIONS = 200_000
+log = logging.getLogger("mecpfm")
+
+
+@dataclass(eq=False)
+class Remainder:
+    """Options ``rows`` of an instance, all that plans cheaper than ``best_cost`` may use, and HiGHS at work on them."""
+
+    instance: Instance
+    rows: Ints
+    best: Ints
+    best_cost: float
+    """Plan known at first, or a cheaper one of HiGHS's."""
+    cutoff: float
+    settled: bool = False
+    """Whether nothing is cheaper than ``best``, to within the gap asked for."""
+    _bound: float = -math.inf
+    _told: list[Floats] = field(default_factory=list)
+    _small: Compressed | None = None
+    _future: Future[None] | None = None
+    _cancelled: bool = False
+
+    @classmethod
+    def of(cls, instance: Instance, structure: Structure, kept: Bools, best: Ints, cost: float) -> Remainder:
+        """What fixing kept of the sorted options, beside the plan it was fixed for."""
+        return cls(instance, np.sort(structure.option[kept]), best, cost, cost * (1 - fix.CLOSE))
+
+    def start(self, budget: Budget, gap: float, seed: int) -> None:
+        """Begin, and return at once; where HiGHS would only take memory nothing begins, and nothing ends."""
+        if len(self.rows) > MOST_OPTIONS:
+            return
+        thread = ThreadPoolExecutor(1)
+        self._future = thread.submit(self.run, replace(budget, until=lambda: self._cancelled), gap, seed)
+        thread.shutdown(wait=False)
+
+    def ended(self) -> bool:
+        """Whether HiGHS is done, whatever came out."""
+        return self._future is not None and self._future.done()
+
+    def wait(self) -> None:
+        """Until HiGHS is done, or its time is over."""
+        if self._future is not None:
+            self._future.result()
+
+    def stop(self) -> None:
+        """End HiGHS, if it is at work."""
+        self._cancelled = True
+        self.wait()
+
+    def run(self, budget: Budget, gap: float, seed: int, **options: Any) -> None:
+        """Solve; what HiGHS refuses, or has no time for, is left open."""
+        self._small = compress(fix.rest(self.instance, self.rows))
+        model = linear_model(self._small.instance, cut=True)
+        keywords = {"gap": gap, "seed": seed, "cutoff": self.cutoff, **options}
+        try:
+            if budget.watched and not process.busy():
+                found = process.run(model, budget, self._tell, keywords)
+            else:
+                found = highs.here(model, time_limit=budget.limit(), **keywords)
+        except LimitError:
+            return
+        if found is not None:
+            self._take(found, gap)
+
+    def _tell(self, x: Floats | None, bound: float) -> None:
+        if x is not None:
+            self._told.append(x)
+        self._bound = float(np.fmax(self._bound, bound))
+
+    def _take(self, found: Solution, gap: float) -> None:
+        """An "optimal" plan settles nothing when the checker refuses it, or finds it dearer than HiGHS's bound."""
+        log.debug("HiGHS: %s, %.9g s proved, after %.3g s", found.status, found.bound, found.runtime_s)
+        self._tell(found.x, found.bound)
+        if found.status == "infeasible":
+            self._bound, self.settled = math.inf, True
+        if found.x is None:
+            return
+        choice = self._choice(found.x)
+        plan = assess(self.instance, "auto", choice)
+        if plan.feasible and plan.objective < self.best_cost:
+            self.best, self.best_cost = choice, plan.objective
+        near = proven((1 - gap) * plan.objective, found.bound) == "optimal"
+        self.settled = found.status == "optimal" and plan.feasible and near
+
+    def plans(self) -> list[Ints]:
+        """Plans that HiGHS told of since this was last asked for, (R,) each; the last one only."""
+        last, self._told = self._told[-1:], []
+        return [self._choice(x) for x in last]
+
+    def _choice(self, x: Floats) -> Ints:
+        assert self._small is not None
+        own = self._small.expand(choice_of(self._small.instance, x))
+        return np.append(self.rows, REMOTE)[own]
+
+    @property
+    def bound(self) -> float:
+        """What no plan of the instance is below, s, by HiGHS's word: what it has proved, up to the cutoff."""
+        return min(self._bound, self.cutoff)

@@ -1,0 +1,125 @@
+"""Fixing by reduced cost with a model forced: what no plan better than a known one uses is left out.
+
+With bound L and known cost U: what would raise L to U or more, were it open, or closed, or used, is none of a better
+plan's (docs/theory_coupled.md, corollary 2 of theorem 1).
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mecpfm.coupled.dive import option_cells
+from mecpfm.coupled.dual import Dual, ceiling, scaling, scratch
+from mecpfm.coupled.instance import Instance, Options
+from mecpfm.coupled.structure import Cells, Structure
+from mecpfm.kernels import arrays, coupled_fix, coupled_pack
+from mecpfm.kernels.coupled_cut import Work
+from mecpfm.kernels.coupled_dual import Node, move
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+Bools = NDArray[np.bool_]
+CLOSE = 1e-9
+"""A plan must be better by this share to be called so."""
+
+
+@dataclass(frozen=True, eq=False)
+class Fixed:
+    """Bound, s, at multipliers whose cells are evaluated exactly, what it decides, and the sorted options left."""
+
+    bound: float
+    node: Node
+    kept: Bools
+
+
+def free(cells: Cells) -> Node:
+    """No decision; a cell allows the models that it has options of."""
+    allowed = np.zeros(len(cells.first_record) - 1, dtype=np.int64)
+    cell = np.repeat(np.arange(len(allowed)), np.diff(cells.first_record))
+    np.bitwise_or.at(allowed, cell, cells.models)
+    return Node(np.zeros_like(allowed), allowed, np.zeros_like(allowed))
+
+
+def fix(structure: Structure, dual: Dual, node: Node, cost: float) -> Fixed:
+    """What a plan cheaper than ``cost``, s, may use under a node's decisions, by the multipliers of ``dual``."""
+    cells, work = structure.cells, scratch(structure.cells)
+    count, models = len(dual.cut), int(np.bincount(structure.family).max())
+    exact = np.tile(cells.exact, len(cells.capacity_s))
+    cut = np.where(node.state == 1, 0.0, dual.cut)  # an open cell keeps its compute row as it is
+    slope, value = np.empty(len(dual.point)), np.empty(count)
+    size, opening, closing = np.empty(count), np.empty(count), np.empty(count)
+    top, best = np.empty(count), np.empty((count, models))
+    coupled_pack.least(cells, node, size)
+    coupled_fix.tables(cells, dual.point, cut, node, top, best, work)
+    inside = coupled_fix.conditional(cells, node, top, size, opening, closing)
+    if inside == -math.inf:  # what must be open does not fit, or nothing of it is there
+        return Fixed(math.inf, node, np.zeros(len(structure.option), dtype=bool))
+    bound = _beside(structure, dual, node, slope, value, work) - inside
+    room = cost * (1 - CLOSE) - bound
+    state, allowed = node.state.copy(), node.allowed.copy()
+    loss = np.where(exact[:, None], opening[:, None] - best, 0.0)
+    state[exact & (state == 0) & (loss.min(axis=1) >= room)] = -1
+    state[exact & (state == 0) & (closing >= room)] = 1
+    for k in range(models):
+        allowed[exact & (loss[:, k] >= room)] &= ~(1 << k)
+    allowed |= np.where(exact, node.forced, 0)
+    kept = _options(structure, dual, cut, loss) < room
+    cell, bit = option_cells(structure), np.left_shift(1, structure.rank[structure.model])
+    kept &= (state[cell] >= 0) & (allowed[cell] & bit != 0)
+    return Fixed(float(bound), Node(state, allowed, node.forced), kept)
+
+
+def _beside(structure: Structure, dual: Dual, node: Node, slope: Floats, value: Floats, work: Work) -> float:
+    """Bound, s, without what the exact families take off it."""
+    cells = structure.cells
+    v, mu, eta, _ = np.split(dual.point, np.cumsum([len(cells.remote_s), *[len(cells.capacity_s)] * 2]))
+    total = math.fsum(v.tolist()) - arrays.dot(mu, cells.capacity_s) - arrays.dot(eta, cells.memory_gb)
+    if cells.exact.all():
+        return float(total)
+    shut = np.where(np.tile(cells.exact, len(cells.capacity_s)), -1, node.state)
+    size, opened, used = np.zeros(len(value)), np.empty(len(value)), np.empty(0)
+    # the relaxed families alone: whatever else the multipliers are worth cancels out
+    alone = coupled_pack.evaluate(
+        cells, dual.point, dual.cut.copy(), node._replace(state=shut), size, slope, value, opened, used, 0.0, work
+    )
+    return float(alone)
+
+
+def _options(structure: Structure, dual: Dual, cut: Floats, loss: Floats) -> Floats:
+    """What the bound rises by at least when a sorted option is used, s; 0 in relaxed families."""
+    cells, cell = structure.cells, option_cells(structure)
+    record = np.repeat(np.arange(len(cells.request)), np.diff(cells.first_option))
+    mu = dual.point[len(cells.remote_s) :][cell // len(cells.exact)] + cut[cell]
+    gain = dual.point[cells.request[record]] - cells.delay_s[record] - mu * cells.compute_s[record]
+    exact = cells.exact[cell % len(cells.exact)]
+    own = loss[cell, np.where(exact, structure.rank[structure.model], 0)]
+    return np.where(exact, own + np.maximum(-gain, 0.0), 0.0)
+
+
+def averages(structure: Structure, dual: Dual, node: Node, *, iterations: int = 40) -> tuple[Floats, Floats]:
+    """How often cells are open, and sorted options used, on small steps around the multipliers."""
+    cells, work = structure.cells, scratch(structure.cells)
+    point, cut, count = dual.point.copy(), dual.cut.copy(), len(dual.cut)
+    slope, value, step = np.empty(len(point)), np.empty(count), np.zeros(len(point))
+    size, opened, often, used = np.empty(count), np.empty(count), np.zeros(count), np.zeros(len(structure.option))
+    scale, upper = scaling(cells), ceiling(cells)
+    coupled_pack.least(cells, node, size)
+    for _ in range(iterations):
+        bound = coupled_pack.evaluate(cells, point, cut, node, size, slope, value, opened, used, 1 / iterations, work)
+        if not math.isfinite(bound):
+            break
+        often += opened / iterations
+        move(point, step, slope, scale, upper, 0.05 * (1.01 * dual.bound - bound))
+    return often, used
+
+
+def rest(instance: Instance, rows: Ints) -> Instance:
+    """The instance with the options ``rows``, ascending, alone."""
+    options = Options(**{name: getattr(instance.options, name)[rows] for name in Options.model_fields})
+    small = instance.model_copy(update={"options": options})
+    small.__dict__.pop("first_option", None)
+    return small

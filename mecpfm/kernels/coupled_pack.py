@@ -1,0 +1,254 @@
+"""The dual with a cloudlet's memory row kept: the open families of a cloudlet must fit it, a 0-1 knapsack.
+
+A family that opens holds at least the blocks that every model it may open contains; what it holds beyond them is
+priced by eta as before. Derivation and proof of validity: docs/theory_coupled.md, corollary to theorem 1.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from mecpfm.kernels._jit import kernel
+from mecpfm.kernels.coupled_cut import Point, Problem, Work, gather, most, probe, solve_cell
+from mecpfm.kernels.coupled_dual import (
+    BOUND,
+    FLOOR,
+    IDLE,
+    IMPROVEMENT,
+    LEVEL,
+    SHRINK,
+    STALLED,
+    THETA,
+    Node,
+    State,
+    account,
+    common_price,
+    move,
+    overpaid,
+    relaxed_cell,
+)
+from mecpfm.kernels.coupled_records import Cells
+from mecpfm.typing import Bools, Floats, Ints
+
+ROOM = 1 + 1.001e-6
+"""A row may be exceeded by the instance's tolerance; the rest is for rounding. More room only lowers the bound."""
+STEPS = 20_000
+"""Steps of one knapsack; one that needs more counts with its fractional bound."""
+
+
+@kernel
+def least(cells: Cells, node: Node, size: Floats) -> None:
+    """Memory, GB, that each cell takes at least when it is open, (C * F,): 0 for relaxed families."""
+    for j in range(len(size)):
+        f, size[j] = j % len(cells.exact), 0.0
+        if not cells.exact[f]:
+            continue
+        for b in range(cells.first_block[f], cells.first_block[f + 1]):
+            models = cells.members[b]
+            if models & node.allowed[j] == node.allowed[j] or models & node.forced[j]:
+                size[j] += cells.size_gb[b]
+
+
+@kernel
+def fractional(value: Floats, size: Floats, items: Ints, first: int, left: float) -> float:
+    """Value of the items from ``first`` on, densest first, in a room where one of them may be cut."""
+    total = 0.0
+    for i in items[first:]:
+        if size[i] > left:
+            return total + value[i] * left / size[i]
+        total += value[i]
+        left -= size[i]
+    return total
+
+
+@kernel
+def densest(value: Floats, size: Floats, items: Ints) -> None:
+    """Sort ``items`` by falling value a GB; ties: the lowest index first."""
+    for k in range(1, len(items)):
+        i, at = items[k], k
+        while at > 0 and value[items[at - 1]] * size[i] < value[i] * size[items[at - 1]]:
+            items[at] = items[at - 1]
+            at -= 1
+        items[at] = i
+
+
+@kernel
+def forced_in(value: Floats, size: Floats, state: Ints, room: float, taken: Bools) -> tuple[float, float]:
+    """Value of the items that must be in, written to ``taken``, and the room that they leave."""
+    base = 0.0
+    for i in range(len(value)):
+        taken[i] = state[i] == 1
+        if taken[i]:
+            base += value[i]
+            room -= size[i]
+    return base, room
+
+
+@kernel
+def climb(value: Floats, size: Floats, items: Ints, left: float, kept: Bools) -> float:
+    """Most that ``items``, densest first, may be worth in a room, and which, written to ``kept``: depth first."""
+    m, best, worth, at = len(items), -1.0, 0.0, 0
+    inside, bound = np.zeros(m, dtype=np.bool_), fractional(value, size, items, 0, left)
+    for _ in range(STEPS):
+        if worth + fractional(value, size, items, at, left) > best:
+            if at < m:
+                inside[at] = size[items[at]] <= left
+                if inside[at]:
+                    worth += value[items[at]]
+                    left -= size[items[at]]
+                at += 1
+                continue
+            best, kept[:] = worth, inside
+        at -= 1
+        while at >= 0 and not inside[at]:
+            at -= 1
+        if at < 0:
+            return best
+        inside[at] = False
+        worth -= value[items[at]]
+        left += size[items[at]]
+        at += 1
+    return bound
+
+
+@kernel
+def pack(value: Floats, size: Floats, state: Ints, room: float, taken: Bools) -> float:
+    """Most that items may be worth together in a room, and which, written to ``taken``: 0-1 knapsack.
+
+    ``state`` is 1 for items that must be in, -1 for those that must not. -inf when those that must do not fit.
+    """
+    base, left = forced_in(value, size, state, room, taken)
+    if left < 0:
+        return -np.inf
+    items = np.flatnonzero((state == 0) & (value > 0) & (size <= left))
+    kept, total, need = np.ones(len(items), dtype=np.bool_), 0.0, 0.0
+    for i in items:
+        total += value[i]
+        need += size[i]
+    if need > left:
+        kept[:] = False
+        densest(value, size, items)
+        total = climb(value, size, items, left, kept)
+    for k in range(len(items)):
+        taken[items[k]] = kept[k]
+    return base + total
+
+
+@kernel
+def open_cell(
+    cells: Cells, j: int, point: Floats, cut: Floats, node: Node, work: Work
+) -> tuple[float, Point, Point, float]:
+    """Value of cell j of an exact family, and its solution: two points and the weight of the first.
+
+    Of a cell that stays closed the value is an upper bound, and the solution means nothing.
+    """
+    requests, cloudlets = len(cells.remote_s), len(cells.capacity_s)
+    c, f = j // len(cells.exact), j % len(cells.exact)
+    eta, allowed, opened = point[requests + cloudlets + c], node.allowed[j], node.state[j] == 1
+    none = (0.0, 0.0, 0.0, 0)
+    count = gather(cells, j, point, point[requests + c], allowed, work)
+    first, end = cells.first_block[f], cells.first_block[f + 1]
+    members, cost = cells.members[first:end], cells.pull_s[c, first:end] + eta * cells.size_gb[first:end]
+    problem = Problem(members, cost, cells.capacity_s[c], allowed, node.forced[j], opened)
+    if opened:  # the compute row says all that the cut could
+        cut[j] = 0.0
+        low = probe(cells, 0.0, problem, count, work)
+        return low[1], low, low, 1.0
+    common = common_price(members, cost, allowed)
+    value = work.gain[:count].sum() - common
+    if value <= 0:
+        cut[j] = 0.0
+        return value, none, none, 1.0
+    value = most(cells, cut[j], count, work) + cut[j] * cells.capacity_s[c] - common
+    if value <= 0:
+        return value, none, none, 1.0
+    value, cut[j], low, high, share = solve_cell(cells, problem, cut[j], count, work)
+    return value, low, high, share
+
+
+@kernel
+def evaluate(
+    cells: Cells, point: Floats, cut: Floats, node: Node, size: Floats, slope: Floats, value: Floats, opened: Floats,
+    used: Floats, amount: float, work: Work,
+) -> float:  # fmt: skip
+    """Lower bound at ``point``, inf when a cloudlet's forced cells do not fit it; arguments as ``coupled_dual``'s.
+
+    ``size`` is what ``least`` wrote; ``opened`` (C * F) gets 1 for cells inside their cloudlet's knapsack.
+    """
+    requests, cloudlets, families = len(cells.remote_s), len(cells.capacity_s), len(cells.exact)
+    memory = requests + cloudlets
+    slope[:requests] = 1.0
+    slope[requests:memory] = -cells.capacity_s
+    slope[memory : memory + cloudlets] = -cells.memory_gb
+    slope[memory + cloudlets :] = 0.0
+    bound = 0.0
+    for i in range(memory + cloudlets):
+        bound += point[i] * slope[i]
+    state, taken = np.empty(families, dtype=np.int64), np.empty(families, dtype=np.bool_)
+    low, high, share = np.empty(families), np.empty(families), np.empty(families)
+    below, above = np.empty(families, dtype=np.int64), np.empty(families, dtype=np.int64)
+    for c in range(cloudlets):
+        first = c * families
+        for f in range(families):
+            j, state[f] = first + f, -1
+            value[j] = -np.inf
+            if node.state[j] < 0:
+                continue
+            if cells.exact[f]:
+                value[j], one, other, share[f] = open_cell(cells, j, point, cut, node, work)
+                low[f], below[f], high[f], above[f] = one.price, one.chosen, other.price, other.chosen
+                state[f] = node.state[j]
+            else:
+                value[j] = relaxed_cell(cells, j, point, node.allowed[j], slope, used, amount)
+                bound -= value[j]
+        end = first + families
+        bound -= pack(value[first:end], size[first:end], state, cells.memory_gb[c] * ROOM, taken)
+        for f in range(families):
+            opened[first + f] = 1.0 if taken[f] else 0.0
+            if taken[f]:
+                count = gather(cells, first + f, point, point[requests + c], node.allowed[first + f], work)
+                for lam, chosen, part in ((low[f], below[f], share[f]), (high[f], above[f], 1 - share[f])):
+                    if part > 0:
+                        account(cells, c, f, Point(lam, 0.0, 0.0, chosen), part, count, slope, used, amount, work)
+    return bound - overpaid(cells, point, slope)
+
+
+@kernel
+def ascend(
+    cells: Cells,
+    state: State,
+    node: Node,
+    scale: Floats,
+    upper: Floats,
+    target: float,
+    iterations: int,
+    end: float,
+    work: Work,
+) -> int:
+    """As ``coupled_dual.ascend``, on the bound of this module; an infinite one ends it too."""
+    slope, value, used = np.empty(len(state.point)), np.empty(len(state.cut)), np.empty(0)
+    opened, size, control = np.empty(len(state.cut)), np.empty(len(state.cut)), state.control
+    least(cells, node, size)
+    for iteration in range(iterations):
+        if control[THETA] < end or control[BOUND] >= target:
+            return iteration
+        bound = evaluate(cells, state.point, state.cut, node, size, slope, value, opened, used, 0.0, work)
+        control[STALLED] += 1
+        if bound > control[BOUND]:
+            if bound > control[BOUND] + IMPROVEMENT * abs(bound):
+                control[STALLED] = 0
+            control[BOUND] = bound
+            state.best[:] = state.point
+            state.best_cut[:] = state.cut
+        if bound == np.inf:
+            return iteration + 1
+        if control[STALLED] >= IDLE:
+            control[THETA] *= SHRINK
+            control[STALLED] = 0
+            state.point[:] = state.best
+            state.step[:] = 0.0
+            continue
+        level = min(target, control[BOUND] + LEVEL * max(control[BOUND], FLOOR * target))
+        if not move(state.point, state.step, slope, scale, upper, control[THETA] * (level - bound)):
+            return iteration + 1
+    return iterations
