@@ -106,11 +106,29 @@ def test_committed_verdicts_agree_with_the_stated_ones():
     assert list(table["status"]) == [claim.status for claim in claims.read()]
     assert table["agrees"].all()
     for row in table.to_dict("records"):
-        assert f"| {row['claim']} | {row['holding']} of {row['points']} |" in read("README.md")
+        assert f"| {row['claim']} | {row['holding']} of {row['points']} |" in read("docs/claims.md")
 
 
-def test_the_readme_counts_distinct_points():
-    """Points of one claim with equal value and interval are one finding, as the README counts them."""
+def test_the_readme_says_what_the_table_says():
+    """Its counts of points and verdicts are those of docs/claims.csv."""
+    table = pd.read_csv(ROOT / "docs" / "claims.csv").set_index("id")
+    said = re.findall(report.NAMED, read("README.md"))
+    assert len(said) >= 10
+    for words, name in said:
+        row = table.loc[name]
+        assert words == f"{row['verdict']}: {row['holding']} of {row['points']}", name
+
+
+def test_the_readme_fits_on_a_screen():
+    """Below 9 kB, every abbreviation it uses spelt out."""
+    text = read("README.md")
+    assert len(text.encode()) < 9000
+    for name in ("NLIP", "ILP", "OL", "SC", "NBS", "ADMS", "TSRC", "GAP", "EUA", "CoCaR"):
+        assert re.search(rf"\b{name}\b[^.]*:", text.partition("## Abbreviations")[2]), name
+
+
+def test_the_page_counts_distinct_points():
+    """Points of one claim with equal value and interval are one finding, as docs/claims.md counts them."""
     points = pd.read_csv(ROOT / "docs" / "claims_points.csv").groupby("id")
     distinct = {
         name: (len(of.drop_duplicates(["value", "ci_low", "ci_high"])), len(of))
@@ -119,8 +137,8 @@ def test_the_readme_counts_distinct_points():
     }
     online = {count for name, count in distinct.items() if name.startswith("ol-")}
     offline = {count for name, count in distinct.items() if not name.startswith("ol-")}
-    readme = " ".join(read("README.md").split())
-    said = re.search(r"(\d+) of (\d+) are distinct online, .* and (\d+) of (\d+) offline", readme)
+    page = " ".join(read("docs/claims.md").split())
+    said = re.search(r"(\d+) of (\d+) are distinct online, .* and (\d+) of (\d+) offline", page)
     numbers = tuple(map(int, said.groups()))
     assert (online, offline) == ({numbers[:2]}, {numbers[2:]})
 
