@@ -87,7 +87,7 @@ def numbers(solved: pd.DataFrame) -> dict[str, Any]:
     axes = {name: solved[name].unique().tolist() for name in solved.columns[:4]}
     return {
         "axes": axes,
-        "seconds": {name: of["mean_s"].round(2).tolist() for name, of in solved.groupby("method", sort=False)},
+        "seconds": {name: of["mean_s"].round(3).tolist() for name, of in solved.groupby("method", sort=False)},
     }
 
 

@@ -25,7 +25,9 @@ def draw(frame: pd.DataFrame) -> go.Figure:
     first = len(links) // 2
     for (r, m, method), of in shown[links[first]].items():
         row, col = requests.index(r) + 1, memory.index(m) + 1
-        trace = line(method, x=of["shared_fraction"], y=of["mean_s"], legendgroup=method, showlegend=row == col == 1)
+        curve = {"x": of["shared_fraction"], "y": of["mean_s"], "legendgroup": method}
+        trace = line(method, **curve, showlegend=row == col == 1)
+        trace.name = {"ilp": "Optimum (ILP)"}.get(method, trace.name)
         drawn.add_trace(trace, row=row, col=col)
     steps = [
         {"label": f"{link:g}", "method": "restyle", "args": [{"y": [of["mean_s"].tolist() for of in curves.values()]}]}
@@ -35,12 +37,12 @@ def draw(frame: pd.DataFrame) -> go.Figure:
         "active": first,
         "currentvalue": {"prefix": "link of the north, Gbit/s: "},
         "steps": steps,
-        "pad": {"t": 50},
+        "pad": {"t": 75},
     }
     drawn.update_xaxes(title_text="shared fraction", row=len(requests))
     drawn.update_yaxes(range=[0, 9.5])
     drawn.update_yaxes(title_text="delay a request (s)", col=1)
-    drawn.update_layout(template=TEMPLATE, height=640, sliders=[slider], legend={"orientation": "h", "y": 1.14})
+    drawn.update_layout(template=TEMPLATE, height=680, sliders=[slider], legend={"orientation": "h", "y": 1.14})
     title = "Sharing is worth most where memory holds one backbone but not two models"
     return drawn.update_layout(title_text=title, margin={"t": 130})
 
