@@ -308,12 +308,13 @@ def test_branch_proves_optimality_where_it_ends(folder: Path):
     assert mecpfm("verify", small, proof, "--plan", out).returncode == 0
 
 
-def test_the_readme_example_runs_as_it_says(tmp_path: Path):
-    """The hand-written instance is about twenty lines, its plan verifies, and the stated costs are computed ones."""
-    text = (ROOT / "README.md").read_text()
+def test_the_running_example_is_as_described(tmp_path: Path):
+    """The file is what the page shows, about twenty lines; its plan verifies, the stated costs are computed ones."""
+    text = (ROOT / "docs" / "first_steps.md").read_text()
     example = re.search(r"```json\n(.*?)```", text, re.DOTALL)
     assert example
     assert example[1].count("\n") <= 20
+    assert example[1] == (ROOT / "data" / "two_cloudlets.json").read_text()
     network, proof, plan = (tmp_path / name for name in ("network.json", "proof.json", "plan.json"))
     network.write_text(example[1])
     done = mecpfm("solve", network, "--certificate", proof, "--json")
@@ -325,3 +326,6 @@ def test_the_readme_example_runs_as_it_says(tmp_path: Path):
     assert f"at the edge in {found['objective']:.1f} s, {found['pulling_s']:.1f} s of which" in text
     alone = json.loads(mecpfm("solve", network, "--method", "no-sharing", "--json").stdout)
     assert f"without sharing it takes {alone['objective']:.1f} s" in text
+    for document in ("README.md", "docs/two_cloudlets.svg"):
+        both = (f"{found['objective']:.1f} s", f"{alone['objective']:.1f} s")
+        assert all(words in (ROOT / document).read_text() for words in both)

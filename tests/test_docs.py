@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from mecpfm.experiments import stated
+from mecpfm.experiments import report, stated
 
 ROOT = Path(__file__).parents[1]
 TESTS = {
@@ -97,4 +97,22 @@ def test_committed_verdicts_agree_with_the_stated_ones():
     assert list(table["status"]) == [claim.status for claim in stated.read()]
     assert table["agrees"].all()
     for row in table.to_dict("records"):
-        assert f"| {row['claim']} | {row['holding']} of {row['points']} |" in read("README.md")
+        assert f"| {row['claim']} | {row['holding']} of {row['points']} |" in read("docs/claims.md")
+
+
+def test_the_readme_says_what_the_table_says():
+    """Its counts of points and verdicts are those of docs/claims.csv."""
+    table = pd.read_csv(ROOT / "docs" / "claims.csv").set_index("id")
+    said = re.findall(report.NAMED, read("README.md"))
+    assert len(said) >= 10
+    for words, name in said:
+        row = table.loc[name]
+        assert words == f"{row['verdict']}: {row['holding']} of {row['points']}", name
+
+
+def test_the_readme_fits_on_a_screen():
+    """Below 9 kB, every abbreviation it uses spelt out."""
+    text = read("README.md")
+    assert len(text.encode()) < 9000
+    for name in ("NLIP", "ILP", "OL", "SC", "NBS", "ADMS", "TSRC", "GAP", "EUA", "CoCaR"):
+        assert re.search(rf"\b{name}\b[^.]*:", text.partition("## Abbreviations")[2]), name

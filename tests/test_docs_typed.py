@@ -1,4 +1,4 @@
-"""Commands that README and docs/command_line.md show are typed as they stand, in order, in an empty folder."""
+"""Commands that README and two pages of docs show are typed as they stand, in order, in an empty folder."""
 
 import os
 import re
@@ -14,6 +14,10 @@ SLOW = ("notebooks", "experiment ", "claims", "figures", "reproduce", "data fetc
 """What takes minutes or a network; other tests run these."""
 
 
+PAGES = [("README.md", 2), ("docs/first_steps.md", 9), ("docs/command_line.md", 12)]
+"""Each with the least number of commands to be found in it."""
+
+
 def shown(document: str) -> list[str]:
     """Lines of indented blocks that call mecpfm, without comments; synopses have placeholders and are left out."""
     found = []
@@ -26,13 +30,12 @@ def shown(document: str) -> list[str]:
     return found
 
 
-@pytest.mark.parametrize(("document", "least"), [("README.md", 11), ("docs/command_line.md", 12)])
+@pytest.mark.parametrize(("document", "least"), PAGES)
 def test_commands_do_what_is_shown(document: str, least: int, tmp_path: Path):
     """Every command ends with 0; files that the text tells the reader to save are there."""
     commands = shown(document)
     assert len(commands) >= least, commands
-    example = re.search(r"```json\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
-    (tmp_path / "network.json").write_text(example.group(1))
+    shutil.copy(ROOT / "data" / "two_cloudlets.json", tmp_path / "network.json")
     shutil.copy(ROOT / "tests" / "cases" / "t_ok.csv", tmp_path / "my_requests.csv")
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHON": sys.executable, "MECPFM_DATA_DIR": str(tmp_path)}
     for command in commands:
@@ -40,3 +43,16 @@ def test_commands_do_what_is_shown(document: str, least: int, tmp_path: Path):
         words = ["bash", "-c", script]
         done = subprocess.run(words, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=600)
         assert done.returncode == 0, (command, done.stderr)
+
+
+def test_six_lines_print_what_the_readme_shows(tmp_path: Path):
+    """Its Python runs in an empty folder and prints exactly the block that follows."""
+    code, output = re.search(
+        r"```python\n(.*?)```.*?```text\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL
+    ).groups()
+    assert sum(map(bool, code.splitlines())) == 6
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=600
+    )
+    assert (done.returncode, done.stdout) == (0, output), done.stderr

@@ -1,5 +1,7 @@
-"""Committed notebooks are executed, linear, short, small and free of noise; parameters are checked before a run."""
+"""Committed notebooks are lessons of one frame, executed, linear, short, small and free of noise."""
 
+import ast
+import re
 from pathlib import Path
 
 import nbformat
@@ -34,19 +36,68 @@ def test_no_errors_and_no_stderr(notebook: nbformat.NotebookNode):
             assert output.get("name") != "stderr", output.get("text")
 
 
+def tagged(notebook: nbformat.NotebookNode, tag: str) -> list[nbformat.NotebookNode]:
+    return [cell for cell in code_cells(notebook) if tag in cell.metadata.get("tags", ())]
+
+
+def text(notebook: nbformat.NotebookNode) -> str:
+    return "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
+
+
 def test_thin(notebook: nbformat.NotebookNode):
-    """A lesson, not a program: few short cells, text before the first code, one cell of parameters."""
-    cells = code_cells(notebook)
-    assert len(cells) <= 14
-    assert all(len(cell.source.splitlines()) <= 22 for cell in cells)
+    """A lesson, not a program: few short cells beside the frame's, text before the first code."""
+    framing = [cell.id for tag in ("example", "solution", "check") for cell in tagged(notebook, tag)]
+    assert len([cell for cell in code_cells(notebook) if cell.id not in framing]) <= 14
+    assert all(len(cell.source.splitlines()) <= (44 if cell.id in framing else 22) for cell in code_cells(notebook))
     assert notebook.cells[0].cell_type == "markdown"
-    assert [cell.metadata.get("tags") for cell in cells].count(["parameters"]) == 1
-    assert 'profile = "quick"' in next(cell.source for cell in cells if cell.metadata.get("tags") == ["parameters"])
 
 
-def test_ends_in_assertions(notebook: nbformat.NotebookNode):
-    """The last code cell asserts what the text claims."""
-    assert "assert " in code_cells(notebook)[-1].source
+def test_parameters_are_typed_explained_and_used(notebook: nbformat.NotebookNode):
+    """One cell of ``name: type = value  # what it does``, the profile first; other cells use every name."""
+    (cell,) = tagged(notebook, "parameters")
+    lines = [re.fullmatch(r"(\w+): (?:str|int|float) = \S+  # \S.+", line) for line in cell.source.splitlines()]
+    assert all(lines), cell.source
+    assert cell.source.startswith('profile: str = "quick"')
+    used = {
+        node.id
+        for other in code_cells(notebook)
+        for node in ast.walk(ast.parse(other.source))
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)
+    }
+    assert {line[1] for line in lines if line} <= used
+
+
+def test_the_frame_of_a_lesson(notebook: nbformat.NotebookNode):
+    """Goals, needs, minutes, a question and symbols come first; then the running example; figures are announced."""
+    first = notebook.cells[0].source
+    for words in ("**Goals.**", "**You need**", "**Reading**", "**A question to answer", "| in the running example |"):
+        assert words in first, words
+    assert len(tagged(notebook, "example")) == 1
+    assert re.search(r"two_cloudlets|six requests", text(notebook) + tagged(notebook, "example")[0].source)
+    drawn = any("figures.make(" in cell.source or "sweep_figure(" in cell.source for cell in code_cells(notebook))
+    assert not drawn or text(notebook).count("**Expect to see**") >= 1
+
+
+def test_series_are_named_in_words(notebook: nbformat.NotebookNode):
+    """No sentence tells series apart by their colour."""
+    assert not re.findall(r"\b(blue|orange|red|green|yellow|pink|grey line)\b", re.sub(r"\$.*?\$", "", text(notebook)))
+
+
+def test_three_exercises_with_folded_solutions(notebook: nbformat.NotebookNode):
+    """Easy, medium, hard: each with a folded answer and a hidden cell that runs with the notebook and asserts it."""
+    solutions = tagged(notebook, "solution")
+    assert len(solutions) == 3
+    for number, (grade, cell) in enumerate(zip(("easy", "medium", "hard"), solutions, strict=True), 1):
+        statement = notebook.cells[notebook.cells.index(cell) - 1].source
+        assert f"**{number} ({grade}).**" in statement
+        assert "<details><summary>Answer</summary>" in statement
+        assert cell.metadata["jupyter"] == {"source_hidden": True, "outputs_hidden": True}
+        assert "assert " in cell.source
+
+
+def test_checks_say_what_was_measured(notebook: nbformat.NotebookNode):
+    """What a notebook claims is checked by ``lesson.check``, which prints claim, measured and needed."""
+    assert any("check(" in cell.source for cell in tagged(notebook, "check"))
 
 
 def test_small():

@@ -118,7 +118,7 @@ def experiment(
 @app.command()
 def claims(
     profile: Profile = "quick",
-    save: Annotated[bool, typer.Option("--save", help="Refresh docs/claims.csv and the README's table.")] = False,
+    save: Annotated[bool, typer.Option("--save", help="Refresh docs/claims.* and the README's counts.")] = False,
 ) -> None:
     """Recompute every claim; fails when a stated status and the data disagree (quick: when a reproduced one fails).
 

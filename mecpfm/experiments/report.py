@@ -1,6 +1,8 @@
-"""Verdicts as tables: for people, for docs/claims.csv and for the README."""
+"""Verdicts as tables: for people, for docs/claims.csv and docs/claims.md, and the few that the README names."""
 
 from __future__ import annotations
+
+import re
 
 import pandas as pd
 
@@ -10,6 +12,8 @@ from mecpfm.figures.export import rounded
 from mecpfm.records import write_atomic
 
 MARKS = ("<!-- claims: begin -->", "<!-- claims: end -->")
+NAMED = r"([a-z-]+: \d+ of \d+)\s\(`([\w-]+)`\)"
+"""How a text names a claim: verdict and points, then its identifier."""
 COLUMNS = ("claim", "holds at", "needed", "worst", "median [95 %]", "best", "verdict", "stated")
 
 
@@ -55,19 +59,27 @@ def disagreements(verdicts: list[Verdict], profile: str, *, timed: bool = False)
 
 
 def save(verdicts: list[Verdict], profile: str) -> None:
-    """Write docs/claims.csv, docs/claims_points.csv and the table between the README's markers."""
+    """Write docs/claims.csv, docs/claims_points.csv, the table of docs/claims.md and what the README says of each."""
     points_csv = rounded(points(verdicts), 4).to_csv(index=False, lineterminator="\n")
     write_atomic(paths.sources() / "docs" / "claims_points.csv", points_csv.encode())
     table_csv = rounded(table(verdicts), 4).to_csv(index=False, lineterminator="\n")
     write_atomic(paths.sources() / "docs" / "claims.csv", table_csv.encode())
-    readme = paths.sources() / "README.md"
-    before, _, rest = readme.read_text().partition(MARKS[0])
+    page = paths.sources() / "docs" / "claims.md"
+    before, _, rest = page.read_text().partition(MARKS[0])
     _, _, after = rest.partition(MARKS[1])
     lines = ["| " + " | ".join(row) + " |" for row in [COLUMNS, ("---",) * len(COLUMNS), *rows(verdicts)]]
     text = "\n".join(
         [before + MARKS[0], f"<!-- mecpfm claims --profile {profile} --save -->", *lines, MARKS[1] + after]
     )
-    write_atomic(readme, text.encode())
+    write_atomic(page, text.encode())
+    readme = paths.sources() / "README.md"
+    write_atomic(readme, recounted(readme.read_text(), verdicts).encode())
+
+
+def recounted(text: str, verdicts: list[Verdict]) -> str:
+    """The text with every ``verdict: n of m (`claim`)`` as the verdicts have it."""
+    found = {v.claim.id: f"{v.verdict}: {v.holding} of {v.points}" for v in verdicts}
+    return re.sub(NAMED, lambda hit: f"{found[hit[2]]} (`{hit[2]}`)" if hit[2] in found else hit[0], text)
 
 
 def points(verdicts: list[Verdict]) -> pd.DataFrame:

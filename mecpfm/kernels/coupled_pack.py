@@ -145,7 +145,7 @@ def open_cell(
     requests, cloudlets = len(cells.remote_s), len(cells.capacity_s)
     c, f = j // len(cells.exact), j % len(cells.exact)
     eta, allowed, opened = point[requests + cloudlets + c], node.allowed[j], node.state[j] == 1
-    none = (0.0, 0.0, 0.0, 0)
+    none = Point(0.0, 0.0, 0.0, 0)
     count = gather(cells, j, point, point[requests + c], allowed, work)
     first, end = cells.first_block[f], cells.first_block[f + 1]
     members, cost = cells.members[first:end], cells.pull_s[c, first:end] + eta * cells.size_gb[first:end]
@@ -153,7 +153,7 @@ def open_cell(
     if opened:  # the compute row says all that the cut could
         cut[j] = 0.0
         low = probe(cells, 0.0, problem, count, work)
-        return low[1], low, low, 1.0
+        return low.value, low, low, 1.0
     common = common_price(members, cost, allowed)
     value = work.gain[:count].sum() - common
     if value <= 0:
@@ -224,7 +224,7 @@ def ascend(
     iterations: int,
     end: float,
     work: Work,
-) -> int:
+) -> int:  # fmt: skip
     """As ``coupled_dual.ascend``, on the bound of this module; an infinite one ends it too."""
     slope, value, used = np.empty(len(state.point)), np.empty(len(state.cut)), np.empty(0)
     opened, size, control = np.empty(len(state.cut)), np.empty(len(state.cut)), state.control

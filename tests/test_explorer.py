@@ -1,0 +1,87 @@
+"""The explorer: its page has the numbers of fresh solves, and its sliders move them in a real browser."""
+
+import json
+import re
+import subprocess
+from itertools import product
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mecpfm import figures
+from mecpfm.coupled.methods import solve
+from mecpfm.experiments import explorer
+from mecpfm.experiments.lesson import two_cloudlets
+from mecpfm.figures.export import browser
+
+PAGE = Path(__file__).parents[1] / "docs" / "explorer.html"
+POINTS = list(product(explorer.FRACTIONS, explorer.GBIT_S, explorer.MEMORY_GB, explorer.REQUESTS))
+PROBE = """
+const errors = []; window.addEventListener("error", event => errors.push(event.message));
+addEventListener("load", () => {
+  const seconds = () => [...document.querySelectorAll("#bars output")].map(one => one.textContent);
+  const before = seconds(), slider = document.querySelector("input[name=gbit_s]");
+  slider.value = 0; slider.dispatchEvent(new Event("input"));
+  const found = {errors, before, after: seconds(), said: slider.nextElementSibling.textContent};
+  document.body.dataset.found = JSON.stringify(found);
+});
+"""
+
+
+def embedded() -> dict[str, dict[str, list[float]]]:
+    start, end = explorer.MARKS
+    return json.loads(PAGE.read_text().partition(start)[2].partition(end)[0])
+
+
+def test_the_example_is_one_of_its_variants():
+    """With the example's own numbers the variant is the example."""
+    assert explorer.variant(0.9993, 10, 16, 6).to_object() == two_cloudlets().to_object()
+
+
+def test_the_page_has_every_point():
+    """Its axes are the grid's, and no method is better than the optimum."""
+    found = embedded()
+    axes = (explorer.FRACTIONS, explorer.GBIT_S, explorer.MEMORY_GB, explorer.REQUESTS)
+    assert [tuple(axis) for axis in found["axes"].values()] == list(axes)
+    assert {len(seconds) for seconds in found["seconds"].values()} == {len(POINTS)}
+    best = np.array(found["seconds"]["ilp"])
+    assert all((np.array(seconds) >= best - 0.001).all() for seconds in found["seconds"].values())
+
+
+@pytest.mark.parametrize("at", [0, 247, 470, 541, len(POINTS) - 1])
+def test_its_numbers_are_those_of_a_solve(at: int):
+    """Points far apart, each method solved anew."""
+    for method, wanted in explorer.METHODS.items():
+        plan = solve(explorer.variant(*POINTS[at]), method, **wanted)
+        assert embedded()["seconds"][method][at] == round(plan.objective / POINTS[at][-1], 3), method
+
+
+def test_the_figure_has_a_step_for_every_link():
+    """Each step brings as many curves as there are traces; the one shown is the slider's."""
+    solved = explorer.grid((0.0, 0.9993), (1.0, 10.0), (16.0,), (6,))
+    drawn = figures.draw("explorer", solved)
+    (slider,) = drawn.layout.sliders
+    assert len(drawn.data) == len(explorer.METHODS)
+    assert [len(step.args[0]["y"]) for step in slider.steps] == [len(drawn.data)] * 2
+    assert [list(trace.y) for trace in drawn.data] == [list(y) for y in slider.steps[slider.active].args[0]["y"]]
+
+
+@pytest.mark.skipif(browser() is None, reason="no Chromium on this machine")
+def test_a_slider_moves_the_numbers(tmp_path: Path):
+    """It opens at the example; a slower link makes requests wait longer; the console stays empty."""
+    file = tmp_path / "page.html"
+    file.write_text(PAGE.read_text().replace("<head>", f"<head><script>{PROBE}</script>"))
+    words = [str(browser()), "--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={tmp_path}/profile"]
+    done = subprocess.run(
+        [*words, "--virtual-time-budget=3000", "--dump-dom", file.as_uri()],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=True,
+    )
+    found = json.loads(re.search(r'data-found="(.*?)"', done.stdout)[1].replace("&quot;", '"'))
+    assert found["errors"] == []
+    assert found["before"] == ["4.14 s", "4.14 s", "5.63 s"]
+    assert found["said"] == "1 Gbit/s"
+    assert float(found["after"][0].split()[0]) > 4.14
