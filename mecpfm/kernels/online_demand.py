@@ -219,29 +219,46 @@ def _gather(demand: Demand, request: int, target: float) -> None:
 
 
 @kernel
+def _covariances(moments: Floats) -> Floats:
+    """Of the N features and the work, shape (N + 1, N + 1); pairs rarely seen together are shrunk towards 0."""
+    last = moments.shape[1] - 1
+    left, mean = np.empty((last, last)), np.empty(last)
+    for i in range(last):
+        mean[i] = moments[PRODUCTS, i, last] / max(moments[SEEN, i, last], 1.0)
+    for i in range(last):
+        for j in range(last):
+            left[i, j] = moments[PRODUCTS, i, j] / max(moments[SEEN, i, j], 1.0) - mean[i] * mean[j]
+            if i != j:
+                left[i, j] *= moments[SEEN, i, j] / (moments[SEEN, i, j] + SHRINK)
+    return left
+
+
+@kernel
+def _take_off(left: Floats, best: int) -> None:
+    """Take what a feature explains off all covariances."""
+    column, row, pivot = left[:, best].copy(), left[best].copy(), left[best, best]
+    for i in range(len(left)):
+        for j in range(len(left)):
+            left[i, j] -= column[i] * row[j] / pivot
+
+
+@kernel
 def greedy_subset(moments: Floats, size: int) -> Ints:
     """Features that explain the work best, ascending: greedy forward choice by reduction of variance.
 
     ``moments`` as in :class:`Demand`. Covariances of pairs rarely seen together are shrunk towards 0 by
     ``n / (n + SHRINK)``, and what n draws explain by chance is taken off a feature's gain.
     """
-    last = moments.shape[1] - 1
-    count, total = np.maximum(moments[SEEN], 1.0), moments[PRODUCTS]
-    mean = total[:, last] / count[:, last]
-    left = (total / count - np.outer(mean, mean))[:last, :last]
-    for i in range(last):
-        for j in range(last):
-            if i != j:
-                left[i, j] *= moments[SEEN, i, j] / (moments[SEEN, i, j] + SHRINK)
-    chosen = np.zeros(last - 1, np.bool_)
+    left, work = _covariances(moments), moments.shape[1] - 2
+    chosen = np.zeros(work, np.bool_)
     for _ in range(size):
         best, most = -1, -np.inf
-        for i in range(last - 1):
-            chance = left[-1, -1] / count[i, i]
-            gain = left[i, last - 1] ** 2 / left[i, i] - chance if left[i, i] > 1e-6 else 0.0
+        for i in range(work):
+            chance = left[-1, -1] / max(moments[SEEN, i, i], 1.0)
+            gain = left[i, work] ** 2 / left[i, i] - chance if left[i, i] > 1e-6 else 0.0
             if not chosen[i] and gain > most:
                 best, most = i, gain
         chosen[best] = True
-        if left[best, best] > 1e-6:  # what the chosen feature explains is taken off everything else
-            left -= np.outer(left[:, best], left[best]) / left[best, best]
+        if left[best, best] > 1e-6:
+            _take_off(left, best)
     return np.flatnonzero(chosen)
