@@ -96,7 +96,7 @@ def test_mypy_sees_a_wrong_argument_to_a_kernel(tmp_path: Path) -> None:
         "minmax.balance(table, table)\n"
         "text: str = minmax.balance(table, table, table, 1.0)\n"
     )
-    options = ["--config-file", str(ROOT / "pyproject.toml"), "--cache-dir", str(tmp_path / "cache")]
+    options = ["--config-file", str(ROOT / "pyproject.toml"), "--cache-dir", str(ROOT / ".mypy_cache")]
     said, errors, _ = api.run([*options, "--follow-imports", "silent", str(snippet)])
     assert not errors
     codes = re.findall(r"snippet\.py:(\d+): error: .*\[([\w-]+)\]", said)
