@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from mecpfm.kernels import elementary, linear_bandit
-from mecpfm.kernels._jit import kernel
+from mecpfm.kernels._jit import inlined, kernel
 from mecpfm.kernels.episode import Visibility, draw_keys
 from mecpfm.typing import Bools, Floats, Ints
 
@@ -166,7 +166,7 @@ def look(demand: Demand, request: int, turn: int, random: np.random.Generator) -
         demand.context[request, i] = min(max(standard, -CLIP), CLIP)
 
 
-@kernel
+@inlined
 def forecast(demand: Demand, history: History, request: int, work: float) -> float:
     """Service time of an arriving request at speed 1, s.
 
@@ -204,7 +204,7 @@ def learn(demand: Demand, request: int, work: float, surprise: float, reward: fl
         demand.subset[:] = greedy_subset(demand.moments, len(demand.subset))
 
 
-@kernel
+@inlined
 def _gather(demand: Demand, request: int, target: float) -> None:
     """Add the products that an exploring round reveals: of visible features, work (row N) and one (row N + 1)."""
     features, shown = len(demand.raw), demand.shown[request]
@@ -218,7 +218,7 @@ def _gather(demand: Demand, request: int, target: float) -> None:
             demand.moments[PRODUCTS, entries[a], entries[b]] += values[a] * values[b]
 
 
-@kernel
+@inlined
 def _covariances(moments: Floats) -> Floats:
     """Of the N features and the work, shape (N + 1, N + 1); pairs rarely seen together are shrunk towards 0."""
     last = moments.shape[1] - 1
@@ -233,7 +233,7 @@ def _covariances(moments: Floats) -> Floats:
     return left
 
 
-@kernel
+@inlined
 def _take_off(left: Floats, best: int) -> None:
     """Take what a feature explains off all covariances."""
     column, row, pivot = left[:, best].copy(), left[best].copy(), left[best, best]
@@ -242,7 +242,7 @@ def _take_off(left: Floats, best: int) -> None:
             left[i, j] -= column[i] * row[j] / pivot
 
 
-@kernel
+@inlined
 def greedy_subset(moments: Floats, size: int) -> Ints:
     """Features that explain the work best, ascending: greedy forward choice by reduction of variance.
 
