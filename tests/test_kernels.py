@@ -5,10 +5,13 @@ import re
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from mypy import api
 
-from mecpfm.kernels import _cache
+from mecpfm.kernels import _cache, ordering
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "mecpfm"
@@ -18,7 +21,9 @@ FILES = sorted((PACKAGE / "kernels").glob("*.py"))
 def kernels(path: Path) -> list[ast.FunctionDef]:
     """Functions of a file that are compiled."""
     found = [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.FunctionDef)]
-    return [node for node in found if any(getattr(one, "id", "") == "kernel" for one in node.decorator_list)]
+    return [
+        node for node in found if any(getattr(one, "id", "") in ("kernel", "inlined") for one in node.decorator_list)
+    ]
 
 
 def records(path: Path) -> list[ast.ClassDef]:
@@ -91,7 +96,7 @@ def test_mypy_sees_a_wrong_argument_to_a_kernel(tmp_path: Path) -> None:
         "minmax.balance(table, table)\n"
         "text: str = minmax.balance(table, table, table, 1.0)\n"
     )
-    options = ["--config-file", str(ROOT / "pyproject.toml"), "--cache-dir", str(tmp_path / "cache")]
+    options = ["--config-file", str(ROOT / "pyproject.toml"), "--cache-dir", str(ROOT / ".mypy_cache")]
     said, errors, _ = api.run([*options, "--follow-imports", "silent", str(snippet)])
     assert not errors
     codes = re.findall(r"snippet\.py:(\d+): error: .*\[([\w-]+)\]", said)
@@ -128,3 +133,15 @@ def test_array_types_stand_in_one_place() -> None:
             found = re.findall(r"^(\w+)(?:: TypeAlias)? = (?:np\.ndarray|NDArray|npt\.)", path.read_text(), flags=re.M)
             assert not found, f"{path}: {found}"
             assert not re.search(r"^Array = Any\b", path.read_text(), flags=re.M), path
+
+
+@pytest.mark.kernels
+@given(
+    st.lists(st.sampled_from([-np.inf, -1.5, -0.0, 0.0, 2.0, 3.0, np.inf]) | st.floats(allow_nan=False), max_size=90)
+)
+def test_places_and_orders_are_numpy_s(numbers: list[float]) -> None:
+    """Stable order, and the first of the largest."""
+    values = np.array(numbers, dtype=np.float64)
+    assert ordering.ascending(values).tolist() == np.argsort(values, kind="stable").tolist()
+    if numbers:
+        assert ordering.largest(values) == np.argmax(values)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import ParamSpec, TypeVar, cast
+from typing import Literal, ParamSpec, TypeVar, cast
 
 import numba
 
@@ -24,8 +24,20 @@ BASE = Path(os.environ.get("NUMBA_CACHE_DIR") or paths.cache() / "numba")
 
 def kernel(function: Callable[P, R]) -> Callable[P, R]:
     """Compile on first call, cache on disk, release the GIL; division by zero follows NumPy."""
+    return _compiled(function, "never")
+
+
+def inlined(function: Callable[P, R]) -> Callable[P, R]:
+    """The same for a small helper: kernels that call it take it in, so that it is not compiled on its own.
+
+    A call hands over every array of a record, which takes longer to compile than the helper itself.
+    """
+    return _compiled(function, "always")
+
+
+def _compiled(function: Callable[P, R], inline: Literal["never", "always"]) -> Callable[P, R]:
     numba.config.CACHE_DIR = str(BASE / key(Path(function.__code__.co_filename)))  # type: ignore[attr-defined]
-    compiled = numba.njit(cache=True, error_model="numpy", nogil=True)(function)
+    compiled = numba.njit(cache=True, error_model="numpy", nogil=True, inline=inline)(function)
     if hasattr(compiled, "_cache"):  # without compilation there is none
         compiled._cache._cache_file.__class__ = CheckedFile
     return cast(Callable[P, R], compiled)

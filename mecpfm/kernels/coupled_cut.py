@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from mecpfm.kernels._jit import kernel
+from mecpfm.kernels._jit import inlined, kernel
 from mecpfm.kernels.coupled_records import Cells
 from mecpfm.kernels.coupled_sets import TIE, best_set
 from mecpfm.typing import Floats, Ints
@@ -91,7 +91,7 @@ def gather(cells: Cells, j: int, point: Floats, mu: float, allowed: int, work: W
     return count
 
 
-@kernel
+@inlined
 def most(cells: Cells, lam: float, count: int, work: Work) -> float:
     """What the gathered records gain at a further compute price with every model open: one record a request."""
     total, i = 0.0, 0
@@ -131,7 +131,7 @@ def layers(cells: Cells, lam: float, count: int, work: Work) -> int:
     return merge(mask, weight, n, work.slot)
 
 
-@kernel
+@inlined
 def merge(mask: Ints, weight: Floats, n: int, slot: Ints) -> int:
     """Add up the weights of equal masks, in place and in order of first occurrence; returns how many are left.
 

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from mecpfm.kernels._jit import kernel
+from mecpfm.kernels._jit import inlined, kernel
 from mecpfm.kernels.coupled_cut import Point, Problem, Work, gather, most, probe, serve, solve_cell
 from mecpfm.kernels.coupled_records import Cells
 from mecpfm.kernels.coupled_sets import TIE
@@ -39,7 +39,7 @@ class Node(NamedTuple):
     """Mask of the models that must be open."""
 
 
-@kernel
+@inlined
 def account(
     cells: Cells,
     c: int,
@@ -67,7 +67,7 @@ def account(
             used[first_open(cells, work.served[i], chosen)] += share * amount
 
 
-@kernel
+@inlined
 def first_open(cells: Cells, record: int, chosen: int) -> int:
     """Sorted option of a record that uses its lowest model in ``chosen``."""
     met = cells.models[record] & chosen
@@ -79,7 +79,7 @@ def first_open(cells: Cells, record: int, chosen: int) -> int:
     return option
 
 
-@kernel
+@inlined
 def common_price(members: Ints, cost: Floats, allowed: int) -> float:
     """Price of the blocks that every allowed model needs."""
     total = 0.0
@@ -103,7 +103,9 @@ def exact_cell(
     allowed, opened = node.allowed[j], node.state[j] == 1
     count = gather(cells, j, point, mu, allowed, work)
     first, end = cells.first_block[f], cells.first_block[f + 1]
-    members, cost = cells.members[first:end], cells.pull_s[c, first:end] + eta * cells.size_gb[first:end]
+    members, cost = cells.members[first:end], np.empty(end - first)
+    for i in range(end - first):
+        cost[i] = cells.pull_s[c, first + i] + eta * cells.size_gb[first + i]
     common = common_price(members, cost, allowed)
     value = work.gain[:count].sum() - common
     if value <= 0 and not opened:
@@ -127,7 +129,7 @@ def exact_cell(
     return value
 
 
-@kernel
+@inlined
 def relaxed_cell(
     cells: Cells, j: int, point: Floats, allowed: int, slope: Floats, used: Floats, amount: float
 ) -> float:
@@ -156,7 +158,7 @@ def relaxed_cell(
     return total
 
 
-@kernel
+@inlined
 def overpaid(cells: Cells, point: Floats, slope: Floats) -> float:
     """Excess of the shares paid for a block over its price, summed over cloudlets and blocks of relaxed families."""
     requests, cloudlets, blocks = len(cells.remote_s), len(cells.capacity_s), len(cells.size_gb)
@@ -169,7 +171,8 @@ def overpaid(cells: Cells, point: Floats, slope: Floats) -> float:
             if excess > 0:
                 total += excess
                 slope[requests + cloudlets + c] += cells.size_gb[b]
-                slope[shares + first : shares + end] -= 1.0
+                for e in range(shares + first, shares + end):
+                    slope[e] -= 1.0
     return total
 
 
@@ -192,8 +195,8 @@ def evaluate(
     requests, cloudlets = len(cells.remote_s), len(cells.capacity_s)
     memory = requests + cloudlets
     slope[:requests] = 1.0
-    slope[requests:memory] = -cells.capacity_s
-    slope[memory : memory + cloudlets] = -cells.memory_gb
+    for c in range(cloudlets):
+        slope[requests + c], slope[memory + c] = -cells.capacity_s[c], -cells.memory_gb[c]
     slope[memory + cloudlets :] = 0.0
     bound = 0.0
     for i in range(memory + cloudlets):

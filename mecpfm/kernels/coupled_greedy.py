@@ -11,6 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from mecpfm.kernels._jit import kernel
+from mecpfm.kernels.ordering import ascending, largest
 from mecpfm.typing import Bools, Floats, Ints
 
 LEAST = 1e-9
@@ -76,12 +77,20 @@ def takers(
         save[i - low] = current[request[o]] - delay[o]
         if save[i - low] > 0:
             work += compute[o]
-    kept = np.flatnonzero(save > 0)
+    kept, some = np.empty(len(save), dtype=np.int64), 0
+    for i in range(len(save)):
+        if save[i] > 0:
+            kept[some] = i
+            some += 1
+    kept = kept[:some]
     if work > left:
         rate = np.empty(len(kept))
         for i in range(len(kept)):
             rate[i] = -save[kept[i]] / max(compute[option[low + kept[i]]], 1e-12)
-        kept = kept[np.argsort(rate, kind="mergesort")]
+        by_rate = ascending(rate)
+        for i in range(len(by_rate)):
+            by_rate[i] = kept[by_rate[i]]
+        kept = by_rate
     total, count = 0.0, 0
     chosen = np.empty(len(kept), dtype=np.int64)
     for i in range(len(kept)):
@@ -186,7 +195,7 @@ def gain_per_byte(at: Candidates, state: State) -> None:
     fresh = np.zeros(len(score), dtype=np.int64)
     now = 1
     while True:
-        j = int(np.argmax(score))
+        j = largest(score)
         if score[j] <= 0:
             return
         value, need, chosen = placement(j, at, state)

@@ -11,12 +11,13 @@ from typing import NamedTuple
 import numpy as np
 
 from mecpfm.kernels import elementary
-from mecpfm.kernels._jit import kernel
+from mecpfm.kernels._jit import inlined, kernel
 from mecpfm.kernels.coupled_cut import Work, serve
 from mecpfm.kernels.coupled_dual import first_open
 from mecpfm.kernels.coupled_records import Cells
 from mecpfm.kernels.coupled_star import candidates, site, star, worth_now
 from mecpfm.kernels.coupled_state import Moves, State, assign, cheapest, fits, opening, release
+from mecpfm.kernels.ordering import ascending, largest
 from mecpfm.typing import Floats, Ints
 
 COOL = 0.1
@@ -46,7 +47,7 @@ def empty_journal(requests: int) -> Journal:
     return Journal(request, before, stamp, np.zeros(2, dtype=np.int64))
 
 
-@kernel
+@inlined
 def note(journal: Journal, state: State, r: int) -> None:
     """Remember what request r had before its first change in this iteration."""
     if journal.stamp[r] != journal.count[ITERATION]:
@@ -56,7 +57,7 @@ def note(journal: Journal, state: State, r: int) -> None:
         journal.count[CHANGED] += 1
 
 
-@kernel
+@inlined
 def undo(cells: Cells, moves: Moves, state: State, journal: Journal, cost: float) -> None:
     """Take back every change of this iteration."""
     for i in range(journal.count[CHANGED]):
@@ -64,6 +65,15 @@ def undo(cells: Cells, moves: Moves, state: State, journal: Journal, cost: float
     for i in range(journal.count[CHANGED]):
         assign(cells, moves, state, journal.request[i], journal.before[i])
     state.cost[0] = cost
+
+
+@inlined
+def among(values: Ints, count: int, wanted: int) -> bool:
+    """Whether one of the first ``count`` values is the wanted one."""
+    found = False
+    for i in range(count):
+        found = found or values[i] == wanted
+    return found
 
 
 @kernel
@@ -77,7 +87,7 @@ def ruin(
         if count >= wanted:
             break
         c = moves.near[touched[int(random.random() * count)], int(random.random() * moves.near.shape[1])]
-        if not (touched[:count] == c).any():
+        if not among(touched, count, c):
             touched[count] = c
             count += 1
     draw = random.random()
@@ -85,7 +95,7 @@ def ruin(
     family = int(random.random() * len(cells.exact)) if draw > 0.7 else -1
     for r in range(len(state.choice)):
         c = site(cells, moves, state, r)
-        if c < 0 or not (touched[:count] == c).any():
+        if c < 0 or not among(touched, count, c):
             continue
         if family >= 0 and moves.family[moves.model[state.choice[r]]] != family:
             continue
@@ -105,15 +115,15 @@ def plant(
     c = j // len(cells.exact)
     count = candidates(cells, moves, state, j, value, mu, work)
     served, _ = serve(cells, chosen, 0.0, count, work)
-    density = np.empty(served)
+    order_by = np.empty(served)  # least first: minus the density
     power = 1.0 if random.random() < 0.5 else random.random()
     for i in range(served):
         record = work.served[i]
         a = worth_now(cells, moves, state, cells.request[record], value) - cells.delay_s[record]
-        density[i] = a / elementary.power(max(cells.compute_s[record], 1e-12), power)
-        density[i] *= 1 + 4 * noise * (random.random() - 0.5)
+        order_by[i] = -a / elementary.power(max(cells.compute_s[record], 1e-12), power)
+        order_by[i] *= 1 + 4 * noise * (random.random() - 0.5)
     moved = False
-    for i in np.argsort(-density, kind="mergesort"):
+    for i in ascending(order_by):
         record = work.served[i]
         r, option = cells.request[record], first_open(cells, record, chosen)
         size = opening(cells, moves, state, c, moves.model[option])[1]
@@ -140,7 +150,7 @@ def recreate(
         gain[:] = np.inf
         fresh[:] = False
         for _ in range(PLANTS * families):
-            f = int(np.argmax(gain))
+            f = largest(gain)
             if gain[f] <= 0:
                 break
             if not fresh[f]:
@@ -153,7 +163,7 @@ def recreate(
                 gain[f] = 0.0
 
 
-@kernel
+@inlined
 def shift(cells: Cells, moves: Moves, state: State, journal: Journal, r: int) -> bool:
     """Move one request to its cheapest option; True when that lowers the cost."""
     before, option = state.cost[0], state.choice[r]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from mecpfm.kernels._jit import kernel
+from mecpfm.kernels._jit import inlined, kernel
 from mecpfm.typing import Floats, Ints
 
 TIE = 1e-9
@@ -31,7 +31,7 @@ def reachable(mask: Ints, weight: Floats, n: int, alive: int, taken: int, reach:
             k += 1
 
 
-@kernel
+@inlined
 def adding(members: Ints, cost: Floats, alive: int, taken: int, bit: int) -> tuple[float, float]:
     """Price of opening one more model beside ``taken``: at least, and at most when some model is open already."""
     low, high = 0.0, 0.0
@@ -89,7 +89,7 @@ def best_single(
     return best, chosen
 
 
-@kernel
+@inlined
 def compress(mask: int, alive: int) -> int:
     """Bits of ``mask`` at the places of ``alive``, moved together."""
     out, place = 0, 0
@@ -102,7 +102,7 @@ def compress(mask: int, alive: int) -> int:
     return out
 
 
-@kernel
+@inlined
 def expand(mask: int, alive: int) -> int:
     """Inverse of :func:`compress`."""
     out, place = 0, 0
@@ -136,7 +136,7 @@ def subset_sums(
         step *= 2
 
 
-@kernel
+@inlined
 def worth(members: Ints, cost: Floats, mask: Ints, weight: Floats, n: int, chosen: int) -> float:
     """Coverage of a set of models minus the price of the blocks it meets."""
     total = 0.0

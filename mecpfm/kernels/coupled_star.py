@@ -7,25 +7,26 @@ from __future__ import annotations
 
 import numpy as np
 
-from mecpfm.kernels._jit import kernel
+from mecpfm.kernels._jit import inlined, kernel
 from mecpfm.kernels.coupled_cut import Problem, Work, solve_cell
 from mecpfm.kernels.coupled_dual import common_price
 from mecpfm.kernels.coupled_records import Cells
 from mecpfm.kernels.coupled_state import Moves, State
+from mecpfm.kernels.ordering import largest
 from mecpfm.typing import Floats
 
 MAX_ENUMERATED = 9
 PRICINGS = 6
 
 
-@kernel
+@inlined
 def site(cells: Cells, moves: Moves, state: State, r: int) -> int:
     """Cloudlet that serves a request, -1 for none."""
     option = state.choice[r]
     return -1 if option < 0 else moves.cell[moves.record[option]] // len(cells.exact)
 
 
-@kernel
+@inlined
 def worth_now(cells: Cells, moves: Moves, state: State, r: int, value: Floats) -> float:
     """What serving request r elsewhere saves: its present delay and the pulls that only it causes, or its value."""
     option = state.choice[r]
@@ -56,7 +57,7 @@ def candidates(cells: Cells, moves: Moves, state: State, j: int, value: Floats, 
     return count
 
 
-@kernel
+@inlined
 def promising(cells: Cells, count: int, work: Work, models: int) -> int:
     """Mask of the models worth enumerating: all of a small family, of a large one those that alone gain most."""
     if models <= MAX_ENUMERATED:
@@ -70,8 +71,10 @@ def promising(cells: Cells, count: int, work: Work, models: int) -> int:
             rest >>= 1
             k += 1
     chosen = 0
-    for k in np.argsort(-reach, kind="mergesort")[:MAX_ENUMERATED]:
+    for _ in range(MAX_ENUMERATED):
+        k = largest(reach)
         chosen |= 1 << k
+        reach[k] = -1.0
     return chosen
 
 
@@ -93,10 +96,16 @@ def star(cells: Cells, moves: Moves, state: State, j: int, value: Floats, mu: fl
     for _ in range(PRICINGS):
         if count == 0 or work.gain[:count].sum() <= common_price(members, pull, allowed):
             break
-        problem = Problem(members, pull + eta * size, max(state.compute[c], 0.0), allowed, 0, False)
+        cost = np.empty(len(members))
+        for i in range(len(members)):
+            cost[i] = pull[i] + eta * size[i]
+        problem = Problem(members, cost, max(state.compute[c], 0.0), allowed, 0, False)
         gain, _, low, high, _ = solve_cell(cells, problem, 0.0, count, work)
         chosen = high.chosen if high.chosen else low.chosen
-        need = size[members & chosen != 0].sum()
+        need = 0.0
+        for i in range(len(members)):
+            if members[i] & chosen:
+                need += size[i]
         if gain <= 0 or need <= state.memory[c]:
             return gain, chosen
         eta = 2 * eta + gain / need

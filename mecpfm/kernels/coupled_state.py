@@ -8,9 +8,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-import numpy as np
-
-from mecpfm.kernels._jit import kernel
+from mecpfm.kernels._jit import inlined, kernel
 from mecpfm.kernels.coupled_records import Cells
 from mecpfm.typing import Floats, Ints
 
@@ -75,7 +73,7 @@ class State(NamedTuple):
     """The objective, s, shape (1,)."""
 
 
-@kernel
+@inlined
 def toggle(cells: Cells, moves: Moves, state: State, c: int, b: int, opens: bool) -> None:
     """Block b at cloudlet c comes into use, or goes out of it."""
     sign = 1 if opens else -1
@@ -126,7 +124,7 @@ def assign(cells: Cells, moves: Moves, state: State, r: int, option: int) -> Non
         state.users[c, b] += 1
 
 
-@kernel
+@inlined
 def opening(cells: Cells, moves: Moves, state: State, c: int, k: int) -> tuple[float, float]:
     """Pull time (s) and memory (GB) of the blocks that model k still misses at cloudlet c."""
     pull, size = 0.0, 0.0
@@ -138,7 +136,7 @@ def opening(cells: Cells, moves: Moves, state: State, c: int, k: int) -> tuple[f
     return pull, size
 
 
-@kernel
+@inlined
 def fits(cells: Cells, state: State, c: int, compute: float, size: float) -> bool:
     """Whether cloudlet c has that much compute (s) and memory (GB) left."""
     spare = cells.capacity_s[c] * SLACK
@@ -175,11 +173,11 @@ def restart(cells: Cells, moves: Moves, state: State, choice: Ints) -> None:
     state.choice[:] = -1
     state.users[:] = 0
     state.ready[:] = 0
-    state.compute[:] = cells.capacity_s
-    state.memory[:] = cells.memory_gb
     state.cost[0] = cells.remote_s.sum()
     for c in range(state.missing.shape[0]):
-        state.missing[c] = np.diff(moves.first_block)
+        state.compute[c], state.memory[c] = cells.capacity_s[c], cells.memory_gb[c]
+        for k in range(state.missing.shape[1]):
+            state.missing[c, k] = moves.first_block[k + 1] - moves.first_block[k]
     for r in range(len(choice)):
         if choice[r] >= 0:
             record, k = moves.record[choice[r]], moves.model[choice[r]]

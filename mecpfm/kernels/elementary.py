@@ -12,7 +12,7 @@ import math
 
 import numpy as np
 
-from mecpfm.kernels._jit import kernel
+from mecpfm.kernels._jit import inlined, kernel
 from mecpfm.typing import Floats
 
 EXP, EXPM1, LOG, LOG1P, SIN, COS = range(6)
@@ -96,7 +96,7 @@ def power(x: float, y: float) -> float:
     return x if y == 1.0 else exp(y * log(x))
 
 
-@kernel
+@inlined
 def _sine(r: float, tail: float) -> float:
     """Sine of ``r + tail``, at most pi / 4 away from 0."""
     z = r * r
@@ -106,7 +106,7 @@ def _sine(r: float, tail: float) -> float:
     return r - ((z * (0.5 * tail - v * c) - tail) - v * -1.66666666666666324348e-01)
 
 
-@kernel
+@inlined
 def _cosine(r: float, tail: float) -> float:
     """Cosine of ``r + tail``, at most pi / 4 away from 0."""
     z = r * r
@@ -118,7 +118,7 @@ def _cosine(r: float, tail: float) -> float:
     return w + (((1.0 - w) - half) + (z * c - r * tail))
 
 
-@kernel
+@inlined
 def _turned(x: float, quarters: int) -> float:
     """Sine of ``x`` plus so many right angles."""
     if not abs(x) < 1e6:

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from mecpfm.kernels import linear_bandit, tabular_bandit
-from mecpfm.kernels._jit import kernel
+from mecpfm.kernels._jit import inlined, kernel
 from mecpfm.kernels.linear_bandit import BETA, REWARDS, ROUNDS, UNIFORM
 from mecpfm.typing import Floats, Ints
 
@@ -77,14 +77,14 @@ def price(world: World, caches: Caches, request: int) -> tuple[Floats, Floats]:
     return pull, penalty
 
 
-@kernel
+@inlined
 def _append(reach: Floats, distance: Floats, home: int, source: int) -> None:
     for location in range(len(reach)):
         if source == LAST or distance[location, home] < reach[location]:
             reach[location] = distance[location, home]
 
 
-@kernel
+@inlined
 def store(world: World, caches: Caches, request: int, model: int) -> None:
     """The home cloudlet becomes the latest holder of both parts; nothing is evicted."""
     if world.source != CLOUD:

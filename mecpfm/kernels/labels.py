@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from mecpfm.kernels._jit import kernel
+from mecpfm.kernels._jit import inlined, kernel
+from mecpfm.kernels.ordering import ascending
 from mecpfm.typing import Floats, Ints
 
 BASE, SHARED, PRIVATE = range(3)
@@ -19,7 +20,7 @@ MERGE = 1e-12
 """Labels that differ by less, relative to their value, count as equal; each of the layers may lose this much."""
 
 
-@kernel
+@inlined
 def survivors(
     base: Floats, shared: Floats, private: Floats, choice: Ints, pair: Floats, slack: float
 ) -> tuple[Ints, Ints, Ints]:
@@ -40,7 +41,7 @@ def survivors(
         spread[j] = least - most
     request, start = np.empty(len(choice), np.int64), np.zeros(len(choice) + 1, np.int64)
     options, count = np.empty(base.size, np.int64), 0
-    for j in np.argsort(spread, kind="mergesort"):
+    for j in ascending(spread):
         end = start[count]
         for k in range(base.shape[1]):
             if keep[j, k]:
@@ -52,7 +53,7 @@ def survivors(
     return request[:count], start[: count + 1], options[: start[count]]
 
 
-@kernel
+@inlined
 def remaining(
     base: Floats, shared: Floats, private: Floats, choice: Ints, multipliers: Floats, request: Ints, start: Ints,
     options: Ints,
@@ -62,7 +63,7 @@ def remaining(
     for i in range(len(request) - 1, -1, -1):
         j, at = request[i], choice[request[i]]
         for m in range(len(multipliers)):
-            u, v = multipliers[m]
+            u, v = multipliers[m, 0], multipliers[m, 1]
             drop = 0.0
             for k in options[start[i] : start[i + 1]]:
                 change = base[j, k] - base[j, at] + u * (shared[j, k] - shared[j, at])
@@ -71,11 +72,13 @@ def remaining(
     return best
 
 
-@kernel
+@inlined
 def undominated(sums: Floats, capped: bool, tolerance: float) -> Ints:
     """Indices of labels (n, 3) to keep: no kept one has both B + S and B + P as low (and S and P, under a cap)."""
-    first, second = sums[:, BASE] + sums[:, SHARED], sums[:, BASE] + sums[:, PRIVATE]
-    order = np.argsort(first, kind="mergesort")
+    first, second = np.empty(len(sums)), np.empty(len(sums))
+    for i in range(len(sums)):
+        first[i], second[i] = sums[i, BASE] + sums[i, SHARED], sums[i, BASE] + sums[i, PRIVATE]
+    order = ascending(first)
     kept, champion = 0, order[0]
     for i in order:
         beaten = second[champion] <= second[i] + tolerance
@@ -92,17 +95,17 @@ def undominated(sums: Floats, capped: bool, tolerance: float) -> Ints:
     return order[:kept]
 
 
-@kernel
+@inlined
 def bound(sums: Floats, multipliers: Floats, remaining: Floats, cap: float) -> float:
     """Largest Lagrangian bound over the multipliers on any completion of one label (3,)."""
     best = -np.inf
     for m in range(len(multipliers)):
-        u, v = multipliers[m]
+        u, v = multipliers[m, 0], multipliers[m, 1]
         best = max(best, sums[BASE] + u * sums[SHARED] + v * sums[PRIVATE] - (u + v - 1) * cap + remaining[m])
     return best
 
 
-@kernel
+@inlined
 def grow(
     sums: Floats, node: Ints, change: Floats, rest: Floats, multipliers: Floats, cap: float, value: float, parent: Ints,
     taken: Ints, first: int,
@@ -125,12 +128,25 @@ def grow(
             same = change[row, BASE] == 0 and change[row, SHARED] == 0 and change[row, PRIVATE] == 0
             if not same and free == len(parent):
                 return grown[:count], ends[:count], free, False
-            grown[count], ends[count] = trial, node[label]
+            for i in range(3):
+                grown[count, i] = trial[i]
+            ends[count] = node[label]
             if not same:
                 parent[free], taken[free], ends[count] = node[label], row, free
                 free += 1
             count += 1
     return grown[:count], ends[:count], free, True
+
+
+@inlined
+def _rows(sums: Floats, node: Ints, keep: Ints) -> tuple[Floats, Ints]:
+    """The labels to keep, in their new order."""
+    kept, ends = np.empty((len(keep), 3)), np.empty(len(keep), np.int64)
+    for row in range(len(keep)):
+        for i in range(3):
+            kept[row, i] = sums[keep[row], i]
+        ends[row] = node[keep[row]]
+    return kept, ends
 
 
 @kernel
@@ -177,7 +193,7 @@ def search(
         if not complete or len(sums) == 0:
             break
         keep = undominated(sums, capped, tolerance)
-        sums, node = sums[keep], node[keep]
+        sums, node = _rows(sums, node, keep)
     found = choice.copy()
     while best > 0:
         i = layer[best]

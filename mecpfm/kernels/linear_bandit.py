@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from mecpfm.kernels._jit import kernel
+from mecpfm.kernels._jit import inlined, kernel
 from mecpfm.typing import Floats, Ints
 
 CREDIT = 2.0**-40
@@ -34,7 +34,7 @@ def fresh(arms: int, features: int, ridge: float) -> Floats:
     return state
 
 
-@kernel
+@inlined
 def _check(state: Floats, context: Floats) -> None:
     features = len(context)
     if state.shape[0] != features * (features + 1) // 2 + features:

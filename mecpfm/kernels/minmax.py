@@ -48,7 +48,7 @@ def balance(base: Floats, shared: Floats, private: Floats, weight: float) -> tup
     Lagrangian, S >= P by ``low`` and S <= P by ``high``; both are the same at an end of the interval.
     """
     low = np.empty(base.shape[0], np.int64)
-    high, middle = np.empty_like(low), np.empty_like(low)
+    high, middle = np.empty(base.shape[0], np.int64), np.empty(base.shape[0], np.int64)
     b0, s0, p0 = assign(base, shared, private, 0.0, weight, low)
     if s0 <= p0:
         return 0.0, b0 + weight * p0, low, low.copy()
@@ -117,7 +117,10 @@ def balance_capped(base: Floats, shared: Floats, private: Floats, cap: float) ->
     b0, t0 = mixture(base, shared, private, low, high)
     if t0 <= cap:
         return u, 1 - u, value, low, high
-    free = np.where(np.isfinite(base), 0.0, np.inf)
+    free = np.empty(base.shape)
+    for j in range(base.shape[0]):
+        for k in range(base.shape[1]):
+            free[j, k] = 0.0 if np.isfinite(base[j, k]) else np.inf
     u, value, low, high = balance(free, shared, private, 1.0)
     if value > cap:
         return u, 1 - u, np.inf, low, high

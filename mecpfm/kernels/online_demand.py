@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from mecpfm.kernels import elementary, linear_bandit
-from mecpfm.kernels._jit import kernel
+from mecpfm.kernels._jit import inlined, kernel
 from mecpfm.kernels.episode import Visibility, draw_keys
 from mecpfm.typing import Bools, Floats, Ints
 
@@ -166,7 +166,7 @@ def look(demand: Demand, request: int, turn: int, random: np.random.Generator) -
         demand.context[request, i] = min(max(standard, -CLIP), CLIP)
 
 
-@kernel
+@inlined
 def forecast(demand: Demand, history: History, request: int, work: float) -> float:
     """Service time of an arriving request at speed 1, s.
 
@@ -204,7 +204,7 @@ def learn(demand: Demand, request: int, work: float, surprise: float, reward: fl
         demand.subset[:] = greedy_subset(demand.moments, len(demand.subset))
 
 
-@kernel
+@inlined
 def _gather(demand: Demand, request: int, target: float) -> None:
     """Add the products that an exploring round reveals: of visible features, work (row N) and one (row N + 1)."""
     features, shown = len(demand.raw), demand.shown[request]
@@ -218,30 +218,47 @@ def _gather(demand: Demand, request: int, target: float) -> None:
             demand.moments[PRODUCTS, entries[a], entries[b]] += values[a] * values[b]
 
 
-@kernel
+@inlined
+def _covariances(moments: Floats) -> Floats:
+    """Of the N features and the work, shape (N + 1, N + 1); pairs rarely seen together are shrunk towards 0."""
+    last = moments.shape[1] - 1
+    left, mean = np.empty((last, last)), np.empty(last)
+    for i in range(last):
+        mean[i] = moments[PRODUCTS, i, last] / max(moments[SEEN, i, last], 1.0)
+    for i in range(last):
+        for j in range(last):
+            left[i, j] = moments[PRODUCTS, i, j] / max(moments[SEEN, i, j], 1.0) - mean[i] * mean[j]
+            if i != j:
+                left[i, j] *= moments[SEEN, i, j] / (moments[SEEN, i, j] + SHRINK)
+    return left
+
+
+@inlined
+def _take_off(left: Floats, best: int) -> None:
+    """Take what a feature explains off all covariances."""
+    column, row, pivot = left[:, best].copy(), left[best].copy(), left[best, best]
+    for i in range(len(left)):
+        for j in range(len(left)):
+            left[i, j] -= column[i] * row[j] / pivot
+
+
+@inlined
 def greedy_subset(moments: Floats, size: int) -> Ints:
     """Features that explain the work best, ascending: greedy forward choice by reduction of variance.
 
     ``moments`` as in :class:`Demand`. Covariances of pairs rarely seen together are shrunk towards 0 by
     ``n / (n + SHRINK)``, and what n draws explain by chance is taken off a feature's gain.
     """
-    last = moments.shape[1] - 1
-    count, total = np.maximum(moments[SEEN], 1.0), moments[PRODUCTS]
-    mean = total[:, last] / count[:, last]
-    left = (total / count - np.outer(mean, mean))[:last, :last]
-    for i in range(last):
-        for j in range(last):
-            if i != j:
-                left[i, j] *= moments[SEEN, i, j] / (moments[SEEN, i, j] + SHRINK)
-    chosen = np.zeros(last - 1, np.bool_)
+    left, work = _covariances(moments), moments.shape[1] - 2
+    chosen = np.zeros(work, np.bool_)
     for _ in range(size):
         best, most = -1, -np.inf
-        for i in range(last - 1):
-            chance = left[-1, -1] / count[i, i]
-            gain = left[i, last - 1] ** 2 / left[i, i] - chance if left[i, i] > 1e-6 else 0.0
+        for i in range(work):
+            chance = left[-1, -1] / max(moments[SEEN, i, i], 1.0)
+            gain = left[i, work] ** 2 / left[i, i] - chance if left[i, i] > 1e-6 else 0.0
             if not chosen[i] and gain > most:
                 best, most = i, gain
         chosen[best] = True
-        if left[best, best] > 1e-6:  # what the chosen feature explains is taken off everything else
-            left -= np.outer(left[:, best], left[best]) / left[best, best]
+        if left[best, best] > 1e-6:
+            _take_off(left, best)
     return np.flatnonzero(chosen)

@@ -9,12 +9,12 @@ from __future__ import annotations
 import numpy as np
 
 from mecpfm.kernels import elementary
-from mecpfm.kernels._jit import kernel
+from mecpfm.kernels._jit import inlined, kernel
 from mecpfm.kernels.online_events import push
 from mecpfm.kernels.online_records import Edge, Log, World
 
 
-@kernel
+@inlined
 def transfer_s(world: World, edge: Edge, part: int) -> float:
     """Time to pull a part that this cloudlet lacks: fast from another cloudlet, slow from the data centre."""
     constants = world.constants
@@ -33,7 +33,7 @@ def pull_s(world: World, edge: Edge, cloudlet: int, model: int, now: float) -> f
     return done - now
 
 
-@kernel
+@inlined
 def decay(world: World, seconds: float) -> float:
     """Weight of a use that lies ``seconds`` back."""
     return elementary.exp(-seconds / world.constants.memory_of_use_s)
@@ -57,7 +57,7 @@ def evict(world: World, edge: Edge, cloudlet: int, needed_gb: float, keep: int, 
         drop(world, edge, cloudlet, victim)
 
 
-@kernel
+@inlined
 def drop(world: World, edge: Edge, cloudlet: int, part: int) -> None:
     """Forget a part."""
     edge.held[cloudlet, part] = False
@@ -65,7 +65,7 @@ def drop(world: World, edge: Edge, cloudlet: int, part: int) -> None:
     edge.holders[part] -= 1
 
 
-@kernel
+@inlined
 def hold(world: World, edge: Edge, cloudlet: int, part: int, done: float) -> None:
     """Keep a part that is complete at ``done``; there must be room."""
     edge.held[cloudlet, part] = True
@@ -105,13 +105,13 @@ def prefetch(world: World, edge: Edge, cloudlet: int, part: int, now: float) -> 
     return float(world.part_gb[part])
 
 
-@kernel
+@inlined
 def congestion_s(world: World, now: float) -> float:
     """Congestion of the data centre at a time; the last value stands for all that comes later."""
     return world.congestion[min(int(now / world.constants.grid_s), len(world.congestion) - 1)]
 
 
-@kernel
+@inlined
 def remote_s(world: World, edge: Edge, request: int, work: float, congestion: float) -> float:
     """Delay at the data centre with this congestion."""
     constants = world.constants
@@ -173,7 +173,7 @@ def dispatch(world: World, edge: Edge, log: Log, request: int, place: int, varia
     push(edge.events, finish, request)
 
 
-@kernel
+@inlined
 def leave(world: World, edge: Edge, log: Log, request: int) -> None:
     """A request is done: it leaves its queue."""
     if log.place[request] == world.near.shape[1]:

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from mecpfm.kernels._jit import kernel
+from mecpfm.kernels._jit import inlined, kernel
 from mecpfm.kernels.online_demand import (
     COUNT,
     COVARIANCE,
@@ -126,7 +126,7 @@ def _decide(
     return int(option)
 
 
-@kernel
+@inlined
 def _close(world: World, learner: Learner, line: Line, row: int) -> None:
     """Nobody sees a cloudlet that is down."""
     for place in range(world.near.shape[1]):
@@ -134,7 +134,7 @@ def _close(world: World, learner: Learner, line: Line, row: int) -> None:
             learner.seen[place] = False
 
 
-@kernel
+@inlined
 def _send(world: World, edge: Edge, log: Log, row: int, option: int, now: float) -> None:
     """As :func:`.online_edge.dispatch`, but for the end, which nobody knows yet.
 
@@ -216,7 +216,7 @@ def _complete(
     feed_back(world, log, demand, rule, learner, row)
 
 
-@kernel
+@inlined
 def _usual(world: World, history: History, log: Log, row: int) -> float:
     """Service time at speed 1 that was predicted for a request, or else that requests have on average."""
     work, total = log.guess_s[row], history.total

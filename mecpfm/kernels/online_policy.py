@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from mecpfm.kernels import elementary, linear_bandit
-from mecpfm.kernels._jit import kernel
+from mecpfm.kernels._jit import inlined, kernel
 from mecpfm.kernels.online_edge import congestion_s, edge_s, remote_s
 from mecpfm.kernels.online_records import Edge, Log, World
 from mecpfm.kernels.tabular_bandit import PLAYS, REWARDS
@@ -83,7 +83,7 @@ class Learner(NamedTuple):
     """The same, kept for each request, shape (T, K)."""
 
 
-@kernel
+@inlined
 def congestion_guess(learner: Learner, now: float) -> float:
     """Last congestion seen, decaying to the mean of all seen; 0 before any was."""
     last, when, total, count = learner.remote
@@ -92,7 +92,7 @@ def congestion_guess(learner: Learner, now: float) -> float:
     return total / count + (last - total / count) * elementary.exp((when - now) / CONGESTION_S)
 
 
-@kernel
+@inlined
 def backlog_guess(world: World, edge: Edge, log: Log, cloudlet: int, now: float) -> float:
     """Predicted time until a cloudlet is free, from the predictions of the requests in its queue."""
     total, speed = 0.0, world.speed[cloudlet]
@@ -141,7 +141,7 @@ def probe(
     learner.looked[request] = learner.seen
 
 
-@kernel
+@inlined
 def is_open(world: World, edge: Edge, learner: Learner, request: int, place: int) -> bool:
     """Whether a place is visible and not full; the data centre always is."""
     if place == world.near.shape[1]:
@@ -150,7 +150,7 @@ def is_open(world: World, edge: Edge, learner: Learner, request: int, place: int
     return learner.seen[place] and not full
 
 
-@kernel
+@inlined
 def price_s(world: World, learner: Learner, cloudlet: int, backlog: float, busy: float, now: float) -> float:
     """Delay that occupying a cloudlet for ``busy`` s adds to later arrivals, s.
 
@@ -196,7 +196,7 @@ def structured(
     return best
 
 
-@kernel
+@inlined
 def remember(learner: Learner, home: int, place: int, wait: float, now: float) -> None:
     """Keep the wait seen at a probed place."""
     belief = learner.belief[:, home, place]
@@ -205,7 +205,7 @@ def remember(learner: Learner, home: int, place: int, wait: float, now: float) -
     belief[SEEN] += 1
 
 
-@kernel
+@inlined
 def expect(world: World, rule: Rule, learner: Learner, log: Log, request: int, option: int, now: float) -> None:
     """Count the arrival and the load that a dispatched request brings to its cloudlet, for later prices."""
     places = world.near.shape[1]
@@ -220,7 +220,7 @@ def expect(world: World, rule: Rule, learner: Learner, log: Log, request: int, o
     learner.rate[UPDATED, cloudlet] = now
 
 
-@kernel
+@inlined
 def arm_of(world: World, request: int, option: int) -> int:
     """The arm that an option of this request plays."""
     places, cloudlets = world.near.shape[1], world.near.shape[0]

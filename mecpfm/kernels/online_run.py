@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from mecpfm.kernels import elementary, linear_bandit
-from mecpfm.kernels._jit import kernel
+from mecpfm.kernels._jit import inlined, kernel
 from mecpfm.kernels.online_demand import (
     COVARIANCE,
     DYNAMIC,
@@ -174,7 +174,7 @@ def choose(
     return places
 
 
-@kernel
+@inlined
 def _shortest_queue(world: World, edge: Edge, learner: Learner, request: int) -> int:
     best, least = world.near.shape[1], world.constants.queue_limit
     for place in range(world.near.shape[1]):
@@ -184,7 +184,7 @@ def _shortest_queue(world: World, edge: Edge, learner: Learner, request: int) ->
     return best
 
 
-@kernel
+@inlined
 def _any(world: World, edge: Edge, rule: Rule, learner: Learner, request: int, random: np.random.Generator) -> int:
     """A uniformly random open option."""
     places = world.near.shape[1]
@@ -200,7 +200,7 @@ def _any(world: World, edge: Edge, rule: Rule, learner: Learner, request: int, r
     return places
 
 
-@kernel
+@inlined
 def _best_arm(world: World, edge: Edge, rule: Rule, learner: Learner, request: int) -> int:
     """Largest mean reward plus UCB bonus; an arm never played comes first."""
     places = world.near.shape[1]
@@ -215,7 +215,7 @@ def _best_arm(world: World, edge: Edge, rule: Rule, learner: Learner, request: i
     return best
 
 
-@kernel
+@inlined
 def describe_state(world: World, edge: Edge, learner: Learner, request: int, now: float, raw: Floats) -> None:
     """Append queue lengths / 3, pulls / 30 s (visible cloudlets, else 0) and congestion / 15 s to the features."""
     cloudlets = world.near.shape[0]
@@ -229,7 +229,7 @@ def describe_state(world: World, edge: Edge, learner: Learner, request: int, now
     raw[-1] = congestion_guess(learner, now) / 15
 
 
-@kernel
+@inlined
 def _describe_option(
     world: World, edge: Edge, demand: Demand, learner: Learner, request: int, option: int, now: float, out: Floats
 ) -> None:
@@ -251,7 +251,7 @@ def _describe_option(
     out[HYBRID_STATE:] = demand.context[request, :-1] / speed
 
 
-@kernel
+@inlined
 def _best_line(
     world: World,
     edge: Edge,
