@@ -67,8 +67,8 @@ CASES: dict[str, tuple[list[Row], set[float]]] = {
     "probing": ([{"method": "probe-belief", "probes": n, "change": n / 8, **ENDS} for n in (1, 2)],
                 {1, 2, 0.125, 0.25, 0.1, 0.3}),
     "race": ([{"case": c, "method": m, "seconds": s, "metric": k, "mean": 0.5, "ci_low": -0.5, "ci_high": 1.5}
-              for c in ("mixed, 80 requests", "other") for m in ("polish", "highs") for s in (0.1, 1.0)
-              for k in ("over_bound", "gap")], {0.1, 1, 0.5, 0, 1.5}),
+              for c in ("mixed, 80 requests", "other") for m in ("polish", "highs") for s in (0.125, 2.0)
+              for k in ("over_bound", "gap")], {0.125, 2, 0.5, 0, 1, 1.5}),
     "ratio": ([{"series": "LP as published", "requests": 10, "excess": 0.25, "bound": 0.5}], {10, 0.25, 0.5}),
     "regimes": ([{"regime": "mixed", "method": m, "mean": y, "ci_low": y / 2, "ci_high": 2 * y}
                  for m, y in (("lru", 0.5), ("polish", 0.25))], {0.5, 0.25, 0.125}),
@@ -96,13 +96,13 @@ CASES: dict[str, tuple[list[Row], set[float]]] = {
 
 
 def numbers(value: Any) -> Iterator[float]:
-    """Every number in the traces of a figure, decoded."""
+    """Every number in the traces of a figure, but the width of a band's edge."""
     if isinstance(value, dict):
-        value = list(value.values())
+        value = [part for key, part in value.items() if not (key == "line" and "fill" in value)]
     if isinstance(value, (list, tuple)):
         for item in value:
             yield from numbers(item)
-    elif isinstance(value, (int, float)):
+    elif isinstance(value, (int, float)) and not isinstance(value, bool):
         yield float(value)
 
 

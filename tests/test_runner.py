@@ -46,7 +46,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         with ThreadPoolExecutor(workers) as pool:
             yield pool
 
-    tiny = Experiment("tiny", "none", (Point(1.0, TINY), Point(2.0, TINY)), seeds=3)
+    tiny = Experiment("tiny", (Point(1.0, TINY), Point(2.0, TINY)), seeds=3)
     monkeypatch.setenv("MECPFM_HOME", str(tmp_path))
     monkeypatch.setattr(runner, "experiments", lambda profile: {"tiny": tiny})
     monkeypatch.setattr(executors, "_executor", threads)

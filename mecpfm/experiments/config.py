@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from mecpfm.experiments.studies.published import OFFLINE, ONLINE, SWEEPS
 from mecpfm.experiments.study import PROFILES, STUDIES, Point, profile
@@ -20,12 +20,10 @@ TRACE_NOTEBOOK = "08_coupled_online"
 """Notebook that draws the figures of the studies on the trace."""
 
 
-@dataclass(frozen=True)
-class Experiment:
+class Experiment(NamedTuple):
     """One study as a profile runs it."""
 
     name: str
-    axis: str
     points: tuple[Point, ...]
     seeds: int
 
@@ -34,6 +32,6 @@ def experiments(profile_name: str) -> dict[str, Experiment]:
     """All experiments of a profile by name."""
     chosen = profile(profile_name)
     return {
-        name: Experiment(name, study.axis, tuple(study.points(chosen)), study.seeds[profile_name])
+        name: Experiment(name, tuple(study.points(chosen)), study.seeds[profile_name])
         for name, study in STUDIES.items()
     }

@@ -27,6 +27,8 @@ from mecpfm.extras import lacks
 from mecpfm.records import write_atomic
 
 log = logging.getLogger("mecpfm")
+LINE_S = 10.0
+"""Time between two lines of progress, where there is no bar."""
 _KEYS = ["experiment", "value", "seed", "method"]
 """Columns that say which row a running time belongs to."""
 _CSV: dict[str, Any] = {"index": False, "lineterminator": "\n"}
@@ -102,31 +104,22 @@ def _progress(name: str) -> Iterator[Callable[[int, int], None]]:
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     console = Console(stderr=True)
-    if console.is_terminal:
-        columns = (
-            TextColumn(name),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TextColumn("{task.fields[rate]}"),
-            TimeRemainingColumn(),
-        )
-        with Progress(*columns, console=console) as bar:
-            item = bar.add_task(name, rate="")
-            start = time.monotonic()
-            yield lambda done, total: bar.update(
-                item, completed=done, total=total, rate=f"{done / (time.monotonic() - start):.1f}/s"
-            )
-        return
-    start = last = time.monotonic()
+    rate_text = TextColumn("{task.fields[rate]:.1f}/s")
+    columns = (TextColumn(name), BarColumn(), MofNCompleteColumn(), rate_text, TimeRemainingColumn())
+    with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
+        item, start = bar.add_task(name, rate=0.0), time.monotonic()
+        last = start
 
-    def line(done: int, total: int) -> None:
-        nonlocal last
-        now = time.monotonic()
-        if done == total or now - last > 10:
-            last, rate = now, done / max(now - start, 1e-9)
-            log.info("%s: %d of %d tasks, %.1f/s, %d s left", name, done, total, rate, math.ceil((total - done) / rate))
+        def step(done: int, total: int) -> None:
+            nonlocal last
+            now = time.monotonic()
+            rate = done / max(now - start, 1e-9)
+            bar.update(item, completed=done, total=total, rate=rate)
+            if not console.is_terminal and (done == total or now - last > LINE_S):
+                last, left = now, math.ceil((total - done) / rate)
+                log.info("%s: %d of %d tasks, %.1f/s, %d s left", name, done, total, rate, left)
 
-    yield line
+        yield step
 
 
 def _write(table: pd.DataFrame, folder: Path, name: str) -> pd.DataFrame:

@@ -59,8 +59,6 @@ class Study:
     """Points of a profile."""
     seeds: Mapping[str, int]
     """Number of seeds at every point, by profile."""
-    axis: str = "none"
-    """What the points' values mean."""
     needs: str = ""
     """Module that not everybody has and without which nothing is run."""
     timed: bool = False

@@ -228,8 +228,7 @@ ROUNDS = Lines(
     Axis("round", "round"),
     Axis("mean", settings={"rangemode": "tozero"}),
     rows=Panels(
-        "metric",
-        {"cumulative_regret": "cumulative regret (empirical)", "cumulative_penalty": "cumulative penalty"},
+        "metric", {"cumulative_regret": "cumulative regret (empirical)", "cumulative_penalty": "cumulative penalty"}
     ),
     cols=Panels("rule", {"released": "pull rules as released", "common": "one rule for all: share, nearest"}),
     by_column=False,

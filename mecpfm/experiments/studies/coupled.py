@@ -69,13 +69,7 @@ def _counts(field: str, *, quick: tuple[int, ...], paper: tuple[int, ...]) -> Ca
     return _points(lambda chosen: [(float(n), {field: n}) for n in (quick if chosen.name == "quick" else paper)])
 
 
-@study(
-    "coupled-regimes",
-    shows="coupled methods in four regimes",
-    axis="regime",
-    points=_points(lambda _: BY_REGIME),
-    seeds=SEEDS,
-)
+@study("coupled-regimes", shows="coupled methods in four regimes", points=_points(lambda _: BY_REGIME), seeds=SEEDS)
 def regimes(recipe: Recipe, seed: int) -> Rows:
     """Every method on one instance, over one bound."""
     return [{"regime": recipe.regime, **row} for row in _compare(generate(recipe, seed), COMPARED, seed)]
@@ -84,7 +78,6 @@ def regimes(recipe: Recipe, seed: int) -> Rows:
 @study(
     "coupled-fraction",
     shows="coupled methods, how much is shared",
-    axis="shared_fraction",
     points=_points(lambda _: [(x, {"shared_fraction": x, "regime": "memory-bound"}) for x in SHARED_FRACTIONS]),
     seeds=SEEDS,
 )
@@ -96,18 +89,8 @@ def fraction(recipe: Recipe, seed: int) -> Rows:
 _GROWTH: dict[str, Any] = {"shows": "coupled methods as instances grow", "seeds": SEEDS}
 
 
-@study(
-    "coupled-cloudlets",
-    axis="cloudlets",
-    points=_counts("cloudlets", quick=(4, 8, 12, 16), paper=(8, 16, 32, 50)),
-    **_GROWTH,
-)
-@study(
-    "coupled-requests",
-    axis="requests",
-    points=_counts("requests", quick=(20, 40, 80, 120), paper=(100, 200, 400, 816)),
-    **_GROWTH,
-)
+@study("coupled-cloudlets", points=_counts("cloudlets", quick=(4, 8, 12, 16), paper=(8, 16, 32, 50)), **_GROWTH)
+@study("coupled-requests", points=_counts("requests", quick=(20, 40, 80, 120), paper=(100, 200, 400, 816)), **_GROWTH)
 def size(recipe: Recipe, seed: int) -> Rows:
     """Cost, bound and gap; ``lp_ratio`` is the dual bound over the LP's value with the cut, where that is solved."""
     instance = generate(recipe, seed)
@@ -128,7 +111,6 @@ def size(recipe: Recipe, seed: int) -> Rows:
 @study(
     "coupled-anytime",
     shows="gap over time against HiGHS",
-    axis="case",
     points=_points(lambda chosen: BY_REGIME + [(float(len(BY_REGIME)), LARGE)] * (chosen.name == "paper")),
     seeds=SEEDS,
     timed=True,

@@ -74,7 +74,7 @@ def _points(*names: str) -> Callable[[Profile], list[Point]]:
     return points
 
 
-_BASE: dict[str, Any] = {"axis": "scenario", "points": _points("base"), "seeds": SEEDS}
+_BASE: dict[str, Any] = {"points": _points("base"), "seeds": SEEDS}
 
 
 def scene(recipe: OnTrace, seed: int) -> Scene:
@@ -83,9 +83,7 @@ def scene(recipe: OnTrace, seed: int) -> Scene:
 
 
 @study(
-    "online-trace-scenarios",
-    shows="policies on a trace in every scenario",
-    **_BASE | {"points": _points(*SCENARIOS)},
+    "online-trace-scenarios", shows="policies on a trace in every scenario", **_BASE | {"points": _points(*SCENARIOS)}
 )
 def scenarios(recipe: OnTrace, seed: int) -> Rows:
     """Every policy in one scenario."""
@@ -125,11 +123,7 @@ def probing(recipe: OnTrace, seed: int) -> Rows:
     return [*rows, _row("probe-all", place, policy, seed, probes=reach)]
 
 
-@study(
-    "online-trace-placement",
-    shows="planned caches",
-    **_BASE | {"points": _points("base", "slow links")},
-)
+@study("online-trace-placement", shows="planned caches", **_BASE | {"points": _points("base", "slow links")})
 def placements(recipe: OnTrace, seed: int) -> Rows:
     """Who fills the caches: replacement rules on demand, or a plan every epoch, under one dispatcher."""
     place, policy = scene(recipe, seed), POLICIES["priced-cov"]

@@ -88,15 +88,14 @@ def sweep(recipe: Recipe, seed: int) -> Rows:
     return [offline(instance, method, seed) for method in OFFLINE] + [online(instance, name, seed) for name in ONLINE]
 
 
-for _name, (_axis, *_) in SWEEPS.items():
+for _name in SWEEPS:
     _does = "every method and policy over one published parameter"
-    study(_name, shows=_does, axis=_axis, points=_swept(_name), seeds=SEEDS)(sweep)
+    study(_name, shows=_does, points=_swept(_name), seeds=SEEDS)(sweep)
 
 
 @study(
     "convergence",
     shows="learners round by round",
-    axis="round",
     points=lambda chosen: [Point(0, Recipe(**LONG, sites=chosen.sites))],
     seeds=SEEDS,
 )
@@ -149,8 +148,8 @@ _SHARING: dict[str, Any] = {"shows": "how much is shared, from nothing to nearly
     points=lambda chosen: [Point(0, Recipe(**BASE, sites=chosen.sites, shared_fraction=None, library="zoo"))],
     **_SHARING,
 )
-@study("fraction-zoo", axis="shared_fraction", points=_shared("zoo"), **_SHARING)
-@study("fraction", axis="shared_fraction", points=_shared("released"), **_SHARING)
+@study("fraction-zoo", points=_shared("zoo"), **_SHARING)
+@study("fraction", points=_shared("released"), **_SHARING)
 def fraction(recipe: Recipe, seed: int) -> Rows:
     """Offline methods and, under the common rule (share, nearest), online learners."""
     instance = generate(recipe, seed)
@@ -162,7 +161,6 @@ def fraction(recipe: Recipe, seed: int) -> Rows:
 @study(
     "equivalence",
     shows="NLIP against ILP on four-request instances",
-    axis="cost_budget",
     points=lambda _: [Point(b, Recipe(**TINY, cost_budget=b, accuracy_requirement=STRICT)) for b in TINY_BUDGETS],
     seeds={name: 2 * seeds for name, seeds in SEEDS.items()},
 )
@@ -186,7 +184,6 @@ def _growing(largest: float, **fields: Any) -> list[Point]:
 @study(
     "dual",
     shows="one multiplier against the explicit LP",
-    axis="requests",
     # HiGHS needs seconds for the explicit LP of the larger ones (benchmarks/exact.py).
     points=lambda chosen: _growing(chosen.largest / 2),
     seeds=SEEDS,
@@ -214,7 +211,6 @@ def dual(recipe: Recipe, seed: int) -> Rows:
 @study(
     "rounding",
     shows="draws of the rounding, as published and strengthened",
-    axis="requests",
     points=lambda chosen: _growing(chosen.largest, accuracy_requirement=STRICT),
     seeds=SEEDS,
 )

@@ -53,7 +53,7 @@ def _tables(*names: str, quick: int, paper: int) -> Callable[[Profile], list[Poi
 
 _PRACTICE: dict[str, Any] = {
     "shows": "restricted context on public tables (scikit-learn)",
-    "axis": "observed", "seeds": FEW_SEEDS, "needs": "sklearn",
+    "seeds": FEW_SEEDS, "needs": "sklearn",
 }  # fmt: skip
 
 
@@ -103,7 +103,6 @@ def watch(policy: Restricted, problem: Labelled) -> tuple[Floats, list[tuple[int
 @study(
     "tsrc-subsets",
     shows="which features TSRC settles on",
-    axis="observed",
     points=lambda _: [Point(float(d), Recipe(name, 3_000, d, 8)) for name, d in SUBSET_PROBLEMS],
     seeds=SEEDS,
 )
@@ -139,7 +138,6 @@ def subsets(recipe: Recipe, seed: int) -> Rows:
 @study(
     "tsrc-drift",
     shows="recovery after a change",
-    axis="observed",
     points=lambda _: [Point(2.0, Recipe("drift", 4_000, 2, 10))],
     seeds=SEEDS,
 )
