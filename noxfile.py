@@ -12,7 +12,7 @@ FIRST = PYTHONS[0]
 """Committed outputs come from it."""
 
 nox.options.default_venv_backend = "uv|virtualenv"
-nox.options.sessions = [f"{name}-{FIRST}" for name in ("style", "tests", "interpreted", "notebooks", "wheel")]
+nox.options.sessions = [f"{name}-{FIRST}" for name in ("style", "tests", "interpreted", "notebooks", "wheel", "docs")]
 
 
 def install_locked(session: nox.Session) -> None:
@@ -63,6 +63,13 @@ def wheel(session: nox.Session) -> None:
     with tempfile.TemporaryDirectory() as empty, session.chdir(empty):
         run(session, "mecpfm new net")
         run(session, "mecpfm solve net -o plan.json --html plan.html")
+
+
+@nox.session(python=[FIRST])
+def docs(session: nox.Session) -> None:
+    """The site of documents, notebooks and API in site/, without a warning."""
+    session.install("-e", ".[docs]")
+    run(session, "python -m sphinx -W --keep-going -c docs . site")
 
 
 @nox.session(python=[FIRST])
