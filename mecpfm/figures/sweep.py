@@ -59,7 +59,9 @@ def _finding(metric: str, means: pd.DataFrame, methods: list[str]) -> str:
     """What the first method saves against each baseline, over all values."""
     if metric == "runtime_s":
         last = means[methods[:4]].iloc[-1]
-        return f"At {last.name:g}, on average<br>" + ", ".join(f"{LOOKS[n].name} {t:.2g} s" for n, t in last.items())
+        return f"At {last.name:g}, on average<br>" + ", ".join(
+            f"{LOOKS[str(n)].name} {t:.2g} s" for n, t in last.items()
+        )
     first, *others = (name for i, name in enumerate(methods) if not i or name in BASELINES)
     parts = []
     for name in others:
@@ -67,12 +69,12 @@ def _finding(metric: str, means: pd.DataFrame, methods: list[str]) -> str:
         if len(saved):
             parts.append(f"{LOOKS[name].name} by {_span(saved.min(), saved.max())}")
     what = METRICS[metric].partition(" (")[0]
-    return f"{LOOKS[first].name}: {what} less than that of<br>{', '.join(parts)}"
+    return f"{LOOKS[first].name}: {what} less than that of<br>{', '.join(parts)}" if parts else what
 
 
 def _span(low: float, high: float) -> str:
     """Both ends in per cent, once where they are equal."""
-    ends = list(dict.fromkeys(f"{100 * end:.0f}".replace("-", "\N{MINUS SIGN}") for end in (low, high)))
+    ends = list(dict.fromkeys(str(round(100 * end)).replace("-", "\N{MINUS SIGN}") for end in (low, high)))
     return " to ".join(ends) + " %"
 
 
