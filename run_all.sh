@@ -8,7 +8,8 @@ usage: ./run_all.sh [--profile quick|paper] [--test] [--help]      (or: bash run
 
 Installs the locked environment into .venv (unless an environment with mecpfm is active), then
 
-  (no option)        runs every notebook with the quick profile, draws figures/, checks the claims
+  (no option)        runs every notebook with the quick profile, draws figures/, checks the claims,
+                     and writes results/index.html: what holds, this run beside the committed full one
   --profile paper    the same with the full evaluation
   --test             runs the whole test suite, committed notebooks included
   --help             prints this text

@@ -1,5 +1,8 @@
 """Which notebooks run side by side, and what the terminal says."""
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 
 from mecpfm import paths
@@ -17,6 +20,41 @@ def test_every_notebook_runs_once_and_those_that_measure_time_alone():
     assert all([name] in found for name in progress.ALONE)
     assert progress.stages(["00_broken", "01_whole"]) == [["00_broken"], ["01_whole"]]
     assert progress.stages(["09_claims"]) == [["09_claims"]]
+
+
+class Threads(ThreadPoolExecutor):
+    """In place of processes."""
+
+    def __init__(self, workers: int, mp_context: object) -> None:
+        super().__init__(workers)
+
+
+@pytest.mark.parametrize(("profile", "most"), [("quick", 2), ("paper", 1)])
+def test_at_most_two_quick_notebooks_run_at_once(profile: str, most: int, monkeypatch: pytest.MonkeyPatch):
+    """Two that are free meet; the full profile, which fills every core, runs one after the other."""
+    meeting, active, peak = threading.Barrier(most, timeout=60), set[str](), [0]
+
+    def execute(name: str, profile: str, in_place: bool) -> tuple[float, float, str]:
+        active.add(name)
+        peak[0] = max(peak[0], len(active))
+        if name in ("01_b", "04_c"):
+            meeting.wait()
+        active.remove(name)
+        return 1.0, 2.0, "boom" * (name == "04_c")
+
+    monkeypatch.setattr(notebooks, "ProcessPoolExecutor", Threads)
+    monkeypatch.setattr(notebooks, "_execute", execute)
+    monkeypatch.setattr(notebooks, "_disk_mb", lambda: 0.0)
+    monkeypatch.setattr(notebooks.os, "cpu_count", lambda: 2)
+    seen: list[str] = []
+    groups = progress.stages(["00_a", "01_b", "04_c", "06_d"])
+    found = list(notebooks._all(groups, profile, False, lambda names: seen.extend(names)))
+    assert sorted(found) == [
+        ("00_a", 1.0, 2.0, "", 0.0), ("01_b", 1.0, 2.0, "", 0.0), ("04_c", 1.0, 2.0, "boom", 0.0),
+        ("06_d", 1.0, 2.0, "", 0.0),
+    ]  # fmt: skip
+    assert peak == [most]
+    assert set(seen) == {"00_a", "01_b", "04_c", "06_d"}
 
 
 def test_lines_tell_how_far_it_is(tmp_path, monkeypatch: pytest.MonkeyPatch):

@@ -153,7 +153,7 @@ def figures() -> None:
 
 @app.command()
 def reproduce(profile: Profile = "quick") -> None:
-    """Run every notebook, draw every figure and judge every claim; what fails costs only itself."""
+    """Run every notebook, draw every figure, judge every claim, write results/index.html, whatever fails."""
     from mecpfm.experiments import reproduce as everything
 
     everything.reproduce(profile, figures=figures, claims=lambda: claims(profile))

@@ -20,10 +20,14 @@ OTHER_S = 12.0
 
 
 def stages(names: Sequence[str]) -> list[list[str]]:
-    """Notebooks in groups: one group after the other, those of a group side by side; the first one gives a figure."""
+    """Notebooks in groups: one group after the other, those of a group side by side, the longest first.
+
+    The first group is one notebook that gives a figure soon.
+    """
     free = [name for name in names if name not in (*ALONE, LAST)]
     single = [[name] for name in names if name in ALONE]
-    found = [free[:1], *single, free[1:], [name for name in names if name == LAST]]
+    rest = sorted(free[1:], key=lambda name: -SECONDS.get(name[:2], OTHER_S))
+    found = [free[:1], *single, rest, [name for name in names if name == LAST]]
     return [group for group in found if group]
 
 

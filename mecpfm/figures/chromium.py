@@ -71,13 +71,14 @@ def _server() -> Any | None:
     """A running browser: 0.3 s a picture instead of 4 s. None where there is none that starts."""
     if not browser() or lacks("kaleido"):
         return None
-    os.environ.setdefault("BROWSER_PATH", browser() or "")
-    import kaleido
-
     for name in ("choreographer", "kaleido"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
-    server = kaleido.Kaleido(mathjax=False)  # otherwise the page asks the network for a library
+    os.environ.setdefault("BROWSER_PATH", browser() or "")
+    server = None
     try:
+        import kaleido
+
+        server = kaleido.Kaleido(mathjax=False)  # otherwise the page asks the network for a library
         _wait(server.open())
     except Exception as error:
         log.info("no pictures of figures: %s does not start (%s)", browser(), type(error).__name__)

@@ -28,7 +28,9 @@ METRICS = {
 BASELINES = ("nbs", "nbs-released", "nonshare", "sc", "mab", "adms", "random", "epsilon-greedy")
 """Whom the title compares with."""
 ORDER = ("appro", "nbs", "nbs-released", "nonshare", "sc", "ol", "mab", "adms", "random", "epsilon-greedy", "myopic")
-"""Who is drawn first: the paper's algorithms and baselines, then controls; Greedy before relaxations."""
+"""Who is drawn first: the paper's algorithms and baselines, then controls and Greedy."""
+TIMED = ("appro", "lp-dual", "lp", "exact", "nbs", "greedy")
+"""Who is drawn where only running times are compared: those that solve something first."""
 ALIKE = 0.05
 """Largest relative difference at which two methods count as alike in the note."""
 
@@ -36,7 +38,8 @@ ALIKE = 0.05
 def draw(frame: pd.DataFrame) -> go.Figure:
     """Columns: axis, value, method, metric, mean, ci_low, ci_high (figures/README.md)."""
     metrics = [metric for metric in METRICS if metric in set(frame["metric"])]
-    methods = sorted(set(frame["method"]), key=_rank)
+    order = TIMED if metrics == ["runtime_s"] else (*ORDER, "greedy")
+    methods = sorted(set(frame["method"]), key=lambda name: (order.index(name) if name in order else len(order), name))
     cols = 3 if len(metrics) == 3 else min(2, len(metrics))
     rows = -(-len(metrics) // cols)
     drawn, named = grid(rows, cols), set[str]()
@@ -52,12 +55,13 @@ def draw(frame: pd.DataFrame) -> go.Figure:
     return finish(drawn, _finding(metrics[0], means, methods[:MOST]), "<br>".join(filter(None, notes)), rows)
 
 
-def _rank(method: str) -> tuple[int, str]:
-    return (ORDER.index(method) if method in ORDER else len(ORDER) + (method != "greedy"), method)
-
-
 def _finding(metric: str, means: pd.DataFrame, methods: list[str]) -> str:
     """What the first method saves against each baseline, over all values."""
+    if metric == "runtime_s":
+        last = means[methods[:4]].iloc[-1]
+        return f"At {last.name:g}, on average<br>" + ", ".join(
+            f"{LOOKS[str(n)].name} {t:.2g} s" for n, t in last.items()
+        )
     first, *others = (name for i, name in enumerate(methods) if not i or name in BASELINES)
     parts = []
     for name in others:
@@ -65,12 +69,12 @@ def _finding(metric: str, means: pd.DataFrame, methods: list[str]) -> str:
         if len(saved):
             parts.append(f"{LOOKS[name].name} by {_span(saved.min(), saved.max())}")
     what = METRICS[metric].partition(" (")[0]
-    return f"{LOOKS[first].name}: {what} less than that of<br>{', '.join(parts)}"
+    return f"{LOOKS[first].name}: {what} less than that of<br>{', '.join(parts)}" if parts else what
 
 
 def _span(low: float, high: float) -> str:
     """Both ends in per cent, once where they are equal."""
-    ends = list(dict.fromkeys(f"{100 * end:.0f}".replace("-", "\N{MINUS SIGN}") for end in (low, high)))
+    ends = list(dict.fromkeys(str(round(100 * end)).replace("-", "\N{MINUS SIGN}") for end in (low, high)))
     return " to ".join(ends) + " %"
 
 

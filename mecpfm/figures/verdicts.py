@@ -24,9 +24,11 @@ def draw(frame: pd.DataFrame) -> go.Figure:
     """Columns as written by mecpfm.experiments.report.table."""
     frame = frame.assign(words=["<br>".join(wrap(words, LETTERS)) for words in frame["claim"]])
     counts = frame["verdict"].value_counts()
-    title = f"{len(frame)} claims of a reduction or gain: " + ", ".join(f"{n} {name}" for name, n in counts.items())
+    title = f"{len(frame)} claims of a reduction (delay, cost) or gain (accuracy): "
+    title += ", ".join(f"{n} {name}" for name, n in counts.items())
+    title += "<br>Coloured: middle point, relative, with its 95 % interval"
     lines = frame["words"].str.count("<br>").sum() + len(frame)
-    drawn = figure(title, "relative reduction (delay, cost) or gain (accuracy)", "", height=18 * lines + 180)
+    drawn = figure(title, "", "", height=18 * lines + 180)
     ends = [end for row in frame.to_dict("records") for end in (row["worst"], row["best"], None)]
     places = [place for words in frame["words"] for place in (words, words, None)]
     span = {"mode": "lines", "line": {"color": GREY, "width": 2}, "hoverinfo": "skip"}
@@ -38,7 +40,7 @@ def draw(frame: pd.DataFrame) -> go.Figure:
             go.Scatter(
                 x=rows["median"],
                 y=rows["words"],
-                name=f"{verdict}: middle point, 95 %",
+                name=str(verdict),
                 mode="markers",
                 marker={"color": color, "symbol": symbol, "size": 10},
                 error_x={"type": "data", "symmetric": False, **spread},
@@ -49,5 +51,5 @@ def draw(frame: pd.DataFrame) -> go.Figure:
     drawn.update_xaxes(tickformat=".0%")
     order = {"categoryorder": "array", "categoryarray": frame["words"][::-1], "range": [-1, len(frame)]}
     drawn.update_yaxes(automargin=True, tickfont={"size": 11}, **order)
-    legend = {"orientation": "h", "x": 0, "y": 0, "yref": "container", "yanchor": "bottom"}
-    return drawn.update_layout(legend=legend, margin={"b": 130})
+    legend = {"orientation": "h", "x": 0, "y": 0, "xref": "container", "yref": "container", "yanchor": "bottom"}
+    return drawn.update_layout(legend=legend, margin={"t": 80, "b": 70})
