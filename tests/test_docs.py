@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pandas as pd
 
@@ -108,6 +109,14 @@ def test_the_readme_says_what_the_table_says():
     for words, name in said:
         row = table.loc[name]
         assert words == f"{row['verdict']}: {row['holding']} of {row['points']}", name
+
+
+def test_saving_verdicts_recounts_the_readme():
+    """Verdict and points behind a claim's name follow the verdicts; other words, and unknown names, stay."""
+    claim = SimpleNamespace(id="delay-vs-nonshare")
+    found = [SimpleNamespace(claim=claim, verdict="partly", holding=1, points=2)]
+    text = "so: reproduced: 33 of 33\n(`delay-vs-nonshare`), partly: 3 of 4 (`another`)"
+    assert report.recounted(text, found) == "so: partly: 1 of 2 (`delay-vs-nonshare`), partly: 3 of 4 (`another`)"
 
 
 def test_the_readme_fits_on_a_screen():

@@ -60,6 +60,7 @@ def test_its_numbers_are_those_of_a_solve(at: int):
 def test_the_figure_has_a_step_for_every_link():
     """Each step brings as many curves as there are traces; the one shown is the slider's."""
     solved = explorer.grid((0.0, 0.9993), (1.0, 10.0), (16.0,), (6,))
+    assert explorer.numbers(solved)["seconds"]["ilp"][-1] == 4.136
     drawn = figures.draw("explorer", solved)
     (slider,) = drawn.layout.sliders
     assert len(drawn.data) == len(explorer.METHODS)
