@@ -54,11 +54,11 @@ def changed(source: Path, **fields: Any) -> Path:
     return target
 
 
-def test_polish_is_the_default_and_prints_the_contract(folder: Path):
+def test_auto_is_the_default_and_prints_the_contract(folder: Path):
     """Fields, bound and gap are there; progress with incumbent, bound and gap goes to stderr only."""
     plan = json.loads((folder / "plan.json").read_text())
     assert list(plan) == FIELDS
-    assert plan["method"] == "polish"
+    assert plan["method"] == "auto"
     assert plan["feasible"]
     assert plan["bound"] <= plan["objective"] * (1 + 1e-9)
     done = mecpfm("solve", folder / "instance.npz", "--iterations", 200, "--json")
@@ -77,8 +77,8 @@ def test_certificates_verify(folder: Path):
     done = mecpfm("verify", *files, "--json")
     assert (done.returncode, done.stderr) == (0, "")
     found, plan = json.loads(done.stdout), json.loads((folder / "plan.json").read_text())
-    for key in ("bound", "objective", "gap"):
-        assert found[key] == pytest.approx(plan[key], rel=1e-9, abs=1e-9)
+    assert found["objective"] == pytest.approx(plan["objective"], rel=1e-9)
+    assert found["stated_bound"] * (1 - 1e-9) <= found["bound"] <= plan["bound"] * (1 + 1e-6)
     assert found["complaints"] == found["violations"] == []
     proof = folder / "remote.npz"
     assert mecpfm("solve", files[0], "--method", "remote", "--certificate", proof).returncode == 0

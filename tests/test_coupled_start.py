@@ -27,7 +27,7 @@ def option(plan) -> np.ndarray:
     return np.array(plan.decisions["option"], dtype=np.int64)
 
 
-@pytest.mark.parametrize("method", ["polish", "branch"])
+@pytest.mark.parametrize("method", ["auto", "polish", "branch"])
 def test_a_warm_start_is_never_left_for_worse(method: str):
     """From any plan, feasible or not, with the prices of another instance, even with no time at all."""
     for seed in range(150):
@@ -52,7 +52,11 @@ def test_a_warm_start_is_never_left_for_worse(method: str):
         if before.feasible:
             assert plan.objective <= before.objective
         assert plan.bound <= optimum.objective * (1 + TOLERANCE) + TOLERANCE
-        assert verify(more, proof) == pytest.approx(float(proof.bound_s), rel=1e-9, abs=1e-9)
+        proved = verify(more, proof)
+        if method == "auto":  # the check knows smaller sets of models, so larger blocks in common
+            assert proved >= float(proof.bound_s) - 1e-9 * (1 + proved)
+        else:
+            assert proved == pytest.approx(float(proof.bound_s), rel=1e-9, abs=1e-9)
 
 
 def test_a_plan_of_another_instance_is_refused():
@@ -80,7 +84,7 @@ def test_what_a_method_cannot_use_is_refused():
             methods.solve(instance, method, **wanted)
 
 
-@pytest.mark.parametrize("method", ["polish", "branch", "ilp"])
+@pytest.mark.parametrize("method", ["auto", "polish", "branch", "ilp"])
 def test_a_gap_ends_the_search_and_is_kept(method: str):
     """The plan is as near to its bound as was asked for, or as near as without."""
     for seed in range(20):
@@ -114,7 +118,7 @@ def test_pins_are_kept_and_cost_what_they_must():
         if random.random() < 0.5:
             keep.blocks[:, 0] = used(instance, plan)[:, 0]
         optimum = pinned_optimum(instance, keep)
-        method = ("ilp", "branch", "polish", "nlip")[seed % 4]
+        method = ("ilp", "branch", "polish", "nlip", "auto")[seed % 5]
         start = {"start": plan} if seed % 3 else {}
         if not np.isfinite(optimum):
             refused += 1
@@ -130,5 +134,6 @@ def test_pins_are_kept_and_cost_what_they_must():
         if method in ("ilp", "nlip", "branch"):
             assert found.objective == pytest.approx(optimum, rel=1e-6, abs=1e-6)
         assert found.bound <= solve_nlip(instance).objective + slack
-        assert verify(instance, proof) == pytest.approx(found.bound, rel=1e-9, abs=1e-9)
+        assert verify(instance, proof) >= found.bound - 1e-9 * (1 + found.bound)
+        assert method == "auto" or verify(instance, proof) == pytest.approx(found.bound, rel=1e-9, abs=1e-9)
     assert 5 < refused < 60

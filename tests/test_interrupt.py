@@ -60,7 +60,7 @@ def interrupted(path: Path, method: str, line: str, wait_s: float = 0.0, **varia
     [
         *((method, READING, 0.0) for method in (*SEARCHING, "no-sharing")),
         *((method, SOLVING, wait_s) for method in ("ilp", "lp-cut") for wait_s in (0.0, 2.0)),
-        *((method, PROGRESS, wait_s) for method in ("polish", "branch") for wait_s in (0.0, 1.0)),
+        *((method, PROGRESS, wait_s) for method in ("auto", "polish", "branch") for wait_s in (0.0, 1.0)),
     ],
 )
 def test_a_coupled_search_gives_its_best_plan_so_far(paths, method, line, wait_s):
