@@ -65,7 +65,7 @@ class Problem(NamedTuple):
     """Whether some model must be open."""
 
 
-class Point(NamedTuple):
+class Tangent(NamedTuple):
     """A tangent of the cell's value as a function of the cut's price."""
 
     price: float
@@ -180,7 +180,7 @@ def serve(cells: Cells, chosen: int, lam: float, count: int, work: Work) -> tupl
 
 
 @kernel
-def probe(cells: Cells, lam: float, problem: Problem, count: int, work: Work) -> Point:
+def probe(cells: Cells, lam: float, problem: Problem, count: int, work: Work) -> Tangent:
     """One value of ``lambda G + max_S(gain - price)`` and what belongs to it."""
     n = layers(cells, lam, count, work)
     value, chosen = best_set(
@@ -196,19 +196,19 @@ def probe(cells: Cells, lam: float, problem: Problem, count: int, work: Work) ->
         work.table,
     )
     _, load = serve(cells, chosen, lam, count, work)
-    return Point(lam, value + lam * problem.capacity, problem.capacity - load, chosen)
+    return Tangent(lam, value + lam * problem.capacity, problem.capacity - load, chosen)
 
 
 @kernel
 def solve_cell(
     cells: Cells, problem: Problem, start: float, count: int, work: Work
-) -> tuple[float, float, Point, Point, float]:
+) -> tuple[float, float, Tangent, Tangent, float]:
     """Minimise over the internal price lambda of the cut, a convex piecewise linear function, by its tangents.
 
     Returns the best value and its lambda (any lambda >= 0 is valid), the two points that bracket the minimum and the
     weight of the first: their mixture uses the capacity exactly. Stops early when the cell is closed for certain.
     """
-    low, high = Point(0.0, np.inf, 0.0, 0), Point(0.0, np.inf, -1.0, 0)
+    low, high = Tangent(0.0, np.inf, 0.0, 0), Tangent(0.0, np.inf, -1.0, 0)
     best, lam, guess = np.inf, 0.0, start
     scale = work.gain[:count].sum()  # not the value: that of a cell on the edge of opening is nearly zero
     for step in range(CUT_STEPS):

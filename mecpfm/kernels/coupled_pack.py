@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from mecpfm.kernels._jit import kernel
-from mecpfm.kernels.coupled_cut import Point, Problem, Work, gather, most, probe, solve_cell
+from mecpfm.kernels.coupled_cut import Tangent, Problem, Work, gather, most, probe, solve_cell
 from mecpfm.kernels.coupled_dual import (
     BOUND,
     FLOOR,
@@ -137,7 +137,7 @@ def pack(value: Floats, size: Floats, state: Ints, room: float, taken: Bools) ->
 @kernel
 def open_cell(
     cells: Cells, j: int, point: Floats, cut: Floats, node: Node, work: Work
-) -> tuple[float, Point, Point, float]:
+) -> tuple[float, Tangent, Tangent, float]:
     """Value of cell j of an exact family, and its solution: two points and the weight of the first.
 
     Of a cell that stays closed the value is an upper bound, and the solution means nothing.
@@ -145,7 +145,7 @@ def open_cell(
     requests, cloudlets = len(cells.remote_s), len(cells.capacity_s)
     c, f = j // len(cells.exact), j % len(cells.exact)
     eta, allowed, opened = point[requests + cloudlets + c], node.allowed[j], node.state[j] == 1
-    none = Point(0.0, 0.0, 0.0, 0)
+    none = Tangent(0.0, 0.0, 0.0, 0)
     count = gather(cells, j, point, point[requests + c], allowed, work)
     first, end = cells.first_block[f], cells.first_block[f + 1]
     members, cost = cells.members[first:end], cells.pull_s[c, first:end] + eta * cells.size_gb[first:end]
@@ -209,7 +209,7 @@ def evaluate(
                 count = gather(cells, first + f, point, point[requests + c], node.allowed[first + f], work)
                 for lam, chosen, part in ((low[f], below[f], share[f]), (high[f], above[f], 1 - share[f])):
                     if part > 0:
-                        account(cells, c, f, Point(lam, 0.0, 0.0, chosen), part, count, slope, used, amount, work)
+                        account(cells, c, f, Tangent(lam, 0.0, 0.0, chosen), part, count, slope, used, amount, work)
     return bound - overpaid(cells, point, slope)
 
 

@@ -66,8 +66,7 @@ def solve(
     time_limit
         Seconds; 10 for the default method where there are no iterations. Other searches end by themselves.
     iterations
-        Budget of the local search, in place of its own. With it, and no time limit, a seed gives the same plan
-        everywhere.
+        Budget of the local search; with it, and no time limit, a seed gives the same plan everywhere.
     seed, solver
         Of every random stream; for methods that need one.
     start
