@@ -15,7 +15,7 @@ from shutil import copytree
 import pytest
 
 from mecpfm import paths
-from mecpfm.errors import InputError, MecpfmError
+from mecpfm.errors import InputError, InterruptedRunError, MecpfmError
 from mecpfm.experiments import executors, runner, store
 from mecpfm.experiments.config import STUDIES, Experiment, Point, experiments
 from mecpfm.experiments.study import Measure, Rows, Study, study
@@ -201,6 +201,17 @@ def test_a_killed_process_is_one_line():
     """The error says what may have happened and how to go on."""
     with pytest.raises(MecpfmError, match=r"memory runs out.*run the same command again"):
         dict(executors.run_all(die, range(4), workers=1))
+
+
+def test_a_signal_while_rows_are_stored_says_how_to_go_on(home: Path, monkeypatch: pytest.MonkeyPatch):
+    """Ctrl-C between two tasks ends like Ctrl-C while one is awaited."""
+
+    def interrupted(task: store.Task, rows: Rows) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(runner, "keep", interrupted)
+    with pytest.raises(InterruptedRunError, match="run the same command again"):
+        runner.run("tiny", "quick", workers=1)
 
 
 @pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])

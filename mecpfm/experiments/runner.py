@@ -18,7 +18,7 @@ from typing import Any
 import pandas as pd
 
 from mecpfm import paths
-from mecpfm.errors import InputError, MecpfmError
+from mecpfm.errors import InputError, InterruptedRunError, MecpfmError
 from mecpfm.experiments import executors
 from mecpfm.experiments.config import Experiment, experiments
 from mecpfm.experiments.store import Task, keep, load
@@ -65,7 +65,7 @@ def run(
     if missing:
         size = min(workers or os.cpu_count() or 1, len(missing))
         found = executors.run_all(_measure, missing, workers=size, scheduler=scheduler, patience_s=patience_s)
-        with _progress(name) as step:
+        with _progress(name) as step, _interruptible():
             for count, (task, result) in enumerate(found, 1):
                 if isinstance(result, Exception):
                     failed.append(f"{task}: {type(result).__name__}: {result}")
@@ -95,6 +95,15 @@ def _tasks(experiment: Experiment) -> list[Task]:
 def _measure(task: Task) -> Rows:
     rows = STUDIES[task.experiment].measure(task.point.recipe, task.seed)
     return [{"experiment": task.experiment, "value": task.point.value, "seed": task.seed, **row} for row in rows]
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """A signal that comes while rows are stored says how to go on, as one that comes while tasks are awaited."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise InterruptedRunError(f"interrupted; {executors.RESUME}") from None
 
 
 @contextmanager
