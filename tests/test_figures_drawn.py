@@ -90,8 +90,9 @@ CASES: dict[str, tuple[list[Row], set[float]]] = {
     "timeline": ([{"lane": "in system", "start_s": 0.0, "end_s": 4.0, "what": "", "level": 3.0},
                   {"lane": "serving", "start_s": 1.0, "end_s": 3.5, "what": "backbone 1"},
                   {"lane": "backbone 1", "start_s": 0.5, "end_s": 4.0, "what": "held"}], {0, 4, 3, 1, 2.5, 0.5, 3.5}),
-    "verdicts": ([{"id": "a", "worst": 0.125, "best": 0.75, "median": 0.5, "ci_low": 0.25, "ci_high": 0.625,
-                   "threshold": 0.38, "verdict": "partly"}], {0.125, 0.75, 0.5, 0.25, 0.38}),
+    "verdicts": ([{"id": "a", "claim": "words", "worst": 0.125, "best": 0.75, "median": 0.5,
+                   "ci_low": 0.25, "ci_high": 0.625, "threshold": 0.38, "verdict": "partly"}],
+                 {0.125, 0.75, 0.5, 0.25, 0.38}),
 }  # fmt: skip
 
 

@@ -203,16 +203,15 @@ def test_a_killed_process_is_one_line():
         dict(executors.run_all(die, range(4), workers=1))
 
 
-def test_ctrl_c_while_rows_are_kept_says_how_to_go_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    """The signal may strike between two tasks as well."""
+def test_a_signal_while_rows_are_stored_says_how_to_go_on(home: Path, monkeypatch: pytest.MonkeyPatch):
+    """Ctrl-C between two tasks ends like Ctrl-C while one is awaited."""
 
-    def struck(*_: object) -> None:
+    def interrupted(task: store.Task, rows: Rows) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setenv("MECPFM_HOME", str(tmp_path))
-    monkeypatch.setattr(runner, "keep", struck)
+    monkeypatch.setattr(runner, "keep", interrupted)
     with pytest.raises(InterruptedRunError, match="run the same command again"):
-        runner.run("equivalence", "quick", workers=1)
+        runner.run("tiny", "quick", workers=1)
 
 
 @pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
