@@ -99,7 +99,8 @@ def main() -> None:
         assert passes(name, tree), f"{name}: its tests fail without a change"
         chosen = list(changes(tree))[:: wanted.every]
         survived = 0
-        for line, words, other in chosen:
+        for i, (line, words, other) in enumerate(chosen):
+            print(f"{name}: {i} of {len(chosen)}", file=sys.stderr, flush=True)
             if passes(name, other):
                 survived += 1
                 print(f"{name}.py:{line}: {words}", flush=True)

@@ -4,6 +4,7 @@ The source is the whole repository, so that links between README, docs/ and note
 """
 
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from sphinx.application import Sphinx
 
 import mecpfm
 
+sys.path.insert(0, str(Path(__file__).parent))  # read_notebook is called by its name
 PLOTLY = "application/vnd.plotly.v1+json"
 RESPONSIVE = {"responsive": True}
 

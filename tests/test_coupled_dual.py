@@ -1,3 +1,5 @@
+from contextlib import nullcontext
+
 import numpy as np
 import pytest
 from coupled_strategies import instances, replaced, small
@@ -7,9 +9,10 @@ from hypothesis import strategies as st
 from mecpfm import solvers
 from mecpfm.coupled import dual
 from mecpfm.coupled.brute_force import solve_nlip
-from mecpfm.coupled.certificate import Certificate, certificate, verify
+from mecpfm.coupled.certificate import Certificate, certificate, require_fit, verify
 from mecpfm.coupled.compress import compress
 from mecpfm.coupled.formulation import linear_model, solve_lp
+from mecpfm.coupled.generate import Recipe, generate
 from mecpfm.coupled.incidence import incidence
 from mecpfm.coupled.instance import LARGEST, SMALLEST, Instance
 from mecpfm.coupled.structure import build
@@ -247,6 +250,21 @@ def test_certificate_may_not_split_a_family():
     torn = Certificate(**{**dict(saved), "family": family, "exact": np.ones_like(family), "cut_price": cut})
     with pytest.raises(InputError, match="splits the models"):
         verify(instance, torn)
+
+
+@pytest.mark.parametrize(("models", "fits"), [(20, True), (21, False)])
+def test_an_exact_family_has_a_size_that_can_be_enumerated(models: int, fits: bool) -> None:
+    """Twenty models are taken, one more is refused before anything is enumerated."""
+    instance = generate(Recipe(requests=4, cloudlets=2, models=models, families=1), seed=0)
+    none, sites = np.zeros(0), np.zeros(2)
+    own = Certificate(
+        bound_s=np.float64(0), request_price_s=np.zeros(4), compute_price=sites, memory_price_s_per_gb=sites,
+        family=np.zeros(models, dtype=np.int64), exact=np.ones(1, dtype=np.int64), cut_price=np.zeros((2, 1)),
+        share_cloudlet=none.astype(np.int64), share_block=none.astype(np.int64),
+        share_request=none.astype(np.int64), share_s=none,
+    )  # fmt: skip
+    with nullcontext() if fits else pytest.raises(InputError, match="more than 20 models"):
+        require_fit(instance, own)
 
 
 @PATHS

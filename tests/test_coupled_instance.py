@@ -247,6 +247,7 @@ def test_checker_recomputes_cost_and_metrics(tmp_path: Path) -> None:
     """Delay, pulls (once per cloudlet, none where cached), accuracy and edge share by hand."""
     instance = Instance.read(saved(tmp_path))
     plan = assess(instance, "hand", np.array([1, REMOTE, 2]))
+    assert plan.decisions["option"] == [1, -1, 2]
     assert plan.metrics["pulling_s"] == 2 * 3 + (4 + 1) * 1
     assert plan.objective == pytest.approx(0.5 + 8 + 1.5 + 11)
     assert plan.metrics["average_accuracy"] == pytest.approx((0.9 + 1 + 0.7) / 3)

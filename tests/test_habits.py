@@ -145,3 +145,10 @@ def test_contributing_names_files_that_exist() -> None:
     assert len(named) > 20
     for path in named - {"mecpfm/experiments/studies/"}:
         assert (ROOT / path).exists(), path
+
+
+def test_every_document_is_in_the_site() -> None:
+    """The site's index lists each document once; Sphinx would warn of one that nobody reaches."""
+    text = (ROOT / "docs" / "index.md").read_text()
+    for path in (ROOT / "docs").glob("*.md"):
+        assert path.stem == "index" or re.findall(rf"^{path.stem}$", text, re.MULTILINE) == [path.stem], path.name
