@@ -113,7 +113,9 @@ def test_check_names_the_cells_that_differ(tmp_path, monkeypatch):
     sources = ("print(1)", "x = 0.1 + 0.2\nx", write, "1 / 0")
     book.cells = [nbformat.v4.new_code_cell(source, execution_count=i + 1) for i, source in enumerate(sources)]
     book.cells[0].outputs = [nbformat.v4.new_output("stream", text=one) for one in ("1", "\n")]
-    book.cells[1].outputs = [nbformat.v4.new_output("execute_result", {"text/plain": "0.3"}, execution_count=7)]
+    book.cells[1].outputs = [
+        nbformat.v4.new_output("execute_result", {"text/plain": "0.3", "image/png": "AA=="}, execution_count=7)
+    ]
     (tmp_path / "notebooks").mkdir()
     (tmp_path / "results").mkdir()
     nbformat.write(book, tmp_path / "notebooks" / "one.ipynb")
@@ -123,6 +125,7 @@ def test_check_names_the_cells_that_differ(tmp_path, monkeypatch):
     found = notebooks.check(["one"])
     assert [row[:2] for row in found] == [("one", "2"), ("one", "4")]
     assert "0.30000000000000004" in found[0][2]
+    assert "image/png" not in found[0][2], "pictures are not compared"
     assert (tmp_path / "notebooks" / "one.ipynb").read_bytes() == before
     assert list((tmp_path / "results").iterdir()) == []
 

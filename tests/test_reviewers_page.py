@@ -44,8 +44,9 @@ def judged() -> Judged:
     for row in pd.read_csv(DOCS / "claims.csv").to_dict("records"):
         of = points[points["id"] == row["id"]].to_dict("records")
         evidence = tuple(Evidence(one["value"], one["ci_low"], one["ci_high"], one["point"]) for one in of)
-        numbers = [row[name] for name in ("points", "holding", "median", "ci_low", "ci_high", "worst", "best")]
-        found.append(Verdict(known[row["id"]], *numbers, row["verdict"], evidence))
+        fields = {"value": row["median"], "low": row["ci_low"], "high": row["ci_high"], "evidence": evidence}
+        fields = {"against": row["points"] - row["holding"], **row, **fields, "claim": known[row["id"]]}
+        found.append(Verdict(**{name: fields[name] for name in Verdict._fields}))
     return Judged(found, {})
 
 

@@ -12,9 +12,8 @@ from pathlib import Path
 import pandas as pd
 
 from mecpfm import paths
-from mecpfm.experiments.claims import Judged
+from mecpfm.experiments.claims import Judged, Verdict
 from mecpfm.experiments.report import points, table
-from mecpfm.experiments.stated import Claim
 from mecpfm.experiments.strip import said, strip
 from mecpfm.figures.verdicts import LOOKS, OTHER
 from mecpfm.records import write_atomic
@@ -55,7 +54,6 @@ def write(judged: Judged, profile: str, failures: list[str]) -> Path:
 
 def page(judged: Judged, profile: str, failures: list[str]) -> str:
     """The page as HTML text; pictures are in it where figures/*.svg exist, links to the HTML files where not."""
-    claims = {v.claim.id: v.claim for v in judged.verdicts}
     docs = paths.sources() / "docs"
     full, its_points = (pd.read_csv(docs / f"{name}.csv") for name in ("claims", "claims_points"))
     here = table(judged.verdicts).reindex(columns=full.columns)  # without a verdict there are no columns
@@ -68,7 +66,7 @@ def page(judged: Judged, profile: str, failures: list[str]) -> str:
         "<p>Every verdict is computed from experiments; a claim and what is needed stand in claims.toml.</p>",
         _failed(failures, judged.missing),
         f"<h2>The abstract, phrase by phrase</h2>{_lights({name: run[0] for name, run in runs.items()})}",
-        *_figures(claims, runs, profile),
+        *_figures(judged.verdicts, runs, profile),
         f"<h2>Times and memory</h2>{_resources(profile)}<h2>Environment</h2>{_environment()}",
     ]
     head = "<meta charset=utf-8><meta name=viewport content='width=device-width,initial-scale=1'>"
@@ -84,7 +82,7 @@ def _failed(failures: list[str], missing: dict[str, str]) -> str:
 
 
 def _light(verdict: str, words: str = "") -> str:
-    color, _ = LOOKS.get(verdict, OTHER)
+    color, _ = LOOKS.get(verdict.partition(":")[0], OTHER)
     return f"<span class=light style='background:{color}' title='{escape(words or verdict)}'></span>"
 
 
@@ -103,19 +101,19 @@ def _lights(runs: dict[str, pd.DataFrame]) -> str:
 
 
 def _figures(
-    claims: dict[str, Claim], runs: dict[str, tuple[pd.DataFrame, pd.DataFrame]], profile: str
+    verdicts: list[Verdict], runs: dict[str, tuple[pd.DataFrame, pd.DataFrame]], profile: str
 ) -> Iterator[str]:
     """A section a notebook: its figures with this run's picture, then its claims, this run beside the full profile."""
-    for notebook in sorted({claim.notebook for claim in claims.values()}):
-        of = [claim for claim in claims.values() if claim.notebook == notebook]
+    for notebook in sorted({verdict.claim.notebook for verdict in verdicts}):
+        of = [verdict for verdict in verdicts if verdict.claim.notebook == notebook]
         copy = f"notebooks/{profile}/{notebook}.ipynb"
         yield (
             f"<h2>{escape(notebook)}</h2><p class=small>Notebook: <a href='{copy}'>{copy}</a>; again: "
             f"<code>mecpfm notebooks --profile {profile} {escape(notebook)}</code></p>"
         )
-        for figure in dict.fromkeys(claim.figure for claim in of):
+        for figure in dict.fromkeys(verdict.claim.figure for verdict in of):
             yield _picture(figure) if figure else ""
-            yield from (_claim(claim, runs) for claim in of if claim.figure == figure)
+            yield from (_claim(verdict, runs) for verdict in of if verdict.claim.figure == figure)
 
 
 def _picture(name: str) -> str:
@@ -126,8 +124,8 @@ def _picture(name: str) -> str:
     return f"<p>Figure <a href='../figures/{escape(name)}.html'>{escape(name)}</a> (no picture without a Chromium).</p>"
 
 
-def _claim(claim: Claim, runs: dict[str, tuple[pd.DataFrame, pd.DataFrame]]) -> str:
-    sides = ""
+def _claim(verdict: Verdict, runs: dict[str, tuple[pd.DataFrame, pd.DataFrame]]) -> str:
+    claim, sides = verdict.claim, ""
     for name, (verdicts, evidence) in runs.items():
         found = verdicts[verdicts["id"] == claim.id]
         if found.empty:

@@ -58,10 +58,8 @@ def draw(frame: pd.DataFrame) -> go.Figure:
 def _finding(metric: str, means: pd.DataFrame, methods: list[str]) -> str:
     """What the first method saves against each baseline, over all values."""
     if metric == "runtime_s":
-        last = means[methods[:4]].iloc[-1]
-        return f"At {last.name:g}, on average<br>" + ", ".join(
-            f"{LOOKS[str(n)].name} {t:.2g} s" for n, t in last.items()
-        )
+        last = means.iloc[-1]
+        return f"At {last.name:g}, on average<br>" + ", ".join(f"{LOOKS[n].name} {last[n]:.2g} s" for n in methods[:4])
     first, *others = (name for i, name in enumerate(methods) if not i or name in BASELINES)
     parts = []
     for name in others:

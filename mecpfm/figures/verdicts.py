@@ -34,7 +34,7 @@ def draw(frame: pd.DataFrame) -> go.Figure:
     span = {"mode": "lines", "line": {"color": GREY, "width": 2}, "hoverinfo": "skip"}
     drawn.add_trace(go.Scatter(x=ends, y=places, name="all points", **span))
     for verdict, rows in frame.groupby("verdict"):
-        color, symbol = LOOKS.get(str(verdict), OTHER)
+        color, symbol = LOOKS.get(str(verdict).partition(":")[0], OTHER)
         spread = {"array": rows["ci_high"] - rows["median"], "arrayminus": rows["median"] - rows["ci_low"]}
         drawn.add_trace(
             go.Scatter(

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from mecpfm.kernels._jit import inlined, kernel
-from mecpfm.kernels.coupled_cut import Tangent, Problem, Work, gather, most, probe, serve, solve_cell
+from mecpfm.kernels.coupled_cut import Problem, Tangent, Work, gather, most, probe, serve, solve_cell
 from mecpfm.kernels.coupled_records import Cells
 from mecpfm.kernels.coupled_sets import TIE
 from mecpfm.typing import Floats, Ints

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from mecpfm.kernels._jit import kernel
-from mecpfm.kernels.coupled_cut import Tangent, Problem, Work, gather, most, probe, solve_cell
+from mecpfm.kernels.coupled_cut import Problem, Tangent, Work, gather, most, probe, solve_cell
 from mecpfm.kernels.coupled_dual import (
     BOUND,
     FLOOR,
