@@ -15,6 +15,8 @@ from mecpfm.coupled.beside import Remainder
 from mecpfm.coupled.brute_force import solve_nlip
 from mecpfm.coupled.certificate import Certificate, certificate, terms, verify
 from mecpfm.coupled.check import assess
+from mecpfm.coupled.compress import compress
+from mecpfm.coupled.formulation import linear_model
 from mecpfm.coupled.generate import Recipe, generate
 from mecpfm.coupled.instance import Instance, most
 from mecpfm.coupled.packing import packed
@@ -22,7 +24,7 @@ from mecpfm.coupled.proof import Proof
 from mecpfm.coupled.structure import build
 from mecpfm.errors import InputError
 from mecpfm.kernels import coupled_pack
-from mecpfm.solvers import process
+from mecpfm.solvers import highs, process
 
 SEEDS = st.integers(0, 2**32 - 1)
 FAMILIES = pytest.mark.parametrize("families", [True, False])
@@ -285,6 +287,22 @@ def test_nothing_to_serve_and_nothing_that_fits():
         assert plan.decisions["option"] == [-1] * 8
         if limits != {"time_limit": 0.0}:
             assert plan.status == "optimal"
+
+
+def test_a_cutoff_below_the_optimum_leaves_nothing():
+    """Above it the optimum is found as ever; a remainder without a cheaper plan is settled with the known one."""
+    instance = generate(Recipe(requests=20, cloudlets=4, models=6, families=2), 4)
+    model = linear_model(compress(instance).instance, cut=True)
+    optimum = highs.here(model).objective
+    assert highs.here(model, cutoff=optimum * 1.01).objective == pytest.approx(optimum, rel=1e-9)
+    for share in (1 - 1e-6, 0.9, 0.5):
+        assert highs.here(model, cutoff=optimum * share).status == "infeasible"
+    structure, nothing = build(instance), np.full(20, -1)
+    rest = Remainder.of(instance, structure, np.ones(len(structure.option), dtype=bool), nothing, optimum * 0.9)
+    rest.run(clock.FOREVER, 0.0, 0)
+    assert rest.settled
+    assert (rest.best == nothing).all()
+    assert rest.bound == rest.cutoff
 
 
 def test_what_highs_refuses_or_has_no_time_for_settles_nothing():

@@ -67,8 +67,9 @@ def solve(
         _beside(state, iterations)
     if not state.rounds:  # what needs no time
         state.search(0, Budget(end=0.0))
+    bound = max(state.bound, state.dual.bound)  # that may be above the cost by a last bit
     plan = assess(
-        instance, "auto", state.choice, bound=state.bound, status=proven(state.cost, state.bound), seed=seed,
+        instance, "auto", state.choice, bound=bound, status=proven(state.cost, state.bound), seed=seed,
         solver=state.solver, runtime_s=budget.elapsed(),
     )  # fmt: skip
     return plan, state.structure, state.dual

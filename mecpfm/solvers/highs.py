@@ -117,6 +117,8 @@ def here(
     solver.run()
     status = _STATUS.get(solver.getModelStatus(), "unknown")
     info = solver.getInfo()
+    if status == "optimal" and info.objective_function_value * unit > cutoff:
+        status = "infeasible"  # the best it came across above the cutoff
     integral = bool(model.integer.any())
     result: dict[str, Any] = {"solver": NAME, "runtime_s": clock.now() - start}
     if integral:
