@@ -12,6 +12,7 @@ from pathlib import Path
 import pandas as pd
 
 from mecpfm import paths
+from mecpfm.experiments import report
 from mecpfm.experiments.claims import Judged, Verdict
 from mecpfm.experiments.report import points, table
 from mecpfm.experiments.strip import said, strip
@@ -57,6 +58,7 @@ def page(judged: Judged, profile: str, failures: list[str]) -> str:
     docs = paths.sources() / "docs"
     full, its_points = (pd.read_csv(docs / f"{name}.csv") for name in ("claims", "claims_points"))
     here = table(judged.verdicts).reindex(columns=full.columns)  # without a verdict there are no columns
+    here["verdict"] = [report.said(verdict) for verdict in judged.verdicts]
     runs = {
         f"this run ({profile} profile)": (here, points(judged.verdicts)),
         "committed full profile": (full, its_points),
