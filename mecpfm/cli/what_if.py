@@ -129,10 +129,8 @@ def _merge(into: dict[str, Any], more: Mapping[str, Any]) -> None:
 
 def _priced(plan: Path, folder: Path | None) -> tuple[Priced, Any]:
     """Network, cost and prices of a plan file, and its decisions."""
-    import numpy as np
-
+    from mecpfm.network.front import chosen
     from mecpfm.network.stored import load
-    from mecpfm.statements import entries, index
 
     found = load(plan)
     try:
@@ -141,13 +139,9 @@ def _priced(plan: Path, folder: Path | None) -> tuple[Priced, Any]:
         raise InputError(f"{plan}: {error}") from None
     if priced is None:
         raise InputError(f"{plan}: holds no network with prices; mecpfm solve FOLDER -o {plan.name} writes both")
-    options, field = len(priced.built.instance.options.request), f"{plan}: decisions.option"
-    choice = [index(k, field, -1, options) for k in entries(found.decided.decisions, "option", plan)]
-    if len(choice) != priced.built.instance.sizes[3]:
-        raise InputError(f"{field} must have an entry for each of the {priced.built.instance.sizes[3]} users")
     if folder is None:
         _note_changes(plan, Path(str(found.summary["network"])), priced.network)
-    return priced, np.array(choice, dtype=np.int64)
+    return priced, chosen(priced.built.instance, found)
 
 
 def _base(priced: Priced, folder: Path | None) -> Network:

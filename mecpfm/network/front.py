@@ -133,7 +133,8 @@ def _begun(instance: coupled.Instance, start: NamedPlan, keep: Collection[str]) 
     basis = start.priced or start.basis
     if basis is not None:
         old = basis.proof.instance
-        before = np.array(start.decided.decisions["option"], dtype=np.int64)
+        named = start.basis is None  # a file's indices may be anything
+        before = chosen(old, start) if named else np.array(start.decided.decisions["option"], dtype=np.int64)
         pins = keep_of(old, before, keep, instance) if keep else None
         return {"start": carry(old, before, instance), "prices": carry_prices(old, given, instance), "keep": pins}
     choice = chosen(instance, start)

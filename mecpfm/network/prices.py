@@ -113,7 +113,7 @@ def rebuilt(network: Network, built: Built, other: Network) -> Built:
 
 
 def _capacities_only(network: Network, other: Network) -> bool:
-    if differences(network, other) != ["sites"] or list(network.sites) != list(other.sites):
+    if differences(network, other) not in ([], ["sites"]) or list(network.sites) != list(other.sites):
         return False
     return network.sites.drop(columns=CAPACITIES).equals(other.sites.drop(columns=CAPACITIES))
 
