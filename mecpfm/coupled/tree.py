@@ -20,7 +20,7 @@ from mecpfm.solvers import highs
 
 LEAF = 1_000
 """Remainder, in options, that HiGHS gets; one that it does not settle is branched on."""
-LEAF_SECONDS, LAST = 4.0, 0.5
+LEAF_SECONDS, LAST = 10.0, 0.5
 """Time for a leaf, s, and for one that cannot be branched on, as a share of what is left."""
 AGAIN = 0.7
 """Below an unsettled leaf HiGHS gets only what is smaller by this factor."""
