@@ -263,6 +263,21 @@ def test_checker_recomputes_cost_and_metrics(tmp_path: Path) -> None:
     )
 
 
+def test_checker_counts_classes_and_half_open_blocks(tmp_path: Path) -> None:
+    """A class of two requests counts twice; a block opened half takes half of its memory."""
+    instance = Instance.read(saved(tmp_path))
+    classes = replaced(instance, requests={"weight": [1.0, 2.0, 1.0]})
+    metrics = assess(classes, "hand", np.array([1, REMOTE, 2])).metrics
+    assert metrics["average_accuracy"] == pytest.approx((0.9 + 2 * 1 + 0.7) / 4)
+    assert metrics["edge_share"] == pytest.approx(2 / 4)
+    small = replaced(instance, cloudlets={"memory_gb": [2.0, 5.0]})
+    half = np.zeros(len(instance.options.request))
+    half[[1, 2]] = 0.5
+    assert assess_fractional(small, "hand", half).violations == (
+        "cloudlet 0: memory row broken by 0.5 (2.5 against 2 GB)",
+    )
+
+
 def test_checker_refuses_foreign_options(tmp_path: Path) -> None:
     """A choice of another request's option, or of the wrong length, is an error and not a cheap plan."""
     instance = Instance.read(saved(tmp_path))
