@@ -39,6 +39,8 @@ CASES: dict[str, tuple[list[Row], set[float]]] = {
              {0.5, 1, 0.25, 0.1, 0.3}),
     "growth": ([{"axis": "requests", "value": 20.0, "metric": m, "mean": y, "ci_low": -1.0, "ci_high": 2.0}
                 for m, y in (("objective", 1.5), ("bound", 1.25), ("gap", 0.75))], {20, 1.5, 1.25, 0.75, 0, 2}),
+    "headline": ([{"metric": "total_delay_s", "axis": "requests", "value": v, "lead": "appro", "method": "nbs",
+                   "mean": v / 200, "needed": 0.38, **ENDS} for v in (20.0, 60.0)], {20, 60, 0.1, 0.3}),
     "ladder": ([{"rung": "a", "over": "", "kind": "state", "mean": 5.0, "ci_low": 4.0, "ci_high": 7.0},
                 {"rung": "b", "over": "a", "kind": "context", "mean": 3.0, "ci_low": 2.5, "ci_high": 3.5,
                  "step": -2.0, "step_low": -2.25, "step_high": -1.75}], {5, 3, 2, 1, -2, 0.25}),

@@ -11,7 +11,7 @@ from mecpfm.figures.style import BLACK, BLUE, GREEN, GREY, ORANGE, RED, figure
 
 LOOKS = {
     "reproduced": (BLUE, "circle"), "holds": (BLUE, "circle"), "partly": (ORANGE, "diamond"),
-    "not-reproduced": (RED, "x"), "contradicted": (RED, "x"), "undecided": (GREY, "circle-open"),
+    "not-reproduced": (RED, "x-open"), "contradicted": (RED, "x"), "undecided": (GREY, "circle-open"),
 }  # fmt: skip
 """Colour and marker of a verdict."""
 OTHER = (GREEN, "square")
@@ -28,7 +28,7 @@ def draw(frame: pd.DataFrame) -> go.Figure:
     title += ", ".join(f"{n} {name}" for name, n in counts.items())
     title += "<br>Coloured: middle point, relative, with its 95 % interval"
     lines = frame["words"].str.count("<br>").sum() + len(frame)
-    drawn = figure(title, "", "", height=18 * lines + 180)
+    drawn = figure(title, "relative reduction or gain", "", height=18 * lines + 180)
     ends = [end for row in frame.to_dict("records") for end in (row["worst"], row["best"], None)]
     places = [place for words in frame["words"] for place in (words, words, None)]
     span = {"mode": "lines", "line": {"color": GREY, "width": 2}, "hoverinfo": "skip"}
