@@ -75,7 +75,7 @@ def finish(drawn: go.Figure, title: str, note: str, rows: int) -> go.Figure:
         title={"text": title, "yref": "container", "y": 1, "yanchor": "top", "pad": {"t": 20}},
         height=260 * rows + above + 130,
         legend={"orientation": "h", "x": 0, "y": 0, "yref": "container", "yanchor": "bottom", "itemsizing": "constant"},
-        margin={"t": above + 16, "b": 114, "l": 60, "r": 20},
+        margin={"t": above + 16, "b": 114, "l": 78, "r": 20},
     )
     drawn.update_xaxes(title_standoff=4)
     if note:
