@@ -66,7 +66,7 @@ def test_rows_grow():
 
 def test_arrivals_of_before_are_forgotten(monkeypatch):
     """Room for eight arrivals grows to what ten minutes need, and no further."""
-    monkeypatch.setattr(rows.Rows.__init__, "__defaults__", (8,))
+    monkeypatch.setattr(rows.InFlight.__init__, "__defaults__", (8,))
     tickets, agent, outcome = replay(scene(400, seed=2, load=0.1), ALL["structured-tsrc"])
     assert [(t.site, t.small) for t in tickets] == [place_of(outcome, i) for i in range(400)]
     assert 8 < len(agent._desk.rows.line.arrival) < 400

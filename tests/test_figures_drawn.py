@@ -39,6 +39,8 @@ CASES: dict[str, tuple[list[Row], set[float]]] = {
              {0.5, 1, 0.25, 0.1, 0.3}),
     "growth": ([{"axis": "requests", "value": 20.0, "metric": m, "mean": y, "ci_low": -1.0, "ci_high": 2.0}
                 for m, y in (("objective", 1.5), ("bound", 1.25), ("gap", 0.75))], {20, 1.5, 1.25, 0.75, 0, 2}),
+    "explorer": ([{"shared_fraction": s, "gbit_s": 0.5, "memory_gb": 8.0, "requests": 6, "method": m, "mean_s": y + s}
+                  for m, y in (("ilp", 3.0), ("no-sharing", 5.0)) for s in (0.25, 0.5)], {0.25, 0.5, 3.25, 5.5}),
     "headline": ([{"metric": "total_delay_s", "axis": "requests", "value": v, "lead": "appro", "method": "nbs",
                    "mean": v / 200, "needed": 0.38, **ENDS} for v in (20.0, 60.0)], {20, 60, 0.1, 0.3}),
     "ladder": ([{"rung": "a", "over": "", "kind": "state", "mean": 5.0, "ci_low": 4.0, "ci_high": 7.0},

@@ -43,7 +43,7 @@ def test_what_is_drawn_is_a_network_of_that_size(sites: int, models: int, users:
 def test_regimes_are_short_of_what_they_say():
     """GPU time has a price where compute is scarce, memory is what was stated where memory is."""
     for regime, column in (("compute-bound", "price_s_per_gpu_s"), ("memory-bound", "price_s_per_gb")):
-        plan = mp.solve(mp.example(80, sites=6, models=12, regime=regime, seed=1), iterations=100)
+        plan = mp.solve(mp.example(80, sites=6, models=12, regime=regime, seed=1), method="polish", iterations=100)
         assert (plan.sites[column] > 0).any(), regime
     assert set(mp.example(9, regime="memory-bound").sites["memory_gb"]) == {32.0}
     one, two = (mp.example(9, seed=seed) for seed in (0, 1))

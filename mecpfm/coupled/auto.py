@@ -11,7 +11,6 @@ import math
 from dataclasses import replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from mecpfm.clock import FOREVER, Budget
 from mecpfm.coupled import anytime, baselines
@@ -26,8 +25,8 @@ from mecpfm.coupled.state import BOUNDING, Progress, State
 from mecpfm.coupled.structure import Structure, build, restrict
 from mecpfm.coupled.tree import LEAF, Tree
 from mecpfm.plan import Plan
+from mecpfm.typing import Ints
 
-Ints = NDArray[np.int64]
 SECONDS = 10.0
 """Time limit where neither one nor a number of iterations is given."""
 SHRUNK = 0.5

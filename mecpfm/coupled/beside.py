@@ -9,7 +9,6 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from mecpfm.clock import Budget
 from mecpfm.coupled import fix
@@ -21,10 +20,7 @@ from mecpfm.coupled.instance import Instance
 from mecpfm.coupled.structure import Structure
 from mecpfm.errors import LimitError
 from mecpfm.solvers import Solution, highs, process
-
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
-Bools = NDArray[np.bool_]
+from mecpfm.typing import Bools, Floats, Ints
 
 MOST_OPTIONS = 200_000
 log = logging.getLogger("mecpfm")

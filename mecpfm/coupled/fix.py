@@ -10,7 +10,6 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from mecpfm.coupled.dive import option_cells
 from mecpfm.coupled.dual import Dual, ceiling, scaling, scratch
@@ -19,10 +18,8 @@ from mecpfm.coupled.structure import Cells, Structure
 from mecpfm.kernels import arrays, coupled_fix, coupled_pack
 from mecpfm.kernels.coupled_cut import Work
 from mecpfm.kernels.coupled_dual import Node, move
+from mecpfm.typing import Bools, Floats, Ints
 
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
-Bools = NDArray[np.bool_]
 CLOSE = 1e-9
 """A plan must be better by this share to be called so."""
 

@@ -6,9 +6,9 @@ All sums are raised, and sizes lowered, by more than their rounding: what comes 
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
+from mecpfm.typing import Floats
+
 EPS = float(np.finfo(np.float64).eps)
 MOST_POINTS = 1 << 17
 """Longest front; beyond it the knapsack with one item cut stands for the whole one."""

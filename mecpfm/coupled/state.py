@@ -7,9 +7,6 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
-import numpy as np
-from numpy.typing import NDArray
-
 from mecpfm.clock import Budget
 from mecpfm.coupled import anytime, fix
 from mecpfm.coupled.beside import Remainder
@@ -20,8 +17,8 @@ from mecpfm.coupled.instance import Instance
 from mecpfm.coupled.polish import Polished
 from mecpfm.coupled.structure import Structure
 from mecpfm.solvers import highs
+from mecpfm.typing import Ints
 
-Ints = NDArray[np.int64]
 Progress = Callable[[int, float, float], None]
 BOUNDING = 0.3
 """Share of the time left, at most, for multipliers."""

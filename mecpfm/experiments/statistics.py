@@ -11,8 +11,8 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
 from mecpfm.kernels import arrays
+from mecpfm.typing import Floats
 
-Values = NDArray[np.float64]
 CONFIDENCE = 0.95
 REPLICATES = 1_000
 """Bootstrap samples behind the interval of a median."""
@@ -84,8 +84,8 @@ def paired(rows: pd.DataFrame, method: str, baseline: str, metric: str, by: str 
     return pd.DataFrame(out, columns=columns)
 
 
-def pairs(rows: pd.DataFrame, method: str, baseline: str, metric: str) -> tuple[Values, Values]:
-    """Values of two methods at one point, seed by seed, where both are finite."""
+def pairs(rows: pd.DataFrame, method: str, baseline: str, metric: str) -> tuple[Floats, Floats]:
+    """Floats of two methods at one point, seed by seed, where both are finite."""
     table = rows.pivot_table(index="seed", columns="method", values=metric).reindex(columns=[method, baseline])
     ours, theirs = table[method].to_numpy(), table[baseline].to_numpy()
     keep = np.isfinite(ours) & np.isfinite(theirs)

@@ -15,12 +15,13 @@ import plotly.io
 
 from mecpfm import paths
 from mecpfm.errors import FailedError, InputError
-from mecpfm.figures import coupled, export, headline, learning, maps, online, paper, sweep, timeline, verdicts
+from mecpfm.figures import coupled, explorer, export, headline, learning, maps, online, paper, sweep, timeline, verdicts
 from mecpfm.figures.lines import Draw
 
 KINDS: dict[str, Draw] = {
     **paper.FIGURES, **learning.FIGURES, **coupled.FIGURES, **online.FIGURES, **maps.FIGURES,
-    "timeline": timeline.draw, "sweep": sweep.draw, "headline": headline.draw, "verdicts": verdicts.draw,
+    "timeline": timeline.draw, "sweep": sweep.draw, "headline": headline.draw,
+    "explorer": explorer.draw, "verdicts": verdicts.draw,
 }  # fmt: skip
 """Every kind of figure by name."""
 
