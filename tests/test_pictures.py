@@ -114,3 +114,16 @@ def test_no_two_series_look_alike(path: Path):
         seen: dict[tuple[object, ...], str] = {}
         for name, *look in looks(data[PLOTLY]):
             assert seen.setdefault(tuple(look), name) == name, (name, look)
+
+
+def test_small_marks_keep_their_colour():
+    """Among hundreds of greys 25 blue pixels are still blue in the small picture."""
+    image = pytest.importorskip("PIL.Image")
+    picture = image.new("RGB", (400, 400))
+    picture.putdata([(i % 256,) * 3 for i in range(400 * 400)])
+    blue = (0, 114, 178)
+    picture.paste(blue, (100, 100, 105, 105))
+    png = io.BytesIO()
+    picture.save(png, "PNG")
+    small = image.open(io.BytesIO(chromium.reduced(png.getvalue()))).convert("RGB")
+    assert max(abs(a - b) for a, b in zip(small.getpixel((102, 102)), blue, strict=True)) < 16

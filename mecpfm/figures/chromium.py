@@ -57,12 +57,16 @@ def picture(drawn: go.Figure, suffix: str) -> bytes | None:
 def small_png(drawn: go.Figure) -> bytes | None:
     """A picture for a notebook, of ``COLOURS`` colours where pillow is installed."""
     png = picture(drawn, "png")
-    if png is None or lacks("PIL"):
-        return png
+    return png if png is None or lacks("PIL") else reduced(png)
+
+
+def reduced(png: bytes) -> bytes:
+    """The same picture in ``COLOURS`` colours; an octree keeps those of a few small marks, a median cut does not."""
     from PIL import Image
 
     out = io.BytesIO()
-    Image.open(io.BytesIO(png)).convert("RGB").quantize(COLOURS).save(out, "PNG", optimize=True)
+    colours = Image.open(io.BytesIO(png)).convert("RGB").quantize(COLOURS, Image.Quantize.FASTOCTREE)
+    colours.save(out, "PNG", optimize=True)
     return out.getvalue()
 
 

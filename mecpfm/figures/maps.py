@@ -29,7 +29,7 @@ def network_map(frame: pd.DataFrame) -> go.Figure:
     Rows of kind link, site, centre, holds and pull (columns: figures/README.md).
     """
     title = "Only what is missing travels: shareable parts (squares, thick) come from any sibling"
-    drawn = _map(frame, title, height=760, legend={"orientation": "h", "y": -0.09, "x": 0})
+    drawn = _map(frame, title, height=760, legend={"orientation": "h", "y": -0.12, "x": 0})
     drawn.add_trace(_links(frame[frame.kind == "link"], "lon", "lat").update(showlegend=False))
     drawn.add_traces([_pull(row) for row in frame[frame.kind == "pull"].to_dict("records")])
     drawn.add_trace(_sites(frame[frame.kind == "site"], "Cloudlet", "circle", 9))
@@ -48,7 +48,7 @@ def coupled_map(frame: pd.DataFrame) -> go.Figure:
     Rows of kind site, holds (family, gb), serves (to lon_to, lat_to; family, count) and remote (count).
     """
     title = "A backbone is pulled once and serves its neighbours: lines lead to who serves"
-    drawn = _map(frame, title, height=720, legend={"orientation": "h", "y": -0.1, "x": 0})
+    drawn = _map(frame, title, height=720, legend={"orientation": "h", "y": -0.13, "x": 0})
     sites, scale = frame[frame["kind"] == "site"], drawn.layout.yaxis.scaleratio
     span = sites["lat"].max() - sites["lat"].min() or 1
     for row in frame[frame["kind"] == "serves"].to_dict("records"):

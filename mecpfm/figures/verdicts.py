@@ -25,10 +25,10 @@ def draw(frame: pd.DataFrame) -> go.Figure:
     frame = frame.assign(words=["<br>".join(wrap(words, LETTERS)) for words in frame["claim"]])
     counts = frame["verdict"].value_counts()
     title = f"{len(frame)} claims of a reduction (delay, cost) or gain (accuracy): "
-    title += ", ".join(f"{n} {name}" for name, n in counts.items())
-    title += "<br>Coloured: middle point, relative, with its 95 % interval"
+    title += "<br>" + ", ".join(f"{n} {name}" for name, n in counts.items())
+    title += "<br>Coloured: median over points with its 95 % interval"
     lines = frame["words"].str.count("<br>").sum() + len(frame)
-    drawn = figure(title, "relative reduction or gain", "", height=18 * lines + 180)
+    drawn = figure(title, "relative reduction or gain", "", height=18 * lines + 250)
     ends = [end for row in frame.to_dict("records") for end in (row["worst"], row["best"], None)]
     places = [place for words in frame["words"] for place in (words, words, None)]
     span = {"mode": "lines", "line": {"color": GREY, "width": 2}, "hoverinfo": "skip"}
@@ -48,8 +48,8 @@ def draw(frame: pd.DataFrame) -> go.Figure:
         )
     needed = {"color": BLACK, "symbol": "line-ns-open", "size": 16}
     drawn.add_trace(go.Scatter(x=frame["threshold"], y=frame["words"], name="needed", mode="markers", marker=needed))
-    drawn.update_xaxes(tickformat=".0%")
+    drawn.update_xaxes(tickformat=".0%", title_standoff=4)
     order = {"categoryorder": "array", "categoryarray": frame["words"][::-1], "range": [-1, len(frame)]}
     drawn.update_yaxes(automargin=True, tickfont={"size": 11}, **order)
     legend = {"orientation": "h", "x": 0, "y": 0, "xref": "container", "yref": "container", "yanchor": "bottom"}
-    return drawn.update_layout(legend=legend, margin={"t": 80, "b": 70})
+    return drawn.update_layout(legend=legend, margin={"t": 100, "b": 120})
