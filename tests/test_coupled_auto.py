@@ -194,7 +194,7 @@ def test_fixing_keeps_every_better_plan(families, data):
     cost = optimum + data.draw(st.sampled_from([1e-3, 0.25, 2.0]))
     fixed = fix.fix(structure, found, fix.free(structure.cells), cost)
     assert fixed.bound <= optimum + 1e-6 * (1 + optimum)
-    left = fix.rest(instance, np.sort(structure.option[fixed.kept]))
+    left = instance.with_options(np.sort(structure.option[fixed.kept]))
     assert solve_nlip(left).objective == pytest.approx(optimum, abs=1e-6)
 
 

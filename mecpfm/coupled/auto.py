@@ -21,7 +21,8 @@ from mecpfm.coupled.check import REMOTE, assess
 from mecpfm.coupled.compress import compress
 from mecpfm.coupled.dual import Dual, proven
 from mecpfm.coupled.instance import Instance
-from mecpfm.coupled.state import BOUNDING, Progress, State
+from mecpfm.coupled.request import Progress
+from mecpfm.coupled.state import BOUNDING, State
 from mecpfm.coupled.structure import Structure, build, restrict
 from mecpfm.coupled.tree import LEAF, Tree
 from mecpfm.plan import Plan

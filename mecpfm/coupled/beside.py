@@ -73,7 +73,7 @@ class Remainder:
 
     def run(self, budget: Budget, gap: float, seed: int, **options: Any) -> None:
         """Solve; what HiGHS refuses, or has no time for, is left open."""
-        self._small = compress(fix.rest(self.instance, self.rows))
+        self._small = compress(self.instance.with_options(self.rows))
         model = linear_model(self._small.instance, cut=True)
         keywords = {"gap": gap, "seed": seed, "cutoff": self.cutoff, **options}
         try:

@@ -21,7 +21,7 @@ from mecpfm.coupled.check import assess
 from mecpfm.coupled.dual import Dual, explore, free, proven
 from mecpfm.coupled.dual import solve as solve_dual
 from mecpfm.coupled.formulation import solve_ilp
-from mecpfm.coupled.instance import Instance, Options
+from mecpfm.coupled.instance import Instance
 from mecpfm.coupled.structure import Structure
 from mecpfm.errors import LimitError
 from mecpfm.kernels.coupled_dual import Node
@@ -155,9 +155,7 @@ def close(search: Search, bound: float, kept: NDArray[np.bool_], budget: Budget)
     """
     instance = search.instance
     rows = np.sort(search.structure.option[kept])
-    options = Options(**{name: getattr(instance.options, name)[rows] for name in Options.model_fields})
-    small = instance.model_copy(update={"options": options})
-    small.__dict__.pop("first_option", None)
+    small = instance.with_options(rows)
     try:
         plan = solve_ilp(small, solver="highs", time_limit=budget.share(1, MIP_SECONDS).limit())
     except LimitError:

@@ -13,12 +13,11 @@ import numpy as np
 
 from mecpfm.coupled.dive import option_cells
 from mecpfm.coupled.dual import Dual, ceiling, scaling, scratch
-from mecpfm.coupled.instance import Instance, Options
 from mecpfm.coupled.structure import Cells, Structure
 from mecpfm.kernels import arrays, coupled_fix, coupled_pack
 from mecpfm.kernels.coupled_cut import Work
 from mecpfm.kernels.coupled_dual import Node, move
-from mecpfm.typing import Bools, Floats, Ints
+from mecpfm.typing import Bools, Floats
 
 CLOSE = 1e-9
 """A plan must be better by this share to be called so."""
@@ -112,11 +111,3 @@ def averages(structure: Structure, dual: Dual, node: Node, *, iterations: int = 
         often += opened / iterations
         move(point, step, slope, scale, upper, 0.05 * (1.01 * dual.bound - bound))
     return often, used
-
-
-def rest(instance: Instance, rows: Ints) -> Instance:
-    """The instance with the options ``rows``, ascending, alone."""
-    options = Options(**{name: getattr(instance.options, name)[rows] for name in Options.model_fields})
-    small = instance.model_copy(update={"options": options})
-    small.__dict__.pop("first_option", None)
-    return small

@@ -169,6 +169,13 @@ class Instance(RootRecord):
             len(self.requests.remote_delay_s),
         )
 
+    def with_options(self, rows: NDArray[np.int64]) -> Self:
+        """The instance with the options ``rows``, ascending, alone; request, site and model numbers stay."""
+        options = Options(**{name: getattr(self.options, name)[rows] for name in Options.model_fields})
+        small = self.model_copy(update={"options": options})
+        small.__dict__.pop("first_option", None)  # that of all options
+        return small
+
     @cached_property
     def first_option(self) -> NDArray[np.int64]:
         """Options of request r are ``first_option[r]`` to ``first_option[r + 1]``; shape (R + 1,)."""

@@ -13,7 +13,7 @@ import numpy as np
 from mecpfm.coupled import baselines
 from mecpfm.coupled.check import REMOTE, assess
 from mecpfm.coupled.compress import membership
-from mecpfm.coupled.instance import LARGEST, Instance, Options
+from mecpfm.coupled.instance import LARGEST, Instance
 from mecpfm.errors import InputError
 from mecpfm.typing import Bools, Ints
 
@@ -80,13 +80,8 @@ def pin(instance: Instance, keep: Keep, start: Ints | None = None) -> Pinned:
     kept = np.flatnonzero(mask)
     place = np.full(len(mask) + 1, REMOTE)
     place[kept] = np.arange(len(kept))
-    small = instance.model_copy(
-        update={
-            "options": Options(**{name: getattr(options, name)[kept] for name in Options.model_fields}),
-            "requests": instance.requests.model_copy(update={"remote_delay_s": remote}),
-        }
-    )
-    small.__dict__.pop("first_option", None)
+    requests = instance.requests.model_copy(update={"remote_delay_s": remote})
+    small = instance.with_options(kept).model_copy(update={"requests": requests})
     return Pinned(small, kept, place[known])
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from mecpfm.clock import Budget
@@ -15,11 +14,11 @@ from mecpfm.coupled.dual import Dual, proven
 from mecpfm.coupled.dual import solve as solve_dual
 from mecpfm.coupled.instance import Instance
 from mecpfm.coupled.polish import Polished
+from mecpfm.coupled.request import Progress
 from mecpfm.coupled.structure import Structure
 from mecpfm.solvers import highs
 from mecpfm.typing import Ints
 
-Progress = Callable[[int, float, float], None]
 BOUNDING = 0.3
 """Share of the time left, at most, for multipliers."""
 STEPS = 20_000

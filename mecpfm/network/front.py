@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
@@ -13,6 +13,7 @@ import numpy as np
 from mecpfm.coupled import instance as coupled
 from mecpfm.coupled import methods as coupled_methods
 from mecpfm.coupled.certificate import Certificate
+from mecpfm.coupled.request import Progress
 from mecpfm.errors import InputError
 from mecpfm.files import schema_of
 from mecpfm.network import naming
@@ -28,7 +29,6 @@ from mecpfm.published import instance as published
 from mecpfm.published import methods as published_methods
 
 Problem = Network | coupled.Instance | published.Instance
-Progress = Callable[[int, float, float], None]
 Solver = Literal["auto", "gurobi", "highs"]
 Method = Literal[
     "auto", "polish", "branch", "ilp", "nlip", "dual", "remote", "popularity", "lru", "lfu", "accuracy-first",
