@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
-from typing import Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
@@ -13,6 +13,9 @@ from mecpfm.cli import ending, instances, listings, network, output, trace, what
 from mecpfm.cli.catalogue import PROFILES, choice, chosen
 from mecpfm.cli.output import note, table
 from mecpfm.errors import FailedError, InputError, InterruptedRunError, MecpfmError
+
+if TYPE_CHECKING:
+    from mecpfm.experiments.claims import Judged
 
 app = typer.Typer(
     help="Joint selection and pulling of fine-tuned foundation models at the mobile edge.",
@@ -124,10 +127,15 @@ def claims(
 
     Claims about running times are judged too, but only reported: near a threshold two runs on one machine differ.
     """
+    _judge(profile, save)
+
+
+def _judge(profile: str, save: bool = False) -> Judged:
     from mecpfm.experiments import report
     from mecpfm.experiments.claims import judge_all
 
-    verdicts, missing = judge_all(profile)
+    judged = judge_all(profile)
+    verdicts, missing = judged
     table(report.COLUMNS, report.rows(verdicts))
     redo = f"redo: mecpfm claims --profile {profile}"
     failures = [f"claim {name}: not computed: {reason}; {redo}" for name, reason in missing.items()]
@@ -141,6 +149,7 @@ def claims(
         failures.append(f"status and data disagree: {', '.join(wrong)}")
     if failures:
         raise FailedError(failures)
+    return judged
 
 
 @app.command()
@@ -156,7 +165,7 @@ def reproduce(profile: Profile = "quick") -> None:
     """Run every notebook, draw every figure, judge every claim, write results/index.html, whatever fails."""
     from mecpfm.experiments import reproduce as everything
 
-    everything.reproduce(profile, figures=figures, claims=lambda: claims(profile))
+    everything.reproduce(profile, figures=figures, claims=lambda: _judge(profile))
 
 
 @app.command()

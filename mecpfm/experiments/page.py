@@ -14,8 +14,7 @@ import pandas as pd
 from mecpfm import paths
 from mecpfm.experiments import report
 from mecpfm.experiments.claims import Judged, Verdict
-from mecpfm.experiments.report import points, table
-from mecpfm.experiments.strip import said, strip
+from mecpfm.experiments.strip import short, strip
 from mecpfm.figures.verdicts import LOOKS, OTHER
 from mecpfm.records import write_atomic
 
@@ -57,10 +56,10 @@ def page(judged: Judged, profile: str, failures: list[str]) -> str:
     """The page as HTML text; pictures are in it where figures/*.svg exist, links to the HTML files where not."""
     docs = paths.sources() / "docs"
     full, its_points = (pd.read_csv(docs / f"{name}.csv") for name in ("claims", "claims_points"))
-    here = table(judged.verdicts).reindex(columns=full.columns)  # without a verdict there are no columns
+    here = report.table(judged.verdicts).reindex(columns=full.columns)  # without a verdict there are no columns
     here["verdict"] = [report.said(verdict) for verdict in judged.verdicts]
     runs = {
-        f"this run ({profile} profile)": (here, points(judged.verdicts)),
+        f"this run ({profile} profile)": (here, report.points(judged.verdicts)),
         "committed full profile": (full, its_points),
     }
     parts = [
@@ -133,7 +132,7 @@ def _claim(verdict: Verdict, runs: dict[str, tuple[pd.DataFrame, pd.DataFrame]])
         if found.empty:
             continue
         row = found.iloc[0]
-        middle = f"middle {said(row['median'])}, from {said(row['worst'])} to {said(row['best'])}"
+        middle = f"middle {short(row['median'])}, from {short(row['worst'])} to {short(row['best'])}"
         sides += (
             f"<div><p class=small>{_light(row['verdict'])}<b>{escape(name)}: {escape(str(row['verdict']))}</b>, "
             f"holds at {row['holding']} of {row['points']} points; {middle}</p>"

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mecpfm import paths
 from mecpfm.errors import FailedError, InterruptedRunError, MecpfmError
 
+if TYPE_CHECKING:
+    from mecpfm.experiments.claims import Judged
+
 
 def reproduce(profile: str, *, figures: Callable[[], Any], claims: Callable[[], Any]) -> None:
     """Run every notebook, then ``figures`` and ``claims``, whatever happened before, and write the page of it all.
+
+    What ``claims`` judged, if it says, is not judged again for the page.
 
     Raises
     ------
@@ -27,31 +32,31 @@ def reproduce(profile: str, *, figures: Callable[[], Any], claims: Callable[[], 
         f"claims --profile {profile}": claims,
     }
     failures: list[str] = []
-    for command, step in steps.items():
-        _try(step, command, failures)
-    _try(lambda: _summary(profile, failures), f"reproduce --profile {profile}", failures)
+    made = [_try(step, command, failures) for command, step in steps.items()]
+    _try(lambda: _summary(profile, failures, made[-1]), f"reproduce --profile {profile}", failures)
     if failures:
         raise FailedError(failures)
 
 
-def _try(step: Callable[[], Any], command: str, failures: list[str]) -> None:
-    """Take a step, and add to ``failures`` what went wrong and the command that redoes it."""
+def _try(step: Callable[[], Any], command: str, failures: list[str]) -> Any:
+    """Take a step, and add to ``failures`` what went wrong and the command that redoes it; what it gives, or None."""
     try:
-        step()
+        return step()
     except InterruptedRunError:
         raise
     except FailedError as error:
         failures += error.failures
     except (MecpfmError, OSError) as error:
         failures.append(f"{error}; redo: mecpfm {command}")
+    return None
 
 
-def _summary(profile: str, failures: list[str]) -> None:
+def _summary(profile: str, failures: list[str], judged: Judged | None) -> None:
     """Write the page, and say in one line how it went and what to open."""
     from mecpfm.experiments import notebooks, page
     from mecpfm.experiments.claims import judge_all
 
-    judged = judge_all(profile)
+    judged = judged or judge_all(profile)
     target = page.write(judged, profile, failures)
     names = notebooks.names()
     broken = sum(failure.startswith("notebook ") for failure in failures)

@@ -30,12 +30,12 @@ def strip(points: pd.DataFrame) -> str:
         x = LEFT + (at - low) * scale
         parts.append(f"<path d='M{x:.1f} 0V{height - 18:.1f}' stroke='{colour}'{dash}/>")
         if at == needed or abs(needed) * scale > 40:
-            parts.append(f"<text x={x:.1f} y={height - 5:.1f} text-anchor=middle>{said(at)}</text>")
+            parts.append(f"<text x={x:.1f} y={height - 5:.1f} text-anchor=middle>{short(at)}</text>")
     for i, (row, label) in enumerate(zip(points.to_dict("records"), labels, strict=True)):
         y = step * (i + 0.5)
         ends = [LEFT + (float(row[name]) - low) * scale for name in ("ci_low", "value", "ci_high")]
         colour = COLOURS[bool(row["holds"])]
-        title = f"{row['point']}: {said(row['value'])} [{said(row['ci_low'])}, {said(row['ci_high'])}]"
+        title = f"{row['point']}: {short(row['value'])} [{short(row['ci_low'])}, {short(row['ci_high'])}]"
         parts.append(
             f"<g stroke='{colour}' fill='{colour}'><title>{escape(title)}</title>"
             f"<path d='M{ends[0]:.1f} {y:.1f}H{ends[2]:.1f}' stroke-width=2 />"
@@ -47,6 +47,6 @@ def strip(points: pd.DataFrame) -> str:
     return f"<svg viewBox='0 0 {WIDTH:g} {height:.0f}' role=img aria-label='points of the claim'>{''.join(parts)}</svg>"
 
 
-def said(value: float) -> str:
+def short(value: float) -> str:
     """In three digits."""
     return "" if math.isnan(value) else f"{value:.3g}".replace("-", "\N{MINUS SIGN}")

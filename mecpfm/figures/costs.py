@@ -23,7 +23,7 @@ def costs(frame: pd.DataFrame) -> go.Figure:
     """
     drawn = figure(
         "Which price of a feature is worth paying: delay against observing nothing, the price included",
-        "time that observing one feature takes (s)", "change of the mean delay", width=860, height=480,
+        "time that observing one feature takes (s)", "change of the mean delay", height=480,
         margin={"l": 100, "t": 80},
     )  # fmt: skip
     paid = frame[frame["cost_s"] > 0].sort_values(["observed", "cost_s"])

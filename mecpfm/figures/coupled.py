@@ -47,7 +47,7 @@ def regimes(frame: pd.DataFrame) -> go.Figure:
     marks = {LEAST: "≤0.1%", 0.01: "1%", 0.1: "10%", 1: "100%", 10: "1000%"}
     ticks = {"tickvals": list(marks), "ticktext": list(marks.values()), "tickangle": 0}
     drawn.update_xaxes(type="log", range=[-3.3, 1.3], **ticks)
-    drawn.update_layout(template=TEMPLATE, width=1150, height=520, margin={"l": 190})
+    drawn.update_layout(template=TEMPLATE, height=520, margin={"l": 190})
     return drawn.add_annotation(
         text="cost over certified bound, minus 1", x=0.5, y=-0.14, xref="paper", yref="paper", showarrow=False
     )
@@ -64,7 +64,7 @@ OPENINGS = Lines(
     title="Drawn one by one, requests open a shared block 0.6 n times too often; together they do not",
     as_given=True,
     finish=_diagonal,
-    layout={"width": 860, "legend": {"x": 0.02, "y": 0.98}},
+    layout={"legend": {"x": 0.02, "y": 0.98}},
 )
 """Columns: method (rounding-*), requests n, factor = measured opening probability over the LP value 1/n."""
 
@@ -85,7 +85,6 @@ def _seconds(drawn: go.Figure, frame: pd.DataFrame) -> None:
     for col, case in enumerate(cases, 1):
         ticks = logarithmic(frame.loc[frame["case"] == case, "seconds"])
         drawn.update_xaxes(**ticks, ticktext=[f"{tick:g}" for tick in ticks["tickvals"]], col=col)
-    drawn.update_layout(width=230 * len(cases) + 100)
 
 
 def _possible(frame: pd.DataFrame) -> pd.DataFrame:
@@ -133,7 +132,7 @@ GROWTH = Lines(
     prepare=_costs_and_gap,
     finish=_sizes,
     subplots={"shared_xaxes": True, "vertical_spacing": 0.08},
-    layout={"width": 860, "height": 560, "legend": ABOVE},
+    layout={"height": 560, "legend": ABOVE},
 )
 """Cost, bound and gap against the size of the problem.
 

@@ -42,7 +42,7 @@ def drift(frame: pd.DataFrame) -> go.Figure:
 
     Columns: problem (drift or steady), method, round (last of its block), mean, ci_low, ci_high of the reward.
     """
-    drawn = panels(frame, "problem", WORLDS, "round", width=420)
+    drawn = panels(frame, "problem", WORLDS, "round")
     drawn.add_vline(x=frame["round"].max() / 2, line={"color": GREY, "dash": "dot"}, row=1, col=1)
     drawn.update_xaxes(title_text="round")
     return drawn.update_yaxes(title_text="share of right guesses", col=1)

@@ -51,9 +51,7 @@ def predictable(frame: pd.DataFrame) -> go.Figure:
     drawn.update_yaxes(title_text="R² out of sample", zeroline=False, col=1)
     title = "Service times: few features, chosen well, predict as much as all"
     legend = BELOW | {"y": -0.22}
-    return drawn.update_layout(
-        template=TEMPLATE, title_text=title, width=1000, height=460, margin={"t": 80}, legend=legend
-    )
+    return drawn.update_layout(template=TEMPLATE, title_text=title, height=460, margin={"t": 80}, legend=legend)
 
 
 def ladder(frame: pd.DataFrame) -> go.Figure:
@@ -84,7 +82,7 @@ def ladder(frame: pd.DataFrame) -> go.Figure:
     drawn.update_xaxes(title_text="mean delay (s)", rangemode="tozero", col=1)
     drawn.update_yaxes(categoryorder="array", categoryarray=list(frame["label"])[::-1])
     title = "From UCB1 to known demand: what each rung adds (blue: what is known of the request)"
-    return drawn.update_layout(template=TEMPLATE, title_text=title, width=1050, height=470, margin={"l": 260, "t": 80})
+    return drawn.update_layout(template=TEMPLATE, title_text=title, height=470, margin={"l": 260, "t": 80})
 
 
 def _labels(frame: pd.DataFrame) -> list[str]:
@@ -108,7 +106,7 @@ def scenarios(frame: pd.DataFrame) -> go.Figure:
     drawn = figure(
         f"{LOOKS[frame['method'].iloc[0]].name}: loss saved in %, paired over seeds, ± half a 95 % interval"
         f"<br>(●: all of it at or above {THRESHOLD:.0%})",
-        "scenario", "", width=1060, height=150 + 44 * len(rows), margin={"l": 230, "t": 80, "b": 80},
+        "scenario", "", height=150 + 44 * len(rows), margin={"l": 230, "t": 80, "b": 80},
     )  # fmt: skip
     drawn.add_trace(
         go.Heatmap(
@@ -152,7 +150,7 @@ CHOOSERS = Lines(
     prepare=lambda frame: frame[frame["observed"].between(1, frame["features"].iloc[0] - 1)],
     finish=_all_features,
     subplots={"horizontal_spacing": 0.09},
-    layout={"width": 1050, "height": 500, "margin": {"t": 80}, "legend": BELOW},
+    layout={"height": 500, "margin": {"t": 80}, "legend": BELOW},
 )
 """Columns: method, observed, features (how many there are), metric, mean, ci_low, ci_high; ``saved`` is paired."""
 
@@ -181,7 +179,7 @@ def placement(frame: pd.DataFrame) -> go.Figure:
     names = {"tickvals": list(range(len(methods))), "ticktext": [f"{LOOKS[name].name} " for name in methods]}
     drawn.update_yaxes(range=[-0.5, len(methods) - 0.5], zeroline=False, **names)
     title = "Planned caches and eviction by value, against LRU under the same dispatcher"
-    return drawn.update_layout(template=TEMPLATE, title_text=title, width=980, margin={"l": 150, "t": 80})
+    return drawn.update_layout(template=TEMPLATE, title_text=title, margin={"l": 150, "t": 80})
 
 
 PROBING = Lines(
@@ -191,7 +189,6 @@ PROBING = Lines(
     finish=lambda drawn, _: drawn.add_hline(
         y=0, line={"color": GREEN, "dash": "dash"}, annotation_text="all seen", annotation_position="bottom left"
     ),
-    layout={"width": 780},
 )
 """Columns: method, probes, change, ci_low, ci_high (shares, paired, against seeing all states)."""
 
@@ -212,7 +209,7 @@ REGRET = Lines(
         drawn.update_yaxes(title_text=f"cumulative ({unit})", col=col) for col, unit in ((1, "s"), (2, "s²"))
     ],
     subplots={"horizontal_spacing": 0.09},
-    layout={"width": 1050, "height": 500, "margin": {"t": 80}, "legend": BELOW},
+    layout={"height": 500, "margin": {"t": 80}, "legend": BELOW},
 )
 """Columns: method, round, metric (cumulative_regret, squared_error), mean."""
 

@@ -15,7 +15,7 @@ MOST = 6
 """Curves of a panel."""
 
 
-def panels(frame: pd.DataFrame, by: str, titles: Mapping[str, str], x: str, *, width: int = 340) -> go.Figure:
+def panels(frame: pd.DataFrame, by: str, titles: Mapping[str, str], x: str) -> go.Figure:
     """One panel a key of ``titles`` (values of column ``by``); columns x, method, mean, ci_low, ci_high."""
     drawn = make_subplots(cols=len(titles), subplot_titles=list(titles.values()), shared_yaxes=True)
     methods = [name for name in LOOKS if name in set(frame["method"])]
@@ -23,7 +23,7 @@ def panels(frame: pd.DataFrame, by: str, titles: Mapping[str, str], x: str, *, w
     for col, panel in enumerate(titles, 1):
         of = frame[frame[by] == panel].rename(columns={x: "value"})
         curves(drawn, of, methods, named, {"row": 1, "col": col})
-    return drawn.update_layout(template=TEMPLATE, width=width * len(titles) + 180, height=420, margin={"t": 80})
+    return drawn.update_layout(template=TEMPLATE, height=420, margin={"t": 80})
 
 
 def grid(rows: int, cols: int) -> go.Figure:

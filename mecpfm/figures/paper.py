@@ -202,7 +202,7 @@ def factorial(frame: pd.DataFrame) -> go.Figure:
         drawn.add_trace(go.Heatmap(z=values, **cells, **scale, colorbar=bar, showscale=col == 2), row=1, col=col)
     drawn.update_xaxes(title_text="where parts are pulled from")
     drawn.update_yaxes(autorange="reversed", row=1)
-    return drawn.update_layout(template=TEMPLATE, width=860, height=480, margin={"l": 190})
+    return drawn.update_layout(template=TEMPLATE, height=480, margin={"l": 190})
 
 
 def steps(frame: pd.DataFrame) -> go.Figure:
@@ -234,7 +234,7 @@ ROUNDS = Lines(
     by_column=False,
     every=5,
     subplots={"shared_yaxes": "rows", "shared_xaxes": True},
-    layout={"width": 900, "height": 720, "legend": BELOW | {"y": -0.12}},
+    layout={"height": 720, "legend": BELOW | {"y": -0.12}},
 )
 """Cumulative regret and penalty by round, released pull rules beside the common one.
 

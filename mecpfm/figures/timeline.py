@@ -48,7 +48,7 @@ def draw(frame: pd.DataFrame) -> go.Figure:
     legend = {"orientation": "h", "y": -0.18, "x": 0}
     title = "One cloudlet: its queue, what it serves, which backbones it holds and pulls"
     return drawn.update_layout(
-        template=TEMPLATE, title_text=title, barmode="overlay", width=1050, height=520, margin={"l": 160}, legend=legend
+        template=TEMPLATE, title_text=title, barmode="overlay", height=520, margin={"l": 160}, legend=legend
     )
 
 
