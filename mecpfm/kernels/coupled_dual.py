@@ -239,45 +239,46 @@ def move(point: Floats, step: Floats, slope: Floats, scale: Floats, upper: Float
 
 @kernel
 def ascend(
-    cells: Cells,
-    state: State,
-    node: Node,
-    scale: Floats,
-    upper: Floats,
-    target: float,
-    iterations: int,
-    end: float,
+    cells: Cells, state: State, node: Node, scale: Floats, upper: Floats, target: float, iterations: int, end: float,
     work: Work,
-) -> int:
+) -> int:  # fmt: skip
     """Deflected subgradient ascent with Polyak steps; updates ``state`` in place and may be called again to go on.
 
     ``scale`` preconditions the step; ``target`` is an upper bound of the optimum. Returns the iterations done: fewer
     when theta fell below ``end`` or the bound reached the target.
     """
     slope, value, used = np.empty(len(state.point)), np.empty(len(state.cut)), np.empty(0)
-    control = state.control
     for iteration in range(iterations):
-        if control[THETA] < end or control[BOUND] >= target:
+        if state.control[THETA] < end or state.control[BOUND] >= target:
             return iteration
         bound = evaluate(cells, state.point, state.cut, node, slope, value, used, 0.0, work)
-        control[STALLED] += 1
-        if bound > control[BOUND]:
-            if bound > control[BOUND] + IMPROVEMENT * abs(bound):
-                control[STALLED] = 0
-            control[BOUND] = bound
-            state.best[:] = state.point
-            state.best_cut[:] = state.cut
-        if control[STALLED] >= IDLE:
-            control[THETA] *= SHRINK
-            control[STALLED] = 0
-            state.point[:] = state.best
-            state.step[:] = 0.0
-            continue
-        # A step towards a level little above the best bound: the cost of a plan is too far away to aim at.
-        level = min(target, control[BOUND] + LEVEL * max(control[BOUND], FLOOR * target))
-        if not move(state.point, state.step, slope, scale, upper, control[THETA] * (level - bound)):
+        if not advance(state, bound, slope, scale, upper, target):
             return iteration + 1
     return iterations
+
+
+@kernel
+def advance(state: State, bound: float, slope: Floats, scale: Floats, upper: Floats, target: float) -> bool:
+    """Keep a better bound at the point, then step on, or begin at the best again; False where neither is possible."""
+    control = state.control
+    control[STALLED] += 1
+    if bound > control[BOUND]:
+        if bound > control[BOUND] + IMPROVEMENT * abs(bound):
+            control[STALLED] = 0
+        control[BOUND] = bound
+        state.best[:] = state.point
+        state.best_cut[:] = state.cut
+    if bound == np.inf:
+        return False
+    if control[STALLED] >= IDLE:
+        control[THETA] *= SHRINK
+        control[STALLED] = 0
+        state.point[:] = state.best
+        state.step[:] = 0.0
+        return True
+    # A step towards a level little above the best bound: the cost of a plan is too far away to aim at.
+    level = min(target, control[BOUND] + LEVEL * max(control[BOUND], FLOOR * target))
+    return move(state.point, state.step, slope, scale, upper, control[THETA] * (level - bound))
 
 
 class State(NamedTuple):

@@ -12,18 +12,12 @@ from mecpfm.kernels._jit import kernel
 from mecpfm.kernels.coupled_cut import Problem, Tangent, Work, gather, most, probe, solve_cell
 from mecpfm.kernels.coupled_dual import (
     BOUND,
-    FLOOR,
-    IDLE,
-    IMPROVEMENT,
-    LEVEL,
-    SHRINK,
-    STALLED,
     THETA,
     Node,
     State,
     account,
+    advance,
     common_price,
-    move,
     overpaid,
     relaxed_cell,
 )
@@ -215,40 +209,17 @@ def evaluate(
 
 @kernel
 def ascend(
-    cells: Cells,
-    state: State,
-    node: Node,
-    scale: Floats,
-    upper: Floats,
-    target: float,
-    iterations: int,
-    end: float,
+    cells: Cells, state: State, node: Node, scale: Floats, upper: Floats, target: float, iterations: int, end: float,
     work: Work,
 ) -> int:  # fmt: skip
     """As ``coupled_dual.ascend``, on the bound of this module; an infinite one ends it too."""
     slope, value, used = np.empty(len(state.point)), np.empty(len(state.cut)), np.empty(0)
-    opened, size, control = np.empty(len(state.cut)), np.empty(len(state.cut)), state.control
+    opened, size = np.empty(len(state.cut)), np.empty(len(state.cut))
     least(cells, node, size)
     for iteration in range(iterations):
-        if control[THETA] < end or control[BOUND] >= target:
+        if state.control[THETA] < end or state.control[BOUND] >= target:
             return iteration
         bound = evaluate(cells, state.point, state.cut, node, size, slope, value, opened, used, 0.0, work)
-        control[STALLED] += 1
-        if bound > control[BOUND]:
-            if bound > control[BOUND] + IMPROVEMENT * abs(bound):
-                control[STALLED] = 0
-            control[BOUND] = bound
-            state.best[:] = state.point
-            state.best_cut[:] = state.cut
-        if bound == np.inf:
-            return iteration + 1
-        if control[STALLED] >= IDLE:
-            control[THETA] *= SHRINK
-            control[STALLED] = 0
-            state.point[:] = state.best
-            state.step[:] = 0.0
-            continue
-        level = min(target, control[BOUND] + LEVEL * max(control[BOUND], FLOOR * target))
-        if not move(state.point, state.step, slope, scale, upper, control[THETA] * (level - bound)):
+        if not advance(state, bound, slope, scale, upper, target):
             return iteration + 1
     return iterations
