@@ -5,10 +5,11 @@ import functools
 import numpy as np
 import pandas as pd
 import pytest
+import trace_structure
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mecpfm.data import structure, tables, traces
+from mecpfm.data import tables, traces
 from mecpfm.data.drawn_azure import drawn_azure
 from mecpfm.data.drawn_trace import drawn_gentd26
 from mecpfm.data.marginals import inverse, ranked
@@ -54,7 +55,7 @@ def test_marginals_are_the_committed_ones(seed):
 @pytest.mark.parametrize("seed", SEEDS)
 def test_structure_is_the_committed_one(seed):
     """Groups, models, persistence and what explains service times agree with the committed table."""
-    found = structure.structure(drawn(REQUESTS, seed)).set_index(["quantity", "item"])["value"]
+    found = trace_structure.structure(drawn(REQUESTS, seed)).set_index(["quantity", "item"])["value"]
     stated = tables.trace_structure().query("trace == 'gentd26'").set_index(["quantity", "item"])["value"]
     assert found["groups"].item() == stated["groups"].item() and found["models"].item() == stated["models"].item()
     for name, tolerance in TOLERANCE.items():

@@ -45,7 +45,6 @@ EXCEPT = {
     "bandits/restricted.py": {".beta"},
     "bandits/linear.py": {".standard_normal"},
     # Computed once, from the real trace, for a committed table.
-    "data/structure.py": {"np.corrcoef", ".pow"},
 }
 
 

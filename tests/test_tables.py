@@ -8,11 +8,12 @@ import shutil
 import numpy as np
 import pandas as pd
 import pytest
+import trace_structure
 from hypothesis import given
 from hypothesis import strategies as st
 
 from mecpfm import paths
-from mecpfm.data import registry, sites, structure, tables, traces
+from mecpfm.data import registry, sites, tables, traces
 from mecpfm.data.columns import Column, read_table
 from mecpfm.errors import InputError
 
@@ -256,7 +257,7 @@ def test_trace_summary_comes_from_the_traces():
 @pytest.mark.skipif("MECPFM_DATA_DIR" not in os.environ, reason="MECPFM_DATA_DIR is not set")
 def test_trace_structure_comes_from_the_traces():
     """The committed structure equals the one computed from the real traces, to the six digits it holds."""
-    pd.testing.assert_frame_equal(tables.trace_structure(), structure.summary(), rtol=1e-5)
+    pd.testing.assert_frame_equal(tables.trace_structure(), trace_structure.summary(), rtol=1e-5)
 
 
 def test_trace_structure_holds_figures_and_no_names():

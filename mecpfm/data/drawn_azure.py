@@ -7,8 +7,7 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from mecpfm.data.marginals import figures, inverse, ranked
-from mecpfm.data.structure import BINS, bins
+from mecpfm.data.marginals import BINS, bins, figures, inverse, ranked
 from mecpfm.errors import InputError
 from mecpfm.kernels import arrays
 

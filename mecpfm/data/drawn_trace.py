@@ -16,8 +16,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from mecpfm.data.marginals import Figures, between, figures, inverse, ranked
-from mecpfm.data.structure import CLASSES, TOP, effects
+from mecpfm.data.marginals import CLASSES, TOP, Figures, between, effects, figures, inverse, ranked
 from mecpfm.errors import InputError
 from mecpfm.kernels import arrays
 from mecpfm.typing import Floats, Ints

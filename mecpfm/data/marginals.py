@@ -1,4 +1,4 @@
-"""Inverse transform of the quantiles in the committed tables."""
+"""Quantiles of the committed tables, inverted, and the classes in which they are given."""
 
 from __future__ import annotations
 
@@ -6,13 +6,20 @@ from collections.abc import Mapping
 from functools import lru_cache
 
 import numpy as np
+import pandas as pd
 
 from mecpfm.data.tables import trace_structure, trace_summary
 from mecpfm.data.traces import QUANTILES
 from mecpfm.kernels import arrays
-from mecpfm.typing import Floats
+from mecpfm.typing import Floats, Ints
 
 Figures = Mapping[str, Mapping[str, float]]
+
+TOP = 10
+"""Models with rows of their own, by their number of requests; all others together are ``other``."""
+CLASSES = {"1-5": 1, "6-20": 6, "21-99": 21, "100-": 100}
+"""Groups by their number of requests, from the stated one on."""
+BINS = 20
 
 
 def figures(trace: str = "gentd26") -> Figures:
@@ -67,3 +74,20 @@ def between(known: Mapping[str, float], uniforms: Floats) -> Floats:
     levels = sorted(known, key=float)
     logs = arrays.log([known[name] for name in levels])
     return np.asarray(arrays.settled(arrays.exp(arrays.interpolated(uniforms, [float(name) for name in levels], logs))))
+
+
+def bins(levels: Floats) -> Ints:
+    """Which of ``BINS`` equal parts of [0, 1] each level lies in."""
+    return np.minimum((levels * BINS).astype(np.int64), BINS - 1)
+
+
+def effects(frame: pd.DataFrame) -> pd.DataFrame:
+    """What shifts log service time besides the model: logs of images and steps, a LoRA, no negative prompt."""
+    return pd.DataFrame(
+        {
+            "log2 images": arrays.log(frame["images"]) / arrays.log(2.0),
+            "log steps": arrays.log(frame["steps"] / 30),
+            "lora": (frame["loras"] > 0).astype(float),
+            "no_negative": (frame["negative_prompt_length"] == 0).astype(float),
+        }
+    )

@@ -102,5 +102,5 @@ def trace_summary() -> pd.DataFrame:
 
 
 def trace_structure() -> pd.DataFrame:
-    """How requests of GenTD26 hang together, as :func:`mecpfm.data.structure.structure` computes it."""
+    """How requests of GenTD26 hang together, as ``tests/trace_structure.py`` computes it."""
     return _table("trace_structure.csv", TRACE_STRUCTURE, ["trace", "quantity", "item"])

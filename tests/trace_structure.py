@@ -1,4 +1,4 @@
-"""What requests of GenTD26 have to do with one another, in figures: the committed table ``trace_structure.csv``.
+"""What requests of a trace have to do with one another, in figures: prints the committed ``trace_structure.csv``.
 
 Aggregates only: counts, shares, quantiles and regression coefficients of the 26,392 served requests. They carry what
 :mod:`mecpfm.data.drawn_trace` needs to draw requests that are as predictable as the real ones.
@@ -14,16 +14,11 @@ import numpy as np
 import pandas as pd
 from scipy.special import ndtri
 
+from mecpfm.data.marginals import BINS, CLASSES, TOP, bins, effects
 from mecpfm.data.traces import azure, gentd26
 from mecpfm.kernels import arrays
-from mecpfm.typing import Floats, Ints
 
-TOP = 10
-"""Models with rows of their own, by their number of requests; all others together are ``other``."""
-CLASSES = {"1-5": 1, "6-20": 6, "21-99": 21, "100-": 100}
-"""Groups by their number of requests, from the stated one on."""
 HABIT_LAG = 5
-BINS = 20
 AZURE_NAMES: tuple[Literal["conv"], Literal["code"]] = ("conv", "code")
 LEVELS = (0.05, 0.1, 0.2, 0.25, 0.3, 0.4, 0.5, 0.6, 0.7, 0.75, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 0.999, 1.0)
 FINE = (0.001, 0.01, 0.02, 0.1, 0.15, 0.2, 0.3, 0.4, 0.6, 0.7, 0.8, 0.85, 0.9, 0.925, 0.97, 0.98, 0.995, 0.999)
@@ -108,11 +103,6 @@ def azure_structure(trace: str, frame: pd.DataFrame) -> pd.DataFrame:
         filled = found.reindex(range(BINS)).ffill().bfill()
         values |= {(name, str(i)): float(value) for i, value in enumerate(filled)}
     return _table(trace, values)
-
-
-def bins(levels: Floats) -> Ints:
-    """Which of ``BINS`` equal parts of [0, 1] each level lies in."""
-    return np.minimum((levels * BINS).astype(np.int64), BINS - 1)
 
 
 def summary() -> pd.DataFrame:
@@ -228,18 +218,6 @@ def _by_rank(columns: Mapping[str, pd.Series[Any]]) -> Values:
     return {(name, item): float(column.get(item, 0.0)) for name, column in columns.items() for item in items}
 
 
-def effects(frame: pd.DataFrame) -> pd.DataFrame:
-    """What shifts log service time besides the model: logs of images and steps, a LoRA, no negative prompt."""
-    return pd.DataFrame(
-        {
-            "log2 images": arrays.log(frame["images"]) / arrays.log(2.0),
-            "log steps": arrays.log(frame["steps"] / 30),
-            "lora": (frame["loras"] > 0).astype(float),
-            "no_negative": (frame["negative_prompt_length"] == 0).astype(float),
-        }
-    )
-
-
 def _work(frame: pd.DataFrame) -> Values:
     """Least squares with a constant a model, then deviations between groups and, from consecutive requests, within."""
     log_work, known = pd.Series(arrays.log(frame["work"]), index=frame.index), effects(frame)
@@ -275,3 +253,7 @@ def _habit(residual: pd.Series[float], group: pd.Series[str]) -> float:
         both = before.notna() & residual.groupby(group).shift(HABIT_LAG).notna()
         found.append(float(np.corrcoef(residual[both], before[both])[0, 1]))
     return float(arrays.power(max(found[1], 0.0) / found[0], 1 / (HABIT_LAG - 1))) if found[0] > 0 else 0.0
+
+
+if __name__ == "__main__":
+    print(summary().to_csv(index=False, float_format="%.6g"), end="")
