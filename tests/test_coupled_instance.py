@@ -12,6 +12,7 @@ from coupled_strategies import instances, replaced, small
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from mecpfm.archives import schema_of
 from mecpfm.coupled import generate as generator
 from mecpfm.coupled.baselines import unshared
 from mecpfm.coupled.check import REMOTE, assess, assess_fractional
@@ -22,7 +23,6 @@ from mecpfm.coupled.instance import Instance, accepted
 from mecpfm.coupled.methods import solve
 from mecpfm.data.tables import trace_summary
 from mecpfm.errors import InputError
-from mecpfm.files import schema_of
 
 any_instance = st.booleans().flatmap(lambda families: instances(families=families))
 

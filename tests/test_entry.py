@@ -13,9 +13,10 @@ import numpy as np
 import pytest
 from test_cli import mecpfm
 
+from mecpfm.archives import read_npz, schema_of
 from mecpfm.coupled.generate import Recipe as CoupledRecipe
 from mecpfm.errors import InputError
-from mecpfm.files import read_json, read_npz, schema_of, write_atomic
+from mecpfm.files import read_json, write_atomic
 from mecpfm.published.generate import Recipe, generate
 from mecpfm.published.online import simulate
 

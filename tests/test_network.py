@@ -16,8 +16,9 @@ from mecpfm.coupled.brute_force import solve_nlip
 from mecpfm.coupled.instance import Instance
 from mecpfm.coupled.methods import certified
 from mecpfm.coupled.roofline import Accelerator
+from mecpfm.data.topologies import great_circle_km
 from mecpfm.errors import InputError
-from mecpfm.network.build import build, great_circle_km
+from mecpfm.network.build import build
 from mecpfm.network.change import saves_at_most
 from mecpfm.network.contract import TABLES
 from mecpfm.network.edit import changed, parse

@@ -101,7 +101,8 @@ def solve(
     as_json: Json = False,
 ) -> None:
     """Solve a network or an instance and report decisions, objective, bound and gap."""
-    from mecpfm.files import schema_of, target
+    from mecpfm.archives import schema_of
+    from mecpfm.files import target
 
     for file in (certificate, output, html):
         if file is not None:
@@ -181,7 +182,7 @@ def verify(
 
 
 def _audit(instance: Path, certificate: Path | None, plan: Path | None) -> Audit:
-    from mecpfm.files import schema_of
+    from mecpfm.archives import schema_of
 
     if schema_of(instance).startswith("mecpfm.coupled/"):
         from mecpfm.coupled.audit import audit

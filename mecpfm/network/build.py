@@ -9,17 +9,14 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from pydantic import ValidationError
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import dijkstra
 
 from mecpfm.coupled.instance import LARGEST, Blocks, Cloudlets, Instance, Models, Options, Requests, most
-from mecpfm.coupled.places import HOP_S, S_PER_KM
 from mecpfm.coupled.pulls import nearest_holders
 from mecpfm.coupled.roofline import BATCH, Accelerator
-from mecpfm.data.topologies import great_circle_km
 from mecpfm.errors import InputError, nearest
 from mecpfm.network.library import library
 from mecpfm.network.network import Network
+from mecpfm.network.routes import centre_site, home_sites, index_of, paths_between
 from mecpfm.records import Ragged, explain
 from mecpfm.typing import Floats, Ints
 
@@ -106,63 +103,6 @@ def _built(network: Network) -> Built:
     return Built(instance, home, path_s, far > users["deadline_s"].to_numpy())
 
 
-def _index(names: pd.Series[str], values: pd.Series[str]) -> Ints:
-    place = {name: i for i, name in enumerate(names.tolist())}
-    return np.array([place[value] for value in values.tolist()], dtype=np.int64)
-
-
-def paths_between(network: Network, kind: str) -> Floats:
-    """Least sums over links between every two sites: one-way latency, s, or time to pull, s/GB; shape (C, C)."""
-    nodes, links, count = _nodes(network), network.links, len(network.sites)
-    a, b = (_index(nodes["site"], links[end]) for end in ("from", "to"))
-    latitude, longitude = nodes["latitude_deg"].to_numpy(), nodes["longitude_deg"].to_numpy()
-    if kind == "pull":
-        weight = 8 / links["gbit_s"].to_numpy()
-    else:
-        km = np.nan_to_num(great_circle_km(latitude[a], longitude[a], latitude[b], longitude[b]))
-        weight = np.where(links["latency_ms"].isna(), S_PER_KM * km + HOP_S, links["latency_ms"].to_numpy() / 1000)
-    # The quickest of parallel links; a sparse zero would mean no link.
-    both = pd.DataFrame({"low": np.minimum(a, b), "high": np.maximum(a, b), "weight": np.maximum(weight, 1e-12)})
-    least = both.groupby(["low", "high"], as_index=False)["weight"].min()
-    shape = (len(nodes), len(nodes))
-    graph = coo_array((least["weight"], (least["low"], least["high"])), shape).tocsr()
-    found = np.asarray(dijkstra(graph, directed=False, indices=np.arange(count)))[:, :count]
-    if not np.isfinite(found).all():
-        lost = int((~np.isfinite(found)).sum(axis=1).argmax())
-        raise InputError(f"{network.where('links')}: no path joins site {nodes['site'].iloc[lost]!r} to the others")
-    return found
-
-
-def _nodes(network: Network) -> pd.DataFrame:
-    """Sites, then routers: whatever links join."""
-    columns = ["site", "latitude_deg", "longitude_deg"]
-    if network.routers is None:
-        return network.sites[columns]
-    routers = network.routers.rename(columns={"router": "site"})[columns]
-    return pd.concat([network.sites[columns], routers], ignore_index=True)
-
-
-def centre_site(network: Network, path_s: Floats) -> int:
-    """Site that the data centre hangs on: the named one, or the most central."""
-    names = network.sites["site"].tolist()
-    named = network.settings.remote.site
-    return names.index(named) if named else int(np.round(path_s.sum(axis=1), 9).argmin())  # ties: the first
-
-
-def home_sites(network: Network) -> Ints:
-    """Own site of every user, (R,): the named one, or the nearest on the great circle."""
-    sites, users = network.sites, network.users
-    place = {name: i for i, name in enumerate(sites["site"].tolist())}
-    where = [table[name].to_numpy() for table in (users, sites) for name in ("latitude_deg", "longitude_deg")]
-    home = np.empty(len(users), dtype=np.int64)
-    for start in range(0, len(users), 4096):
-        part = slice(start, start + 4096)
-        km = great_circle_km(where[0][part, None], where[1][part, None], where[2], where[3])
-        home[part] = np.where(np.isnan(km), np.inf, km).argmin(axis=1)
-    named = np.array([place.get(name, -1) for name in network.home])
-    return np.where(named >= 0, named, home)
-
-
 def memory_gb(network: Network) -> Floats:
     """Memory of the sites, GB: stated, or that of their accelerators together."""
     assert network.gpus is not None
@@ -179,7 +119,7 @@ def held_blocks(network: Network, blocks: Blocks, models: Models) -> NDArray[np.
     names, where = {name: b for b, name in enumerate(blocks.name or ())}, network.where("holds")
     whole = dict(zip(models.name or (), models.blocks.tolist(), strict=True))
     memory = memory_gb(network)
-    at = _index(network.sites["site"], network.holds["site"])
+    at = index_of(network.sites["site"], network.holds["site"])
     for i, (c, block, model) in enumerate(
         zip(at, network.holds["block"], network.holds["model"], strict=True), start=1
     ):

@@ -10,12 +10,12 @@ from typing import Any, Literal
 
 import numpy as np
 
+from mecpfm.archives import schema_of
 from mecpfm.coupled import instance as coupled
 from mecpfm.coupled import methods as coupled_methods
 from mecpfm.coupled.certificate import Certificate
 from mecpfm.coupled.request import Progress
 from mecpfm.errors import InputError
-from mecpfm.files import schema_of
 from mecpfm.network import naming
 from mecpfm.network.build import build
 from mecpfm.network.change import carry, keep_of

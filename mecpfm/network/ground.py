@@ -15,9 +15,10 @@ from mecpfm.coupled.roofline import Accelerator
 from mecpfm.data.tables import gpus
 from mecpfm.errors import InputError, nearest
 from mecpfm.kernels import arrays
-from mecpfm.network.build import centre_site, held_blocks, home_sites, memory_gb, paths_between, rates
+from mecpfm.network.build import held_blocks, memory_gb, rates
 from mecpfm.network.library import library
 from mecpfm.network.network import Network
+from mecpfm.network.routes import centre_site, home_sites, paths_between
 from mecpfm.online.setting import AS_GIVEN, Setting
 from mecpfm.online.trace import GPU, Trace
 from mecpfm.online.world import Ground
