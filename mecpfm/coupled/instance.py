@@ -22,7 +22,6 @@ from mecpfm.records import (
     OptionalFloatArray,
     OptionalIntArray,
     OptionalNames,
-    Ragged,
     RaggedArray,
     Range,
     Record,
@@ -204,73 +203,7 @@ class Instance(RootRecord):
 
     @model_validator(mode="after")
     def _contradictions(self) -> Self:
-        blocks, models, cloudlets, requests = self.sizes
-        if not all(self.sizes):
-            raise ValueError("blocks, models, cloudlets and requests must not be empty")
-        _below("models.blocks", self.models.blocks, blocks, "B")
-        _below("cloudlets.cached", self.cloudlets.cached, blocks, "B")
-        _below("options.request", self.options.request, requests, "R")
-        _below("options.model", self.options.model, models, "K")
-        _below("options.cloudlet", self.options.cloudlet, cloudlets, "C")
-        self._check_options()
-        self._check_cached()
-        self._check_source()
-        self._check_deadlines()
+        from mecpfm.coupled.contradictions import check
+
+        check(self)
         return self
-
-    def _check_deadlines(self) -> None:
-        requests, options = self.requests, self.options
-        if requests.deadline_s is None:
-            return
-        whole = requests.deadline_s if requests.weight is None else requests.deadline_s * requests.weight
-        if (bad := np.flatnonzero(options.delay_s > most(whole)[options.request])).size:
-            i = int(bad[0])
-            r = options.request[i]
-            raise ValueError(
-                f"options.delay_s[{i}] is {options.delay_s[i]:g}; requests.deadline_s[{r}] allows {whole[r]:g}"
-            )
-
-    def _check_options(self) -> None:
-        request, model = self.options.request, self.options.model
-        if (bad := np.flatnonzero(request[1:] < request[:-1])).size:
-            i = int(bad[0]) + 1
-            raise ValueError(f"options.request[{i}] is {request[i]} after {request[i - 1]}; must not decrease")
-        of = self.models.blocks
-        whole = np.bincount(np.repeat(np.arange(len(of)), np.diff(of.indptr)), self.blocks.size_gb[of.indices])
-        if (bad := np.flatnonzero(whole > LARGEST)).size:
-            raise ValueError(f"models.blocks[{bad[0]}] adds up to {whole[bad[0]]:g} GB; must be <= {LARGEST:g}")
-        empty = np.diff(of.indptr) == 0
-        if empty.any() and (bad := np.flatnonzero(empty[model])).size:
-            raise ValueError(f"options.model[{bad[0]}] names model {model[bad[0]]}, which has no blocks")
-
-    def _check_cached(self) -> None:
-        at, size, memory = self.cloudlets.cached, self.blocks.size_gb, self.cloudlets.memory_gb
-        row = np.repeat(np.arange(len(at)), np.diff(at.indptr))
-        if (bad := np.flatnonzero(size[at.indices] > most(memory)[row])).size:
-            c, b = int(row[bad[0]]), int(at.indices[bad[0]])
-            raise ValueError(
-                f"cloudlets.cached[{c}] holds block {b} of {size[b]:g} GB; cloudlets.memory_gb[{c}] is {memory[c]:g}"
-            )
-
-    def _check_source(self) -> None:
-        """A cloudlet that is named as a source holds the block."""
-        source = self.cloudlets.source
-        if source is None:
-            return
-        b, c = np.nonzero(source != DATA_CENTRE)
-        holder = source[b, c]
-        if (bad := np.flatnonzero(holder >= self.sizes[2])).size:
-            i = bad[0]
-            raise ValueError(f"cloudlets.source[{b[i]}][{c[i]}] is {holder[i]}; must be < C = {self.sizes[2]}")
-        if (bad := np.flatnonzero(~self.cached[b, holder])).size:
-            i = bad[0]
-            raise ValueError(f"cloudlets.source[{b[i]}][{c[i]}] is {holder[i]}, which does not hold block {b[i]}")
-
-
-def _below(name: str, values: NDArray[np.int64] | Ragged, limit: int, letter: str) -> None:
-    flat = values.indices if isinstance(values, Ragged) else values
-    if not flat.size or flat.max() < limit:
-        return
-    i = int(np.flatnonzero(flat >= limit)[0])
-    row = int(np.searchsorted(values.indptr, i, side="right")) - 1 if isinstance(values, Ragged) else i
-    raise ValueError(f"{name}[{row}] is {flat[i]}; must be < {letter} = {limit}")
