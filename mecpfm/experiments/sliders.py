@@ -28,8 +28,8 @@ class Explorer(VBox):  # type: ignore[misc]
         self.sliders = (
             SelectionSlider(options=steps, value=fraction, description="shared by both models", **wide),
             SelectionSlider(options=GBIT_S, value=gbit_s, description="link of the north, Gbit/s", **wide),
-            IntSlider(min=13, max=28, value=memory_gb, description="memory of the north, GB", **wide),
             SelectionSlider(options=REQUESTS, value=requests, description="requests", **wide),
+            IntSlider(min=13, max=28, value=memory_gb, description="memory of the north, GB", **wide),
         )
         self.bars = HTML()
         super().__init__([*self.sliders, self.bars])
@@ -40,7 +40,7 @@ class Explorer(VBox):  # type: ignore[misc]
 
     def show(self, _: object = None) -> None:
         """Solve what the sliders say, and draw it."""
-        fraction, gbit_s, memory_gb, requests = (one.value for one in self.sliders)
+        fraction, gbit_s, requests, memory_gb = (one.value for one in self.sliders)
         instance = variant(fraction, gbit_s, memory_gb, requests)
         self.mean_s = {name: solve(instance, name, **wanted).objective / requests for name, wanted in METHODS.items()}
         rows = [_row(name, seconds) for name, seconds in self.mean_s.items()]
