@@ -1,4 +1,4 @@
-"""The ledger of delayed ridge (E0, O2, R1) and the two bounds from a run's own data (C3, C4), by definition and draw."""
+"""The ledger of delayed ridge (E0, O2, R1) and the bounds from a run's own data (C3, C4), by definition and by draw."""
 
 import itertools
 from dataclasses import replace
@@ -15,7 +15,7 @@ from mecpfm.bandits import certificate
 from mecpfm.bandits.certificate import best_subset, hidden_bound, least_squares, ledger, risk_bound
 from mecpfm.errors import InputError
 from mecpfm.kernels import delayed_ridge
-from mecpfm.online.ledger import account, every_feature, known, sentence, target
+from mecpfm.online.ledger import account, every_feature, growth, known, sentence, target
 from mecpfm.online.ledger import ledger as ledger_of
 from mecpfm.online.simulate import simulate
 
@@ -112,7 +112,7 @@ def test_the_replay_is_the_simulators_run(name):
     every, seen = every_feature(outcome), outcome.demand.context
     assert (every[seen != 0] == seen[seen != 0]).all()
     assert np.count_nonzero(every) > np.count_nonzero(seen) or name == "structured-full"
-    assert ledger_of(outcome).squared == pytest.approx(np.sum((outcome.log.guess_s - target(outcome)) ** 2))
+    assert ledger_of(outcome)[0].squared == pytest.approx(np.sum((outcome.log.guess_s - target(outcome)) ** 2))
 
 
 def test_the_account_says_what_it_knows():
@@ -143,6 +143,22 @@ def test_the_account_says_what_it_knows():
     assert f"conditional risk <= {masked['risk_s2']:.1f} (95 %)" in line and "exact: learning" in line
     assert "by what was seen <= " in sentence(followed, 16)
     assert sentence(mean, 16).count(";") == 2
+
+
+def test_growth_ends_at_the_account():
+    """Means over the first t requests: at the last one those of the account; before, those of a shorter run."""
+    for name in ("structured-full", "follow-probe"):
+        outcome = simulate(scene(400, seed=3), ALL[name], 3)
+        found, whole = growth(outcome), account(outcome)
+        for curve, field in (("measured", "forecast_s2"), ("bound", "bound_s2"), ("constant", "constant_s2")):
+            assert found[curve][-1] == pytest.approx(whole[field])
+            assert len(found[curve]) == 400
+        assert (found["constant"] >= -1e-9).all()
+        if name == "structured-full":
+            assert (found["measured"] <= found["bound"] * SLACK).all()
+            ledger_, replay = ledger_of(outcome)
+            o2, r1 = certificate.bounds(replay, target(outcome), ledger_.penalty, 2.0)
+            assert (o2[-1], r1[-1]) == pytest.approx((ledger_.bound(), ledger_.expected_bound(2.0)))
 
 
 # Best rules ----------------------------------------------------------------------------------------------------------

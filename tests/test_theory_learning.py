@@ -42,11 +42,12 @@ def test_following_loses_what_is_proved(seed, size, rate):
         assert run.terms()[2] <= run.delay_bound() + 1e-12
         spread = (run.ahead * run.losses).sum()
         assert run.terms()[1] <= rate / (2 * run.share) * spread + 1e-12  # a priori: losses are at most 1
-        assert run.bound() == pytest.approx(run.best + sum(run.terms()))
+        assert run.bounds()[-1] == pytest.approx(run.best + sum(run.terms()))
     made = np.mean([run.expected for _, run in runs])
     added = np.mean([sum(run.terms()) for _, run in runs])
     totals = np.mean([run.losses.sum(axis=0) for _, run in runs], axis=0)
     assert made <= totals.min() + added + 1e-12
+    assert made == pytest.approx(np.mean([(run.ahead * run.losses).sum() + run.terms()[2] for _, run in runs]))
     assert runs[0][1].terms()[0] == pytest.approx(math.log(FEATURES + 1) / rate)
 
 
@@ -67,7 +68,7 @@ def test_the_estimates_have_a_price():
 @settings(max_examples=20)
 def test_experts_come_close_to_rules(seed, size, rate):
     """R3's second half, no delay, coins enumerated: E L <= min over rules (penalty over p) + E Q / p."""
-    x, work, late, runs = every_coin(seed, size, rate, delayed=False)
+    x, work, _, runs = every_coin(seed, size, rate, delayed=False)
     share = size / FEATURES
     for j in range(FEATURES):
         pair = np.column_stack([x[:, j], np.ones(ROUNDS)])

@@ -56,9 +56,12 @@ class Advice:
         """What the third term is at most."""
         return float((self.weights * self.losses * self.unknown).sum()) * self.rate
 
-    def bound(self) -> float:
-        """R3 with the run's values for expectations."""
-        return self.best + sum(self.terms())
+    def bounds(self) -> Floats:
+        """R3 for the first t requests, for every t, with the run's values for expectations, shape (T,)."""
+        first, _, _ = self.terms()
+        priced = (self.ahead * np.square(self.losses) / self.seen).sum(axis=1) * self.rate / 2
+        late = ((self.weights - self.ahead) * self.losses).sum(axis=1)
+        return np.cumsum(self.losses, axis=0).min(axis=1) + first + np.cumsum(priced + late)
 
 
 def consult(

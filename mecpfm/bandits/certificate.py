@@ -122,6 +122,18 @@ def ledger(
     return found, run
 
 
+def bounds(run: Replay, work: Floats, penalty: float, misspecified: float = 0.0) -> tuple[Floats, Floats]:
+    """:meth:`Ledger.bound` and :meth:`Ledger.expected_bound` of the first t requests, for every t, shape (T,)."""
+    rest, errors = 1 - run.leverage, np.square(run.forecast - work)
+    ridged = np.cumsum(rest * np.square(work - run.prompt))
+    weighed = np.cumsum(run.leverage * errors)
+    omega = np.cumsum(rest * np.square(run.prompt - run.raw))
+    count = np.arange(1, len(work) + 1)
+    truth = ridged / count * run.log_det + misspecified * count + penalty
+    moved = weighed + omega
+    return np.square(np.sqrt(ridged) + np.sqrt(omega)) + weighed, ridged + moved + 2 * np.sqrt(truth * omega)
+
+
 def least_squares(x: Floats, work: Floats) -> float:
     """Squared errors of the best linear rule in hindsight; columns may depend on each other."""
     return float(_left(_moments(x, work)[None])[0])

@@ -11,12 +11,15 @@ from mecpfm.bandits import certificate
 from mecpfm.bandits.advice import Advice, consult
 from mecpfm.bandits.certificate import Ledger
 from mecpfm.kernels import online_demand
+from mecpfm.kernels.delayed_ridge import Replay
 from mecpfm.kernels.online_demand import CLIP, DYNAMIC, IN_FLIGHT, History
 from mecpfm.online.simulate import RIDGE, Outcome, held_s, usual_s
 from mecpfm.typing import Bools, Floats, Ints
 
 DOUBT = 0.05
 """Probability with which the bounds that hold with some probability may fail."""
+MISSPECIFIED = 10.0
+"""Mean squared distance of the expected demand from a linear rule on the real trace, by judgement, s^2."""
 DELAYED_RIDGE = ("ridge", "covariance")
 """Keys of ``DEMAND`` whose forecaster is the one of docs/theory_online.md."""
 
@@ -31,13 +34,33 @@ def known(outcome: Outcome) -> Ints:
     return certificate.known_from(_asked(outcome), outcome.log.finish_s)
 
 
-def ledger(outcome: Outcome) -> Ledger:
+def ledger(outcome: Outcome) -> tuple[Ledger, Replay]:
     """Of a run whose forecaster is delayed ridge, on the features that it saw."""
     demand = outcome.demand
     start = np.zeros(demand.context.shape[1])
     start[-1] = usual_s(outcome.scene)
+    return certificate.ledger(demand.context, target(outcome), known(outcome), start, demand.least, demand.cap, RIDGE)
+
+
+def growth(outcome: Outcome) -> dict[str, Floats]:
+    """Means over the first t requests, for every t, s^2, shape (T,): of delayed ridge or ``follow-probe``.
+
+    ``measured`` errors, their ``bound`` on any data (O2, R3), ``expected``, the bound R1 with ``MISSPECIFIED`` (NaN for
+    ``follow-probe``), and the best ``constant``.
+    """
     work = target(outcome)
-    return certificate.ledger(demand.context, work, known(outcome), start, demand.least, demand.cap, RIDGE)[0]
+    count = np.arange(1, len(work) + 1)
+    if outcome.policy.demand == "follow":
+        bound = advice(outcome, every_feature(outcome)).bounds()
+        expected = np.full(len(work), np.nan)
+    else:
+        found, run = ledger(outcome)
+        bound, expected = certificate.bounds(run, work, found.penalty, MISSPECIFIED)
+    sums = {
+        "measured": np.cumsum(np.square(outcome.log.guess_s - work)), "bound": bound, "expected": expected,
+        "constant": np.cumsum(np.square(work)) - np.square(np.cumsum(work)) / count,
+    }  # fmt: skip
+    return {name: values / count for name, values in sums.items()}
 
 
 def advice(outcome: Outcome, x: Floats) -> Advice:
@@ -102,7 +125,7 @@ def account(outcome: Outcome) -> dict[str, Any] | None:
 
 
 def _of_ridge(outcome: Outcome, work: Floats) -> tuple[dict[str, Any], dict[str, float]]:
-    found = ledger(outcome)
+    found, _ = ledger(outcome)
     words: dict[str, Any] = {"best_of": "linear rule in hindsight"}
     sums = {
         "best_s2": found.best, "regret_s2": found.regret, "learning_s2": found.learning, "delay_s2": found.delay,
@@ -128,7 +151,7 @@ def _of_experts(outcome: Outcome, work: Floats) -> tuple[dict[str, Any], dict[st
     )
     words, best = _subset(outcome, work, 1)
     sums = {
-        "best_s2": found.best, "regret_s2": total - found.best, "bound_s2": found.bound(),
+        "best_s2": found.best, "regret_s2": total - found.best, "bound_s2": float(found.bounds()[-1]),
         "seen_regret_s2": total - float(least.min()), **best,
     }  # fmt: skip
     return {"best_of": "expert on one feature", **words}, sums
