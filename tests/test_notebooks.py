@@ -48,7 +48,7 @@ def test_thin(notebook: nbformat.NotebookNode):
     """A lesson, not a program: few short cells beside the frame's, text before the first code."""
     framing = [cell.id for tag in ("example", "solution", "check") for cell in tagged(notebook, tag)]
     assert len([cell for cell in code_cells(notebook) if cell.id not in framing]) <= 14
-    assert all(len(cell.source.splitlines()) <= (44 if cell.id in framing else 22) for cell in code_cells(notebook))
+    assert all(len(cell.source.splitlines()) <= (30 if cell.id in framing else 22) for cell in code_cells(notebook))
     assert notebook.cells[0].cell_type == "markdown"
 
 

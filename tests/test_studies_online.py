@@ -9,7 +9,7 @@ from mecpfm import figures
 from mecpfm.cli import app
 from mecpfm.experiments import frames_online as frames
 from mecpfm.experiments import notebooks, runner
-from mecpfm.experiments.config import ONLINE_TRACE, TRACE_NOTEBOOK, experiments
+from mecpfm.experiments.config import ONLINE_TRACE, TRACE_NOTEBOOKS, experiments
 from mecpfm.experiments.studies.online import LADDER, PLANNED, PRICED
 from mecpfm.online.policy import POLICIES
 
@@ -132,18 +132,18 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> list[object]:
 
 
 @pytest.mark.parametrize("present", [True, False])
-def test_online_trace_runs_all_studies_then_the_notebook(
+def test_online_trace_runs_all_studies_then_the_notebooks(
     calls: list[object], present: bool, monkeypatch: pytest.MonkeyPatch
 ):
-    """Every study on the trace, then notebook 08; one line on stderr where the real trace is absent."""
+    """Every study on the trace, then notebooks 08 and 13; one line on stderr where the real trace is absent."""
     done = calls
     monkeypatch.setattr("mecpfm.online.trace.locate", lambda name: name if present else None)
     result = CliRunner().invoke(app, ["experiment", ONLINE_TRACE, "--profile", "paper"])
     assert result.exit_code == 0, result.output
     studies = [name for name in experiments("paper") if name.startswith(ONLINE_TRACE)]
     assert len(studies) == 6
-    assert done == [*((name, "paper") for name in studies), ("paper", [TRACE_NOTEBOOK])]
-    assert TRACE_NOTEBOOK in notebooks.names()
+    assert done == [*((name, "paper") for name in studies), ("paper", [*TRACE_NOTEBOOKS])]
+    assert set(TRACE_NOTEBOOKS) <= set(notebooks.names())
     said = [line for line in result.stderr.splitlines() if "absent" in line]
     assert len(said) == (0 if present else 1)
     assert present or "mecpfm data fetch lora_request_trace.csv" in said[0]

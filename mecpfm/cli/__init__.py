@@ -82,7 +82,7 @@ def experiment(
 ) -> None:
     """Run an experiment; what is finished is kept, whatever happens, and never computed twice.
 
-    online-trace runs every study on the trace, then notebook 08, which draws their figures.
+    online-trace runs every study on the trace, then notebooks 08 and 13, which draw their figures.
     """
     if listing:
         listings.experiments()
@@ -90,7 +90,7 @@ def experiment(
     if name is None:
         raise InputError("the experiment's name is missing; --list shows the names")
     from mecpfm.experiments import notebooks
-    from mecpfm.experiments.config import ONLINE_TRACE, TRACE_NOTEBOOK, experiments
+    from mecpfm.experiments.config import ONLINE_TRACE, TRACE_NOTEBOOKS, experiments
     from mecpfm.experiments.runner import run
 
     chosen("experiment", (*experiments(profile), "all", ONLINE_TRACE))(name)
@@ -115,7 +115,7 @@ def experiment(
     if failed:
         raise FailedError(failed)
     if name == ONLINE_TRACE:
-        table(("notebook", "seconds", "peak MB", "MB written"), notebooks.run(profile, [TRACE_NOTEBOOK]))
+        table(("notebook", "seconds", "peak MB", "MB written"), notebooks.run(profile, [*TRACE_NOTEBOOKS]))
 
 
 @app.command()

@@ -8,7 +8,7 @@ from mecpfm.experiments.studies.published import OFFLINE, ONLINE, SWEEPS
 from mecpfm.experiments.study import PROFILES, STUDIES, Point, profile
 
 __all__ = [
-    "OFFLINE", "ONLINE", "ONLINE_TRACE", "PROFILES", "STUDIES", "SWEEPS", "TIMED", "TRACE_NOTEBOOK", "Experiment",
+    "OFFLINE", "ONLINE", "ONLINE_TRACE", "PROFILES", "STUDIES", "SWEEPS", "TIMED", "TRACE_NOTEBOOKS", "Experiment",
     "Point", "experiments", "profile",
 ]  # fmt: skip
 
@@ -16,8 +16,8 @@ TIMED = tuple(name for name, study in STUDIES.items() if study.timed)
 """Experiments whose rows, not only their running times, depend on how fast the machine is."""
 ONLINE_TRACE = "online-trace"
 """Name that runs every study on the trace; theirs begin with it."""
-TRACE_NOTEBOOK = "08_coupled_online"
-"""Notebook that draws the figures of the studies on the trace."""
+TRACE_NOTEBOOKS = ("08_coupled_online", "13_restricted_context")
+"""Notebooks that draw the figures of the studies on the trace."""
 
 
 class Experiment(NamedTuple):
