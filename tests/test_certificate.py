@@ -211,7 +211,7 @@ def test_in_expectation_the_delay_adds_up(bent):
 def test_what_the_delay_costs_does_not_grow_with_the_root():
     """Where the rule is right, four times the rounds change what is lost beyond V by less than a quarter."""
     lost = [np.mean([np.subtract(*stochastic(s, rounds)[:2]) for s in range(60)]) for rounds in (400, 1600)]
-    assert 0 < lost[0] and abs(lost[1] / lost[0] - 1) < 0.25  # a root would double it
+    assert lost[0] > 0 and abs(lost[1] / lost[0] - 1) < 0.25  # a root would double it
 
 
 def test_expected_bound_is_the_formula():

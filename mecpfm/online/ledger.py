@@ -18,6 +18,8 @@ from mecpfm.typing import Bools, Floats, Ints
 
 DOUBT = 0.05
 """Probability with which the bounds that hold with some probability may fail."""
+MOST_REPLAYED = 100_000
+"""Requests above which nothing is told that needs the features which were hidden."""
 MISSPECIFIED = 10.0
 """Mean squared distance of the expected demand from a linear rule on the real trace, by judgement, s^2."""
 DELAYED_RIDGE = ("ridge", "covariance")
@@ -116,7 +118,7 @@ def account(outcome: Outcome) -> dict[str, Any] | None:
     }
     if outcome.policy.demand in DELAYED_RIDGE:
         words, more = _of_ridge(outcome, work)
-    elif outcome.policy.demand == "follow":
+    elif outcome.policy.demand == "follow" and requests <= MOST_REPLAYED:
         words, more = _of_experts(outcome, work)
     else:
         words, more = {}, {}
@@ -133,23 +135,24 @@ def _of_ridge(outcome: Outcome, work: Floats) -> tuple[dict[str, Any], dict[str,
     }  # fmt: skip
     if (size := outcome.demand.sight.observed) < len(outcome.demand.raw):
         words["best_of"] += " on what was shown"
-        more, best = _subset(outcome, work, size)
-        words, sums = {**words, **more}, {**sums, **best}
+        if len(work) <= MOST_REPLAYED:
+            more, best = _subset(every_feature(outcome), work, size)
+            words, sums = {**words, **more}, {**sums, **best}
     return words, sums
 
 
-def _subset(outcome: Outcome, work: Floats, size: int) -> tuple[dict[str, Any], dict[str, float]]:
-    found = certificate.best_subset(every_feature(outcome), work, size)
+def _subset(x: Floats, work: Floats, size: int) -> tuple[dict[str, Any], dict[str, float]]:
+    found = certificate.best_subset(x, work, size)
     return ({}, {}) if found is None else ({"subset": list(found[1])}, {"subset_s2": found[0]})
 
 
 def _of_experts(outcome: Outcome, work: Floats) -> tuple[dict[str, Any], dict[str, float]]:
-    found, made = advice(outcome, every_feature(outcome)), np.square(outcome.log.guess_s - work)
-    total = float(made.sum())
+    x = every_feature(outcome)
+    found, total = advice(outcome, x), float(np.square(outcome.log.guess_s - work).sum())
     least = certificate.hidden_bound(
         found.losses[:, :-1], probed(outcome), found.share, max(outcome.demand.cap - outcome.demand.least, 1e-9), DOUBT
     )
-    words, best = _subset(outcome, work, 1)
+    words, best = _subset(x, work, 1)
     sums = {
         "best_s2": found.best, "regret_s2": total - found.best, "bound_s2": float(found.bounds()[-1]),
         "seen_regret_s2": total - float(least.min()), **best,
