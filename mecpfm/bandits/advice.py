@@ -61,7 +61,7 @@ class Advice:
         first, _, _ = self.terms()
         priced = (self.ahead * np.square(self.losses) / self.seen).sum(axis=1) * self.rate / 2
         late = ((self.weights - self.ahead) * self.losses).sum(axis=1)
-        return np.cumsum(self.losses, axis=0).min(axis=1) + first + np.cumsum(priced + late)
+        return np.asarray(np.cumsum(self.losses, axis=0).min(axis=1) + first + np.cumsum(priced + late))
 
 
 def consult(

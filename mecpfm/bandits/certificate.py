@@ -20,7 +20,7 @@ from mecpfm.typing import Bools, Floats, Ints
 MOST_SUBSETS = 50_000
 DEPENDENT = 1e-10
 """A column of which less than this share is left by those before it counts as their combination."""
-GRID = 4.0 ** np.arange(2, -5, -1)
+GRID = np.array([16, 4, 1, 1 / 4, 1 / 16, 1 / 64, 1 / 256])
 """Rates of :func:`hidden_bound`, in units of ``share / top^2``."""
 
 
@@ -178,7 +178,7 @@ def risk_bound(squared: float, requests: int, top: float, delta: float = 0.05) -
     ``squared`` is the sum of squared errors, each at most ``top^2``.
     """
     _check(top, delta)
-    surprise = -arrays.log(delta)
+    surprise = -float(arrays.log(delta))
     # Nearly the best where errors are a quarter of top: known before the run, as the proof wants it.
     kappa = min(0.5, math.sqrt(8 * surprise / requests))
     return (squared + top * top * surprise / (2 * kappa)) / (1 - kappa)
@@ -197,7 +197,8 @@ def hidden_bound(losses: Floats, seen: Bools, share: float, top: float, delta: f
     weighed = np.where(seen, losses, 0.0) / share
     union = arrays.log(losses.shape[1] * len(GRID) / delta)
     rates = GRID * share / (top * top)
-    return np.max([(arrays.log1p(rate * weighed).sum(axis=0) - union) / rate for rate in rates], axis=0)
+    least = [(arrays.log1p(rate * weighed).sum(axis=0) - union) / rate for rate in rates]
+    return np.asarray(np.max(least, axis=0))
 
 
 def _check(top: float, delta: float) -> None:

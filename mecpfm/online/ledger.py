@@ -85,7 +85,8 @@ def every_feature(outcome: Outcome) -> Floats:
     """Features of all requests, hidden ones too, as the policy would have seen them; last a constant, (T, N + 1)."""
     scene, demand = outcome.scene, outcome.demand
     world, log = scene.world, outcome.log
-    history = History(*(array.copy() for array in scene.history))
+    groups, models, total, marks = scene.history
+    history = History(groups.copy(), models.copy(), total.copy(), marks.copy())
     out = np.ones((len(world.work), world.static.shape[1] + DYNAMIC + 1))
     under_way: list[tuple[float, int]] = []
     for i, now in enumerate(_asked(outcome).tolist()):
