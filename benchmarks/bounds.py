@@ -44,6 +44,39 @@ def ridge(outcome: Outcome) -> dict[str, str]:
     return {"V + Q + C + Omega - K": sums, **said, "D; ln det": f"{found.outstanding}; {found.log_det:.0f}"}
 
 
+def linearity(outcome: Outcome) -> dict[str, str]:
+    """Whether the expected demand is linear: a martingale's z, residuals, and what products of features explain."""
+    found, run = ledger.ledger(outcome)
+    x, work, requests = outcome.demand.context, ledger.target(outcome), found.requests
+    rest = work - x @ np.linalg.lstsq(x, work, rcond=None)[0]
+    terms = (1 - run.leverage) * (run.prompt - run.raw)
+    z = (terms @ rest) / math.sqrt(np.sum(np.square(terms * rest)))
+    lags = (float(np.mean(rest[lag:] * rest[:-lag]) / np.mean(rest**2)) for lag in (1, 2, 5, 20))
+    first, second = np.triu_indices(x.shape[1] - 1)
+    products = x[:, first] * x[:, second]
+    products = (products - products.mean(axis=0)) / (products.std(axis=0) + 1e-9)
+    gains = []
+    for penalty in (100.0, 1000.0, 5000.0):
+        gain = 0.0
+        for block in np.array_split(np.arange(requests), 10):
+            train = np.ones(requests, dtype=bool)
+            train[block] = False
+            left = work - x @ np.linalg.lstsq(x[train], work[train], rcond=None)[0]
+            gram = products[train].T @ products[train] + penalty * np.eye(products.shape[1])
+            more = left - products @ np.linalg.solve(gram, products[train].T @ left[train])
+            gain += np.sum(left[block] ** 2) - np.sum(more[block] ** 2)
+        gains.append(gain / requests)
+    fifths = np.array_split(rest[np.argsort(work - rest)] ** 2, 5)
+    omega = (1 - run.leverage) * np.square(run.prompt - run.raw)
+    return {
+        "martingale of Omega and residuals, z": f"{z:.1f}",
+        "autocorrelation of residuals at lags 1, 2, 5, 20": ", ".join(f"{value:.2f}" for value in lags),
+        f"explained by {products.shape[1]} products, cross-fitted, at most": f"{max(gains):.1f}",
+        "variance of residuals over fifths of the forecast": " ".join(f"{one.mean():.0f}" for one in fifths),
+        "share of Omega in the first 1,000 requests": f"{omega[:1000].sum() / omega.sum():.0%}",
+    }
+
+
 def following(outcome: Outcome) -> dict[str, str]:
     """``follow-probe``: R3's terms, what is certified from what was seen."""
     x, work = ledger.every_feature(outcome), ledger.target(outcome)
@@ -66,12 +99,15 @@ def following(outcome: Outcome) -> dict[str, str]:
 def main() -> None:
     trace = load(name="gentd26")
     print(f"{trace.source}, seeds {SEEDS}")
-    tables: dict[str, list[dict[str, str]]] = {"ridge on all features": [], "follow-probe": [], "beside": []}
+    tables: dict[str, list[dict[str, str]]] = {
+        name: [] for name in ("ridge on all features", "linear?", "follow-probe", "beside")
+    }
     for seed in SEEDS:
         scene = build(replace(BASE, requests=REQUESTS), trace, seed)
         full, one = (simulate(scene, named(name), seed) for name in ("structured-full", "follow-probe"))
         others = {name: ledger.account(simulate(scene, named(name), seed)) for name in OTHERS}
         tables["ridge on all features"].append(ridge(full))
+        tables["linear?"].append(linearity(full))
         tables["follow-probe"].append(following(one))
         tables["beside"].append({name: f"{found['forecast_s2']:.1f}" for name, found in others.items()})
     for name, columns in tables.items():

@@ -230,9 +230,11 @@ def proved(frame: pd.DataFrame) -> go.Figure:
             lines = go.Scatter(x=shown["round"], y=shown[column], line={"color": color, "dash": dash}, **look)
             drawn.add_trace(lines, row=1, col=col)
     drawn.update_xaxes(title_text="requests served, T", **DECADES)
-    drawn.update_yaxes(type="log", dtick="D2").update_yaxes(title_text="squared error a request (s²)", col=1)
+    drawn.update_yaxes(**logarithmic(pd.Series([50, 100, 200, 500, 1000, 2000, 5000])))
+    drawn.update_yaxes(title_text="squared error a request (s²)", col=1)
     title = "What is proved of the forecasts, beside what is measured, means over seeds"
-    return drawn.update_layout(template=TEMPLATE, title_text=title, height=480, margin={"t": 80}, legend=BELOW)
+    place = {"height": 480, "margin": {"t": 80}, "legend": BELOW | {"y": -0.22}}
+    return drawn.update_layout(template=TEMPLATE, title_text=title, **place)
 
 
 PROVED = {
