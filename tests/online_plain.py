@@ -90,9 +90,10 @@ class Plain:
         self.width = len(scene.shift) + (2 * self.twin.cloudlets + 1 if policy.dispatch == "disjoint" else 0)
         self.observed = self.width if policy.observed is None else policy.observed
         self.linear = policy.dispatch in ("disjoint", "hybrid")
-        self.looks = self.linear or policy.demand in ("ridge", "covariance")
+        self.looks = self.linear or policy.demand in ("ridge", "covariance", "follow")
         self.held = policy.feature_cost_s * self.observed * self.looks + policy.probe_cost_s * policy.probes
         self.keys = self.random.random(self.width) if policy.features == "fixed" else None
+        self.made, self.coins = {}, np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(1_000,)))
         self.context, self.shown, self.guess, self.explored, self.lines = [], [], [], [], []
         self.seen, self.credits, self.median = [], [], 0.0
         self.subset = list(range(self.observed))
@@ -142,6 +143,8 @@ class Plain:
     def choose_shown(self, request):
         policy = self.policy
         self.explored.append(False)
+        if policy.demand == "follow":
+            return self.follow(request)
         if self.observed == self.width:
             return list(range(self.width))
         if policy.demand == "covariance":
@@ -171,10 +174,38 @@ class Plain:
                     state[:, c] = len(self.twin.inside[c]) / 3, self.pull(request, place, now) / 30
             raw = np.clip([*raw, *state.ravel(), self.congestion(now) / 15], -4, 4)
         self.shown.append(self.choose_shown(request))
-        visible = np.zeros(self.width + 1)
-        visible[self.shown[-1]] = raw[self.shown[-1]]
+        visible, seen = np.zeros(self.width + 1), [i for i in self.shown[-1] if i < self.width]
+        visible[seen] = raw[seen]
         visible[-1] = 1.0
         self.context.append(visible)
+
+    def follow(self, request):
+        """Experts' records from the requests known, then the probed features (the largest keys) and whom to follow."""
+        probed, width = self.observed - 1, self.scene.cap_s - self.scene.setting.work_s[0]
+        losses = np.zeros(self.width + 1)
+        for j in self.known:
+            for i, made in self.made[j].items():
+                losses[i] += (made - self.work(j)) ** 2 * (1 if i == self.width else self.width / probed)
+        keys = self.coins.random(self.width)
+        weights = np.exp(-0.1 / width**2 * (losses - losses.min()))
+        expert = int(np.argmax(np.cumsum(weights) > self.coins.random() * weights.sum()))
+        return [*sorted(np.argsort(-keys)[:probed].tolist()), expert]
+
+    def advise(self, request):
+        """Each expert's forecast is ridge over the requests that it saw, unknown ones with the forecast it made."""
+        least, guess, self.made[request] = self.scene.setting.work_s[0], None, {}
+        for i in {*self.shown[request], self.width}:
+            past = [j for j in range(request) if i in self.made[j]]
+            pair = [[self.context[j][i] * (i < self.width), 1.0] for j in [*past, request]]
+            counted = [self.work(j) if j in self.known else self.made[j][i] for j in past]
+            start = np.array([0.0, least])
+            change = ridge(pair[:-1], counted - np.array(pair[:-1]) @ start)[1] if past else 0.0
+            forecast = min(max(float(pair[-1] @ (start + change)), least), self.scene.cap_s)
+            if i in self.shown[request][:-1] or i == self.width:
+                self.made[request][i] = forecast
+            if i == self.shown[request][-1]:
+                guess = forecast
+        return guess
 
     def pull(self, request, place, now):
         return self.twin.pull(self.twin.cloudlet(request, place), int(self.world.model[request]), now)
@@ -223,6 +254,8 @@ class Plain:
         least = self.scene.setting.work_s[0]
         if demand == "mean":
             return max(least, mean([float(self.world.work[j]) for j in self.known]))
+        if demand == "follow":
+            return self.advise(request)
         start = np.append(np.zeros(self.width), least)
         if request == 0:
             return least

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from mecpfm.bandits.certificate import ledger
 from mecpfm.bandits.policy import positive
 from mecpfm.errors import InputError
 from mecpfm.kernels import arrays
@@ -78,7 +79,7 @@ def hindsight(x: Floats, demand: Floats, ridge: float, start: Floats | None = No
 
 
 def error_bound(best: float, weighed: float, outstanding: int) -> float:
-    """Sum of squared errors, at most: ``(sqrt(V) + sqrt(D Q))^2 + Q`` (O2; O1 for D = 0).
+    """Sum of squared errors, at most: ``(sqrt(V) + sqrt(D Q))^2 + Q`` (O2 without Omega; O1 for D = 0).
 
     ``best`` is V (:func:`hindsight`), ``outstanding`` D, the most requests unfinished at an arrival. ``weighed`` is Q,
     the sum of leverage times squared error, or what is known not to be below it: ``top^2 log_det``.
@@ -95,13 +96,16 @@ def dispatch_bound(spreads: Floats, squared_errors: float) -> float:
 
 
 class Sharpness(NamedTuple):
-    """What is measured and what O1 to O3 allow, summed over requests: errors in s^2, losses in s."""
+    """What is measured and what O1 to O3 and R1 allow, summed over requests: errors in s^2, losses in s."""
 
     outstanding: int
     squared: float
     best: float
     bound: float
+    expected: float
+    doubted: float
     worst_case: float
+    constant: float
     loss: float
     loss_bound: float
 
@@ -118,27 +122,22 @@ def sharpness(lag: float, seed: int, rounds: int = 5_000, features: int = 12) ->
     x = np.column_stack([np.ones(rounds), x])
     start = np.concatenate([[TOP / 2], np.zeros(features)])
     done = np.arange(rounds) + random.geometric(1 / (1 + lag), rounds)  # the first arrival that knows the demand
-    model, ready = OnlineRidge(1 + features, top=TOP, start=start), dict[int, list[int]]()
-    forecast, leverage = np.empty((2, rounds))
-    for t, known in enumerate(done.tolist()):
-        for s in ready.pop(t, ()):
-            model.complete(x[s], forecast[s], float(demand[s]))
-        forecast[t], leverage[t] = model.arrive(x[t])
-        ready.setdefault(known, []).append(t)
-    outstanding = max(int((done[:t] > t).sum()) for t in range(rounds))
-    errors, delay = (forecast - demand) ** 2, backlog + demand[:, None] / SPEEDS
+    found, run = ledger(x, demand, np.minimum(done, rounds), start, 0.0, TOP)
+    forecast, delay = run.forecast, backlog + demand[:, None] / SPEEDS
     arm = (backlog + forecast[:, None] / SPEEDS).argmin(axis=1)
     loss = delay[np.arange(rounds), arm] - delay.min(axis=1)
-    best, spread = hindsight(x, demand, 1.0, start), 1 / SPEEDS.min() - 1 / SPEEDS.max()
+    spread = 1 / SPEEDS.min() - 1 / SPEEDS.max()
     return Sharpness(
-        outstanding, errors.sum(), best, error_bound(best, leverage @ errors, outstanding),
-        error_bound(best, TOP**2 * model.log_det, outstanding), loss.sum(),
-        dispatch_bound(np.full(rounds, spread), errors.sum()),
+        found.outstanding, found.squared, found.ridged, found.bound(), found.expected_bound(),
+        found.bound(found.outstanding * found.doubted),
+        error_bound(found.ridged, TOP**2 * found.log_det, found.outstanding), found.constant,
+        loss.sum(), dispatch_bound(np.full(rounds, spread), found.squared),
     )  # fmt: skip
 
 
 if __name__ == "__main__":
-    print("lag, most outstanding; per request: squared error, best linear, O2, O2 worst case, loss, O3(a)")
+    print("lag, most outstanding; per request: squared error, best linear, O2, R1, O2 with D P, O2 worst case,")
+    print("constant rule, loss, O3(a)")
     for lag in (0, 10, 100):
         most, *sums = np.mean([sharpness(lag, seed) for seed in range(12)], axis=0)
         print(lag, f"{most:.0f}", *(f"{value / 5_000:.4g}" for value in sums))

@@ -19,7 +19,7 @@ FIELDS = (
 OWN = str(Path(__file__).parent / "cases" / "t_ok.csv")
 TRACE_FIELDS = (
     "setting source scenario policy seed requests loss_s delay_s delay_p95_s accuracy regret_s edge_share pulled_gb "
-    "demand_r2 layout dropped load assumed changed"
+    "demand_r2 ledger layout dropped load assumed changed"
 ).split()
 
 
@@ -82,7 +82,11 @@ def test_simulate_trace_prints_one_json_object(tmp_path: Path):
         content = json.loads(done.stdout)
         assert list(content) == TRACE_FIELDS
         assert (content["source"], content["requests"]) == ("own.csv", 50 if options else 60)
-        assert (content["demand_r2"] is None) == (policy == "ucb1")
+        assert (content["demand_r2"] is None) == (content["ledger"] is None) == (policy == "ucb1")
+    assert content["ledger"]["best_of"] == "linear rule in hindsight on what was shown"
+    assert content["ledger"]["forecast_s2"] <= content["ledger"]["bound_s2"]
+    done = mecpfm("simulate-trace", path, "--policy", "follow-probe")
+    assert done.stdout.splitlines()[-1].startswith("forecast ")
     done = mecpfm("simulate-trace", path, "--policy", "ucb1", "--requests", 61)
     assert done.returncode == 2 and done.stderr == "mecpfm: error: --requests is 61; own.csv has room for 60\n"
 

@@ -14,7 +14,7 @@ from mecpfm.online.dispatcher import Dispatcher
 from mecpfm.online.dispatcher_file import _digest
 
 
-@pytest.mark.parametrize("name", ["priced-cov", "disjoint-wtsrc", "hybrid-lints", "belief", "credit"])
+@pytest.mark.parametrize("name", ["priced-cov", "disjoint-wtsrc", "hybrid-lints", "belief", "credit", "follow-probe"])
 def test_saving_and_loading_change_nothing(name, tmp_path):
     """A dispatcher that is saved and loaded every 40 requests, and grows meanwhile, replays the trace all the same."""
 
@@ -51,6 +51,18 @@ def test_damaged_files_are_one_line(tmp_path_factory, data):
         assert "\n" not in str(error)
     else:
         assert state(found) == state(agent)
+
+
+def test_files_of_before_are_read(tmp_path):
+    """One that does not name the arrays which only ``follow-probe`` keeps is whole without them."""
+    path, agent = tmp_path / "agent.npz", agent_of()
+    agent.save(path)
+    with np.load(path) as archive:
+        content = {
+            name: array for name, array in archive.items() if name not in ("digest", "demand.losses", "demand.made")
+        }
+    np.savez(path, **content, digest=np.array(_digest(content)))
+    assert state(Dispatcher.load(path)) == state(agent)
 
 
 def test_foreign_and_edited_files_are_refused(tmp_path):

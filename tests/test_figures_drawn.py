@@ -70,6 +70,9 @@ CASES: dict[str, tuple[list[Row], set[float]]] = {
                     + [{"choice": "set", "observed": 4, "r2": 0.75, "features": "all"}], {0.125, 0.25, 0.1, 0.9, 0.75}),
     "probing": ([{"method": "probe-belief", "probes": n, "change": n / 8, **ENDS} for n in (1, 2)],
                 {1, 2, 0.125, 0.25, 0.1, 0.3}),
+    "proved": ([{"method": m, "round": r, "measured": 90.0, "bound": 120.0, "expected": None if r > 100 else 100.0,
+                 "constant": 270.0} for m in ("structured-full", "follow-probe") for r in (100, 1000)],
+               {100, 1000, 90, 120, 270}),
     "race": ([{"case": c, "method": m, "seconds": s, "metric": k, "mean": 0.5, "ci_low": -0.5, "ci_high": 1.5}
               for c in ("mixed, 80 requests", "other") for m in ("polish", "highs") for s in (0.125, 2.0)
               for k in ("over_bound", "gap")], {0.125, 2, 0.5, 0, 1, 1.5}),

@@ -11,7 +11,7 @@ from mecpfm.online.setting import BASE, SCENARIOS
 from mecpfm.online.simulate import Run, simulate
 from mecpfm.online.world import SURVEY, TUNING, build
 
-RANDOM = {"random", "epsilon-0.5", "disjoint-lints", "hybrid-tsrc", "structured-random-ei", "belief"}
+RANDOM = {"random", "follow-probe", "epsilon-0.5", "disjoint-lints", "hybrid-tsrc", "structured-random-ei", "belief"}
 
 
 def with_another_future(at, log, time, seed, held_s=0.0):
@@ -104,7 +104,7 @@ def test_a_seed_fixes_every_byte(name):
 def uses_chance(policy):
     """Whether a policy draws any random number that matters."""
     linear = policy.dispatch in ("disjoint", "hybrid")
-    looks = linear or policy.demand in ("ridge", "covariance")
+    looks = linear or policy.demand in ("ridge", "covariance", "follow")
     return (
         policy.dispatch == "random" or policy.explore > 0 or policy.sample or policy.probing not in ("all", "nearest")
         or (looks and policy.observed is not None)

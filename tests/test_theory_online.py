@@ -1,7 +1,5 @@
 """The regret statement of docs/theory_online.md, link by link, on random, adversarial and delayed sequences."""
 
-import itertools
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -253,45 +251,6 @@ def test_believed_backlogs_lose_at_most_their_errors(seed, arms, load):
     assert weight @ error <= np.sqrt(np.sum(weight**2)) * np.sqrt(np.sum(error**2)) * SLACK
 
 
-@given(st.integers(0, 2**32), st.integers(1, 3), st.floats(0.001, 0.3))
-def test_close_moments_choose_a_good_subset(seed, observed, doubt):
-    """O4's second half: with every moment within eps, the chosen rule's risk is within 2 (1 + B)^2 eps of the best."""
-    random = np.random.default_rng(seed)
-    x = random.uniform(-1, 1, (200, 5)) @ np.diag(random.random(5))
-    z = np.column_stack([random.random(200), np.ones(200), x])
-    moments = z.T @ z / 200
-    shift = random.uniform(-doubt, doubt, moments.shape)
-    guess, size = moments + (shift + shift.T) / 2, 1.5
-    rules = []
-    for subset in itertools.combinations(range(2, 7), observed):
-        for _ in range(40):
-            v = np.zeros(7)
-            v[[1, *subset]] = -random.dirichlet(np.ones(1 + observed)) * random.choice([-1, 1], 1 + observed) * size
-            v[0] = 1
-            rules.append(v)
-    risk, believed = (np.array([v @ m @ v for v in rules]) for m in (moments, guess))
-    eps = np.abs(guess - moments).max()
-    assert (np.abs(risk - believed) <= (1 + size) ** 2 * eps * SLACK).all()
-    assert risk[np.argmin(believed)] <= risk.min() + 2 * (1 + size) ** 2 * eps * SLACK
-
-
-def test_pairs_reveal_every_moment_in_time():
-    """O4's first half: in 200 explorations of pairs, a moment is off by eps at most as often as said."""
-    random, features, each, delta = np.random.default_rng(3), 5, 60, 0.2
-    eps = np.sqrt(2 * np.log((features + 1) * (features + 4) / delta) / each)
-    misses = 0
-    for _ in range(200):
-        off = 0.0
-        for _ in itertools.combinations(range(features), 2):
-            x = random.choice([-1.0, 1.0], (each, 2))  # the largest variance that [-1, 1] allows
-            demand = (x[:, 0] > 0).astype(float)
-            off = max(
-                off, abs(np.mean(x[:, 0] * x[:, 1])), abs(np.mean(x[:, 0] * demand) - 0.5), abs(x.mean(axis=0)).max()
-            )
-        misses += off > eps
-    assert misses <= 200 * delta
-
-
 @given(st.integers(0, 2**32))
 @settings(max_examples=10)
 def test_rare_ties_make_the_loss_quadratic(seed):
@@ -312,12 +271,14 @@ def test_rare_ties_make_the_loss_quadratic(seed):
     assert (pair <= 2.0).mean() == pytest.approx(2.0 / mean, rel=0.15)  # two arms alike: kappa = 1 / mean is met
 
 
-@pytest.mark.parametrize(("lag", "ratio"), [(0, 1.1), (10, 8)])
+@pytest.mark.parametrize(("lag", "ratio"), [(0, 1.1), (10, 1.4)])
 def test_bounds_are_not_vacuous_on_typical_data(lag, ratio):
     """After 5,000 requests the bound is a small factor of what is measured, and regret a small part of the error."""
     found = sharpness(lag, 0)
     assert found.best <= found.squared <= min(found.bound, 1.2 * found.best)
     assert found.bound <= ratio * found.squared
+    assert found.squared <= found.expected <= found.bound <= found.doubted * SLACK
+    assert found.doubted <= found.constant
     assert found.bound <= found.worst_case
     assert 0 < found.loss <= found.loss_bound
 

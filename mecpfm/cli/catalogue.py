@@ -102,6 +102,7 @@ TRACE = {
     **{f"hybrid-{name}": f"one linear model for all arms; {says}" for name, says in _LINES.items()},
     **{f"structured-{name}": f"known delay model; service time by {says}" for name, says in _FORECAST.items()},
     **{f"priced-{name}": f"structured-{name}, and the delay that it adds to later requests" for name in _FORECAST},
+    "follow-probe": "known delay model; service time from the best feature so far, three others probed at random",
 }
 """Policies of ``simulate-trace``."""
 SCENARIOS = (

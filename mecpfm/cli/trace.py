@@ -53,6 +53,7 @@ def simulate_trace(
     """Serve requests of a trace whose service times are unknown until served (docs/online_setting.md)."""
     from mecpfm.network.ground import serve
     from mecpfm.network.network import read
+    from mecpfm.online import ledger
     from mecpfm.online.policy import named
     from mecpfm.online.setting import GIVEN
     from mecpfm.online.simulate import simulate
@@ -71,7 +72,8 @@ def simulate_trace(
     served = serve(tables, reading.trace, setting.requests, load, seed) if tables else None
     with announcing(), working("simulating"):
         scene = _scene(setting, reading.trace, served, seed)
-        metrics = simulate(scene, chosen, seed).metrics()
+        outcome = simulate(scene, chosen, seed)
+        metrics, account = outcome.metrics(), ledger.account(outcome)
     said = _statement(reading, scene, served.assumed if served else None)
     content: dict[str, Any] = {
         "setting": "online",
@@ -82,8 +84,11 @@ def simulate_trace(
         "seed": seed,
         "requests": setting.requests,
         **{name: value if math.isfinite(value) else None for name, value in metrics.items()},
+        **({"ledger": account} if as_json else {}),
     }
     _say(content, said, as_json)
+    if account is not None and not as_json:
+        typer.echo(ledger.sentence(account, len(outcome.demand.raw)))
 
 
 def _say(content: dict[str, Any], said: dict[str, Any], as_json: bool) -> None:

@@ -8,8 +8,8 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from mecpfm.figures.costs import costs
-from mecpfm.figures.lines import BELOW, Axis, Draw, Lines, Panels, logarithmic, spread
-from mecpfm.figures.style import BLUE, GREEN, GREY, LOOKS, ORANGE, TEMPLATE, band, figure
+from mecpfm.figures.lines import BELOW, DECADES, Axis, Draw, Lines, Panels, logarithmic, spread
+from mecpfm.figures.style import BLUE, GREEN, GREY, LOOKS, ORANGE, RED, TEMPLATE, band, figure
 
 CONTEXT = "context"
 """Kind of a rung that changes what is known of the request."""
@@ -213,7 +213,39 @@ REGRET = Lines(
 )
 """Columns: method, round, metric (cumulative_regret, squared_error), mean."""
 
+
+def proved(frame: pd.DataFrame) -> go.Figure:
+    """Squared error of forecasts so far, what is proved of it, and the best constant, by requests served.
+
+    Columns: method, round, measured, bound, expected (absent where a method has none), constant (all s² a request).
+    """
+    methods = list(dict.fromkeys(frame["method"]))
+    titles = [LOOKS[name].name for name in methods]
+    drawn = make_subplots(cols=len(methods), subplot_titles=titles, shared_yaxes=True, horizontal_spacing=0.04)
+    for col, method in enumerate(methods, 1):
+        of = frame[frame["method"] == method].sort_values("round")
+        for column, (words, color, dash) in PROVED.items():
+            shown = of[of[column].notna()]
+            look = {"mode": "lines", "name": words, "legendgroup": column, "showlegend": col == 1}
+            lines = go.Scatter(x=shown["round"], y=shown[column], line={"color": color, "dash": dash}, **look)
+            drawn.add_trace(lines, row=1, col=col)
+    drawn.update_xaxes(title_text="requests served, T", **DECADES)
+    drawn.update_yaxes(**logarithmic(pd.Series([50, 100, 200, 500, 1000, 2000, 5000])))
+    drawn.update_yaxes(title_text="squared error a request (s²)", col=1)
+    title = "What is proved of the forecasts, beside what is measured, means over seeds"
+    place = {"height": 480, "margin": {"t": 80}, "legend": BELOW | {"y": -0.22}}
+    return drawn.update_layout(template=TEMPLATE, title_text=title, **place)
+
+
+PROVED = {
+    "measured": ("measured", BLUE, "solid"),
+    "bound": ("bound: any data (O2), random probes (R3)", RED, "dash"),
+    "expected": ("bound R1, mean misspecification of 10 s²", ORANGE, "dashdot"),
+    "constant": ("best constant in hindsight", GREY, "dot"),
+}
+"""Lines of :func:`proved`: words, colour, dash."""
+
 FIGURES: dict[str, Draw] = {
     "predictable": predictable, "ladder": ladder, "scenarios": scenarios, "choosers": CHOOSERS, "costs": costs,
-    "probing": PROBING, "placement": placement, "regret": REGRET,
+    "probing": PROBING, "placement": placement, "regret": REGRET, "proved": proved,
 }  # fmt: skip

@@ -82,6 +82,7 @@ CHOOSERS = {
 """How policies on a trace choose what they observe; a look stands for the choice, whoever dispatches by it."""
 LOOKS |= {f"{kind}-{name}": look for kind in ("structured", "priced") for name, look in CHOOSERS.items()}
 LOOKS |= {
+    "follow-probe": Look("One feature followed, three probed", YELLOW, "hexagon"),
     "planned-cov": Look("Two features, prices, planned caches", PINK, "square-open", "dash"),
     "value": Look("By value", ORANGE, "triangle-up"),
     "probe-all": Look("All states seen", GREEN, "diamond"),

@@ -10,15 +10,17 @@ from typing import NamedTuple
 
 import numpy as np
 
-from mecpfm.kernels import elementary, linear_bandit
+from mecpfm.kernels import elementary, follow_probe, linear_bandit
 from mecpfm.kernels._jit import inlined, kernel
 from mecpfm.kernels.episode import Visibility, draw_keys
 from mecpfm.typing import Bools, Floats, Ints
 
 DYNAMIC = 12
-MEAN, RIDGE, COVARIANCE, TRUE, NONE = range(5)
+MEAN, RIDGE, COVARIANCE, TRUE, NONE, FOLLOW = range(6)
 """Predictors: running mean, ridge on the visible features, ridge on the subset of :func:`greedy_subset`, the truth;
-none where the dispatcher itself learns from the visible features."""
+none where the dispatcher itself learns from the visible features; one of several experts (:mod:`.follow_probe`)."""
+LOOKING = (RIDGE, COVARIANCE, FOLLOW)
+"""Those that look at features."""
 CLIP = 4.0
 """Standardised features are cut here."""
 SHORT_S, LONG_S = 60.0, 600.0
@@ -108,7 +110,7 @@ class Demand(NamedTuple):
     """A predictor and what it has learned; ``shown`` and ``context`` remember what each request showed."""
 
     predictor: int
-    """``MEAN``, ``RIDGE``, ``COVARIANCE``, ``TRUE`` or ``NONE``."""
+    """``MEAN`` to ``FOLLOW``."""
     error_credit: bool
     """Whether features are credited with small errors, or with the dispatcher's reward."""
     least: float
@@ -122,13 +124,13 @@ class Demand(NamedTuple):
     sight: Visibility
     """How the visible features are chosen."""
     state: Floats
-    """Ridge on N + 1 features, packed as in :mod:`.linear_bandit`."""
+    """Ridge on N + 1 features, packed as in :mod:`.linear_bandit`; FOLLOW: one model an expert."""
     raw: Floats
     """Features of the request at hand, shape (N,)."""
     context: Floats
     """Visible features, 0 elsewhere, and the constant; shape (T, N + 1)."""
     shown: Ints
-    """Visible features of each request, shape (T, d)."""
+    """Visible features of each request, shape (T, d); FOLLOW: the d - 1 probed ones, and the expert followed."""
     explored: Bools
     """Whether a request's subset was drawn at random, shape (T,)."""
     moments: Floats
@@ -139,6 +141,12 @@ class Demand(NamedTuple):
     """Running median of the absolute error, s, shape (1,)."""
     learned: Ints
     """Completed requests, shape (1,)."""
+    losses: Floats
+    """FOLLOW: estimated sums of squared errors of the experts, as far as known, s^2, shape (N + 1,); else empty."""
+    made: Floats
+    """FOLLOW: forecasts of the experts that saw a request, s, shape (T, d); else empty."""
+    rate: float
+    """FOLLOW: how fast a loss takes an expert's weight away, 1/s^2."""
 
 
 @kernel
@@ -148,7 +156,11 @@ def look(demand: Demand, request: int, turn: int, random: np.random.Generator) -
     ``turn`` is how many requests came before it, ``request`` its row.
     """
     sight, features = demand.sight, len(demand.raw)
-    if sight.observed == features:
+    if demand.predictor == FOLLOW:
+        draw_keys(sight, random)
+        probed = linear_bandit.reveal(sight.keys, sight.observed - 1)
+        shown = np.append(probed, follow_probe.follow(demand.losses, demand.rate, random.random()))
+    elif sight.observed == features:
         shown = np.arange(features)
     else:
         subset = demand.predictor == COVARIANCE
@@ -162,6 +174,8 @@ def look(demand: Demand, request: int, turn: int, random: np.random.Generator) -
     for place in range(len(shown)):
         i = shown[place]
         demand.shown[request, place] = i
+        if i == features:  # the expert that sees the constant alone
+            continue
         standard = (demand.raw[i] - demand.shift[i]) / demand.scale[i]
         demand.context[request, i] = min(max(standard, -CLIP), CLIP)
 
@@ -176,6 +190,9 @@ def forecast(demand: Demand, history: History, request: int, work: float) -> flo
         return work
     if demand.predictor == MEAN:
         return max(history.total[SUM] / history.total[COUNT], demand.least) if history.total[COUNT] else demand.least
+    if demand.predictor == FOLLOW:
+        shown, context, made = demand.shown[request], demand.context[request], demand.made[request]
+        return follow_probe.advise(demand.state, made, shown, context, demand.least, demand.cap)
     mean, _ = linear_bandit.moments(demand.state, demand.context[request])
     guess = min(max(mean[0], demand.least), demand.cap)
     linear_bandit.update(demand.state, demand.context[request], 0, guess)
@@ -192,6 +209,10 @@ def learn(demand: Demand, request: int, work: float, surprise: float, reward: fl
     error = abs(surprise)
     turn = demand.learned[0]
     demand.learned[0] += 1
+    if demand.predictor == FOLLOW:
+        shown, context, made = demand.shown[request], demand.context[request], demand.made[request]
+        follow_probe.learn(demand.losses, demand.state, made, shown, context, min(work, demand.cap))
+        return
     if demand.error_credit:
         reward = 1.0 if error < demand.median[0] else 0.0
     demand.median[0] += MEDIAN_STEP if error > demand.median[0] else -MEDIAN_STEP

@@ -14,9 +14,8 @@ import numpy as np
 from mecpfm.kernels._jit import inlined, kernel
 from mecpfm.kernels.online_demand import (
     COUNT,
-    COVARIANCE,
     IN_FLIGHT,
-    RIDGE,
+    LOOKING,
     SUM,
     Demand,
     History,
@@ -105,7 +104,7 @@ def _decide(
     if rule.dispatch != STRUCTURED:
         probe(world, log, rule, learner, row, now, arm_random)
         _close(world, learner, line, row)
-    if rule.dispatch in (DISJOINT, HYBRID) or demand.predictor in (RIDGE, COVARIANCE):
+    if rule.dispatch in (DISJOINT, HYBRID) or demand.predictor in LOOKING:
         last = line.count[ARRIVED]
         line.arrival[last] = arrival
         line.count[ARRIVED] += 1

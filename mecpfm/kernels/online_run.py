@@ -7,10 +7,9 @@ import numpy as np
 from mecpfm.kernels import elementary, linear_bandit
 from mecpfm.kernels._jit import inlined, kernel
 from mecpfm.kernels.online_demand import (
-    COVARIANCE,
     DYNAMIC,
     IN_FLIGHT,
-    RIDGE,
+    LOOKING,
     Demand,
     History,
     describe,
@@ -75,7 +74,7 @@ def run(
         settle(world, edge, log, history, demand, rule, learner, now)
         if rule.dispatch != STRUCTURED:
             probe(world, log, rule, learner, request, now, arm_random)
-        if rule.dispatch in (DISJOINT, HYBRID) or demand.predictor in (RIDGE, COVARIANCE):
+        if rule.dispatch in (DISJOINT, HYBRID) or demand.predictor in LOOKING:
             group, model = world.group[request], world.model[request]
             describe(history, world.arrival, request, group, model, world.static[request], demand.raw)
             if rule.dispatch == DISJOINT:
@@ -135,7 +134,7 @@ def feed_back(world: World, log: Log, demand: Demand, rule: Rule, learner: Learn
         mean, _ = linear_bandit.moments(learner.state, context)
         linear_bandit.update(learner.state, context, arm, target)
         learn(demand, request, world.work[request], (target - mean[arm]) * LINEAR_S, reward)
-    elif demand.predictor in (RIDGE, COVARIANCE):
+    elif demand.predictor in LOOKING:
         surprise = min(world.work[request], demand.cap) - log.guess_s[request]
         learn(demand, request, world.work[request], surprise, reward)
     if rule.probing != ALL_SEEN:

@@ -79,6 +79,8 @@ def _restored(kind: type[Dispatcher], content: dict[str, Any], told: dict[str, A
     )  # fmt: skip
     rows = InFlight(scene, policy, 0, len(fields["arrival"]), len(content["line.arrival"]))
     for name, array in rows.arrays().items():
+        if not array.size:  # what this policy does not keep, and files of before do not name
+            continue
         saved = content[name]
         if saved.shape != array.shape or saved.dtype != array.dtype:
             raise ValueError(f"{name} has shape {saved.shape}; must be {array.shape}")

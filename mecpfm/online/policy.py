@@ -20,7 +20,7 @@ DISPATCH = {
 }  # fmt: skip
 DEMAND = {
     "mean": online_demand.MEAN, "ridge": online_demand.RIDGE, "covariance": online_demand.COVARIANCE,
-    "true": online_demand.TRUE, "none": online_demand.NONE,
+    "true": online_demand.TRUE, "none": online_demand.NONE, "follow": online_demand.FOLLOW,
 }  # fmt: skip
 FEATURES = {"tsrc": linear_bandit.BETA, "random": linear_bandit.UNIFORM, "fixed": linear_bandit.FIXED}
 PROBING = {
@@ -71,6 +71,14 @@ class Policy:
             raise InputError(f"probes is {self.probes}; must be {bound} where probing is {self.probing!r}")
         if self.dispatch == "structured" and self.demand == "none":
             raise InputError("demand is 'none'; a structured policy needs a prediction")
+        if self.demand == "follow":
+            self._require_probes()
+
+    def _require_probes(self) -> None:
+        if self.features != "random":
+            raise InputError(f"features is {self.features!r}; must be 'random' where demand is 'follow'")
+        if self.observed is not None and self.observed < 2:
+            raise InputError(f"observed is {self.observed}; must be >= 2: one feature is followed, the others probed")
 
 
 def _ridge(features: str, **more: object) -> Policy:
@@ -112,6 +120,7 @@ POLICIES: Mapping[str, Policy] = {
     },
     **{f"structured-{name}": policy for name, policy in _STRUCTURED.items()},
     **{f"priced-{name}": replace(policy, priced=True) for name, policy in _STRUCTURED.items()},
+    "follow-probe": Policy(demand="follow", features="random", observed=4),
 }
 """Names on the command line and in tables."""
 

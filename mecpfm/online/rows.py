@@ -21,7 +21,7 @@ from mecpfm.typing import Array
 
 OF_REQUESTS = {
     "world": ("arrival", "work", "home", "model", "group", "payload_gb", "static"),
-    "demand": ("context", "shown", "explored"),
+    "demand": ("context", "shown", "explored", "made"),
     "learner": ("context", "looked"),
 }
 """Fields with one row a request; all those of the log as well."""
@@ -75,7 +75,7 @@ class InFlight:
             old = getattr(self, name)
             longer = {
                 field: _longer(array) for field in fields if len(array := getattr(old, field)) == before
-            }  # learners that keep nothing of a request have a single row
+            }  # learners that keep nothing of a request have a single row or none
             setattr(self, name, old._replace(**longer))
 
     def make_room(self) -> bool:

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from mecpfm.errors import InputError
-from mecpfm.kernels import linear_bandit, online_demand, online_edge, online_run
+from mecpfm.kernels import linear_bandit, online_edge, online_run
 from mecpfm.kernels.episode import Visibility
-from mecpfm.kernels.online_demand import COUNT, DYNAMIC, SUM, Demand, History
+from mecpfm.kernels.online_demand import COUNT, DYNAMIC, FOLLOW, LOOKING, SUM, Demand, History
 from mecpfm.kernels.online_events import Events
 from mecpfm.kernels.online_policy import Learner, Rule
 from mecpfm.kernels.online_records import Edge, Log, World
@@ -19,6 +19,12 @@ from mecpfm.online.policy import DEMAND, DISPATCH, FEATURES, PROBING, Policy
 from mecpfm.online.world import Scene
 
 RIDGE = 1.0
+FOLLOW_RATE = 0.1
+"""Rate of ``follow-probe`` times the square of the interval that holds the demands."""
+FOLLOW_STREAM = 1_000
+"""Its coins' stream, which no part of a scene draws from: probes do not depend on the requests."""
+NARROWEST_S = 1e-3
+"""Least width of the interval that holds the demands."""
 LONGEST_S = 1e6
 """Most that looking and probing may hold a request up."""
 
@@ -71,6 +77,8 @@ class Run:
     def __init__(self, scene: Scene, policy: Policy, seed: int = 0) -> None:
         self.scene, self.policy = scene, policy
         self.features, self.arms = map(np.random.default_rng, np.random.SeedSequence(seed).spawn(2))
+        if policy.demand == "follow":
+            self.features = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(FOLLOW_STREAM,)))
         world = scene.world
         if policy.probes > world.near.shape[1]:
             raise InputError(f"probes is {policy.probes}; must be <= reach = {world.near.shape[1]}")
@@ -156,10 +164,11 @@ def _demand(scene: Scene, policy: Policy, random: np.random.Generator) -> Demand
         raise InputError(f"observed is {observed}; must be <= {features} features")
     ring = np.zeros((0 if math.isinf(policy.window) else int(policy.window), 1 + observed))
     rule = FEATURES[policy.features]
-    least, total = scene.setting.work_s[0], scene.history.total
-    state = linear_bandit.fresh(1, features + 1, RIDGE)
-    # Before anything is learned, everybody takes what requests took on average before the window.
-    state[-1] = min(max(total[SUM] / total[COUNT], least), scene.cap_s) if total[COUNT] else least
+    least = scene.setting.work_s[0]
+    follow = DEMAND[policy.demand] == FOLLOW
+    state = linear_bandit.fresh(features + 1, 2, RIDGE) if follow else linear_bandit.fresh(1, features + 1, RIDGE)
+    width = max(scene.cap_s - least, NARROWEST_S)
+    state[-1] = usual_s(scene)
     keys = random.random(features) if rule == linear_bandit.FIXED else np.zeros(features)
     return Demand(
         predictor=DEMAND[policy.demand], error_credit=policy.credit == "error", least=least, cap=scene.cap_s,
@@ -169,18 +178,28 @@ def _demand(scene: Scene, policy: Policy, random: np.random.Generator) -> Demand
         explored=np.zeros(requests, dtype=bool), moments=np.zeros((2, features + 2, features + 2)),
         subset=np.arange(observed), median=np.zeros(1),
         learned=np.zeros(1, dtype=np.int64),
+        losses=np.zeros(features + 1 if follow else 0), made=np.zeros((requests if follow else 0, observed)),
+        rate=FOLLOW_RATE / (width * width),
     )  # fmt: skip
 
 
+def usual_s(scene: Scene) -> float:
+    """What requests took on average before the window: everybody's forecast before anything is learned, s."""
+    least, total = scene.setting.work_s[0], scene.history.total
+    return float(min(max(total[SUM] / total[COUNT], least), scene.cap_s) if total[COUNT] else least)
+
+
+def held_s(policy: Policy, observed: int) -> float:
+    """How long looking at ``observed`` features and probing hold a request up, s."""
+    looks = policy.dispatch in ("disjoint", "hybrid") or DEMAND[policy.demand] in LOOKING
+    return policy.feature_cost_s * (observed if looks else 0) + policy.probe_cost_s * policy.probes
+
+
 def _rule(scene: Scene, policy: Policy, demand: Demand) -> Rule:
-    looked = demand.sight.observed if DEMAND[policy.demand] in (online_demand.RIDGE, online_demand.COVARIANCE) else 0
-    if policy.dispatch in ("disjoint", "hybrid"):
-        looked = demand.sight.observed
     return Rule(
         dispatch=DISPATCH[policy.dispatch], variants=scene.setting.variants, explore=policy.explore,
         bonus=policy.bonus, scale=policy.scale, sample=policy.sample, priced=policy.priced,
-        probing=PROBING[policy.probing], probes=policy.probes,
-        held_s=policy.feature_cost_s * looked + policy.probe_cost_s * policy.probes,
+        probing=PROBING[policy.probing], probes=policy.probes, held_s=held_s(policy, demand.sight.observed),
     )  # fmt: skip
 
 

@@ -15,7 +15,8 @@ import numpy as np
 from mecpfm import clock
 from mecpfm.coupled.methods import warm_up
 from mecpfm.experiments.study import Point, Profile, Rows, study
-from mecpfm.online import placement
+from mecpfm.kernels import arrays
+from mecpfm.online import ledger, placement
 from mecpfm.online.policy import POLICIES, Policy
 from mecpfm.online.setting import SCENARIOS, Setting
 from mecpfm.online.simulate import simulate
@@ -45,6 +46,10 @@ PROBED = ("nearest", "random", "tsrc", "belief")
 """Rules that choose whose state is seen."""
 LEARNERS = ("structured-mean", "structured-random-ei", "structured-tsrc", "structured-cov", "structured-full")
 """Policies whose regret is shown."""
+PROVED = ("structured-full", "follow-probe")
+"""Policies about whose forecasts something is proved."""
+FIRST_MARK = 100
+"""Requests before which no bound is shown."""
 MARKS = 41
 """Requests, evenly spread, at which cumulative values are kept."""
 SEEDS = {"quick": 5, "paper": 24}
@@ -153,6 +158,20 @@ def regret(recipe: OnTrace, seed: int) -> Rows:
                 "cumulative_regret": float(above[t]),
                 "squared_error": float(error[t]),
             }
+            for t in marks
+        ]
+    return rows
+
+
+@study("online-trace-bounds", shows="what is proved of forecasts, beside what is measured", **_BASE)
+def bounds(recipe: OnTrace, seed: int) -> Rows:
+    """Squared error of the forecasts so far, its bounds and the best constant, means over requests, s^2."""
+    place, rows = scene(recipe, seed), []
+    for name in PROVED:
+        curves = ledger.growth(simulate(place, POLICIES[name], seed))
+        marks = np.unique(arrays.spaced(FIRST_MARK, recipe.setting.requests, MARKS).astype(int))
+        rows += [
+            {"method": name, "round": int(t), **{key: float(values[t - 1]) for key, values in curves.items()}}
             for t in marks
         ]
     return rows
