@@ -94,6 +94,32 @@ def _budgets(instance: Instance, budget: str, random: np.random.Generator) -> np
     return (own + options.transmit_power * pulling) * random.uniform(0.75, 1.3, len(best))
 
 
+def partition(parts: list[int]) -> Instance:
+    """Requests at one cloudlet, each with two models whose shared or private part alone is pulled; caps of half."""
+    count = len(parts)
+    sizes = np.array(parts, dtype=float)
+    nothing, one = np.zeros(count), [1.0]
+    cloudlets = {"capacity_gb": [1.0], "processing_tflops": one, "accessing_rate": [0.0], "service_rate_hz": one}
+    cloudlets |= {"arrival_rate_hz": [0.0], "transmit_power_w": one}
+    cloudlets |= {key: [0.0] for key in ("peak_power_w", "idle_power_w", "leak_power_w")}
+    models = {
+        "shared_gb": np.r_[sizes, nothing],
+        "private_gb": np.r_[nothing, sizes],
+        "work_tflop": np.zeros(2 * count),
+    }
+    models |= {"family": np.arange(2 * count), "shared_at": [[1]] * 2 * count, "private_at": [[1]] * 2 * count}
+    requests = {"home": np.zeros(count, int), "cost_budget": np.full(count, sizes.sum() / 2)}
+    requests |= {"rate_gb_per_s": np.ones(count), "accuracy_requirement": np.ones(count)}
+    requests |= dict.fromkeys(("instructions", "input_gb"), nothing)
+    return Instance.model_validate(
+        {
+            "memory_per_gb": 0.0, "distance_s_per_gb": [[0.0, 1.0], [1.0, 0.0]], "cloudlets": cloudlets,
+            "models": models, "requests": requests, "accuracy": np.tile(np.eye(count), 2),
+            "output_ratio": np.zeros((count, 2 * count)),
+        }
+    )  # fmt: skip
+
+
 @st.composite
 def tiny_instances(draw: st.DrawFn, requests: int = 4, models: int = 3) -> Instance:
     """Any tiny instance of at most the given sizes, feasible or not."""

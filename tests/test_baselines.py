@@ -167,7 +167,7 @@ def test_methods_under_one_seed_draw_independently():
     [
         ("exact", labels, ["search"]),
         ("exact", minmax, ["balance_capped", "cross"]),
-        ("appro", minmax, ["balance", "cross"]),
+        ("appro", minmax, ["balance", "balance_capped", "cross", "mixture"]),
         ("appro", rounding, ["outcomes", "pick"]),
         ("nbs", rounding, ["pick"]),
     ],

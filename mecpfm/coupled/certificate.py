@@ -20,13 +20,14 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import PlainValidator
 
+from mecpfm.coupled import priced
 from mecpfm.coupled.dual import Dual
 from mecpfm.coupled.instance import Instance, most
 from mecpfm.coupled.packing import packed
 from mecpfm.coupled.structure import Structure
 from mecpfm.errors import InputError
 from mecpfm.plan import instance_sha256
-from mecpfm.records import FloatArray, IntArray, OptionalIntArray, Range, RootRecord, Shape
+from mecpfm.records import FloatArray, IntArray, OptionalFloatArray, OptionalIntArray, Range, RootRecord, Shape
 from mecpfm.typing import Floats, Ints
 
 MAX_MODELS = 20
@@ -66,9 +67,12 @@ class Certificate(RootRecord):
     instance_sha256: Annotated[str | None, PlainValidator(_text)] = None
     memory_row: Annotated[OptionalIntArray, Shape(), Range(ge=1, le=1)] = None
     """1 where the exact families that are open at a cloudlet must fit its memory together; schema 2."""
+    block_price: Annotated[OptionalFloatArray, Shape("B", "C"), Price] = None
+    """Price of the cut of each block at each cloudlet, s of delay a second of compute; schema 2."""
 
     def _schema(self) -> str:
-        return self.file_schema if self.memory_row is None else str(self.newer_schema)
+        newer = (self.memory_row, self.block_price)
+        return self.file_schema if all(field is None for field in newer) else str(self.newer_schema)
 
 
 def certificate(structure: Structure, dual: Dual, instance: Instance | None = None) -> Certificate:
@@ -133,14 +137,17 @@ def terms(instance: Instance, given: Certificate, rows: Ints, site: int | None =
     gain, ties = _gains(instance, given, model_gb(instance), rows)
     price = instance.pull_s + np.outer(instance.blocks.size_gb, given.memory_price_s_per_gb)
     exact = given.exact[given.family[options.model[rows]]] == 1
-    relaxed = _relaxed(instance, given, (rows, gain), price, np.flatnonzero(~exact & (gain > 0)), site)
-    positive = np.flatnonzero(exact & (gain > 0))
+    paying = gain if given.block_price is None else priced.reduced(instance, given, rows, gain)
+    relaxed = _relaxed(instance, given, (rows, paying), price, np.flatnonzero(~exact & (paying > 0)), site)
+    # Where blocks may have negative prices, a model may be open without a gain.
+    positive = np.flatnonzero(exact & (gain > 0 if given.block_price is None else gain >= 0))
     option = rows[positive]
     cell = options.cloudlet[option] * len(given.exact) + given.family[options.model[option]]
     order = np.argsort(cell, kind="stable")
     cut = np.flatnonzero(np.diff(cell[order])) + 1
     parts = [part for part in np.split(positive[order], cut) if part.size]
-    values = [_exact(instance, given, gain[part], price, rows[part], member) for part in parts]
+    value = _exact if given.block_price is None else priced.open_cell
+    values = [value(instance, given, gain[part], price, rows[part], member) for part in parts]
     if given.memory_row is not None:
         values = _fitting(instance, [rows[part] for part in parts], values, member)
     return Terms(ties, relaxed, values)
@@ -150,7 +157,7 @@ def _fitting(instance: Instance, cells: list[Ints], values: list[float], member:
     """Most that the families of each cloudlet are worth which fit its memory together; ``cells`` are their options.
 
     A family takes at least the blocks that all its models with a gain contain: serving nobody by another one, it
-    would be worth no less.
+    would be worth no less. Among prices of blocks ``cells`` hold all its models that fit.
     """
     site = np.array([instance.options.cloudlet[rows[0]] for rows in cells], dtype=np.int64)
     size, room = np.zeros(len(cells)), most(instance.cloudlets.memory_gb) * (1 + (len(member) + 8) * EPS)
@@ -162,7 +169,7 @@ def _fitting(instance: Instance, cells: list[Ints], values: list[float], member:
 
 
 def _gains(instance: Instance, given: Certificate, whole_gb: Floats, rows: Ints) -> tuple[Floats, list[float]]:
-    """What each option of ``rows`` gains at most, -inf where it is of no use, and charges for gains of rounding alone.
+    """What each option of ``rows`` gains at most, -inf where it does not fit, and charges for gains of rounding alone.
 
     The charge in place of the option keeps the cells as small as they would be without rounding.
     """
@@ -175,7 +182,7 @@ def _gains(instance: Instance, given: Certificate, whole_gb: Floats, rows: Ints)
     fits = whole_gb[options.model[rows]] <= most(cloudlets.memory_gb)[site]
     fits &= compute <= most(cloudlets.compute_s)[site]
     ties = raised[fits & (gain <= 0) & (raised > 0)]
-    return np.where(fits & (gain > 0), raised, -np.inf), ties.tolist()
+    return np.where(fits, np.where(gain > 0, raised, 0.0), -np.inf), ties.tolist()
 
 
 def _exact(instance: Instance, given: Certificate, gain: Floats, price: Floats, rows: Ints, member: Floats) -> float:
@@ -230,6 +237,10 @@ def _relaxed(
     paid, count = np.zeros_like(price), np.zeros_like(price)
     np.add.at(paid, (block, cloudlet), share_s)
     np.add.at(count, (block, cloudlet), 1)
+    if given.block_price is not None:
+        sites, owner = np.arange(paid.shape[1]), given.exact[given.family] == 0
+        mine = _member(instance)[:, owner].any(axis=1, keepdims=True) & (sites == (sites if site is None else site))
+        paid, count = paid + np.where(mine, priced.credit(instance, given.block_price), 0.0), count + 2
     places = zip(cloudlet.tolist(), block.tolist(), request.tolist(), strict=True)
     share = dict(zip(places, share_s.tolist(), strict=True))
     best: dict[tuple[int, int, int], float] = {}
@@ -259,7 +270,9 @@ def _member(instance: Instance) -> Floats:
 def require_fit(instance: Instance, given: Certificate) -> None:
     """InputError when the multipliers do not belong to an instance of these sizes and families."""
     member = _member(instance)
-    _, models, cloudlets, requests = instance.sizes
+    blocks, models, cloudlets, requests = instance.sizes
+    if given.block_price is not None and len(given.block_price) != blocks:
+        raise InputError(f"certificate has prices of {len(given.block_price)} blocks; the instance has {blocks}")
     found = (len(given.family), len(given.compute_price), len(given.request_price_s))
     if found != (models, cloudlets, requests):
         raise InputError(f"certificate is for (K, C, R) = {found}; the instance has {(models, cloudlets, requests)}")

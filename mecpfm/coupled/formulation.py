@@ -19,7 +19,7 @@ from mecpfm import solvers
 from mecpfm.clock import Budget
 from mecpfm.coupled.check import REMOTE, assess, assess_fractional
 from mecpfm.coupled.dual import proven
-from mecpfm.coupled.incidence import incidence
+from mecpfm.coupled.incidence import Incidence, incidence
 from mecpfm.coupled.instance import Instance
 from mecpfm.errors import LimitError
 from mecpfm.plan import Plan
@@ -33,22 +33,22 @@ def linear_model(instance: Instance, *, cut: bool = False) -> LinearModel:
     use = incidence(instance)
     n, pairs = len(options.request), len(use.block)
     _, _, sites, count = instance.sizes
-    triples, row = np.unique(options.request[use.entry] * max(pairs, 1) + use.pair, return_inverse=True)
-    links = len(triples)
+    triples, row = links(instance, use)
+    linked = len(triples)
 
     def block(values: Floats, rows: Ints, columns: Ints, shape: tuple[int, int]) -> Any:
         return sp.coo_array((values, (rows, columns)), shape)
 
     choose = [sp.csr_array((np.ones(n), np.arange(n), instance.first_option), (count, n)), sp.eye_array(count), None]
-    time, space = _unit(cloudlets.compute_s), _unit(cloudlets.memory_gb)
+    time, space = unit(cloudlets.compute_s), unit(cloudlets.memory_gb)
     work = options.compute_s / time[options.cloudlet]
     compute = [block(work, options.cloudlet, np.arange(n), (sites, n)), None, None]
     size = (instance.blocks.size_gb[:, None] / space)[use.block, use.cloudlet]
     memory = [None, None, block(size, use.cloudlet, np.arange(pairs), (sites, pairs))]
-    opens = block(np.full(links, -1.0), np.arange(links), triples % max(pairs, 1), (links, pairs))
-    link = [block(np.ones(len(row)), row, use.entry, (links, n)), None, opens]
+    opens = block(np.full(linked, -1.0), np.arange(linked), triples % max(pairs, 1), (linked, pairs))
+    link = [block(np.ones(len(row)), row, use.entry, (linked, n)), None, opens]
     blocks = [choose, compute, memory, link]
-    upper = [np.ones(count), cloudlets.compute_s / time, cloudlets.memory_gb / space, np.zeros(links)]
+    upper = [np.ones(count), cloudlets.compute_s / time, cloudlets.memory_gb / space, np.zeros(linked)]
     if cut:
         limit = sp.diags_array(-(cloudlets.compute_s / time)[use.cloudlet], shape=(pairs, pairs))
         blocks.append([block(work[use.entry], use.pair, use.entry, (pairs, n)), None, limit])
@@ -66,7 +66,14 @@ def linear_model(instance: Instance, *, cut: bool = False) -> LinearModel:
     )
 
 
-def _unit(limit: Floats) -> Floats:
+def links(instance: Instance, use: Incidence) -> tuple[Ints, Ints]:
+    """Request and pair of each linking row, as ``request * P + pair``, and the row of each entry of ``use``."""
+    keys = instance.options.request[use.entry] * max(len(use.block), 1) + use.pair
+    triples, row = np.unique(keys, return_inverse=True)
+    return triples, row
+
+
+def unit(limit: Floats) -> Floats:
     """Unit of each row: solvers' tolerances are absolute, so that a row with a limit below 1 is scaled to 1."""
     return np.where((limit > 0) & (limit < 1), limit, 1.0)
 

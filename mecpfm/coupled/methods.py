@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import functools
 import logging
@@ -21,6 +22,7 @@ from mecpfm.coupled.check import assess, assess_fractional
 from mecpfm.coupled.compress import compress
 from mecpfm.coupled.dual import proven
 from mecpfm.coupled.instance import Instance
+from mecpfm.coupled.lp_proof import lp_certificate
 from mecpfm.coupled.pins import Keep, kept, pin
 from mecpfm.coupled.request import Request
 from mecpfm.coupled.start import dual_of
@@ -68,7 +70,9 @@ def solve(instance: Instance, method: str, **wanted: Any) -> Plan:
 
 
 def certified(instance: Instance, method: str, **wanted: Any) -> tuple[Plan, Certificate]:
-    """As ``solve``, with the dual engine's multipliers; the plan's bound is theirs or a better one of its own proof.
+    """As ``solve``, with the multipliers of its bound: the dual engine's, and the LP's own duals for ``lp-cut``.
+
+    The plan's bound is theirs or a better one of its own proof.
 
     Examples
     --------
@@ -80,11 +84,22 @@ def certified(instance: Instance, method: str, **wanted: Any) -> tuple[Plan, Cer
     """
     request = Request(**wanted)
     plan, found = _solve(instance, method, request)
-    found = found or dual_bound(instance, plan.objective, request.budget, request.prices)
-    best = float(np.fmax(plan.bound, found.dual.bound)) if method in OWN_PROOF else found.dual.bound
+    proof = _certificate(instance, method, request, plan, found)
+    known = float(proof.bound_s)
+    best = float(np.fmax(plan.bound, known)) if method in OWN_PROOF else known
     status = plan.status if method in OWN_PROOF or plan.status != "optimal" else proven(plan.objective, best)
     plan = dataclasses.replace(plan, bound=best, status=status).ended(request.budget.elapsed())
-    return plan, certificate(*found, instance)
+    return plan, proof
+
+
+def _certificate(
+    instance: Instance, method: str, request: Request, plan: Plan, found: Bounded | None
+) -> Certificate:  # fmt: skip
+    """Multipliers of a method's bound: those it found, the LP's duals for the LP with the cut, else the engine's."""
+    if method == "lp-cut" and "fraction" in plan.decisions:
+        with contextlib.suppress(LimitError):
+            return lp_certificate(instance, time_limit=request.budget.limit())
+    return certificate(*(found or dual_bound(instance, plan.objective, request.budget, request.prices)), instance)
 
 
 def dual_bound(

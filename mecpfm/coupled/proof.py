@@ -94,7 +94,7 @@ class Proof:
         for c in np.flatnonzero(old.cloudlets.compute_s != new.cloudlets.compute_s).tolist():
             work = old.options.compute_s[self.rows[c]]
             other = _fits(work, old.cloudlets.compute_s, c) != _fits(work, new.cloudlets.compute_s, c)
-            stale[c] |= bool((given.cut_price[c] > 0).any() or other.any())
+            stale[c] |= bool((given.cut_price[c] > 0).any() or other.any() or given.block_price is not None)
         return np.asarray(stale)
 
     def valid_range(self, site: int, resource: Resource) -> Validity:
@@ -145,6 +145,10 @@ class Proof:
         given, rows = self.given, self.rows[site]
         if resource == "memory_gb":
             return float(given.memory_price_s_per_gb[site])
+        if given.block_price is not None:  # which blocks are open is not kept: the slope is that of a small step
+            now = float(self.instance.cloudlets.compute_s[site])
+            step = RESOLUTION * max(now, 1.0)
+            return (self._value(site, resource, now + step) - self._value(site, resource, now)) / step
         family, price = given.family[self.instance.options.model[rows]], float(given.compute_price[site])
         for f in np.flatnonzero((given.cut_price[site] > 0) & (given.exact == 1)).tolist():
             if self._opened(rows, family == f, site):  # it pays for its cut

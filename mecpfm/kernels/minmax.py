@@ -106,24 +106,30 @@ def mixture(base: Floats, shared: Floats, private: Floats, low: Ints, high: Ints
 
 
 @kernel
-def balance_capped(base: Floats, shared: Floats, private: Floats, cap: float) -> tuple[float, float, float, Ints, Ints]:
+def balance_capped(
+    base: Floats, shared: Floats, private: Floats, cap: float
+) -> tuple[float, float, float, Ints, Ints, Ints]:
     """Maximise the dual of ``min B + max(S, P)`` subject to ``max(S, P) <= cap``, both relaxed.
 
-    Returns (on_shared, on_private, value, low, high): multipliers whose sum w is at least 1, the dual value, which is
-    the least ``B + on_shared S + on_private P`` minus ``(w - 1) cap`` and infinite when the relaxation is infeasible,
-    and two optimal choices as from :func:`balance`.
+    Returns (on_shared, on_private, value, low, high, ends): multipliers whose sum w is at least 1, the dual value,
+    which is the least ``B + on_shared S + on_private P`` minus ``(w - 1) cap`` and infinite when the relaxation is
+    infeasible, and two optimal choices as from :func:`balance`. ``ends`` (4, J) holds two such pairs, low and high:
+    an optimal solution lies between the mixture of the first, above the cap or at it, and that of the second, below.
     """
     u, value, low, high = balance(base, shared, private, 1.0)
+    ends = np.empty((4, base.shape[0]), np.int64)
+    ends[0], ends[1], ends[2], ends[3] = low, high, low, high
     b0, t0 = mixture(base, shared, private, low, high)
     if t0 <= cap:
-        return u, 1 - u, value, low, high
+        return u, 1 - u, value, low, high, ends
     free = np.empty(base.shape)
     for j in range(base.shape[0]):
         for k in range(base.shape[1]):
             free[j, k] = 0.0 if np.isfinite(base[j, k]) else np.inf
     u, value, low, high = balance(free, shared, private, 1.0)
+    ends[2], ends[3] = low, high
     if value > cap:
-        return u, 1 - u, np.inf, low, high
+        return u, 1 - u, np.inf, low, high, ends
     b1, t1 = mixture(base, shared, private, low, high)
     while True:
         w = max((b1 - b0) / (t0 - t1), 1.0)
@@ -131,9 +137,13 @@ def balance_capped(base: Floats, shared: Floats, private: Floats, cap: float) ->
         value -= (w - 1) * cap
         level = b0 + w * t0 - (w - 1) * cap
         b, t = mixture(base, shared, private, low, high)
-        if value >= level - 10 * ROUNDING * (abs(b0) + w * t0) or t == cap:
-            return w * u, w * (1 - u), value, low, high
-        if t > cap:
+        if value >= level - 10 * ROUNDING * (abs(b0) + w * t0):
+            return w * u, w * (1 - u), value, low, high, ends
+        if t >= cap:
             b0, t0 = b, t
-        else:
+            ends[0], ends[1] = low, high
+        if t <= cap:
             b1, t1 = b, t
+            ends[2], ends[3] = low, high
+        if t == cap:
+            return w * u, w * (1 - u), value, low, high, ends

@@ -148,6 +148,7 @@ def carry_prices(old: Instance, given: Certificate, new: Instance) -> Certificat
             "family": family,
             "exact": exact.astype(np.int64),
             "cut_price": _cuts(given, family, exact, model, site),
+            "block_price": _block_prices(given, block, site),
             **_shares(given, new, (user, site, block), exact[family]),
             "instance_sha256": None,
         }
@@ -188,6 +189,14 @@ def _cuts(given: Certificate, family: Ints, exact: NDArray[np.bool_], model: Int
             column = given.cut_price[:, before[mine[0]]]
             out[:, f] = _taken(column, site, np.zeros(len(site)))
     return out
+
+
+def _block_prices(given: Certificate, block: Ints, site: Ints) -> NDArray[np.float64] | None:
+    """Prices of blocks (B, C), 0 for new blocks and cloudlets."""
+    if given.block_price is None:
+        return None
+    here = (block >= 0)[:, None] & (site >= 0)
+    return np.where(here, given.block_price[block[:, None], site], 0.0)
 
 
 def _shares(

@@ -129,7 +129,7 @@ def _solve_node(
     ceiling = min(ceiling, float(np.where(usable, caps, -np.inf).max(axis=1).min()))
     reach = max(float(np.where(usable, pull, 0).max(axis=1).sum()) for pull in (shared, private))
     cap, capped = min(ceiling, reach), ceiling < reach
-    on_shared, on_private, dual, low, high = minmax.balance_capped(base, shared, private, cap)
+    on_shared, on_private, dual, low, high, _ = minmax.balance_capped(base, shared, private, cap)
     if dual >= value:
         return SearchResult(None, math.inf, dual)
     minmax.cross(shared, private, low, high)  # an optimal choice of the Lagrangian with S close to P

@@ -19,7 +19,7 @@ from mecpfm.published.exact import solve_exact
 from mecpfm.published.formulation import solve_ilp, solve_lp, solve_nlip
 from mecpfm.published.generate import Recipe, generate
 from mecpfm.published.instance import Instance
-from mecpfm.published.relaxation import solve_lp_dual
+from mecpfm.published.relaxation import relax, solve_lp_dual
 from mecpfm.published.rounding import solve_appro
 from mecpfm.solvers import process
 from mecpfm.warm import warming
@@ -40,11 +40,11 @@ class MethodOptions(NamedTuple):
 
 METHODS: dict[str, Callable[[Instance, MethodOptions], Plan]] = {
     "lp": lambda instance, to: solve_lp(instance, **to.solving),
-    "lp-dual": lambda instance, to: solve_lp_dual(instance, **to.solving),
+    "lp-dual": lambda instance, to: solve_lp_dual(instance, time_limit=to.time_limit),
     "ilp": lambda instance, to: solve_ilp(instance, **to.solving),
     "nlip": lambda instance, to: solve_nlip(instance, **to.solving),
     "exact": lambda instance, to: solve_exact(instance, time_limit=to.time_limit),
-    "appro": lambda instance, to: solve_appro(instance, **to.solving, seed=to.random),
+    "appro": lambda instance, to: solve_appro(instance, seed=to.random, time_limit=to.time_limit),
     "nbs": lambda instance, to: solve_nbs(instance, seed=to.random),
     "nbs-released": lambda instance, to: solve_nbs(instance, seed=to.random, released=True),
     "nonshare": lambda instance, _: solve_nonshare(instance),
@@ -102,4 +102,7 @@ def _greedy(instance: Instance, method: str, error: LimitError, budget: Budget) 
 @functools.cache
 def _warm_up(method: str, solver: str) -> None:
     with warming(10):
-        METHODS[method](generate(Recipe(cloudlets=5, models=5, requests=10)), MethodOptions(solver))
+        tiny = generate(Recipe(cloudlets=5, models=5, requests=10))
+        if method in ("lp-dual", "appro"):
+            relax(tiny, strict=True)  # what runs where budgets bind
+        METHODS[method](tiny, MethodOptions(solver))

@@ -1,6 +1,6 @@
 """The strengthened relaxation: options that no plan can take are out, and one multiplier solves the rest.
 
-Theorems T3 and T5 of docs/theory.md. Only where a budget row binds on average a linear solver is called.
+Theorems T3 and T5 of docs/theory.md; where a budget binds, T7 (``budgets``). No solver is called.
 """
 
 from __future__ import annotations
@@ -9,12 +9,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from mecpfm import solvers
-from mecpfm.errors import LimitError
+from mecpfm.clock import Budget
 from mecpfm.kernels import minmax
 from mecpfm.plan import Plan
+from mecpfm.published import budgets
 from mecpfm.published.check import assess_fractional
-from mecpfm.published.formulation import compact_lp
 from mecpfm.published.instance import Instance
 from mecpfm.published.options import Options, budget_error, require_options, tabulate
 from mecpfm.typing import Floats
@@ -30,7 +29,7 @@ class Relaxation:
     """Optimal fractions of a relaxation, its value (a lower bound on every plan) and who solved it."""
 
     x: Floats
-    """Shape (J, K), rows sum to 1; solved by structure, at most one row has two positive entries."""
+    """Shape (J, K), rows sum to 1; of the strengthened LP at most one row has two positive entries, two at budgets."""
     value: float
     options: Options
     """Tables whose ``allowed`` is what the relaxation could take."""
@@ -81,25 +80,25 @@ def strengthen(instance: Instance) -> Options:
     raise budget_error(instance, options)
 
 
-def relax(instance: Instance, *, solver: str = "auto", time_limit: float | None = None) -> Relaxation:
-    """Optimum of the strengthened LP. Raises InfeasibleError, or LimitError when a solver stops early."""
-    options = strengthen(instance)
-    base = np.where(options.allowed, options.base, np.inf)
+def relax(instance: Instance, *, strict: bool = False, time_limit: float | None = None) -> Relaxation:
+    """Optimum of the strengthened LP, every option within its cap.
+
+    With ``strict`` every draw keeps all budgets, which costs slack: the value bounds plans with that slack only.
+    Raises InfeasibleError, or LimitError when time is over.
+    """
+    budget, options = Budget.of(time_limit), strengthen(instance)
+    base, limit = np.where(options.allowed, options.base, np.inf), caps(instance, options)
     found = Relaxation(*balanced(base, options.shared_pull, options.private_pull), options)
-    cost = (found.x * options.own_cost).sum(axis=1) + options.transmit_power * found.pull
-    budget = instance.requests.cost_budget
-    if (cost <= budget + SLACK * np.maximum(1, budget)).all():
+    if not strict and limit[found.x > 0].min() >= found.pull:
         return found
-    solution = solvers.solve(compact_lp(instance, options), solver, time_limit=time_limit)
-    if solution.status == "infeasible":
+    tables = budgets.CappedTables(base, options.shared_pull, options.private_pull, limit)
+    least = budgets.least(tables, strict=strict, budget=budget)
+    if least is None:
         raise budget_error(instance, options)
-    if solution.x is None or solution.status != "optimal":
-        raise LimitError(f"{solution.solver} stopped after {solution.runtime_s:.3g} s without the LP's optimum")
-    x = np.maximum(solution.x[:-1], 0).reshape(base.shape)
-    return Relaxation(x / x.sum(axis=1, keepdims=True), solution.bound, options, solution.solver)
+    return Relaxation(*least, options)
 
 
-def solve_lp_dual(instance: Instance, *, solver: str = "auto", time_limit: float | None = None) -> Plan:
+def solve_lp_dual(instance: Instance, *, time_limit: float | None = None) -> Plan:
     """The strengthened LP as a plan: a bound at least as good as the explicit LP's, at any size."""
-    found = relax(instance, solver=solver, time_limit=time_limit)
+    found = relax(instance, time_limit=time_limit)
     return assess_fractional(instance, "lp-dual", found.x, bound=found.value, status="optimal", solver=found.solver)

@@ -1,11 +1,14 @@
-"""Appro: randomized rounding of the strengthened LP (docs/theory.md, T4 and T5)."""
+"""Appro: randomized rounding of the strengthened LP (docs/theory.md, T4, T5 and T7)."""
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
 
 import numpy as np
 
+from mecpfm.clock import Budget
+from mecpfm.errors import InfeasibleError, LimitError
 from mecpfm.kernels import rounding
 from mecpfm.plan import Plan
 from mecpfm.published.check import assess
@@ -38,10 +41,14 @@ class Draws:
         return self.base + self.pull
 
     @property
+    def excess(self) -> Floats:
+        """How far the pulling delay of every draw exceeds the least cap among its options: 0 keeps all budgets."""
+        return np.maximum(self.pull - self.cap, 0)
+
+    @property
     def best(self) -> int:
         """Least objective among the draws that keep every budget row; without one, the least excess over a row."""
-        excess = np.maximum(self.pull - self.cap, 0)
-        return int(np.lexsort((self.objective, excess))[0])
+        return int(np.lexsort((self.objective, self.excess))[0])
 
 
 def cumulative(weights: Floats) -> Floats:
@@ -60,16 +67,22 @@ def round_options(instance: Instance, relaxed: Relaxation, uniforms: Floats) -> 
 
 
 def solve_appro(
-    instance: Instance, *, solver: str = "auto", seed: int | np.random.SeedSequence = 0, draws: int = DRAWS,
-    time_limit: float | None = None,
-) -> Plan:  # fmt: skip
+    instance: Instance, *, seed: int | np.random.SeedSequence = 0, draws: int = DRAWS, time_limit: float | None = None
+) -> Plan:
     """Best of ``draws`` independent roundings, with the LP value as bound.
 
-    Every draw keeps capacity and accuracy. When none keeps all budget rows, the one that breaks them least is
+    Every draw keeps capacity and accuracy. Where some break a budget row, as many of the strict relaxation, which all
+    keep them, take part, if it has a solution. When no draw keeps all budget rows, the one that breaks them least is
     returned, and its violations name them. Raises InfeasibleError when the LP has no solution.
     """
-    relaxed = relax(instance, solver=solver, time_limit=time_limit)
+    budget = Budget.of(time_limit)
+    relaxed = relax(instance, time_limit=budget.limit())
     uniforms = np.random.default_rng(seed).random((draws, len(relaxed.x)))
-    best = round_options(instance, relaxed, uniforms).best
-    choice = rounding.pick(cumulative(relaxed.x), uniforms[best])
+    pools = [(relaxed, round_options(instance, relaxed, uniforms))]
+    if (pools[0][1].excess > 0).any():
+        with contextlib.suppress(InfeasibleError, LimitError):
+            strict = relax(instance, strict=True, time_limit=budget.limit())
+            pools.append((strict, round_options(instance, strict, uniforms)))
+    found, drawn = min(pools, key=lambda pool: (pool[1].excess[pool[1].best], pool[1].objective[pool[1].best]))
+    choice = rounding.pick(cumulative(found.x), uniforms[drawn.best])
     return assess(instance, "appro", choice, bound=relaxed.value, solver=relaxed.solver)
