@@ -26,7 +26,9 @@ from mecpfm.published.rounding import round_options
 
 OFFLINE = ("lp", "lp-dual", "appro", "exact", "nbs", "nbs-released", "nonshare", "sc", "greedy")
 """Methods of every sweep."""
-ONLINE = ("ol", "wtsrc", "mab", "adms", "random", "ucb1", "epsilon-greedy", "linucb", "lints", "myopic")
+ONLINE = (
+    "ol", "ol-released", "wtsrc", "mab", "adms", "random", "ucb1", "epsilon-greedy", "linucb", "lints", "myopic",
+)  # fmt: skip
 """Policies of every sweep."""
 LEARNERS = ONLINE[:-1]
 """Those that learn: the policies whose regret is shown round by round."""
