@@ -17,7 +17,7 @@ CREDITS = {
 
 
 def test_coordinates_change_their_meaning():
-    """Arms see the shown entries packed in index order: the first coordinate is another feature when others are shown."""
+    """Arms see the shown entries packed in index order, so that the first coordinate is now this feature, now that."""
     policy, context, first = ReleasedTSRC(2, 12, 3, seed=4), np.arange(1.0, 13), set()
     for _ in range(30):
         policy.select(context)
@@ -29,7 +29,7 @@ def test_coordinates_change_their_meaning():
 
 
 def test_failures_are_never_counted():
-    """A round below the mean of the rewards leaves every credit as it was, one that reaches it adds one to each shown."""
+    """A round below the mean of the rewards leaves every credit as it was; one that reaches it credits the shown."""
     policy, context = ReleasedTSRC(2, 6, 2, seed=1), np.ones(6)
     for reward, good in ((0.5, True), (0.4, False), (0.9, True), (0.6, True), (0.1, False)):
         before = policy.credits.copy()
@@ -93,7 +93,7 @@ def test_it_alone_sees_the_context_undivided(monkeypatch):
 
 @pytest.mark.parametrize("credit", ["mean", *CREDITS])
 def test_it_is_a_random_arm(credit, monkeypatch):
-    """Total delay is within 6 % of a random arm's under the same pull rule, whichever rounds count as good; OL's is not."""
+    """Total delay is within 6 % of a random arm's by the same pull rule, whichever rounds count as good; OL's is not."""
     if credit != "mean":
 
         class Read(ReleasedTSRC):

@@ -1,4 +1,4 @@
-"""The paper's online learner as it was released, with its two slips; :class:`~.restricted.TSRC` is the algorithm itself.
+"""The paper's online learner as released, with its two slips; :class:`~.restricted.TSRC` is the algorithm itself.
 
 Reconstructed from facts about the released code, none of which was copied (docs/published_setting.md).
 """
