@@ -13,7 +13,7 @@ MARKS = [1, *range(10, 401, 10)]
 
 
 def rounds_of(rates: dict[str, float]) -> pd.DataFrame:
-    """Cumulative curves that grow by a rate a round, times the seed + 1; regret twice as fast; none by the common rule."""
+    """Cumulative curves that grow by a rate a round, times the seed + 1; regret twice as fast; common rule: none."""
     cells = [(m, rule, s, t) for m in rates for rule in ("released", "common") for s in (0, 1, 2) for t in MARKS]
     frame = pd.DataFrame(cells, columns=["method", "rule", "seed", "round"])
     grown = frame["method"].map(rates) * (frame["seed"] + 1) * frame["round"] * (frame["rule"] == "released")

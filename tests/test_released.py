@@ -5,7 +5,9 @@ import pytest
 
 from mecpfm.bandits.released import ReleasedTSRC
 from mecpfm.errors import InputError
+from mecpfm.experiments.config import STUDIES, profile
 from mecpfm.experiments.statistics import interval
+from mecpfm.experiments.studies.published import COMPARED, compared
 from mecpfm.published.generate import Recipe, generate
 from mecpfm.published.online import POLICIES, simulate
 
@@ -93,7 +95,7 @@ def test_it_alone_sees_the_context_undivided(monkeypatch):
 
 @pytest.mark.parametrize("credit", ["mean", *CREDITS])
 def test_it_is_a_random_arm(credit, monkeypatch):
-    """Total delay is within 6 % of a random arm's by the same pull rule, whichever rounds count as good; OL's is not."""
+    """Total delay is within 6 % of a random arm's by one pull rule, whichever rounds count as good; OL's is not."""
     if credit != "mean":
 
         class Read(ReleasedTSRC):
@@ -112,3 +114,21 @@ def test_it_is_a_random_arm(credit, monkeypatch):
     _, low, high = interval(saved["ol-released"])
     assert -0.06 < low < high < 0.06
     assert interval(saved["ol"])[1] > 0.15
+
+
+def test_sensitivity_points_change_what_they_say():
+    """Holder divisors 50 and 10 in the sweeps they were released for; the second set once as it is, once with budgets."""
+    chosen = profile("quick")
+    holders, second = (list(STUDIES[name].points(chosen)) for name in ("holders", "second-parameters"))
+    assert {(p.recipe.name.split()[0], p.recipe.recipe.holder_divisor) for p in holders} == {
+        ("models", 50), ("requests", 10),
+    }  # fmt: skip
+    assert {p.recipe.recipe.parameters for p in second} == {"second"}
+    assert [p.recipe.name for p in second if p.recipe.recipe.cost_budget] == [
+        f"requests {n}, slack budgets" for n in (10, 30, 50, 100)
+    ]
+    for points in (holders, second):
+        assert [p.value for p in points] == list(range(len(points)))
+    rows = compared(second[0].recipe, 0)
+    assert [row["method"] for row in rows] == list(COMPARED)
+    assert {row["case"] for row in rows} == {"requests 10"}
