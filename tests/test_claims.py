@@ -68,6 +68,26 @@ def test_words_follow_the_intervals(
     assert (found.worst, found.best) == pytest.approx((min(means), max(means)))
 
 
+@pytest.mark.parametrize(
+    ("means", "word", "worst"),
+    [
+        ([0.0, -0.03], "reproduced", -0.03),
+        ([0.03, 0.045], "partly", 0.045),
+        ([-0.3, 0.2], "contradicted", -0.3),
+        ([0.2, -0.045], "not-reproduced", 0.2),
+        ([0.045, -0.046], "undecided", -0.046),
+    ],
+)
+def test_equality_needs_the_whole_interval_near_zero(
+    means: list[float], word: str, worst: float, monkeypatch: pytest.MonkeyPatch
+):
+    """Within +-0.05: a point holds when its interval lies inside, on either side of zero; what is farther is worse."""
+    one = claim("delay-vs-nonshare").model_copy(update={"direction": "within", "threshold": 0.05})
+    found = judged(one, means, monkeypatch, half=0.002)
+    assert (found.verdict, found.worst) == (word, pytest.approx(worst))
+    assert report.rows([found])[0][2] == "\N{PLUS-MINUS SIGN} 0.05"
+
+
 def test_what_more_seeds_may_change_is_undecided(monkeypatch: pytest.MonkeyPatch):
     """Another word than the stated one is undecided as long as no point settles it, and a disagreement otherwise."""
     one = claim("delay-vs-nonshare")  # stated: reproduced

@@ -8,6 +8,7 @@ import pytest
 
 from mecpfm import figures
 from mecpfm.errors import InputError
+from mecpfm.experiments.config import ONLINE
 from mecpfm.experiments.network_map import network_map
 from mecpfm.figures import export, style
 
@@ -66,7 +67,7 @@ def test_the_headline_counts_points_once():
 def test_methods_differ_in_more_than_colour():
     """No two methods share both marker and dash: grey print keeps them apart."""
     offline = ["lp", "lp-dual", "ilp", "exact", "appro", "greedy", "nbs", "nbs-released", "nonshare", "sc"]
-    online = ["ol", "wtsrc", "mab", "adms", "random", "ucb1", "epsilon-greedy", "linucb", "lints", "myopic"]
+    online = [*ONLINE]
     trace = [f"priced-{name}" for name in style.CHOOSERS]
     probing = [name for name in style.LOOKS if name.startswith("probe-")]
     for group in (offline, online, trace, probing):

@@ -77,6 +77,10 @@ CASES: dict[str, tuple[list[Row], set[float]]] = {
               for c in ("mixed, 80 requests", "other") for m in ("polish", "highs") for s in (0.125, 2.0)
               for k in ("over_bound", "gap")], {0.125, 2, 0.5, 0, 1, 1.5}),
     "ratio": ([{"series": "LP as published", "requests": 10, "excess": 0.25, "bound": 0.5}], {10, 0.25, 0.5}),
+    "recorded": ([{"source": s, "method": "ol", "metric": k, "round": r, "mean": r / 100,
+                   "ci_low": low, "ci_high": high}
+                  for s, low, high in (("recorded", None, None), ("ours", 0.1, 0.3)) for k in ("regret", "penalty")
+                  for r in (50, 100)], {50, 100, 0.5, 1, 0.1, 0.3}),
     "regimes": ([{"regime": "mixed", "method": m, "mean": y, "ci_low": y / 2, "ci_high": 2 * y}
                  for m, y in (("lru", 0.5), ("polish", 0.25))], {0.5, 0.25, 0.125}),
     "regret": ([{"method": "priced-cov", "metric": k, **row}

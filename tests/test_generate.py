@@ -125,21 +125,41 @@ def test_the_data_centre_is_twice_as_far():
     assert 5 <= between[between > 0].min() < 5.5
 
 
-@given(st.integers(1, 120), st.integers(0, 10_000))
-def test_preheating_counts(cloudlets, seed):
-    """A model starts on 1 to max(1, C // 20) different cloudlets, both ends included, and in the data centre."""
-    held = preheat(cloudlets, np.random.default_rng(seed))
+@given(st.integers(1, 120), st.integers(0, 10_000), st.sampled_from([10, 20, 50]))
+def test_preheating_counts(cloudlets, seed, divisor):
+    """A model starts on 1 to max(1, C // divisor) different cloudlets, both ends included, and in the data centre."""
+    held = preheat(cloudlets, np.random.default_rng(seed), divisor)
     assert held[-1] == cloudlets
     assert len(np.unique(held)) == len(held)
-    assert 1 <= len(held) - 1 <= max(1, cloudlets // 20)
+    assert 1 <= len(held) - 1 <= max(1, cloudlets // divisor)
 
 
-def test_preheating_reaches_both_ends():
-    """Of 100 cloudlets, 1 to 5 hold a model, each number about equally often."""
+@pytest.mark.parametrize(("divisor", "most"), [(20, 5), (10, 10), (50, 2)])
+def test_preheating_reaches_both_ends(divisor, most):
+    """Of 100 cloudlets 1 to 100 // divisor hold a model, each number about equally often; 20 is the default."""
     random = np.random.default_rng(1)
-    counts = np.bincount([len(preheat(100, random)) - 1 for _ in range(2000)], minlength=6)
+    counts = np.bincount([len(preheat(100, random, divisor)) - 1 for _ in range(400 * most)], minlength=most + 1)
     assert counts[0] == 0
     assert (np.abs(counts[1:] - 400) < 80).all()
+    for given_divisor in ({}, {"holder_divisor": divisor}):
+        models = generate(Recipe(cloudlets=100, models=40, **given_divisor), 0).models
+        held = max(len(models.private_at[k]) for k in range(40)) - 1
+        assert held == (most if given_divisor else 5)
+
+
+def test_the_second_parameter_set_changes_three_ranges_only():
+    """Capacity 24 to 80 GB, budget 1000 to 3000, instructions 10 to 30; whatever else is drawn stays as it is."""
+    first, second = (generate(Recipe(requests=400, parameters=name), 1) for name in ("released", "second"))
+    for values, low, high in (
+        (second.cloudlets.capacity_gb, 24, 80),
+        (second.requests.cost_budget, 1000, 3000),
+        (second.requests.instructions, 10, 30),
+    ):
+        assert low <= values.min() < low + 0.1 * (high - low) and high - 0.1 * (high - low) < values.max() <= high
+    kept = [(one.cloudlets.processing_tflops, one.requests.input_gb, one.accuracy) for one in (first, second)]
+    assert all(np.array_equal(a, b) for a, b in zip(*kept, strict=True))
+    with pytest.raises(InputError, match="parameters is 'third'; must be one of released, second"):
+        Recipe(parameters="third")
 
 
 def test_shared_holders_are_the_union_over_the_family():

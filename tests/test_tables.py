@@ -23,6 +23,7 @@ TABLES = {
     "gpus.csv": tables.gpus,
     "trace_summary.csv": tables.trace_summary,
     "trace_structure.csv": tables.trace_structure,
+    "recorded_curves.csv": tables.recorded_curves,
 }
 
 
@@ -97,6 +98,18 @@ def test_model_zoo_is_a_library_of_families():
     assert (zoo.loc[zoo["method"] == "full", "shared_fraction"] == 0).all()
     assert (zoo.loc[zoo["method"] == "lora", "shared_fraction"] > 0.99).all()
     assert (zoo.loc[zoo["method"] == "zero-shot", "shared_fraction"] == 1).all()
+
+
+def test_recorded_curves_are_those_of_two_runs(copy):
+    """Three learners, two curves, two runs; OL's penalty is 30 and 25 % below MAB's; a wrong digit is found."""
+    frame = tables.recorded_curves()
+    assert len(frame) == 12 and not frame.duplicated(["curve", "learner", "run"]).any()
+    total = frame[frame["curve"] == "penalty"].pivot(index="run", columns="learner", values="total")
+    assert (1 - total["ol"] / total["mab"]).round(2).tolist() == [0.30, 0.25]
+    path = copy / "recorded_curves.csv"
+    path.write_text(path.read_text().replace("penalty,ol,1,2.30", "penalty,ol,1,2.40"))
+    with pytest.raises(InputError, match=r"recorded_curves\.csv: row 7: total is not the sum of its blocks"):
+        tables.recorded_curves()
 
 
 def test_backbone_size_is_one_per_family():

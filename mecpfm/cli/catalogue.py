@@ -63,7 +63,8 @@ COUPLED = {
 """Methods of the coupled problem and of networks; where a method proves no bound the dual engine's is given."""
 SIMULATED = {
     "ol": ("the paper's learner: Thompson sampling with restricted context (TSRC)", True),
-    "wtsrc": ("the same with a window", True),
+    "ol-released": ("the same with the slips of the released code: as good as a random model", True),
+    "wtsrc": ("TSRC with a window", True),
     "mab": ("epsilon-greedy 0.5 as released", True),
     "adms": ("ADMS as released", True),
     "random": ("a random model", True),

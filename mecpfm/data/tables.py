@@ -51,6 +51,17 @@ TRACE_STRUCTURE = {
     "unit": _TEXT,
     "description": _TEXT,
 }
+BLOCK = 50
+"""Rounds of a block of the recorded curves."""
+BLOCKS = tuple(f"rounds_{start + 1}_{start + BLOCK}" for start in range(0, 400, BLOCK))
+"""Their columns."""
+RECORDED = {
+    "curve": _TEXT,
+    "learner": _TEXT,
+    "run": Column("whole number", ge=1),
+    **{name: Column(ge=0) for name in BLOCKS},
+    "total": Column(ge=0),
+}
 
 
 def _table(name: str, columns: Mapping[str, Column], key: list[str]) -> pd.DataFrame:
@@ -104,3 +115,14 @@ def trace_summary() -> pd.DataFrame:
 def trace_structure() -> pd.DataFrame:
     """How requests of GenTD26 hang together, as ``tests/trace_structure.py`` computes it."""
     return _table("trace_structure.csv", TRACE_STRUCTURE, ["trace", "quantity", "item"])
+
+
+def recorded_curves() -> pd.DataFrame:
+    """Regret and penalty that the paper's authors recorded: means of eight blocks of 50 rounds, and totals of all 400.
+
+    InputError where a total is not that of its blocks, to what rounding to two digits allows.
+    """
+    frame = _table("recorded_curves.csv", RECORDED, ["curve", "learner", "run"])
+    apart = (BLOCK * frame[list(BLOCKS)].sum(axis=1) - frame["total"]).abs()
+    _refuse("recorded_curves.csv", apart > BLOCK * len(BLOCKS) * 0.005, "total is not the sum of its blocks")
+    return frame

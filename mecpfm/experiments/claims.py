@@ -85,7 +85,8 @@ def judge(claim: Claim, profile: str) -> Verdict:
     evidence = [_evidence(sample, confidence) for sample in samples]
     holding = sum(holds(claim, one) for one in evidence)
     against = sum(_denies(claim, one) for one in evidence)
-    ends = sorted((one.value for one in evidence), reverse=claim.direction == "at most")
+    away = abs if claim.direction == "within" else float
+    ends = sorted((one.value for one in evidence), key=away, reverse=claim.direction != "at least")
     middle = _zeroed(*median_interval([sample.values for sample in samples], low=claim.direction == "at least"))
     verdict = word(len(evidence), holding, against)
     return Verdict(claim, len(evidence), holding, against, *middle, ends[0], ends[-1], verdict, tuple(evidence))
@@ -93,11 +94,20 @@ def judge(claim: Claim, profile: str) -> Verdict:
 
 def holds(claim: Claim, one: Evidence) -> bool:
     """Whether the whole interval lies on the right side; of an exact value, the value itself."""
-    return one.low >= claim.threshold if claim.direction == "at least" else one.high <= claim.threshold
+    low, high = _range(claim)
+    return low <= one.low and one.high <= high
 
 
 def _denies(claim: Claim, one: Evidence) -> bool:
-    return one.high < claim.threshold if claim.direction == "at least" else one.low > claim.threshold
+    low, high = _range(claim)
+    return one.high < low or one.low > high
+
+
+def _range(claim: Claim) -> tuple[float, float]:
+    """Least and largest value with which the claim is true."""
+    if claim.direction == "within":
+        return -claim.threshold, claim.threshold
+    return (claim.threshold, math.inf) if claim.direction == "at least" else (-math.inf, claim.threshold)
 
 
 def _evidence(sample: Sample, confidence: float) -> Evidence:

@@ -14,6 +14,8 @@ from mecpfm.records import write_atomic
 MARKS = ("<!-- claims: begin -->", "<!-- claims: end -->")
 NAMED = r"([a-z-]+: \d+ of \d+)\s\(`([\w-]+)`\)"
 """How a text names a claim: verdict and points, then its identifier."""
+SIGNS = {"at least": ">=", "at most": "<=", "within": "\N{PLUS-MINUS SIGN}"}
+"""How the direction of a claim is written before its threshold."""
 COLUMNS = ("claim", "holds at", "needed", "worst", "median [95 %]", "best", "verdict", "stated")
 
 
@@ -21,7 +23,7 @@ def rows(verdicts: list[Verdict]) -> list[tuple[str, ...]]:
     """Verdicts for people to read, in ``COLUMNS``."""
     out: list[tuple[str, ...]] = []
     for v in verdicts:
-        sign = ">=" if v.claim.direction == "at least" else "<="
+        sign = SIGNS[v.claim.direction]
         middle = _short(v.value) + ("" if v.low == v.high else f" [{_short(v.low)}, {_short(v.high)}]")
         cells = (
             f"{v.holding} of {v.points}",

@@ -41,7 +41,8 @@ class Claim(BaseModel):
     """Column whose values are the points at which the claim can hold."""
     without: tuple[float, ...] = ()
     """Points left out because method and baseline are the same policy there."""
-    direction: Literal["at least", "at most"]
+    direction: Literal["at least", "at most", "within"]
+    """``within``: between minus and plus the threshold, as a claim of equality needs."""
     threshold: float
     status: Status
     holds: bool = True

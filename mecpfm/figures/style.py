@@ -37,6 +37,7 @@ LOOKS = {
     "nonshare": Look("NonShare", RED, "triangle-down"),
     "sc": Look("SC", PINK, "x"),
     "ol": Look("OL (TSRC)", BLUE, "star"),
+    "ol-released": Look("OL (as released)", BLUE, "star-open", "dash"),
     "wtsrc": Look("WTSRC", SKY, "circle-open", "dash"),
     "mab": Look("MAB", ORANGE, "triangle-right"),
     "adms": Look("ADMS", RED, "triangle-left"),

@@ -6,9 +6,10 @@ that were there stay as they were. More cloudlets keep the sites' own parameters
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import functools
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,6 +30,21 @@ from mecpfm.records import Ragged
 Streams = Iterator[np.random.Generator]
 
 
+class Parameters(NamedTuple):
+    """The ranges in which the two released parameter sets differ; all others are common to both."""
+
+    capacity_gb: tuple[int, int] = (8, 24)
+    cost_budget: tuple[float, float] = (30_000, 50_000)
+    instructions: tuple[int, int] = (50, 100)
+
+
+PARAMETERS: Mapping[str, Parameters] = {
+    "released": Parameters(),
+    "second": Parameters(capacity_gb=(24, 80), cost_budget=(1_000, 3_000), instructions=(10, 30)),
+}
+"""The released parameter set, and another one from the history of the released code (commit eaeea93)."""
+
+
 @dataclass(frozen=True)
 class Recipe:
     """Sizes and, where a sweep fixes them, single values in place of a released range."""
@@ -46,6 +62,9 @@ class Recipe:
     accuracy_requirement: Share | None = None
     sites: Literal["auto", "uniform"] = "auto"
     """Positions: the EUA sites when they are at hand, or always uniform in their box."""
+    parameters: Annotated[str, functools.partial(ranges.one_of, tuple(PARAMETERS))] = "released"
+    holder_divisor: Count = 20
+    """Cloudlets over this are the most that hold a model from the start (released: 20, in some sweeps 10 or 50)."""
 
     def __post_init__(self) -> None:
         """Refuse empty or contradictory sizes."""
@@ -102,7 +121,7 @@ def _network(recipe: Recipe, random: Streams) -> tuple[NDArray[np.float64], Clou
     sites, user = positions(count, next(random), real=recipe.sites == "auto")
     degrees2 = max(float(((sites - user) ** 2).sum(axis=1).min()), 1e-12)
     distance = random_network(count + 1, next(random))
-    capacity = next(random).integers(8, 24, count, endpoint=True).astype(float)
+    capacity = next(random).integers(*PARAMETERS[recipe.parameters].capacity_gb, count, endpoint=True).astype(float)
     if recipe.capacity_gb is not None:
         capacity = np.full(count, float(recipe.capacity_gb))
     cloudlets = Cloudlets(
@@ -163,7 +182,7 @@ def _library(recipe: Recipe, random: Streams, locations: int) -> tuple[Models, l
     family = next(random).integers(0, recipe.families, recipe.models)
     size, fraction = _sizes(recipe, sizes, family)
     generators = [next(random) for _ in range(recipe.models)]
-    at = [preheat(locations - 1, stream) for stream in generators]
+    at = [preheat(locations - 1, stream, recipe.holder_divisor) for stream in generators]
     union = [np.unique(np.concatenate([at[i] for i in np.flatnonzero(family == f)])) for f in family]
     models = Models(
         shared_gb=size * fraction,
@@ -191,22 +210,22 @@ def _sizes(
     return size, own if recipe.shared_fraction is None else np.full(recipe.models, recipe.shared_fraction)
 
 
-def preheat(cloudlets: int, random: np.random.Generator) -> NDArray[np.int64]:
-    """Locations that hold a model from the start: randint(1, C // 20) cloudlets and the remote data centre."""
-    count = random.integers(1, max(1, cloudlets // 20), endpoint=True)
+def preheat(cloudlets: int, random: np.random.Generator, divisor: int = 20) -> NDArray[np.int64]:
+    """Locations that hold a model from the start: randint(1, C // divisor) cloudlets and the remote data centre."""
+    count = random.integers(1, max(1, cloudlets // divisor), endpoint=True)
     return np.append(random.choice(cloudlets, size=count, replace=False), cloudlets)
 
 
 def _workload(recipe: Recipe, random: Streams, rate: float) -> Requests:
-    count = recipe.requests
+    count, drawn_from = recipe.requests, PARAMETERS[recipe.parameters]
 
     def fixed(value: float | None, drawn: NDArray[np.float64]) -> NDArray[np.float64]:
         return drawn if value is None else np.full(count, float(value))
 
     return Requests(
         home=next(random).integers(0, recipe.cloudlets, count),
-        instructions=next(random).integers(50, 100, count, endpoint=True).astype(float),
-        cost_budget=fixed(recipe.cost_budget, uniform(next(random), 30_000, 50_000, count)),
+        instructions=next(random).integers(*drawn_from.instructions, count, endpoint=True).astype(float),
+        cost_budget=fixed(recipe.cost_budget, uniform(next(random), *drawn_from.cost_budget, count)),
         accuracy_requirement=fixed(recipe.accuracy_requirement, uniform(next(random), 0.1, 0.4, count)),
         input_gb=uniform(next(random), 0.09, 0.5, count),
         rate_gb_per_s=np.full(count, rate),

@@ -28,6 +28,7 @@ from mecpfm.bandits.epsilon_greedy import EpsilonGreedy
 from mecpfm.bandits.linear import Linear, LinTS, LinUCB
 from mecpfm.bandits.policy import Policy, within
 from mecpfm.bandits.random_arm import RandomArm
+from mecpfm.bandits.released import ReleasedTSRC
 from mecpfm.bandits.restricted import TSRC, WTSRC, Restricted
 from mecpfm.bandits.tabular import Tabular
 from mecpfm.bandits.ucb1 import UCB1
@@ -65,10 +66,15 @@ class PublishedPolicy(NamedTuple):
     source: str = "nearest"
     offset: float = 1.0
     """The reward is 1 / (offset + penalty)."""
+    divided: bool = True
+    """Whether the context is divided by its largest possible value."""
 
 
 POLICIES = {
     "ol": PublishedPolicy(lambda arms, features, observed, seed: TSRC(arms, features, observed, seed=seed)),
+    "ol-released": PublishedPolicy(
+        lambda arms, features, observed, seed: ReleasedTSRC(arms, features, observed, seed=seed), divided=False
+    ),
     "wtsrc": PublishedPolicy(lambda arms, features, observed, seed: WTSRC(arms, features, observed, seed=seed)),
     "mab": PublishedPolicy(lambda arms, _n, _d, seed: EpsilonGreedy(arms, epsilon=0.5, seed=seed), False, "last", 0.0),
     "adms": PublishedPolicy(
@@ -175,6 +181,7 @@ def simulate(
     random = streams(seed)["algorithm"]
     order = _order(instance.sizes[2], rounds, next(random))
     contexts = np.outer(np.arange(1, len(order) + 1) / len(order), next(random).random(features))
+    contexts = contexts if rule.divided else 100 * len(order) * contexts
     learner = rule.make(len(world.group), features, observed, int(next(random).integers(2**63)))
     trace = run(learner, world, caches, order, contexts, rule.offset)
     at = order, trace.arm

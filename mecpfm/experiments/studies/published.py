@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -26,7 +27,9 @@ from mecpfm.published.rounding import round_options
 
 OFFLINE = ("lp", "lp-dual", "appro", "exact", "nbs", "nbs-released", "nonshare", "sc", "greedy")
 """Methods of every sweep."""
-ONLINE = ("ol", "wtsrc", "mab", "adms", "random", "ucb1", "epsilon-greedy", "linucb", "lints", "myopic")
+ONLINE = (
+    "ol", "ol-released", "wtsrc", "mab", "adms", "random", "ucb1", "epsilon-greedy", "linucb", "lints", "myopic",
+)  # fmt: skip
 """Policies of every sweep."""
 LEARNERS = ONLINE[:-1]
 """Those that learn: the policies whose regret is shown round by round."""
@@ -51,6 +54,10 @@ SWEEPS: Mapping[str, tuple[str, tuple[float, ...], Mapping[str, int]]] = {
     ),
 }
 """Name: (field of the recipe, values, what is held fixed), as published."""
+DIVISORS = {"models": 50, "requests": 10}
+"""Released holder divisors of the sweeps that did not use the generator's 20; caches start empty online."""
+COMPARED = ("appro", "nbs", "nbs-released", "nonshare", "sc")
+"""The paper's algorithm and its baselines."""
 BASE: dict[str, Any] = {"cloudlets": 100, "models": 10, "families": 2, "requests": 100}
 """Instance of the studies that vary something else than its size."""
 LONG: dict[str, Any] = {"cloudlets": 100, "models": 50, "families": 10, "requests": 400}
@@ -91,6 +98,50 @@ def sweep(recipe: Recipe, seed: int) -> Rows:
 for _name in SWEEPS:
     _does = "every method and policy over one published parameter"
     study(_name, shows=_does, points=_swept(_name), seeds=SEEDS)(sweep)
+
+
+@dataclass(frozen=True)
+class Case:
+    """A recipe under a name of its own: points that differ in more than one number."""
+
+    name: str
+    recipe: Recipe
+
+
+def _cases(changes: Mapping[str, dict[str, Any]]) -> Callable[[Profile], list[Point]]:
+    """Points of sweeps with these fields changed, numbered; a key is a sweep, with or without more words of a name."""
+
+    def points(chosen: Profile) -> list[Point]:
+        found: list[Point] = []
+        for words, changed in changes.items():
+            sweep, _, more = words.partition(",")
+            for value, recipe in _swept(sweep)(chosen):
+                name = f"{sweep} {value:g}" + (f",{more}" if more else "")
+                found.append(Point(len(found), Case(name, replace(recipe, **changed))))
+        return found
+
+    return points
+
+
+@study(
+    "holders",
+    shows="sweeps with the holder divisors that were released for them",
+    points=_cases({name: {"holder_divisor": divisor} for name, divisor in DIVISORS.items()}),
+    seeds=SEEDS,
+)
+@study(
+    "second-parameters",
+    shows="the second released parameter set, over requests",
+    # Its budgets are so small that beyond ten requests nobody has a plan: so once more with slack ones.
+    points=_cases(
+        {"requests": {"parameters": "second"}, "requests, slack budgets": {"parameters": "second", "cost_budget": 4e4}}
+    ),
+    seeds=SEEDS,
+)
+def compared(case: Case, seed: int) -> Rows:
+    """The paper's algorithm and its baselines, offline."""
+    instance = generate(case.recipe, seed)
+    return [offline(instance, method, seed) | {"case": case.name} for method in COMPARED]
 
 
 @study(
