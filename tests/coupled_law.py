@@ -86,16 +86,18 @@ def _leave(rate: NDArray[np.float64]) -> list[tuple[tuple[int, ...], float]]:
 
 def _evolve(count: int, rings: Any, leave: Any, *, endless: bool) -> Law:
     """Law after one unit of time, or at the end, of a Markov chain in which all requests are free at first."""
-    moves = [(lambda s, offer=offer: tuple(o if a == FREE and o >= 0 else a for a, o in zip(s, offer, strict=True)), rate)
-             for offer, rate in rings]  # fmt: skip
-    moves += [(lambda s, who=who: tuple(GONE if a == FREE and r in who else a for r, a in enumerate(s)), rate)
-              for who, rate in leave]  # fmt: skip
-    states, rates = {(FREE,) * count: 0}, []
-    for state in iter_growing(states):
-        for move, rate in moves:
-            after = move(state)
+    leaving = [(tuple(GONE if r in who else FREE for r in range(count)), rate) for who, rate in leave]
+    first = (FREE,) * count
+    states, todo, rates = {first: 0}, [first], []
+    while todo:
+        state = todo.pop()
+        for offer, rate in (*rings, *leaving):
+            after = tuple(new if old == FREE else old for old, new in zip(state, offer, strict=True))
+            if after not in states:
+                states[after] = len(states)
+                todo.append(after)
             if after != state:
-                rates.append((states[state], states.setdefault(after, len(states)), rate))
+                rates.append((states[state], states[after], rate))
     q = np.zeros((len(states), len(states)))
     for i, j, rate in rates:
         q[i, j] += rate
@@ -108,14 +110,6 @@ def _evolve(count: int, rings: Any, leave: Any, *, endless: bool) -> Law:
         visits[passing] = np.linalg.solve(-q[np.ix_(passing, passing)].T, np.eye(len(states))[0, passing])
     final = np.diagonal(q) == 0
     return {s: p for s, p, ends in zip(states, visits @ q + (len(passing) == 0), final, strict=True) if ends}
-
-
-def iter_growing(states: dict[Any, int]) -> Any:
-    """Keys of a dictionary that grows as they are looked at."""
-    done = 0
-    while done < len(states):
-        yield list(states)[done]
-        done += 1
 
 
 def openings(parent: NDArray[np.int64], u: NDArray[np.float64]) -> Any:

@@ -147,10 +147,12 @@ APART_GB = 4 - 4 * np.prod([3 * j / (3 * j + 1) for j in range(1, 5)])
 @pytest.mark.parametrize(
     ("kind", "case", "compute_s", "memory_gb"),
     [
-        ("rounding-nested", CROWD, 10.0, 1.0), ("rounding-independent", CROWD, 1.9, 1.0), ("rounding-coupled", CROWD, 1.9, 1.0),
+        ("rounding-nested", CROWD, 10.0, 1.0), ("rounding-independent", CROWD, 1.9, 1.0),
+        ("rounding-coupled", CROWD, 1.9, 1.0), ("rounding-tree", CROWD, 1.9, 1.0),
         ("rounding-independent", SPREAD, 40.0, 8 - 8 * (7 / 8) ** 40),
         ("rounding-coupled", SPREAD, 40.0, 1.0), ("rounding-nested", SPREAD, 5.0, 1 / 8),
-        ("rounding-coupled", APART, 4.0, APART_GB), ("rounding-independent", APART, 4.0, 4 - 4 * 0.75**4), ("rounding-nested", APART, 4.0, 1.0),
+        ("rounding-coupled", APART, 4.0, APART_GB), ("rounding-tree", APART, 4.0, APART_GB),
+        ("rounding-independent", APART, 4.0, 4 - 4 * 0.75**4), ("rounding-nested", APART, 4.0, 1.0),
     ],
 )  # fmt: skip
 def test_each_rounding_breaks_a_capacity_on_average(kind, case, compute_s, memory_gb):

@@ -75,15 +75,14 @@ def _require_laminar(structure: Structure, node: Ints, crossing: Bools) -> None:
 
 def tree(structure: Structure, x: Floats, random: np.random.Generator) -> Ints:
     """Open nodes ring for their children, leaves for requests above one threshold: tree rounding, theorem 6."""
-    requests, of = len(structure.cells.remote_s), forest(structure)
     if not (x > 0).any():
-        return np.full(requests, -1)
-    return np.asarray(kernels.round_tree(*_rings(structure, of, x), requests, random))
+        return np.full(len(structure.cells.remote_s), -1)
+    return np.asarray(kernels.round_tree(*rings(structure, x), random))
 
 
-def _rings(structure: Structure, of: Forest, x: Floats) -> tuple[kernels.Rings, int]:
-    """Bells of all nodes with fractions below them, and how many nodes lie on a path at most."""
-    count, used = len(structure.cells.remote_s), np.flatnonzero(x > 0)
+def rings(structure: Structure, x: Floats) -> tuple[kernels.Rings, int, int]:
+    """Bells of all nodes with fractions below them, of which there are some; most nodes on a path; requests."""
+    of, count, used = forest(structure), len(structure.cells.remote_s), np.flatnonzero(x > 0)
     entry, at, parent = _nodes(of, of.deepest[structure.model[used]], site(structure)[used])
     request, first = owner(structure)[used], np.arange(len(parent) + 1)
     node, below, y = shares(at, request[entry], x[used][entry], count)
@@ -103,7 +102,7 @@ def _rings(structure: Structure, of: Forest, x: Floats) -> tuple[kernels.Rings, 
         np.searchsorted(parent[child], first), child, _running(parent[child], rate[child]), going,
         np.searchsorted(node, first), below, leaves,
         np.searchsorted(leaf, first), option, request[entry[held]], top - x[option], top, high,
-    ), int(np.bincount(entry).max())  # fmt: skip
+    ), int(np.bincount(entry).max()), count  # fmt: skip
 
 
 def shares(place: Ints, request: Ints, x: Floats, requests: int) -> tuple[Ints, Ints, Floats]:

@@ -58,7 +58,7 @@ class Opening:
         )  # fmt: skip
         node, part, sites = tree.deepest[structure.model[used]], x[used], len(cells.capacity_s)
         load = np.maximum(cells.capacity_s, np.bincount(items.site, items.compute_s * part, sites))
-        z = _least(tree, items, node, part, load, cells.memory_gb)
+        z = least(tree, items, node, part, load, cells.memory_gb)
         return cls(tree, items, node, part, z, load, cells.memory_gb)
 
     def draw(self, alpha: float, random: np.random.Generator) -> tuple[Bools, Floats]:
@@ -89,7 +89,9 @@ class Opening:
 
     def assign(self, x: Floats) -> Ints:
         """Option, of the m, of each request, or -1: Shmoys and Tardos on its shares of what it got."""
-        return gap.assign(self.items, x / self._shares(x)[self.items.request])
+        edge, items = np.flatnonzero(x > 0), self.items  # an option that is closed must fill no slot
+        part = gap.Items(*(one[edge] for one in items[:-1]), items.remote_s)
+        return np.append(edge, -1)[gap.assign(part, (x / self._shares(x)[items.request])[edge])]
 
     def _served(self, x: Floats) -> Floats:
         return np.asarray(np.bincount(self.items.request, x, len(self.items.remote_s)), dtype=np.float64)
@@ -99,7 +101,7 @@ class Opening:
         return 1 - self._served(self.x) + self._served(x)
 
 
-def _least(tree: Forest, items: gap.Items, node: Ints, x: Floats, load_s: Floats, memory_gb: Floats) -> Floats:
+def least(tree: Forest, items: gap.Items, node: Ints, x: Floats, load_s: Floats, memory_gb: Floats) -> Floats:
     """Least z (C, V) that keeps the rows of requests, of the cut, and of nested blocks with their memory cut."""
     shape = len(load_s), len(tree.parent)
     entry, above = tree.chain(node)
