@@ -85,6 +85,13 @@ def instances(
     )
 
 
+def is_laminar(instance: Instance) -> bool:
+    """Whether the sets of models that contain a block are nested or disjoint."""
+    models = instance.models.blocks
+    sets = [{k for k in range(len(models)) if b in models[k]} for b in range(instance.sizes[0])]
+    return all(not one & other or one <= other or other <= one for one in sets for other in sets)
+
+
 def replaced(instance: Instance, **groups: dict[str, Any]) -> Instance:
     """The instance with some fields changed, validated anew: ``replaced(i, cloudlets={"memory_gb": m})``."""
     content = {

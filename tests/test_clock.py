@@ -26,8 +26,8 @@ from mecpfm.published.generate import Recipe as PublishedRecipe
 from mecpfm.published.generate import generate as generate_published
 from mecpfm.solvers import highs, process
 
-ROUNDINGS = (f"rounding-{kind}" for kind in ("independent", "coupled", "nested"))
-ANYTIME = ("auto", "polish", "branch", "no-sharing", *ROUNDINGS)
+ROUNDINGS = (f"rounding-{kind}" for kind in ("independent", "coupled", "nested", "tree"))
+ANYTIME = ("auto", "polish", "branch", "no-sharing", *ROUNDINGS, "opening-tree")
 SOLVED = ("lp", "lp-cut", "ilp", "cocar", "gap-rounding", "nlip", "dual")
 MIDDLE = Recipe(requests=40, cloudlets=4, models=12, families=3)
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from coupled_strategies import instances, replaced
+from coupled_strategies import instances, is_laminar, replaced
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -12,6 +12,7 @@ from mecpfm.coupled.check import REMOTE, assess
 from mecpfm.coupled.generate import Recipe, generate
 from mecpfm.coupled.instance import Instance
 from mecpfm.coupled.methods import METHODS, solve, uniforms
+from mecpfm.coupled.rounding import TREES
 from mecpfm.errors import InputError
 
 any_instance = st.booleans().flatmap(lambda families: instances(families=families))
@@ -33,9 +34,16 @@ def few() -> Instance:
 @given(any_instance)
 @settings(max_examples=25)
 def test_every_method_is_feasible_and_above_its_bound(instance: Instance) -> None:
-    """Whatever the instance, every method's plan passes the checker and no bound exceeds the optimum."""
+    """Whatever the instance, every method's plan passes the checker and no bound exceeds the optimum.
+
+    Methods that need a tree of blocks refuse an instance without.
+    """
     optimum = solve_nlip(instance).objective
     for method in METHODS:
+        if method in TREES and not is_laminar(instance):
+            with pytest.raises(InputError, match="nested or disjoint"):
+                solve(instance, method)
+            continue
         plan = solve(instance, method, solver="highs", seed=3, iterations=100)
         assert plan.feasible, (method, plan.violations)
         assert plan.bound <= optimum + 1e-6, method

@@ -49,9 +49,9 @@ def error(p):
     return SIGMA * np.sqrt(np.maximum(p * (1 - p), 1 / DRAWS) / DRAWS)
 
 
-@pytest.mark.parametrize("kind", ["independent", "coupled"])
-def test_theorem_3_and_4_marginals_are_the_fractions(kind):
-    """Independent and coupled rounding choose every option with probability exactly x (Monte Carlo)."""
+@pytest.mark.parametrize("kind", ["rounding-independent", "rounding-coupled", "rounding-tree"])
+def test_marginals_are_the_fractions(kind):
+    """Independent, coupled and tree rounding choose every option with probability exactly x (Monte Carlo)."""
     structure, x = prepared()
     options, _ = frequencies(structure, x, kind)
     assert (np.abs(options - x) <= error(x)).all()
@@ -60,7 +60,7 @@ def test_theorem_3_and_4_marginals_are_the_fractions(kind):
 def test_theorem_4_a_label_is_used_at_most_1_plus_ln_n_times_its_fraction():
     """Coupled rounding uses a label with probability at most (1 + ln n) max_r x, n requests having a fraction of it."""
     structure, x = prepared()
-    _, used = frequencies(structure, x, "coupled")
+    _, used = frequencies(structure, x, "rounding-coupled")
     count = np.bincount(rounding.labels(structure)[x > 0], minlength=len(used))
     limit = np.minimum(1.0, (1 + np.log(np.maximum(count, 1))) * highest(structure, x))
     assert (used <= limit + error(limit)).all()
@@ -87,9 +87,9 @@ def test_theorem_3_independent_rounding_opens_a_shared_block_far_too_often():
     """For n requests at 0.1, independent rounding pulls with 1 - 0.9^n, coupled within its bound, nested with 0.1."""
     structure, x = shared(40)
     used = {kind: frequencies(structure, x, kind)[1][0] for kind in rounding.ROUNDINGS}
-    assert used["independent"] == pytest.approx(1 - 0.9**40, abs=error(0.99))
-    assert used["coupled"] <= (1 + math.log(40)) * 0.1 + error(0.47)
-    assert used["nested"] == pytest.approx(0.1, abs=error(0.1))
+    assert used["rounding-independent"] == pytest.approx(1 - 0.9**40, abs=error(0.99))
+    assert used["rounding-coupled"] <= (1 + math.log(40)) * 0.1 + error(0.47)
+    assert used["rounding-nested"] == pytest.approx(0.1, abs=error(0.1))
 
 
 def test_theorem_5_nested_rounding_opens_a_block_as_often_as_its_largest_fraction():
@@ -147,10 +147,12 @@ APART_GB = 4 - 4 * np.prod([3 * j / (3 * j + 1) for j in range(1, 5)])
 @pytest.mark.parametrize(
     ("kind", "case", "compute_s", "memory_gb"),
     [
-        ("nested", CROWD, 10.0, 1.0), ("independent", CROWD, 1.9, 1.0), ("coupled", CROWD, 1.9, 1.0),
-        ("independent", SPREAD, 40.0, 8 - 8 * (7 / 8) ** 40),
-        ("coupled", SPREAD, 40.0, 1.0), ("nested", SPREAD, 5.0, 1 / 8),
-        ("coupled", APART, 4.0, APART_GB), ("independent", APART, 4.0, 4 - 4 * 0.75**4), ("nested", APART, 4.0, 1.0),
+        ("rounding-nested", CROWD, 10.0, 1.0), ("rounding-independent", CROWD, 1.9, 1.0),
+        ("rounding-coupled", CROWD, 1.9, 1.0), ("rounding-tree", CROWD, 1.9, 1.0),
+        ("rounding-independent", SPREAD, 40.0, 8 - 8 * (7 / 8) ** 40),
+        ("rounding-coupled", SPREAD, 40.0, 1.0), ("rounding-nested", SPREAD, 5.0, 1 / 8),
+        ("rounding-coupled", APART, 4.0, APART_GB), ("rounding-tree", APART, 4.0, APART_GB),
+        ("rounding-independent", APART, 4.0, 4 - 4 * 0.75**4), ("rounding-nested", APART, 4.0, 1.0),
     ],
 )  # fmt: skip
 def test_each_rounding_breaks_a_capacity_on_average(kind, case, compute_s, memory_gb):
@@ -183,7 +185,7 @@ def test_repaired_roundings_are_feasible_and_bounded(kind, data):
 def test_roundings_depend_on_the_seed_only():
     """Equal seeds give equal plans; the dual's average, used where the LP is too large, sums to at most 1."""
     instance = small(9, 20, 3, families=True, per_request=9)
-    one, two = (rounding.solve(instance, "coupled", seed=4) for _ in range(2))
+    one, two = (rounding.solve(instance, "rounding-coupled", seed=4) for _ in range(2))
     assert one.decisions == two.decisions
     structure = build(instance)
     used = dual.explore(structure, dual.solve(structure)).used

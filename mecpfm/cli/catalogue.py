@@ -59,6 +59,8 @@ COUPLED = {
     "rounding-independent": Entry("LP rounding, every request by its own draw", True, True, True),
     "rounding-coupled": Entry("LP rounding, one draw a cloudlet and model", True, True, True),
     "rounding-nested": Entry("LP rounding, one draw a cloudlet", True, True, True),
+    "rounding-tree": Entry("LP rounding down the tree that the shared blocks form", True, True, True),
+    "opening-tree": Entry("blocks opened down that tree, then Shmoys and Tardos", True, True, True),
 }
 """Methods of the coupled problem and of networks; where a method proves no bound the dual engine's is given."""
 SIMULATED = {

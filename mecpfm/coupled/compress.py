@@ -52,7 +52,7 @@ def _dominated(instance: Instance, kept: Ints) -> Bools:
     """Mask over ``kept`` (m,): each option is compared with those of its request and cloudlet on subset models."""
     options = instance.options
     model, delay, compute = options.model[kept], options.delay_s[kept], options.compute_s[kept]
-    subset, equal = _subsets(membership(instance))
+    subset, equal = subsets(membership(instance))
     group = (options.request[kept] * instance.sizes[2] + options.cloudlet[kept]) * instance.sizes[1]
     order = np.argsort(group + model, kind="stable")
     key = (group + model)[order]
@@ -71,8 +71,8 @@ def _dominated(instance: Instance, kept: Ints) -> Bools:
     return dominated
 
 
-def _subsets(member: Bools) -> tuple[Bools, Bools]:
-    """(K, K) masks: blocks of model i are a subset of, and are equal to, those of model k."""
+def subsets(member: Bools) -> tuple[Bools, Bools]:
+    """Masks of rows of a mask: whether row i is a subset of row k, and whether both are equal."""
     shared = member.astype(np.int64) @ member.T.astype(np.int64)
     count = np.diagonal(shared)
     return shared == count[:, None], (shared == count[:, None]) & (count[:, None] == count)

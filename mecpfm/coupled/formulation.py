@@ -4,7 +4,8 @@ Columns: x (n,) one an option, then x0 (R,) remote, then z (P,) one a pair (bloc
 Rows: one choice a request; compute and memory a cloudlet; then, for every request and pair, the linking row
 ``sum of the request's options at c whose model contains b <= z_bc``: tighter than a row an option, and fewer.
 The cut ``sum of g x over options at c that use b <= G_c z_bc`` follows from compute and linking for integral x,
-but not for fractional x: it lifts the LP.
+but not for fractional x: it lifts the LP. So do the rows of nested blocks, where all models of b' contain b:
+``z_b'c <= z_bc`` and the memory cut ``sum of s_b' z_b'c over b and all such b' <= H_c z_bc``.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import scipy.sparse as sp
 from mecpfm import solvers
 from mecpfm.clock import Budget
 from mecpfm.coupled.check import REMOTE, assess, assess_fractional
+from mecpfm.coupled.compress import membership, subsets
 from mecpfm.coupled.dual import proven
 from mecpfm.coupled.incidence import Incidence, incidence
 from mecpfm.coupled.instance import Instance
@@ -27,8 +29,8 @@ from mecpfm.solvers import LinearModel, Solution
 from mecpfm.typing import Floats, Ints
 
 
-def linear_model(instance: Instance, *, cut: bool = False) -> LinearModel:
-    """The ILP; ``cut`` adds the valid cut, which leaves its optimum as it is. ``.relaxed()`` is the LP."""
+def linear_model(instance: Instance, *, cut: bool = False, memory_cut: bool = False) -> LinearModel:
+    """The ILP; the cuts, ``memory_cut`` with the rows of nested blocks, leave its optimum. ``.relaxed()`` is the LP."""
     options, requests, cloudlets = instance.options, instance.requests, instance.cloudlets
     use = incidence(instance)
     n, pairs = len(options.request), len(use.block)
@@ -53,6 +55,10 @@ def linear_model(instance: Instance, *, cut: bool = False) -> LinearModel:
         limit = sp.diags_array(-(cloudlets.compute_s / time)[use.cloudlet], shape=(pairs, pairs))
         blocks.append([block(work[use.entry], use.pair, use.entry, (pairs, n)), None, limit])
         upper.append(np.zeros(pairs))
+    if memory_cut:
+        rows = _nested(instance, use, size, (cloudlets.memory_gb / space)[use.cloudlet])
+        blocks.append([None, None, rows])
+        upper.append(np.zeros(rows.shape[0]))
     row_upper = np.concatenate(upper)
     columns = n + count + pairs
     return LinearModel(
@@ -73,6 +79,23 @@ def links(instance: Instance, use: Incidence) -> tuple[Ints, Ints]:
     return triples, row
 
 
+def _nested(instance: Instance, use: Incidence, size: Floats, room: Floats) -> Any:
+    """Rows ``z_b' - z_b <= 0`` and ``sum s_b' z_b' - (H - s_b) z_b <= 0``, pairs (P,) of these sizes and memory."""
+    blocks, _, sites, _ = instance.sizes
+    pairs = len(use.block)
+    place = np.full((blocks, sites), -1)
+    place[use.block, use.cloudlet] = np.arange(pairs)
+    subset, _ = subsets(membership(instance).T)
+    np.fill_diagonal(subset, False)
+    below, above = (place[one].ravel() for one in np.nonzero(subset))
+    below, above = (one[(below >= 0) & (above >= 0)] for one in (below, above))
+    each, outer = np.arange(len(below)), np.unique(above)
+    inside = sp.csr_array((np.ones(len(each)), (each, below)), (len(each), pairs))
+    around = sp.csr_array((np.ones(len(each)), (each, above)), (len(each), pairs))
+    cut = around.T @ inside @ sp.diags_array(size) - sp.diags_array(room - size)
+    return sp.vstack([inside - around, cut.tocsr()[outer]])
+
+
 def unit(limit: Floats) -> Floats:
     """Unit of each row: solvers' tolerances are absolute, so that a row with a limit below 1 is scaled to 1."""
     return np.where((limit > 0) & (limit < 1), limit, 1.0)
@@ -88,10 +111,11 @@ def choice_of(instance: Instance, x: Floats) -> Ints:
 
 
 def solve_lp(
-    instance: Instance, *, cut: bool = False, solver: str = "auto", time_limit: float | None = None
-) -> tuple[Plan, Floats]:
+    instance: Instance, *, cut: bool = False, memory_cut: bool = False, solver: str = "auto",
+    time_limit: float | None = None,
+) -> tuple[Plan, Floats]:  # fmt: skip
     """LP value as a Plan, and the options' fractions x (n,); the rows hold on average only."""
-    budget, model = Budget.of(time_limit), linear_model(instance, cut=cut).relaxed()
+    budget, model = Budget.of(time_limit), linear_model(instance, cut=cut, memory_cut=memory_cut).relaxed()
     found = solvers.solve(model, solver, time_limit=budget.limit())
     x = _require(found)[: len(instance.options.request)]
     method = "lp-cut" if cut else "lp"

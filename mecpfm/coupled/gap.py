@@ -8,6 +8,8 @@ below ``G_c + max g <= 2 G_c``.
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 import scipy.sparse as sp
 from scipy.sparse.csgraph import min_weight_full_bipartite_matching
@@ -19,6 +21,16 @@ from mecpfm.solvers import LinearModel, highs
 from mecpfm.typing import Floats, Ints
 
 
+class Items(NamedTuple):
+    """Ways to serve requests in an assignment, arrays of shape (m,), and the remote data centre's delay (R,), s."""
+
+    request: Ints
+    site: Ints
+    delay_s: Floats
+    compute_s: Floats
+    remote_s: Floats
+
+
 def shmoys_tardos(instance: Instance, *, time_limit: float | None = None) -> tuple[Ints, float]:
     """Decision (R,) whose delay without pulls is at most the relaxation's value, s, also returned; load <= 2 G_c.
 
@@ -26,9 +38,22 @@ def shmoys_tardos(instance: Instance, *, time_limit: float | None = None) -> tup
     """
     option, x, value = _relaxation(instance, time_limit)
     edge = np.flatnonzero(x[: len(option)] > NEGLIGIBLE)
-    choice = _match(instance, *_slots(instance, option[edge], x[edge]))
+    options, chosen = instance.options, option[edge]
+    items = Items(
+        options.request[chosen], options.cloudlet[chosen], options.delay_s[chosen], options.compute_s[chosen],
+        instance.requests.remote_delay_s,
+    )  # fmt: skip
+    choice = np.append(chosen, REMOTE)[assign(items, x[edge])]
     _require_theorem(instance, choice, value)
     return choice, value
+
+
+def assign(items: Items, x: Floats) -> Ints:
+    """Item of each request, or -1, of fractions ``x`` (m,), at most 1 a request: the rest of a request is remote.
+
+    No more delay than the fractions', and at each site no more load than theirs plus the largest item.
+    """
+    return _match(items, *_slots(items, x))
 
 
 def _relaxation(instance: Instance, time_limit: float | None) -> tuple[Ints, Floats, float]:
@@ -75,39 +100,37 @@ def _pareto(instance: Instance) -> Ints:
     return np.sort(o[keep])
 
 
-def _slots(instance: Instance, option: Ints, x: Floats) -> tuple[Ints, Ints]:
-    """Edges (slot, option): slots are numbered across cloudlets, each a unit of fractions by falling compute."""
-    options = instance.options
-    order = np.lexsort((option, -options.compute_s[option], options.cloudlet[option]))
-    option, x = option[order], x[order]
-    site = options.cloudlet[option]
+def _slots(items: Items, x: Floats) -> tuple[Ints, Ints]:
+    """Edges (slot, item): slots are numbered across sites, each a unit of fractions by falling compute."""
+    item = np.lexsort((-items.compute_s, items.site))
+    x, site = x[item], items.site[item]
     end = np.cumsum(x)
-    end -= np.append(0.0, end)[np.searchsorted(site, site)]  # within the cloudlet
+    end -= np.append(0.0, end)[np.searchsorted(site, site)]  # within the site
     first = np.floor(end - x + NEGLIGIBLE).astype(np.int64)
     last = np.floor(np.maximum(end - NEGLIGIBLE, first)).astype(np.int64)
-    number = np.zeros(instance.sizes[2] + 1, dtype=np.int64)
+    number = np.zeros(site.max(initial=-1) + 2, dtype=np.int64)
     np.maximum.at(number, site + 1, last + 1)
     offset = np.cumsum(number)[site]
     both = last > first
-    return np.concatenate([offset + first, (offset + last)[both]]), np.concatenate([option, option[both]])
+    return np.concatenate([offset + first, (offset + last)[both]]), np.concatenate([item, item[both]])
 
 
-def _match(instance: Instance, slot: Ints, option: Ints) -> Ints:
+def _match(items: Items, slot: Ints, item: Ints) -> Ints:
     """Cheapest assignment of every request to a slot of its own, or to remote."""
-    options, count = instance.options, instance.sizes[3]
-    slots = int(slot.max(initial=-1)) + 1
-    order = np.lexsort((option, options.delay_s[option], slot, options.request[option]))
-    keys, kept = np.unique((options.request[option] * slots + slot)[order], return_index=True)
-    option = option[order][kept]  # the fastest of several options of a request in one slot
-    row = np.concatenate([options.request[option], np.arange(count)])
+    count, slots = len(items.remote_s), int(slot.max(initial=-1)) + 1
+    request = items.request[item]
+    order = np.lexsort((item, items.delay_s[item], slot, request))
+    keys, kept = np.unique((request * slots + slot)[order], return_index=True)
+    item = item[order][kept]  # the fastest of several items of a request in one slot
+    row = np.concatenate([items.request[item], np.arange(count)])
     column = np.concatenate([keys % max(slots, 1), slots + np.arange(count)])
-    cost = np.concatenate([options.delay_s[option], instance.requests.remote_delay_s])
+    cost = np.concatenate([items.delay_s[item], items.remote_s])
     # A sparse zero means no edge; every request is matched once, so a constant changes nothing.
     graph = sp.csr_array((cost + 1, (row, column)), (count, slots + count))
     rows, columns = min_weight_full_bipartite_matching(graph)
     at_edge = columns < slots
     choice = np.full(count, REMOTE)
-    choice[rows[at_edge]] = option[np.searchsorted(keys, rows[at_edge] * slots + columns[at_edge])]
+    choice[rows[at_edge]] = item[np.searchsorted(keys, rows[at_edge] * slots + columns[at_edge])]
     return choice
 
 

@@ -235,7 +235,7 @@ def _search(instance: Instance, method: str, request: Request) -> Plan:
 
 
 def _rounding(instance: Instance, method: str, request: Request) -> Plan:
-    return rounding.solve(instance, method.removeprefix("rounding-"), seed=request.seed, time_limit=request.own.limit())
+    return rounding.solve(instance, method, seed=request.seed, time_limit=request.own.limit())
 
 
 def _cocar(instance: Instance, method: str, request: Request) -> Plan:
@@ -267,7 +267,7 @@ CUT_SHORT = (
     "nlip",
     "cocar",
     "gap-rounding",
-    *(f"rounding-{kind}" for kind in rounding.ROUNDINGS),
+    *rounding.ROUNDINGS,
 )
 """Methods that need TrimCaching-Gen's plan when their own search was cut short."""
 
@@ -291,5 +291,5 @@ METHODS: dict[str, Method] = {
     "trimcaching": _baseline(baselines.trimcaching),
     "cocar": _cocar,
     "gap-rounding": _gap_rounding,
-    **{f"rounding-{kind}": _rounding for kind in rounding.ROUNDINGS},
+    **dict.fromkeys(rounding.ROUNDINGS, _rounding),
 }

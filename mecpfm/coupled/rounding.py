@@ -1,4 +1,4 @@
-"""Randomized rounding of a fractional assignment: independent, coupled and nested (docs/theory_coupled.md).
+"""Randomized rounding of a fractional assignment, alone and in several ways together (docs/theory_coupled.md).
 
 The fractions come from HiGHS's LP with the cut where it is small, else from averaging the dual's subproblems.
 A rounding is repaired to strict feasibility: what no longer fits is inserted where it is cheapest, or goes remote.
@@ -18,7 +18,10 @@ from mecpfm.coupled.dual import Dual, explore, proven
 from mecpfm.coupled.dual import solve as solve_dual
 from mecpfm.coupled.formulation import solve_lp
 from mecpfm.coupled.instance import Instance
-from mecpfm.coupled.structure import Structure, build
+from mecpfm.coupled.laminar import forest, tree
+from mecpfm.coupled.opening import opening
+from mecpfm.coupled.structure import Structure, build, site
+from mecpfm.coupled.structure import owner as owner
 from mecpfm.kernels import coupled_rounding as kernels
 from mecpfm.kernels import coupled_state as states
 from mecpfm.plan import Plan
@@ -29,12 +32,15 @@ LP_OPTIONS = 4_000
 Rounding = Callable[[Structure, Floats, np.random.Generator], Ints]
 
 
-def fractions(instance: Instance, structure: Structure, dual: Dual, budget: Budget = FOREVER) -> tuple[Floats, str]:
+def fractions(
+    instance: Instance, structure: Structure, dual: Dual, budget: Budget = FOREVER, *, memory_cut: bool = False
+) -> tuple[Floats, str]:
     """Fraction x of each sorted option, at most 1 in sum over a request's, and where it comes from."""
     if len(structure.option) > LP_OPTIONS:
         return explore(structure, dual, iterations=200, budget=budget).used, "dual average"
     small = compress(instance)
-    plan, x = solve_lp(small.instance, cut=True, solver="highs", time_limit=budget.limit())
+    limit = budget.limit()
+    plan, x = solve_lp(small.instance, cut=True, memory_cut=memory_cut, solver="highs", time_limit=limit)
     full = np.zeros(len(instance.options.request))
     full[small.option] = np.clip(x, 0, 1)
     return within_one(structure, full[structure.option]), plan.solver
@@ -47,16 +53,9 @@ def within_one(structure: Structure, x: Floats) -> Floats:
     return np.asarray(x / np.maximum(total, 1.0)[request])
 
 
-def owner(structure: Structure) -> Ints:
-    """Request of each sorted option."""
-    return np.repeat(structure.cells.request, np.diff(structure.cells.first_option))
-
-
 def labels(structure: Structure) -> Ints:
     """Label (model, cloudlet) of each sorted option: ``cloudlet * K + model``."""
-    cells = structure.cells
-    cell = np.repeat(np.arange(len(cells.first_record) - 1), np.diff(cells.first_option[cells.first_record]))
-    return cell // len(cells.exact) * len(structure.family) + structure.model
+    return site(structure) * len(structure.family) + structure.model
 
 
 def independent(structure: Structure, x: Floats, random: np.random.Generator) -> Ints:
@@ -94,28 +93,40 @@ def nested(structure: Structure, x: Floats, random: np.random.Generator) -> Ints
     return choice
 
 
-ROUNDINGS: dict[str, Rounding] = {"independent": independent, "coupled": coupled, "nested": nested}
+ROUNDINGS: dict[str, Rounding] = {
+    "rounding-independent": independent,
+    "rounding-coupled": coupled,
+    "rounding-nested": nested,
+    "rounding-tree": tree,
+    "opening-tree": opening,
+}
+"""By method."""
+TREES = frozenset({"rounding-tree", "opening-tree"})
+"""Those that need blocks whose sets of models are nested or disjoint."""
 
 
-def solve(instance: Instance, kind: str, *, draws: int = 20, seed: int = 0, time_limit: float | None = None) -> Plan:
-    """Best of ``draws`` repaired roundings, fewer when time is over; ``kind`` is a key of ``ROUNDINGS``.
+def solve(instance: Instance, method: str, *, draws: int = 20, seed: int = 0, time_limit: float | None = None) -> Plan:
+    """Best of ``draws`` repaired roundings, fewer when time is over; ``method`` is a key of ``ROUNDINGS``.
 
-    LimitError when time is over before there are fractions to round.
+    LimitError when time is over before there are fractions to round, InputError where the blocks form no tree and the
+    method needs one.
     """
     budget = Budget.of(time_limit)
     structure = build(instance)
+    if method in TREES:
+        forest(structure)
     dual = solve_dual(structure, budget=budget.share(1 / 2))
-    x, source = fractions(instance, structure, dual, budget)
+    x, source = fractions(instance, structure, dual, budget, memory_cut=method == "opening-tree")
     random, index, state = np.random.default_rng(seed), polish.moves(structure), polish.fresh(structure)
     best, least = np.full(len(structure.cells.remote_s), -1), float(structure.cells.remote_s.sum())
     for _ in range(draws):
-        repair(structure, index, state, ROUNDINGS[kind](structure, x, random))
+        repair(structure, index, state, ROUNDINGS[method](structure, x, random))
         if state.cost[0] < least:
             least, best = float(state.cost[0]), state.choice.copy()
         if budget.over:
             break
     return assess(
-        instance, f"rounding-{kind}", np.append(structure.option, -1)[best], bound=dual.bound,
+        instance, method, np.append(structure.option, -1)[best], bound=dual.bound,
         status=proven(least, dual.bound), seed=seed, solver=source, runtime_s=budget.elapsed(),
     )  # fmt: skip
 

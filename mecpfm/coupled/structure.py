@@ -75,6 +75,18 @@ def build(instance: Instance, *, exact_models: int = EXACT_MODELS) -> Structure:
     return Structure(cells, option, model, family, rank, block, blocks, share_request)
 
 
+def owner(structure: Structure) -> Ints:
+    """Request of each sorted option."""
+    return np.repeat(structure.cells.request, np.diff(structure.cells.first_option))
+
+
+def site(structure: Structure) -> Ints:
+    """Cloudlet of each sorted option."""
+    cells = structure.cells
+    cell = np.repeat(np.arange(len(cells.first_record) - 1), np.diff(cells.first_option[cells.first_record]))
+    return cell // len(cells.exact)
+
+
 def families(instance: Instance) -> tuple[Ints, NDArray[np.bool_]]:
     """Family of each model (K,), as ``build`` numbers them, and whether each family (F,) is solved exactly."""
     family, _, exact = _families(_membership(instance), EXACT_MODELS)

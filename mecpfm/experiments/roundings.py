@@ -57,5 +57,5 @@ def openings(requests: int, draws: int, seed: int) -> Rows:
     for name, rounding in ROUNDINGS.items():
         random = np.random.default_rng(seed)
         opened = np.mean([(rounding(view, x, random) >= 0).any() for _ in range(draws)])
-        rows.append({"method": f"rounding-{name}", "requests": n, "factor": float(opened * n)})
+        rows.append({"method": name, "requests": n, "factor": float(opened * n)})
     return rows

@@ -56,6 +56,8 @@ LOOKS = {
     "rounding-independent": Look("Independent rounding", ORANGE, "triangle-up-open", "dash"),
     "rounding-coupled": Look("Coupled rounding", SKY, "circle-open"),
     "rounding-nested": Look("Nested rounding", GREEN, "diamond-open", "dash"),
+    "rounding-tree": Look("Tree rounding", BLUE, "circle"),
+    "opening-tree": Look("Tree opening", PINK, "hexagon"),
     "popularity": Look("Popularity", PINK, "x"),
     "lru": Look("LRU", GREY, "square-open", "dot"),
     "lfu": Look("LFU", GREY, "square", "dash"),
