@@ -59,6 +59,7 @@ COUPLED = {
     "rounding-independent": Entry("LP rounding, every request by its own draw", True, True, True),
     "rounding-coupled": Entry("LP rounding, one draw a cloudlet and model", True, True, True),
     "rounding-nested": Entry("LP rounding, one draw a cloudlet", True, True, True),
+    "rounding-configurations": Entry("polish's plans, recombined by rounding: savings guaranteed", True, True, True),
 }
 """Methods of the coupled problem and of networks; where a method proves no bound the dual engine's is given."""
 SIMULATED = {

@@ -55,6 +55,7 @@ LOOKS = {
     "rounding-independent": Look("Independent rounding", ORANGE, "triangle-up-open", "dash"),
     "rounding-coupled": Look("Coupled rounding", SKY, "circle-open"),
     "rounding-nested": Look("Nested rounding", GREEN, "diamond-open", "dash"),
+    "rounding-configurations": Look("Configuration rounding", BLUE, "star-open", "dashdot"),
     "popularity": Look("Popularity", PINK, "x"),
     "lru": Look("LRU", GREY, "square-open", "dot"),
     "lfu": Look("LFU", GREY, "square", "dash"),

@@ -33,9 +33,9 @@ Solver = Literal["auto", "gurobi", "highs"]
 Method = Literal[
     "auto", "polish", "branch", "ilp", "nlip", "dual", "remote", "popularity", "lru", "lfu", "accuracy-first",
     "no-sharing", "trimcaching", "cocar", "gap-rounding", "rounding-independent", "rounding-coupled", "rounding-nested",
-    "exact", "appro", "nbs", "nbs-released", "nonshare", "sc", "greedy",
+    "rounding-configurations", "exact", "appro", "nbs", "nbs-released", "nonshare", "sc", "greedy",
 ]  # fmt: skip
-"""Methods whose plans are whole: the second and third line for networks, the last and ilp, nlip for the published
+"""Methods whose plans are whole: up to the roundings for networks, from exact on and ilp, nlip for the published
 problem (``mecpfm methods``)."""
 
 
