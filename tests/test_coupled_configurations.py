@@ -71,10 +71,8 @@ def saved(part, chosen):
     assert plan.feasible
     remote = instance.requests.remote_delay_s
     served = np.flatnonzero(choice >= 0)
-    whole = (remote[served] - instance.options.delay_s[choice[served]]).sum() - part.given.pull_s[
-        chosen[chosen >= 0]
-    ].sum()
-    return remote.sum() - plan.objective, whole
+    spared = (remote[served] - instance.options.delay_s[choice[served]]).sum()
+    return remote.sum() - plan.objective, spared - part.given.pull_s[chosen[chosen >= 0]].sum()
 
 
 @settings(max_examples=150, deadline=None)
@@ -101,11 +99,9 @@ def test_fractions_keep_their_rows(data):
     instance = tiny(data)
     every, random = everything(instance), np.random.default_rng(data.draw(SEEDS))
     part = drawing.rounded(instance, every, random.exponential(size=len(every)) * random.integers(0, 2, len(every)))
-    for row, count in (
-        (part.given.cloudlet, part.y),
-        (instance.options.request[part.given.option], part.y[part.given.column]),
-    ):
-        assert np.bincount(row, count, 9).max() <= 1 + 1e-12
+    request = instance.options.request[part.given.option]
+    assert np.bincount(part.given.cloudlet, part.y, 9).max() <= 1 + 1e-12
+    assert np.bincount(request, part.y[part.given.column], 9).max() <= 1 + 1e-12
     assert (part.y > 0).all()
 
 
@@ -163,7 +159,7 @@ def test_the_linear_master_may_be_below_the_optimum():
 
 
 def test_expected_best_by_hand():
-    """Two offers of one cloudlet exclude each other; those of two are independent; a floor counts where nothing came."""
+    """Offers of one cloudlet exclude each other, those of two are independent; a floor counts where nothing came."""
     offers = [Offer(4.0, 0, 0.5), Offer(3.0, 1, 0.5), Offer(2.0, 0, 0.5)]
     assert drawing.expected(offers, 0.0) == 4 * 0.5 + 3 * 0.25 + 2 * 0.25
     assert drawing.expected(offers, 2.5) == 4 * 0.5 + 3 * 0.25 + 2.5 * 0.25
