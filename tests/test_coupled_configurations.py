@@ -213,3 +213,29 @@ def test_a_seed_gives_one_plan():
     assert (one.decisions, one.metrics, one.bound) == (other.decisions, other.metrics, other.bound)
     assert one.metrics[drawing.GUARANTEE] > 0
     assert one.objective <= methods.solve(instance, "trimcaching").objective
+
+
+def test_the_mean_with_blocks_unused_is_another_matter():
+    """The second cloudlet's pull of 3 is not paid when its only user goes to the first: draws save 1.25, the plan 1.
+
+    What conditional expectations keep, all pulls of drawn configurations charged, is 0.5 on average.
+    """
+    instance = Instance(
+        blocks={"size_gb": [1.0, 0.0]},
+        models={"blocks": [[0], [1]]},
+        cloudlets={
+            "memory_gb": [1.0, 1.0], "compute_s": [1.0, 1.0], "pull_s_per_gb": [1.0, 3.0], "cached": [[], []]
+        },
+        requests={"remote_delay_s": [3.0, 3.0], "remote_accuracy": [1.0, 1.0]},
+        options={
+            "request": [0, 0, 1, 1], "model": [0, 1, 0, 0], "cloudlet": [0, 1, 0, 1], "delay_s": [2.0, 0.0, 2.0, 2.0],
+            "compute_s": [0.0] * 4, "accuracy": [1.0] * 4,
+        },
+    )  # fmt: skip
+    pool = Pool(instance)
+    for choice in ([0, 2], [1, 3]):
+        pool.add(np.array(choice))
+    part = drawing.rounded(instance, pool.gathered(), np.array([0.5, 0.5]))
+    means = [sum(chance * saved(part, chosen)[kind] for chosen, chance in draws(part)) for kind in (0, 1)]
+    assert means == [1.25, 0.5]
+    assert saved(part, drawing.derandomized(part)) == (1.0, 1.0)
