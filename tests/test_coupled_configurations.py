@@ -9,10 +9,11 @@ from coupled_strategies import instances
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mecpfm.coupled import drawing, methods
+from mecpfm.clock import FOREVER
+from mecpfm.coupled import auto, configurations, drawing, methods
 from mecpfm.coupled.brute_force import solve_nlip
 from mecpfm.coupled.check import assess
-from mecpfm.coupled.configurations import Pool, joined, master
+from mecpfm.coupled.configurations import Pool, joined, master, recombined
 from mecpfm.coupled.drawing import NOTHING, Offer
 from mecpfm.coupled.formulation import solve_lp
 from mecpfm.coupled.generate import Recipe, generate
@@ -158,6 +159,38 @@ def test_the_linear_master_may_be_below_the_optimum():
     assert solve_nlip(instance).objective == pytest.approx(1.0)
 
 
+@settings(max_examples=60, deadline=None)
+@given(data=st.data())
+def test_recombining_everything_finds_the_optimum(data):
+    """From any cost above it; nothing from the optimum's own cost, nor from an empty pool."""
+    instance = tiny(data)
+    every, optimum = everything(instance), solve_nlip(instance).objective
+    more = optimum + data.draw(st.sampled_from([1e-3, 0.25, 9.0]))
+    found = recombined(instance, every, more)
+    assert assess(instance, "", found).objective == pytest.approx(optimum, abs=1e-6 * (1 + optimum))
+    assert recombined(instance, every, optimum) is None
+    assert recombined(instance, Pool(instance).gathered(), instance.requests.remote_delay_s.sum()) is None
+
+
+def test_recombining_branches_where_the_linear_master_is_not_whole():
+    """The triangle: 0.75 s by fractions, 1 s by one configuration of two requests and one of the third, or remote."""
+    instance = alone(3, 3, pull=1 / 2, triangle=True)
+    found = recombined(instance, everything(instance), 3.0)
+    assert assess(instance, "", found).objective == pytest.approx(1.0)
+
+
+def test_two_plans_make_a_better_one():
+    """Each serves well at one of two cloudlets; the default takes the better half of either, whoever showed them."""
+    instance = alone(2, 4).change(options={"delay_s": {0: 0.5, 2: 0.5, 5: 0.5, 7: 0.5}})
+    state = auto.begin(instance, FOREVER, seed=0, progress=None, start=None, prices=None, gap=0.0)
+    state.choice, state.cost = np.full(4, -1), 4.0
+    state.pool = Pool(instance)
+    for choice in ([1, 3, 4, -1], [-1, 3, 4, 6]):
+        state.pool.add(np.array(choice))
+    state._recombine(FOREVER)
+    assert (state.cost, state.choice.tolist()) == (0.0, [1, 3, 4, 6])
+
+
 def test_expected_best_by_hand():
     """Offers of one cloudlet exclude each other, those of two are independent; a floor counts where nothing came."""
     offers = [Offer(4.0, 0, 0.5), Offer(3.0, 1, 0.5), Offer(2.0, 0, 0.5)]
@@ -239,3 +272,12 @@ def test_the_mean_with_blocks_unused_is_another_matter():
     means = [sum(chance * saved(part, chosen)[kind] for chosen, chance in draws(part)) for kind in (0, 1)]
     assert means == [1.25, 0.5]
     assert saved(part, drawing.derandomized(part)) == (1.0, 1.0)
+
+
+def test_a_pool_keeps_the_newest(monkeypatch):
+    """What is seen again counts as new."""
+    monkeypatch.setattr(configurations, "MOST", 2)
+    pool = Pool(alone(1, 3))
+    for r in (0, 1, 0, 2):
+        pool.add(np.where(np.arange(3) == r, np.arange(3), -1))
+    assert pool.gathered().option.tolist() == [0, 2]

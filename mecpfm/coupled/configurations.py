@@ -8,15 +8,24 @@ every request once, one configuration a cloudlet. Rounding and proof: docs/theor
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import scipy.sparse as sp
 
+from mecpfm.clock import FOREVER, Budget
+from mecpfm.coupled import fix
 from mecpfm.coupled.check import REMOTE
 from mecpfm.coupled.instance import Instance, most
-from mecpfm.solvers import LinearModel
+from mecpfm.solvers import LinearModel, highs
 from mecpfm.typing import Bools, Floats, Ints
+
+MOST = 3_000
+"""Configurations that a pool keeps, the newest."""
+WHOLE = 1e-6
+"""A fraction that is nearer to 0 or 1 is."""
+NODES, BRANCHED = 20, 1_000
+"""Of HiGHS's branch and bound: nodes, and columns, those of least reduced cost: 2,000 took it 25 times as long."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,7 +53,7 @@ class Configurations:
 
 
 class Pool:
-    """Configurations of the plans it was shown, each once, in the order in which they came."""
+    """Configurations of the plans it was shown, each once, the last seen last; at most ``MOST``."""
 
     def __init__(self, instance: Instance) -> None:
         self._instance = instance
@@ -60,7 +69,10 @@ class Pool:
         first = np.flatnonzero(np.diff(cloudlet[order])) + 1
         for part in np.split(option[order], first):
             if len(part):
-                self._known[part.tobytes()] = None
+                self._known.pop(key := part.tobytes(), None)
+                self._known[key] = None
+        while len(self._known) > MOST:
+            del self._known[next(iter(self._known))]
 
     def __len__(self) -> int:
         return len(self._known)
@@ -119,3 +131,28 @@ def joined(instance: Instance, given: Configurations, chosen: Ints) -> Ints:
     choice = np.full(instance.sizes[3], REMOTE)
     choice[request] = option[order[first]]
     return choice
+
+
+def recombined(instance: Instance, given: Configurations, cost: float, budget: Budget = FOREVER) -> Ints | None:
+    """Plan (R,) cheaper than ``cost``, s, of the configurations alone; None where there is none, or none was found.
+
+    A linear optimum that is whole is the answer. Else HiGHS branches on few columns, none whose reduced cost leaves no
+    cheaper plan.
+    """
+    model, cutoff = master(instance, given), cost * (1 - fix.CLOSE)
+    found = highs.solve(model.relaxed(), time_limit=budget.limit())
+    if found.x is None or found.duals is None or found.objective >= cutoff:
+        return None
+    x, whole = found.x, np.abs(found.x - np.round(found.x)).max() < WHOLE
+    if not whole:
+        reduced = model.cost - model.rows.T @ found.duals
+        order = np.argsort(reduced, kind="stable")[:BRANCHED]
+        kept = np.sort(order[reduced[order] <= cost - found.objective])
+        part = {name: getattr(model, name)[kept] for name in ("cost", "lower", "upper", "integer")}
+        small = replace(model, rows=model.rows[:, kept].tocsr(), **part)
+        found = highs.solve(small, time_limit=budget.limit(), cutoff=cutoff, mip_max_nodes=NODES)
+        if found.x is None:
+            return None
+        x = np.zeros(len(model.cost))
+        x[kept] = found.x
+    return joined(instance, given, np.flatnonzero(x[: len(given)] > 0.5))
