@@ -26,7 +26,7 @@ from mecpfm.published.generate import Recipe as PublishedRecipe
 from mecpfm.published.generate import generate as generate_published
 from mecpfm.solvers import highs, process
 
-ROUNDINGS = (f"rounding-{kind}" for kind in ("independent", "coupled", "nested", "tree"))
+ROUNDINGS = (f"rounding-{kind}" for kind in ("independent", "coupled", "nested", "tree", "configurations"))
 ANYTIME = ("auto", "polish", "branch", "no-sharing", *ROUNDINGS, "opening-tree")
 SOLVED = ("lp", "lp-cut", "ilp", "cocar", "gap-rounding", "nlip", "dual")
 MIDDLE = Recipe(requests=40, cloudlets=4, models=12, families=3)

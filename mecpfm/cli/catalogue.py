@@ -61,6 +61,7 @@ COUPLED = {
     "rounding-nested": Entry("LP rounding, one draw a cloudlet", True, True, True),
     "rounding-tree": Entry("LP rounding down the tree that the shared blocks form", True, True, True),
     "opening-tree": Entry("blocks opened down that tree, then Shmoys and Tardos", True, True, True),
+    "rounding-configurations": Entry("polish's plans, recombined by rounding: savings guaranteed", True, True, True),
 }
 """Methods of the coupled problem and of networks; where a method proves no bound the dual engine's is given."""
 SIMULATED = {

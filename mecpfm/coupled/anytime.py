@@ -22,7 +22,7 @@ from mecpfm.coupled.dive import Opened, core, dive, opened_only, option_cells
 from mecpfm.coupled.dual import Dual, proven
 from mecpfm.coupled.dual import solve as solve_dual
 from mecpfm.coupled.instance import Instance
-from mecpfm.coupled.polish import Polished, Progress
+from mecpfm.coupled.polish import Polished, Progress, Seen
 from mecpfm.coupled.rounding import repair
 from mecpfm.coupled.settle import settle
 from mecpfm.coupled.structure import Structure, build, restrict
@@ -50,6 +50,7 @@ class Search:
     progress: Progress | None
     best: Polished
     gap: float = 0.0
+    seen: Seen | None = None
 
     @property
     def enough(self) -> float:
@@ -61,6 +62,8 @@ class Search:
         better = found if found.cost < self.best.cost else self.best
         done = self.best.iterations + found.iterations
         self.best = replace(better, iterations=done)
+        if self.seen:
+            self.seen(found.choice)
         if self.progress:
             self.progress(self.best.iterations, self.best.cost)
         return proven(self.best.cost, self.dual.bound) == "optimal" or self.best.cost <= self.enough
@@ -72,7 +75,7 @@ class Search:
         tell, before = self.progress, self.best
         return polish.improve(
             view, dual, choice, iterations=iterations, budget=self.budget.share(share), seed=self.seed,
-            begin=begin, enough=self.enough,
+            begin=begin, enough=self.enough, seen=self.seen,
             progress=tell and (lambda done, cost: tell(before.iterations + done, min(before.cost, cost))),
         )  # fmt: skip
 
@@ -88,15 +91,16 @@ def search(
     progress: Progress | None = None,
     known: Polished | None = None,
     gap: float = 0.0,
+    seen: Seen | None = None,
 ) -> Polished:
     """Best plan found within the limits; whatever they are, never worse than all remote or TrimCaching-Gen's.
 
     ``progress(iterations, cost)`` is called as the search goes, cost in s. ``known`` is a plan to begin with, never
-    left for a worse one; a plan whose gap is ``gap`` ends the search.
+    left for a worse one; a plan whose gap is ``gap`` ends the search. ``seen`` takes plans on the way.
     """
     cost = float(structure.cells.remote_s.sum())
     nothing = Polished(np.full(len(structure.cells.remote_s), -1), cost, 0)
-    state = Search(structure, dual, iterations, budget, seed, progress, nothing, gap)
+    state = Search(structure, dual, iterations, budget, seed, progress, nothing, gap, seen)
     if known is not None and state.offer(known):
         return state.best
     if any(map(state.offer, _starts(instance, state))):

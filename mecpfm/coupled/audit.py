@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from mecpfm.coupled import drawing
 from mecpfm.coupled.baselines import unshared
 from mecpfm.coupled.certificate import Certificate, verify
 from mecpfm.coupled.check import assess, assess_fractional
@@ -19,8 +20,9 @@ from mecpfm.errors import InputError
 from mecpfm.files import read_json
 from mecpfm.plan import Plan, instance_sha256
 from mecpfm.statements import Audit, at_most, entries, false, foreign, index, number, typed, unproved
+from mecpfm.typing import Ints
 
-METRICS = ("total_delay_s", "pulling_s", "average_accuracy", "edge_share", "unshared_delay_s")
+METRICS = ("total_delay_s", "pulling_s", "average_accuracy", "edge_share", "unshared_delay_s", drawing.GUARANTEE)
 ROUNDING = 1e-9
 """Bounds are differences of sums as large as the cost of serving all remotely: this share of it is rounding."""
 
@@ -141,10 +143,18 @@ def _assess(instance: Instance, stated: dict[str, Any], path: Path) -> Plan:
         found = assess(instance, "file", choice)
     except InputError as error:
         raise InputError(f"{field}{str(error).removeprefix('choice')}") from None
-    if method != "no-sharing":
-        return found
-    planned = assess(unshared(instance), "file", choice).objective
-    return dataclasses.replace(found, metrics={**found.metrics, "unshared_delay_s": planned})
+    return dataclasses.replace(found, metrics={**found.metrics, **_own_metrics(instance, stated, choice, found)})
+
+
+def _own_metrics(instance: Instance, stated: dict[str, Any], choice: Ints, found: Plan) -> dict[str, float]:
+    """Metrics that one method alone states; a guarantee is kept by a plan that saves no less."""
+    if stated.get("method") == "no-sharing":
+        return {"unshared_delay_s": assess(unshared(instance), "file", choice).objective}
+    if stated.get("method") == drawing.NAME and drawing.GUARANTEE in stated:
+        remote, least = float(instance.requests.remote_delay_s.sum()), float(stated[drawing.GUARANTEE])
+        saved = remote - found.objective
+        return {drawing.GUARANTEE: least if at_most(least, saved, ROUNDING * remote) else saved}
+    return {}
 
 
 def _fractions(count: int, listed: list[Any], field: str) -> NDArray[np.float64]:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from mecpfm import clock, ranges
 from mecpfm.clock import FOREVER, Budget
-from mecpfm.coupled import anytime, auto, baselines, branch, brute_force, dual, formulation, gap, rounding
+from mecpfm.coupled import anytime, auto, baselines, branch, brute_force, drawing, dual, formulation, gap, rounding
 from mecpfm.coupled.certificate import Certificate, certificate
 from mecpfm.coupled.check import assess, assess_fractional
 from mecpfm.coupled.compress import compress
@@ -238,6 +238,10 @@ def _rounding(instance: Instance, method: str, request: Request) -> Plan:
     return rounding.solve(instance, method, seed=request.seed, time_limit=request.own.limit())
 
 
+def _configurations(instance: Instance, method: str, request: Request) -> Plan:
+    return drawing.solve(instance, **request.quietly)
+
+
 def _cocar(instance: Instance, method: str, request: Request) -> Plan:
     small = compress(instance)
     relaxed, x = formulation.solve_lp(small.instance, solver=request.solver, time_limit=request.own.limit())
@@ -268,6 +272,7 @@ CUT_SHORT = (
     "cocar",
     "gap-rounding",
     *rounding.ROUNDINGS,
+    drawing.NAME,
 )
 """Methods that need TrimCaching-Gen's plan when their own search was cut short."""
 
@@ -292,4 +297,5 @@ METHODS: dict[str, Method] = {
     "cocar": _cocar,
     "gap-rounding": _gap_rounding,
     **dict.fromkeys(rounding.ROUNDINGS, _rounding),
+    drawing.NAME: _configurations,
 }

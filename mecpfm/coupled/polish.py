@@ -30,6 +30,8 @@ NEIGHBOURS = 8
 HOT, COLD = 1.0, 0.03
 """First and last temperature relative to the mean delay of a request in the dual bound."""
 Progress = Callable[[int, float], None]
+Seen = Callable[[Ints], None]
+"""Takes plans that the search came by, as instance options (R,) or -1: each is feasible, none need be good."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -134,6 +136,7 @@ def improve(
     begin: float = 0.0,
     enough: float = -math.inf,
     progress: Progress | None = None,
+    seen: Seen | None = None,
 ) -> Polished:
     """Polish a decision (instance options, all remote by default) until a budget ends or it meets the bound.
 
@@ -163,6 +166,8 @@ def improve(
         if cost < least:
             least, found[:] = cost, best
         states.restart(cells, index, state, state.choice.copy())  # sums anew: no drift
+        if seen:
+            seen(np.append(structure.option, -1)[state.choice])
         if progress:
             progress(done, least)
     return Polished(np.append(structure.option, -1)[found], least, done)

@@ -10,6 +10,7 @@ from mecpfm.clock import Budget
 from mecpfm.coupled import anytime, fix
 from mecpfm.coupled.beside import Remainder
 from mecpfm.coupled.check import assess
+from mecpfm.coupled.configurations import Pool, recombined
 from mecpfm.coupled.dual import Dual, proven
 from mecpfm.coupled.dual import solve as solve_dual
 from mecpfm.coupled.instance import Instance
@@ -21,6 +22,8 @@ from mecpfm.typing import Ints
 
 BOUNDING = 0.3
 """Share of the time left, at most, for multipliers."""
+RECOMBINING, SECONDS = 0.1, 3.0
+"""Share of the time left, at most, and seconds at most, for the master programme over configurations."""
 STEPS = 20_000
 """Steps of an ascent, which ends by itself long before."""
 log = logging.getLogger("mecpfm")
@@ -37,6 +40,7 @@ class State:
     gap: float
     progress: Progress | None
     choice: Ints
+    pool: Pool
     cost: float = math.inf
     dual: Dual = field(init=False)
     bound: float = 0.0
@@ -51,6 +55,7 @@ class State:
             return
         if proven(self.bound, plan.objective) != "optimal":
             self.bound, self.solver = self.dual.bound, "none"
+        self.pool.add(choice)
         self.choice, self.cost, self.bound = choice, plan.objective, min(self.bound, plan.objective)
 
     def prove(self, bound: float, solver: str = "none") -> None:
@@ -84,10 +89,20 @@ class State:
             self.instance, self.structure, replace(self.dual, bound=self.bound), iterations=iterations, budget=budget,
             seed=self.seed + self.rounds, known=known if self.rounds else None, gap=self.gap,
             progress=told and (lambda count, cost: told(done + count, min(cost, self.cost), self.bound)),
+            seen=self.pool.add,
         )  # fmt: skip
         self.iterations, self.rounds = done + found.iterations, self.rounds + 1
         self.offer(found.choice)
+        if found.iterations:
+            self._recombine(budget.share(RECOMBINING, SECONDS if math.isfinite(budget.end) else math.inf))
         return found.iterations > 0
+
+    def _recombine(self, budget: Budget) -> None:
+        """The best plan made of what single cloudlets serve in the plans seen so far."""
+        if not (self.done or budget.over):
+            better = recombined(self.instance, self.pool.gathered(), self.cost, budget)
+            if better is not None:
+                self.offer(better)
 
     def tighten(self) -> None:
         """Multipliers anew, now that a better plan is known; the higher bound stays."""

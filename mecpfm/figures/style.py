@@ -58,6 +58,7 @@ LOOKS = {
     "rounding-nested": Look("Nested rounding", GREEN, "diamond-open", "dash"),
     "rounding-tree": Look("Tree rounding", BLUE, "circle"),
     "opening-tree": Look("Tree opening", PINK, "hexagon"),
+    "rounding-configurations": Look("Configuration rounding", BLUE, "star-open", "dashdot"),
     "popularity": Look("Popularity", PINK, "x"),
     "lru": Look("LRU", GREY, "square-open", "dot"),
     "lfu": Look("LFU", GREY, "square", "dash"),
