@@ -210,7 +210,7 @@ def main() -> None:
     )
     warm = generate(Recipe(requests=20, cloudlets=4, models=8), 0)
     for call in use.values():
-        call(warm, 2.0, options.cores)
+        timed(call, warm, 2.0, options.cores)
     count = {name: Counter[str]() for name in use if name != "auto"}
     for case in cases:
         runs = {

@@ -66,9 +66,12 @@ class Certificate(RootRecord):
     instance_sha256: Annotated[str | None, PlainValidator(_text)] = None
     memory_row: Annotated[OptionalIntArray, Shape(), Range(ge=1, le=1)] = None
     """1 where the exact families that are open at a cloudlet must fit its memory together; schema 2."""
+    compute_row: Annotated[OptionalIntArray, Shape(), Range(ge=1, le=1)] = None
+    """1 where the requests at a cell of one model must fit its cloudlet's compute together; schema 2."""
 
     def _schema(self) -> str:
-        return self.file_schema if self.memory_row is None else str(self.newer_schema)
+        newer = (self.memory_row, self.compute_row)
+        return self.file_schema if all(row is None for row in newer) else str(self.newer_schema)
 
 
 def certificate(structure: Structure, dual: Dual, instance: Instance | None = None) -> Certificate:
@@ -91,6 +94,7 @@ def certificate(structure: Structure, dual: Dual, instance: Instance | None = No
         share_s=w,
         instance_sha256=None if instance is None else instance_sha256(instance),
         memory_row=np.int64(1) if dual.memory_row else None,
+        compute_row=np.int64(1) if dual.compute_row else None,
     )
 
 
@@ -198,6 +202,9 @@ def _exact(instance: Instance, given: Certificate, gain: Floats, price: Floats, 
         paid = ((sets @ needs.T > 0) * pays).sum(axis=1)
         value = (fixed + served.sum(axis=1)) * (1 + slack) - paid * (1 - slack)
         best = max(best, float(value.max()))
+    if given.compute_row is not None and len(models) == 1:
+        whole = packed(gain, options.compute_s[rows], float(most(instance.cloudlets.compute_s)[c]))
+        best = min(best, max(whole * (1 + slack) - float(pays.sum()) * (1 - slack), 0.0))
     return best
 
 
