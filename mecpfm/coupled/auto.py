@@ -68,12 +68,12 @@ def solve(
         _beside(state, iterations)
     if not state.rounds:  # what needs no time
         state.search(0, Budget(end=0.0))
-    bound = max(state.bound, state.dual.bound)  # that may be above the cost by a last bit
+    bound = max(state.bound, state.proof.bound)  # that may be above the cost by a last bit
     plan = assess(
         instance, "auto", state.choice, bound=bound, status=proven(state.cost, state.bound), seed=seed,
         solver=state.solver, runtime_s=budget.elapsed(),
     )  # fmt: skip
-    return plan, state.structure, state.dual
+    return plan, state.structure, state.proof
 
 
 def begin(
@@ -94,6 +94,7 @@ def begin(
     warm = None if prices is None else starting.dual_of(structure, prices)
     state.dual = state.ascend(warm, 1.0 if warm is None else anytime.WARM, budget.share(BOUNDING))
     state.prove(state.dual.bound)
+    state.sharpen()
     state.tell()
     return state
 

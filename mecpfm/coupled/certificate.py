@@ -69,9 +69,11 @@ class Certificate(RootRecord):
     """1 where the exact families that are open at a cloudlet must fit its memory together; schema 2."""
     block_price: Annotated[OptionalFloatArray, Shape("B", "C"), Price] = None
     """Price of the cut of each block at each cloudlet, s of delay a second of compute; schema 2."""
+    compute_row: Annotated[OptionalIntArray, Shape(), Range(ge=1, le=1)] = None
+    """1 where the requests at a cell of one model must fit its cloudlet's compute together; schema 2."""
 
     def _schema(self) -> str:
-        newer = (self.memory_row, self.block_price)
+        newer = (self.memory_row, self.block_price, self.compute_row)
         return self.file_schema if all(field is None for field in newer) else str(self.newer_schema)
 
 
@@ -95,6 +97,7 @@ def certificate(structure: Structure, dual: Dual, instance: Instance | None = No
         share_s=w,
         instance_sha256=None if instance is None else instance_sha256(instance),
         memory_row=np.int64(1) if dual.memory_row else None,
+        compute_row=np.int64(1) if dual.compute_row else None,
     )
 
 
@@ -205,6 +208,9 @@ def _exact(instance: Instance, given: Certificate, gain: Floats, price: Floats, 
         paid = ((sets @ needs.T > 0) * pays).sum(axis=1)
         value = (fixed + served.sum(axis=1)) * (1 + slack) - paid * (1 - slack)
         best = max(best, float(value.max()))
+    if given.compute_row is not None and len(models) == 1:
+        whole = packed(gain, options.compute_s[rows], float(most(instance.cloudlets.compute_s)[c]))
+        best = min(best, max(whole * (1 + slack) - float(pays.sum()) * (1 - slack), 0.0))
     return best
 
 

@@ -42,6 +42,8 @@ class Dual:
     runtime_s: float
     memory_row: bool = False
     """Whether the bound keeps the memory rows as knapsacks over the families."""
+    compute_row: bool = False
+    """Whether it keeps the compute rows as knapsacks over the requests, where a cell has one model."""
 
 
 def proven(cost: float, bound: float) -> str:

@@ -94,7 +94,8 @@ class Proof:
         for c in np.flatnonzero(old.cloudlets.compute_s != new.cloudlets.compute_s).tolist():
             work = old.options.compute_s[self.rows[c]]
             other = _fits(work, old.cloudlets.compute_s, c) != _fits(work, new.cloudlets.compute_s, c)
-            stale[c] |= bool((given.cut_price[c] > 0).any() or other.any() or given.block_price is not None)
+            rests = given.block_price is not None or given.compute_row is not None
+            stale[c] |= rests or bool((given.cut_price[c] > 0).any() or other.any())
         return np.asarray(stale)
 
     def valid_range(self, site: int, resource: Resource) -> Validity:

@@ -7,7 +7,7 @@ import math
 from dataclasses import dataclass, field, replace
 
 from mecpfm.clock import Budget
-from mecpfm.coupled import anytime, fix
+from mecpfm.coupled import anytime, fix, single
 from mecpfm.coupled.beside import Remainder
 from mecpfm.coupled.check import assess
 from mecpfm.coupled.configurations import Pool, recombined
@@ -17,6 +17,7 @@ from mecpfm.coupled.instance import Instance
 from mecpfm.coupled.polish import Polished
 from mecpfm.coupled.request import Progress
 from mecpfm.coupled.structure import Structure
+from mecpfm.kernels.coupled_single import Sites
 from mecpfm.solvers import highs
 from mecpfm.typing import Ints
 
@@ -26,6 +27,8 @@ RECOMBINING, SECONDS = 0.1, 3.0
 """Share of the time left, at most, and seconds at most, for the master programme over configurations."""
 STEPS = 20_000
 """Steps of an ascent, which ends by itself long before."""
+SHARPENING = 0.1
+"""... and for those that keep the compute rows."""
 log = logging.getLogger("mecpfm")
 
 
@@ -47,6 +50,28 @@ class State:
     solver: str = "none"
     iterations: int = 0
     rounds: int = 0
+    rows: Sites | None = field(init=False)
+    """Knapsacks over the requests, where each cloudlet has one set of blocks, and their multipliers."""
+    sharp: Dual | None = None
+
+    def __post_init__(self) -> None:
+        """See whether the instance is of that kind."""
+        self.rows = single.sites(self.structure)
+
+    @property
+    def proof(self) -> Dual:
+        """The multipliers that prove most."""
+        return self.dual if self.sharp is None or self.sharp.bound < self.dual.bound else self.sharp
+
+    def sharpen(self) -> None:
+        """Multipliers of the knapsacks over the requests, anew when a better plan is known."""
+        if self.rows is None or self.done or self.budget.over:
+            return
+        budget = self.budget.share(SHARPENING)
+        new = single.ascend(self.structure, self.rows, self.sharp or self.dual, self.cost, budget)
+        if self.sharp is None or new.bound > self.sharp.bound:
+            self.sharp = new
+        self.prove(new.bound)
 
     def offer(self, choice: Ints) -> None:
         """Take a plan that keeps all rows and is cheaper; a word of HiGHS's that it refutes counts no more."""
@@ -54,7 +79,7 @@ class State:
         if not plan.feasible or plan.objective >= self.cost:
             return
         if proven(self.bound, plan.objective) != "optimal":
-            self.bound, self.solver = self.dual.bound, "none"
+            self.bound, self.solver = self.proof.bound, "none"
         self.pool.add(choice)
         self.choice, self.cost, self.bound = choice, plan.objective, min(self.bound, plan.objective)
 
@@ -111,15 +136,21 @@ class State:
             if new.bound > self.dual.bound:
                 self.dual = new
             self.prove(self.dual.bound)
+            self.sharpen()
 
     def remainder(self) -> Remainder:
         """What plans cheaper than the best one may use; its bound, and with nothing left the proof, are taken."""
         fixed = fix.fix(self.structure, self.dual, fix.free(self.structure.cells), self.cost)
         self.prove(fixed.bound)
-        if not fixed.kept.any():
+        kept = fixed.kept
+        if self.rows is not None and self.sharp is not None:
+            bound, also = single.keep(self.structure, self.rows, self.sharp, self.cost)
+            self.prove(bound)
+            kept = kept & also
+        if not kept.any():
             self.prove(self.cost)
-        log.debug("%d of %d options left below %.9g s", fixed.kept.sum(), len(fixed.kept), self.cost)
-        return Remainder.of(self.instance, self.structure, fixed.kept, self.choice, self.cost)
+        log.debug("%d of %d options left below %.9g s", kept.sum(), len(kept), self.cost)
+        return Remainder.of(self.instance, self.structure, kept, self.choice, self.cost)
 
     def settle(self, rest: Remainder) -> None:
         """Take what HiGHS found and proved. Of plans that cost the same its own counts, so that time decides less."""
