@@ -21,8 +21,8 @@ from mecpfm.typing import Ints
 
 BOUNDING = 0.3
 """Share of the time left, at most, for multipliers."""
-STEPS = 20_000
-"""Steps of an ascent, which ends by itself long before."""
+STEPS = 1_000_000
+"""Steps of an ascent, which ends by itself long before: where time is over, or theta is small."""
 log = logging.getLogger("mecpfm")
 
 
