@@ -1,5 +1,3 @@
-from contextlib import nullcontext
-
 import numpy as np
 import pytest
 from coupled_strategies import instances, replaced, small
@@ -7,9 +5,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mecpfm import solvers
-from mecpfm.coupled import dual
+from mecpfm.coupled import dual, waived
 from mecpfm.coupled.brute_force import solve_nlip
-from mecpfm.coupled.certificate import Certificate, certificate, require_fit, verify
+from mecpfm.coupled.certificate import Certificate, certificate, verify
 from mecpfm.coupled.compress import compress
 from mecpfm.coupled.formulation import linear_model, solve_lp
 from mecpfm.coupled.generate import Recipe, generate
@@ -252,19 +250,53 @@ def test_certificate_may_not_split_a_family():
         verify(instance, torn)
 
 
-@pytest.mark.parametrize(("models", "fits"), [(20, True), (21, False)])
-def test_an_exact_family_has_a_size_that_can_be_enumerated(models: int, fits: bool) -> None:
-    """Twenty models are taken, one more is refused before anything is enumerated."""
-    instance = generate(Recipe(requests=4, cloudlets=2, models=models, families=1), seed=0)
-    none, sites = np.zeros(0), np.zeros(2)
-    own = Certificate(
-        bound_s=np.float64(0), request_price_s=np.zeros(4), compute_price=sites, memory_price_s_per_gb=sites,
-        family=np.zeros(models, dtype=np.int64), exact=np.ones(1, dtype=np.int64), cut_price=np.zeros((2, 1)),
-        share_cloudlet=none.astype(np.int64), share_block=none.astype(np.int64),
-        share_request=none.astype(np.int64), share_s=none,
-    )  # fmt: skip
-    with nullcontext() if fits else pytest.raises(InputError, match="more than 20 models"):
-        require_fit(instance, own)
+@pytest.mark.kernels
+@given(st.integers(0, 2**32 - 1), st.booleans())
+def test_a_short_table_only_raises_the_best_set(seed, forcing):
+    """With fewer sets than models allow the value is an upper bound, and one that holds whichever set is the best."""
+    random = np.random.default_rng(seed)
+    n, count, room = int(random.integers(2, 7)), int(random.integers(0, 9)), int(random.integers(1, 4))
+    members = random.integers(1, 1 << n, random.integers(1, 6))
+    cost, weight = random.integers(0, 9, len(members)) / 4, random.integers(0, 9, count) / 4
+    mask, allowed = random.integers(1, 1 << n, count), int(random.integers(1, 1 << n))
+    must = allowed & int(random.integers(0, 1 << n)) if forcing else 0
+    found = [
+        best_set(members, cost, allowed, must, mask, weight, count, np.empty(n), np.empty(n), np.empty(1 << size))
+        for size in (n, room)
+    ]
+    assert found[1][0] >= found[0][0] - 1e-12
+    assert found[1][1] & ~allowed == 0
+    assert found[1][1] & must == must
+    private = sum(cost[b] for b in range(len(cost)) if int(members[b] & allowed).bit_count() < allowed.bit_count())
+    assert found[1][0] <= found[0][0] + private + 1e-12
+
+
+@pytest.mark.kernels
+@FAMILIES
+@settings(max_examples=40)
+@given(data=st.data())
+def test_gifts_never_prove_too_much(families, data):
+    """Families with more models than sets are written out for: engine and check stay below the optimum."""
+    instance = data.draw(instances(families=families))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(dual, "EXACT_MODELS", 0)
+        patch.setattr(dual, "UNDECIDED", 1)
+        patch.setattr(waived, "MOST", 1)
+        structure = build(instance, exact_models=62)
+        found = dual.solve(structure, iterations=60, memory_row=data.draw(st.booleans()))
+        checked = verify(instance, certificate(structure, found))
+    optimum = solve_nlip(instance).objective * (1 + 1e-9)
+    assert found.bound <= optimum
+    assert checked <= optimum
+
+
+def test_a_family_of_many_models_is_certified():
+    """Twenty models of tiny blocks of their own: the bound keeps the cut, and the check proves as much."""
+    instance = generate(Recipe(requests=30, cloudlets=2, models=20, families=1), seed=0)
+    view = build(instance, exact_models=62)
+    given_away, shared = (dual.solve(one, iterations=200, memory_row=True) for one in (view, build(instance)))
+    assert verify(instance, certificate(view, given_away)) >= given_away.bound * (1 - 1e-9)
+    assert given_away.bound > shared.bound
 
 
 @PATHS

@@ -24,7 +24,7 @@ from mecpfm.coupled.dual import Dual, proven
 from mecpfm.coupled.instance import Instance
 from mecpfm.coupled.request import Progress
 from mecpfm.coupled.state import BOUNDING, State
-from mecpfm.coupled.structure import Structure, build, restrict
+from mecpfm.coupled.structure import MASK_BITS, Structure, build, restrict
 from mecpfm.coupled.tree import LEAF, Tree
 from mecpfm.plan import Plan
 from mecpfm.typing import Ints
@@ -81,7 +81,7 @@ def begin(
     prices: Certificate | None, gap: float,
 ) -> State:  # fmt: skip
     """Greedy's plan, or the one that is known, and the first bound."""
-    structure = build(instance)
+    structure = build(instance, exact_models=MASK_BITS)
     if len(structure.option) <= COMPRESSED:
         structure = restrict(structure, np.isin(structure.option, compress(instance).option))
     nothing = np.full(instance.sizes[3], REMOTE)

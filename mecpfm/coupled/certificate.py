@@ -1,7 +1,7 @@
 """Certificates: multipliers that prove a lower bound, saved in the instance's own terms and checked independently.
 
 The check shares no code with the dual engine: plain NumPy, straight from the instance, every set of models written
-out. It accepts any prices from 0 to 1e100 and computes the bound they prove (docs/theory_coupled.md, theorem 1).
+out (of families of more than 14 models, those that ``waived`` leaves). It accepts any prices from 0 to 1e100 and computes the bound they prove (docs/theory_coupled.md, theorem 1).
 
 Rounding never helps: with u = EPS / 2 a computed sum of n non-negative terms is within (n - 1) u of the true one,
 relative, and a product or difference within u of its own size. So what lowers the bound is raised, and what raises it
@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import PlainValidator
 
-from mecpfm.coupled import priced
+from mecpfm.coupled import priced, waived
 from mecpfm.coupled.dual import Dual
 from mecpfm.coupled.instance import Instance, most
 from mecpfm.coupled.packing import packed
@@ -30,8 +30,6 @@ from mecpfm.plan import instance_sha256
 from mecpfm.records import FloatArray, IntArray, OptionalFloatArray, OptionalIntArray, Range, RootRecord, Shape
 from mecpfm.typing import Floats, Ints
 
-MAX_MODELS = 20
-"""Most models of an exact family the check enumerates: 2^20 sets."""
 EPS = float(np.finfo(np.float64).eps)
 MOST_CELLS = 1 << 22
 """Largest part of that enumeration, sets times requests."""
@@ -189,7 +187,10 @@ def _gains(instance: Instance, given: Certificate, whole_gb: Floats, rows: Ints)
 
 
 def _exact(instance: Instance, given: Certificate, gain: Floats, price: Floats, rows: Ints, member: Floats) -> float:
-    """Value of one (cloudlet, family) with every set of its models written out, zero when closing it is better."""
+    """Value of one (cloudlet, family) with every set of its models written out, zero when closing it is better.
+
+    Of more than ``waived.MOST`` models an upper bound.
+    """
     options = instance.options
     c = int(options.cloudlet[rows[0]])
     models, column = np.unique(options.model[rows], return_inverse=True)
@@ -203,9 +204,16 @@ def _exact(instance: Instance, given: Certificate, gain: Floats, price: Floats, 
     slack = (len(requests) + len(owned) + 8) * EPS
     if (fixed + table.max(axis=1).sum()) * (1 + slack) <= (pays[:, None] * needs).sum(axis=0).min() * (1 - slack):
         return 0.0
-    best = 0.0
+    best, least = 0.0, 0.0
+    if len(models) > waived.MOST:
+        left = waived.narrowed(table, needs > 0, pays)
+        single = (fixed + table.sum(axis=0)) * (1 + slack) - pays @ needs * (1 - slack)
+        base, least = table[:, left.taken | left.gifts].max(axis=1, initial=0), pays[left.paid].sum()
+        best = max(0.0, float(single.max()), (fixed + base.sum()) * (1 + slack) - least * (1 - slack))
+        table = np.maximum(table[:, left.rest], base[:, None])
+        needs, pays = needs[np.ix_(~left.paid, left.rest)], pays[~left.paid]
     for sets, served in _sets(table):
-        paid = ((sets @ needs.T > 0) * pays).sum(axis=1)
+        paid = least + ((sets @ needs.T > 0) * pays).sum(axis=1)
         value = (fixed + served.sum(axis=1)) * (1 + slack) - paid * (1 - slack)
         best = max(best, float(value.max()))
     if given.compute_row is not None and len(models) == 1:
@@ -292,5 +300,3 @@ def require_fit(instance: Instance, given: Certificate) -> None:
         families = np.unique(given.family[member[b] > 0])
         if len(families) > 1 and given.exact[families].any():
             raise InputError(f"certificate splits the models of block {b} over families; an exact family must own it")
-    if max(np.bincount(given.family)[given.exact[: given.family.max() + 1] == 1], default=0) > MAX_MODELS:
-        raise InputError(f"certificate has an exact family of more than {MAX_MODELS} models")

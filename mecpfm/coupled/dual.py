@@ -14,7 +14,7 @@ import numpy as np
 from mecpfm import clock
 from mecpfm.clock import FOREVER, Budget
 from mecpfm.coupled.instance import TOLERANCE
-from mecpfm.coupled.structure import Cells, Structure
+from mecpfm.coupled.structure import EXACT_MODELS, Cells, Structure
 from mecpfm.kernels import coupled_dual as kernels
 from mecpfm.kernels import coupled_pack
 from mecpfm.kernels.coupled_cut import Work
@@ -23,6 +23,8 @@ from mecpfm.typing import Floats
 SLOTS = 1024
 CHUNK = 50
 """Iterations between two looks at the clock ..."""
+UNDECIDED = 12
+"""Models of a family whose sets are enumerated where it has more than ``EXACT_MODELS``."""
 LOOK = 20
 """... and steps between two of ``explore``."""
 SHARE_SCALE = 3.0
@@ -72,7 +74,7 @@ def scratch(cells: Cells) -> Work:
         np.empty(longest, dtype=np.int64),
         np.empty(models),
         np.empty(models),
-        np.empty(1 << models),
+        np.empty(1 << (models if models <= EXACT_MODELS else UNDECIDED)),
         np.zeros(SLOTS + 1, dtype=np.int64),
     )
 

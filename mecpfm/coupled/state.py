@@ -25,10 +25,10 @@ BOUNDING = 0.3
 """Share of the time left, at most, for multipliers."""
 RECOMBINING, SECONDS = 0.1, 3.0
 """Share of the time left, at most, and seconds at most, for the master programme over configurations."""
-STEPS = 20_000
-"""Steps of an ascent, which ends by itself long before."""
+STEPS = 1_000_000
+"""Steps of an ascent, which ends by itself long before: where time is over, or theta is small."""
 SHARPENING = 0.1
-"""... and for those that keep the compute rows."""
+"""Share of the time left, at most, for multipliers that keep the compute rows."""
 log = logging.getLogger("mecpfm")
 
 

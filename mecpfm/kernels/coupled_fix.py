@@ -9,8 +9,26 @@ from mecpfm.kernels.coupled_cut import Work, gather, layers
 from mecpfm.kernels.coupled_dual import Node
 from mecpfm.kernels.coupled_pack import ROOM, pack
 from mecpfm.kernels.coupled_records import Cells
-from mecpfm.kernels.coupled_sets import compress, expand, subset_sums, worth
-from mecpfm.typing import Floats
+from mecpfm.kernels.coupled_sets import best_set, bits, compress, expand, subset_sums, worth
+from mecpfm.typing import Floats, Ints
+
+
+@kernel
+def one_by_one(
+    members: Ints, cost: Floats, allowed: int, forced: int, n: int, room: float, best: Floats, work: Work
+) -> float:
+    """``with_model`` where there are too many sets for a table: upper bounds, one search a model."""
+    top = best_set(
+        members, cost, allowed, forced, work.mask, work.weight, n, work.reach, work.own, work.table
+    )[0] + room  # fmt: skip
+    for k in range(len(best)):
+        if allowed >> k & 1:
+            must = forced | 1 << k
+            value = best_set(
+                members, cost, allowed, must, work.mask, work.weight, n, work.reach, work.own, work.table
+            )[0]  # fmt: skip
+            best[k] = min(value + room, top)
+    return top
 
 
 @kernel
@@ -23,13 +41,13 @@ def with_model(cells: Cells, j: int, point: Floats, cut: Floats, node: Node, bes
     members, cost = cells.members[first:end], cells.pull_s[c, first:end] + eta * cells.size_gb[first:end]
     count = gather(cells, j, point, point[requests + c], allowed, work)
     n = layers(cells, cut[j], count, work)
-    free = allowed & ~forced
+    free, room = allowed & ~forced, cut[j] * cells.capacity_s[c] if node.state[j] == 0 else 0.0
+    if bits(free) > bits(len(work.table) - 1):
+        return one_by_one(members, cost, allowed, forced, n, room, best, work)
     full = compress(free, free)
     table = work.table[: full + 1]
-    subset_sums(members, cost, free, forced, work.mask, work.weight, n, table)
-    whole = worth(members, cost, work.mask, work.weight, n, allowed)
-    if node.state[j] == 0:
-        whole += cut[j] * cells.capacity_s[c]
+    subset_sums(members, cost, free, forced, 0, work.mask, work.weight, n, table)
+    whole = worth(members, cost, work.mask, work.weight, n, allowed) + room
     top = -np.inf
     for closed in range(full + (forced != 0)):
         value, chosen = whole - table[closed], forced | expand(full & ~closed, free)

@@ -161,27 +161,31 @@ def open_cell(
 
 
 @kernel
-def evaluate(
-    cells: Cells, point: Floats, cut: Floats, node: Node, size: Floats, slope: Floats, value: Floats, opened: Floats,
-    used: Floats, amount: float, work: Work,
-) -> float:  # fmt: skip
-    """Lower bound at ``point``, inf when a cloudlet's forced cells do not fit it; arguments as ``coupled_dual``'s.
-
-    ``size`` is what ``least`` wrote; ``opened`` (C * F) gets 1 for cells inside their cloudlet's knapsack.
-    """
-    requests, cloudlets, families = len(cells.remote_s), len(cells.capacity_s), len(cells.exact)
+def linear(cells: Cells, point: Floats, slope: Floats) -> float:
+    """What the multipliers are worth without any subproblem, and its slope, written anew."""
+    requests, cloudlets = len(cells.remote_s), len(cells.capacity_s)
     memory = requests + cloudlets
     slope[:requests] = 1.0
     slope[requests:memory] = -cells.capacity_s
     slope[memory : memory + cloudlets] = -cells.memory_gb
     slope[memory + cloudlets :] = 0.0
-    bound = 0.0
+    total = 0.0
     for i in range(memory + cloudlets):
-        bound += point[i] * slope[i]
+        total += point[i] * slope[i]
+    return total
+
+
+@kernel
+def sites(
+    cells: Cells, begin: int, stop: int, bound: float, point: Floats, cut: Floats, node: Node, size: Floats,
+    slope: Floats, value: Floats, opened: Floats, used: Floats, amount: float, work: Work,
+) -> float:  # fmt: skip
+    """``bound`` less what the cells of cloudlets ``begin`` to ``stop`` take off it; their solutions enter ``slope``."""
+    requests, families = len(cells.remote_s), len(cells.exact)
     state, taken = np.empty(families, dtype=np.int64), np.empty(families, dtype=np.bool_)
     low, high, share = np.empty(families), np.empty(families), np.empty(families)
     below, above = np.empty(families, dtype=np.int64), np.empty(families, dtype=np.int64)
-    for c in range(cloudlets):
+    for c in range(begin, stop):
         first = c * families
         for f in range(families):
             j, state[f] = first + f, -1
@@ -204,6 +208,32 @@ def evaluate(
                 for lam, chosen, part in ((low[f], below[f], share[f]), (high[f], above[f], 1 - share[f])):
                     if part > 0:
                         account(cells, c, f, Tangent(lam, 0.0, 0.0, chosen), part, count, slope, used, amount, work)
+    return bound
+
+
+@kernel
+def evaluate(
+    cells: Cells, point: Floats, cut: Floats, node: Node, size: Floats, slope: Floats, value: Floats, opened: Floats,
+    used: Floats, amount: float, work: Work,
+) -> float:  # fmt: skip
+    """Lower bound at ``point``, inf when a cloudlet's forced cells do not fit it; arguments as ``coupled_dual``'s.
+
+    ``size`` is what ``least`` wrote; ``opened`` (C * F) gets 1 for cells inside their cloudlet's knapsack.
+    """
+    bound = linear(cells, point, slope)
+    bound = sites(
+        cells, 0, len(cells.capacity_s), bound, point, cut, node, size, slope, value, opened, used, amount, work
+    )
+    return bound - overpaid(cells, point, slope)
+
+
+@kernel
+def finish(cells: Cells, point: Floats, slope: Floats, bound: float, parts: Floats) -> float:
+    """``bound`` less what shares paid beyond a block's price take off it; ``parts`` are slopes to add, one a row."""
+    for p in range(len(parts)):
+        for i in range(len(slope)):
+            slope[i] += parts[p, i]
+            parts[p, i] = 0.0
     return bound - overpaid(cells, point, slope)
 
 

@@ -12,6 +12,9 @@ TIE = 1e-9
 prices make equals on purpose, for its minimum lies where two sets, or serving and not serving, are worth the same."""
 
 
+MASK_BITS = 62
+
+
 @kernel
 def reachable(mask: Ints, weight: Floats, n: int, alive: int, taken: int, reach: Floats, own: Floats) -> None:
     """What each model of ``alive`` gains beside ``taken``: at most (no other open), and at least (all others open)."""
@@ -117,12 +120,15 @@ def expand(mask: int, alive: int) -> int:
 
 @kernel
 def subset_sums(
-    members: Ints, cost: Floats, free: int, taken: int, mask: Ints, weight: Floats, n: int, table: Floats
+    members: Ints, cost: Floats, free: int, taken: int, gifts: int, mask: Ints, weight: Floats, n: int, table: Floats
 ) -> None:
-    """``table[T]``: weights minus prices of the masks beside ``taken`` that lie in T (compressed): zeta transform."""
+    """``table[T]``: weights minus prices of the masks beside ``taken`` that lie in T (compressed): zeta transform.
+
+    ``gifts`` serve as ``taken`` do, but none of their blocks counts as open.
+    """
     table[:] = 0.0
     for i in range(n):
-        if not mask[i] & taken:
+        if not mask[i] & (taken | gifts):
             table[compress(mask[i], free)] += weight[i]
     for b in range(len(members)):
         if not members[b] & taken:
@@ -134,6 +140,71 @@ def subset_sums(
             for m in range(base, base + step):
                 table[m + step] += table[m]
         step *= 2
+
+
+@inlined
+def bits(mask: int) -> int:
+    """How many bits are set."""
+    total = 0
+    while mask:
+        mask &= mask - 1
+        total += 1
+    return total
+
+
+@kernel
+def given_away(members: Ints, price: Floats, free: int, most: int) -> int:
+    """Models of ``free`` beyond ``most``: one by one those whose blocks nobody else left in it needs cost least."""
+    gifts = 0
+    while bits(free) > most:
+        least, which = np.inf, 0
+        for k in range(MASK_BITS):
+            bit = 1 << k
+            if bit & free:
+                own = 0.0
+                for b in range(len(members)):
+                    if members[b] & free == bit:
+                        own += price[b]
+                if own < least:
+                    least, which = own, bit
+        gifts |= which
+        free &= ~which
+    return gifts
+
+
+@kernel
+def with_gifts(
+    members: Ints, cost: Floats, alive: int, taken: int, mask: Ints, weight: Floats, n: int, table: Floats
+) -> tuple[float, int]:
+    """Upper bound of the value of every non-empty set between ``taken`` and ``alive``, and the set that attains it.
+
+    Some models serve for nothing, so that the sets of the others fit the table; blocks that every set needs are paid.
+    A set S loses nothing that way: it serves no fewer, and pays for no block that it does not meet.
+    """
+    price, paid = cost.copy(), 0.0
+    for b in range(len(members)):
+        if members[b] & taken or members[b] & alive == alive:
+            paid += cost[b]
+            price[b] = 0.0
+    free = alive & ~taken
+    gifts = given_away(members, price, free, bits(len(table) - 1))
+    free &= ~gifts
+    full = compress(free, free)
+    subset_sums(members, price, free, taken, gifts, mask, weight, n, table[: full + 1])
+    best, least, tie = 0, 0, TIE * weight[:n].sum()
+    for m in range(full + 1):
+        if table[m] < table[least]:
+            least = m
+        if table[m] < table[best] - tie:
+            best = m
+    chosen, total = expand(full & ~best, free), table[best] - table[least] - paid
+    for i in range(n):
+        if mask[i] & (chosen | taken | gifts):
+            total += weight[i]
+    for b in range(len(members)):
+        if members[b] & chosen:
+            total -= price[b]
+    return total, chosen | taken | gifts
 
 
 @inlined
@@ -166,14 +237,20 @@ def best_set(
 
     Both terms are coverage functions, so value(S) = F(all) - F(complement of S) with F the subset sums (zeta transform)
     of weights minus prices. Returns (-inf, 0) when no such set is left. Ties: the lowest complement; the value is that
-    of the best set to the last bit, for it enters a bound.
+    of the best set to the last bit, for it enters a bound. Where ``table`` is too short for all sets between what
+    ``reduce`` leaves, the value is an upper bound, that of ``with_gifts``.
     """
     alive, taken = reduce(members, cost, allowed, must, mask, weight, n, reach, own)
     if alive == 0:
         return best_single(members, cost, allowed, mask, weight, n, reach, own)
     free = alive & ~taken
+    if bits(free) > bits(len(table) - 1):
+        value, chosen = with_gifts(members, cost, alive, taken, mask, weight, n, table)
+        if value < 0 and must == 0:  # as below
+            value = max(value, best_single(members, cost, allowed, mask, weight, n, reach, own)[0])
+        return value, chosen
     full = compress(free, free)
-    subset_sums(members, cost, free, taken, mask, weight, n, table[: full + 1])
+    subset_sums(members, cost, free, taken, 0, mask, weight, n, table[: full + 1])
     best, least, tie = 0, 0, TIE * weight[:n].sum()
     for m in range(full + (taken != 0)):
         if table[m] < table[least]:
