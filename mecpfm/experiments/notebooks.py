@@ -30,7 +30,7 @@ from mecpfm.records import write_atomic
 
 QUIET: dict[str, Any] = {"extra_arguments": ["--log-level=ERROR"]}
 """Kernels otherwise warn of unencrypted local sockets at every start."""
-NEEDED = ("papermill", "nbclient", "ipykernel", "ipywidgets")
+NEEDED = ("papermill", "nbclient", "ipykernel")
 """Modules of the extra ``notebooks``."""
 VIEW = "application/vnd.jupyter.widget-view+json"
 """What a widget shows where its kernel runs; the file keeps its text alone."""
