@@ -56,6 +56,13 @@ def notebooks(session: nox.Session) -> None:
     run(session, "python -m pytest -n 2 --dist loadscope --nbval --nbval-current-env notebooks")
 
 
+@nox.session(python=[FIRST])
+def lab(session: nox.Session) -> None:
+    """Notebooks in a real JupyterLab, all or those named behind ``--``: no warning, no error in the console."""
+    install_locked(session)
+    run(session, "python tests/in_jupyterlab.py")
+
+
 @nox.session(python=PYTHONS)
 def wheel(session: nox.Session) -> None:
     """The built package with the newest dependencies and no extra, outside the checkout: the README's two commands."""

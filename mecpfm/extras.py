@@ -11,6 +11,7 @@ EXTRAS = {
     "papermill": ("papermill", "notebooks"),
     "nbclient": ("nbclient", "notebooks"),
     "ipykernel": ("ipykernel", "notebooks"),
+    "ipywidgets": ("ipywidgets", "notebooks"),
     "gurobipy": ("gurobipy", "gurobi"),
     "kaleido": ("kaleido", "static"),
     "PIL": ("pillow", "static"),

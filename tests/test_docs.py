@@ -82,6 +82,14 @@ def test_figure_index_is_complete():
         assert name in index, name
 
 
+def test_the_promise_of_the_first_lesson_is_kept():
+    """docs/steps.svg, shown in notebook 00, has the numbers that notebook 06 draws (else copy figures/steps.svg)."""
+    drawn = (ROOT / "notebooks" / "06_what_sharing_is_worth.ipynb").read_text()
+    steps = re.findall(r">(\d+,\d{3} s)<", read("docs/steps.svg"))
+    assert len(steps) == 5
+    assert all(f"<br>{one}" in drawn for one in steps)
+
+
 def test_claims_name_what_exists():
     """Every claim's notebook exists and its figure is in the index; identifiers are unique."""
     entries = stated.read()

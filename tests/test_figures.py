@@ -135,7 +135,10 @@ def test_map_shows_every_holder_and_every_pull():
     plan = assess(instance, "test", np.zeros(6, dtype=int))
     frame = network_map(instance, plan, network, (6.0, 49.0))
     kinds = frame["kind"].value_counts()
-    assert kinds["link"] == len(network.edges)
+    assert kinds["link"] == len(network.edges) + 1
+    (behind,) = frame[(frame["kind"] == "link") & (frame["lon_to"] == 6.0)][["lon", "lat"]].to_numpy()
+    assert list(behind) == list(network.coordinates[1]), "the data centre is one link behind its gateway"
+    assert kinds["request"] == 6
     assert kinds["site"] == 17
     private = frame[(frame["kind"] == "holds") & (frame["part"] == "private")]
     assert len(private) == sum(int((at < 17).sum()) for at in instance.models.private_at)

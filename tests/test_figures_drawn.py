@@ -53,6 +53,7 @@ CASES: dict[str, tuple[list[Row], set[float]]] = {
     "network_map": ([{"kind": k, "name": k, **HERE} for k in ("site", "centre")]
                     + [{"kind": "link", "name": "", **HERE, **THERE}]
                     + [{"kind": "holds", "name": "h", **HERE, "family": 0, "part": "private"}]
+                    + [{"kind": "request", "name": "r", **HERE, "family": 0}]
                     + [{"kind": "pull", "name": "p", **HERE, **THERE, "family": 0, "part": "shared", "gb": 2.0,
                         "seconds": 3.0}], {6, 49, 7, 50, 20}),
     "openings": ([{"method": "rounding-nested", "requests": n, "factor": n / 4} for n in (1, 2)], {1, 2, 0.25, 0.5}),

@@ -29,10 +29,11 @@ def test_executed_from_top_to_bottom(notebook: nbformat.NotebookNode):
 
 
 def test_no_errors_and_no_stderr(notebook: nbformat.NotebookNode):
-    """No stored output is an error or a warning."""
+    """No stored output is an error, a warning, or the view of a widget, whose kernel is gone."""
     for cell in code_cells(notebook):
         for output in cell.outputs:
             assert output.output_type != "error"
+            assert notebooks.VIEW not in output.get("data", {})
             assert output.get("name") != "stderr", output.get("text")
 
 
@@ -114,7 +115,9 @@ def test_check_names_the_cells_that_differ(tmp_path, monkeypatch):
     book.cells = [nbformat.v4.new_code_cell(source, execution_count=i + 1) for i, source in enumerate(sources)]
     book.cells[0].outputs = [nbformat.v4.new_output("stream", text=one) for one in ("1", "\n")]
     book.cells[1].outputs = [
-        nbformat.v4.new_output("execute_result", {"text/plain": "0.3", "image/png": "AA=="}, execution_count=7)
+        nbformat.v4.new_output(
+            "execute_result", {"text/plain": "0.3", "image/png": "AA==", notebooks.VIEW: {}}, execution_count=7
+        )
     ]
     (tmp_path / "notebooks").mkdir()
     (tmp_path / "results").mkdir()
@@ -126,6 +129,7 @@ def test_check_names_the_cells_that_differ(tmp_path, monkeypatch):
     assert [row[:2] for row in found] == [("one", "2"), ("one", "4")]
     assert "0.30000000000000004" in found[0][2]
     assert "image/png" not in found[0][2], "pictures are not compared"
+    assert notebooks.VIEW not in found[0][2], "nor are views of widgets"
     assert (tmp_path / "notebooks" / "one.ipynb").read_bytes() == before
     assert list((tmp_path / "results").iterdir()) == []
 

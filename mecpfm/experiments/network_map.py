@@ -17,14 +17,15 @@ Place = tuple[float, float]
 def network_map(
     instance: Instance, plan: Plan, topology: Topology, centre: Place, requests: list[int] | None = None
 ) -> pd.DataFrame:
-    """Rows of kind link, site, centre, holds, pull; the pulls are those of ``requests`` (default all)."""
+    """Rows of kind link, site, centre, holds, request, pull; the last two of ``requests`` (default all)."""
     places = [*map(tuple, topology.coordinates.tolist()), centre]
     rows = [_row("link", "", places[a], to=places[b]) for a, b in topology.edges.tolist()]
     rows += [_row("site", name, place) for name, place in zip(topology.nodes, places, strict=False)]
-    rows.append(_row("centre", "data centre", centre))
+    gateway = int(instance.distance_s_per_gb[:-1, -1].argmin())  # the data centre is one link behind it
+    rows += [_row("link", "", places[gateway], to=centre), _row("centre", "data centre", centre)]
     rows += _holders(instance, places[:-1])
     for j in range(len(instance.requests.home)) if requests is None else requests:
-        rows += _pulls(instance, plan, places, j)
+        rows += [_request(instance, plan, places, j), *_pulls(instance, plan, places, j)]
     return pd.DataFrame(rows)
 
 
@@ -48,6 +49,13 @@ def _holders(instance: Instance, places: list[Place]) -> list[dict[str, Any]]:
                 if location in models.private_at[k]:
                     rows.append(_row("holds", f"private part of model {k}", place, family=family, part="private"))
     return rows
+
+
+def _request(instance: Instance, plan: Plan, places: list[Place], j: int) -> dict[str, Any]:
+    k = plan.decisions["model"][j]
+    return _row(
+        "request", f"request {j}: model {k}", places[instance.requests.home[j]], family=int(instance.models.family[k])
+    )
 
 
 def _pulls(instance: Instance, plan: Plan, places: list[Place], j: int) -> list[dict[str, Any]]:

@@ -30,8 +30,10 @@ from mecpfm.records import write_atomic
 
 QUIET: dict[str, Any] = {"extra_arguments": ["--log-level=ERROR"]}
 """Kernels otherwise warn of unencrypted local sockets at every start."""
-NEEDED = ("papermill", "nbclient", "ipykernel")
+NEEDED = ("papermill", "nbclient", "ipykernel", "ipywidgets")
 """Modules of the extra ``notebooks``."""
+VIEW = "application/vnd.jupyter.widget-view+json"
+"""What a widget shows where its kernel runs; the file keeps its text alone."""
 
 
 def names() -> list[str]:
@@ -149,6 +151,9 @@ def _in_place(source: Path, profile: str) -> None:
         raise InputError("committed notebooks are executed with the quick profile")
     notebook = _executed(source)
     notebook.metadata["language_info"] = {"name": "python"}
+    for cell in notebook.cells:
+        for output in cell.get("outputs", ()):
+            output.get("data", {}).pop(VIEW, None)
     write_atomic(source, (nbformat.writes(notebook) + "\n").encode())
 
 
@@ -162,6 +167,7 @@ def _executed(source: Path, *, allow_errors: bool = False, **start: Any) -> Any:
     options: dict[str, Any] = {
         "kernel_name": "python3",
         "record_timing": False,
+        "store_widget_state": False,
         "resources": resources,
         "allow_errors": allow_errors,
     }
@@ -202,10 +208,12 @@ def differences(source: Path, environment: Mapping[str, str]) -> list[tuple[str,
 def _plain(outputs: list[Any]) -> list[str]:
     """Outputs as lines, their parts in a fixed order; streams written at once or in pieces are the same.
 
-    Pictures are left out: they stand beside the data of their figure, and only where there is a browser.
+    Pictures are left out: they stand beside the data of their figure, and only where there is a browser. So are views
+    of widgets: their numbers are drawn by lot.
     """
     for one in outputs:
-        one.get("data", {}).pop("image/png", None)
+        for kind in ("image/png", VIEW):
+            one.get("data", {}).pop(kind, None)
     text = "".join(one["text"] for one in outputs if one["output_type"] == "stream")
     rest = [json.dumps(dict(one, execution_count=0), indent=1, sort_keys=True) for one in outputs if "text" not in one]
     return "\n".join([text, *rest]).splitlines()

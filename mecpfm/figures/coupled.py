@@ -37,17 +37,18 @@ def regimes(frame: pd.DataFrame) -> go.Figure:
     frame = frame.assign(mean=frame["mean"].clip(lower=LEAST))
     names = list(dict.fromkeys(frame["regime"]))
     methods = list(np.log(frame.set_index("method")["mean"]).groupby("method").mean().sort_values().index)
-    drawn = make_subplots(cols=len(names), subplot_titles=names, shared_yaxes=True, horizontal_spacing=0.03)
+    drawn = make_subplots(cols=len(names), subplot_titles=names, shared_yaxes=True, horizontal_spacing=0.06)
     for col, regime in enumerate(names, 1):
         of = frame[frame["regime"] == regime].set_index("method").reindex(methods).dropna().reset_index()
         looks = [LOOKS[name] for name in of["method"]]
         marker = {"color": [look.color for look in looks], "symbol": [look.symbol for look in looks], "size": 10}
         words = {"y": [look.name for look in looks], "mode": "markers", "marker": marker, "showlegend": False}
         drawn.add_trace(go.Scatter(x=of["mean"], error_x=spread(of), **words), row=1, col=col)
-    marks = {LEAST: "≤0.1%", 0.01: "1%", 0.1: "10%", 1: "100%", 10: "1000%"}
+    marks = {LEAST: "≤0.1%", 0.01: "", 0.1: "10%", 1: "", 10: "1000%"}  # as many as have room at 900 pixels
     ticks = {"tickvals": list(marks), "ticktext": list(marks.values()), "tickangle": 0}
-    drawn.update_xaxes(type="log", range=[-3.3, 1.3], **ticks)
-    drawn.update_layout(template=TEMPLATE, height=520, margin={"l": 190})
+    drawn.update_xaxes(type="log", range=[-3.3, 1.4], **ticks)
+    title = "Joint planning stays near the proven bound; rules that fill caches one by one do not"
+    drawn.update_layout(template=TEMPLATE, title_text=title, height=550, margin={"l": 180, "t": 80})
     return drawn.add_annotation(
         text="cost over certified bound, minus 1", x=0.5, y=-0.14, xref="paper", yref="paper", showarrow=False
     )

@@ -24,22 +24,25 @@ Place = tuple[float, float]
 
 
 def network_map(frame: pd.DataFrame) -> go.Figure:
-    """Who holds which part of which model, and what travels to serve the requests.
+    """Who asks, who holds which part of which model, and what travels to serve the requests.
 
-    Rows of kind link, site, centre, holds and pull (columns: figures/README.md).
+    Rows of kind link, site, centre, holds, request and pull (columns: figures/README.md).
     """
     title = "Only what is missing travels: shareable parts (squares, thick) come from any sibling"
-    drawn = _map(frame, title, height=760, legend={"orientation": "h", "y": -0.12, "x": 0})
+    drawn = _map(frame, title, height=720)
     drawn.add_trace(_links(frame[frame.kind == "link"], "lon", "lat").update(showlegend=False))
     drawn.add_traces([_pull(row) for row in frame[frame.kind == "pull"].to_dict("records")])
-    drawn.add_trace(_sites(frame[frame.kind == "site"], "Cloudlet", "circle", 9))
-    drawn.add_trace(_sites(frame[frame.kind == "centre"], "Remote data centre (holds everything)", "star", 20))
-    holds = _above(frame[frame.kind == "holds"], 0.02, 2.2, 2)
+    drawn.add_trace(_sites(frame[frame.kind == "site"], "cloudlet", "circle", 9))
+    drawn.add_trace(_sites(frame[frame.kind == "centre"], "data centre (holds everything)", "star", 20))
+    placed = _above(frame[frame.kind.isin(["holds", "request"])], 0.02, 2.4, 2.2)
+    holds, asked = placed[placed.kind == "holds"], placed[placed.kind == "request"]
     for family, part in itertools.product(sorted(set(holds["family"].astype(int))), SYMBOLS):
         of = holds[(holds["family"] == family) & (holds["part"] == part)]
         marker = {"symbol": SYMBOLS[part], "size": 11, "color": FAMILY_COLORS[family]}
         drawn.add_trace(_marks(of, f"{part} part, family {family}", marker))
-    return drawn
+    lines = {"color": [FAMILY_COLORS[int(family)] for family in asked["family"]], "width": 2}
+    diamonds = {"symbol": "diamond", "size": 13, "color": "white", "line": lines}
+    return drawn.add_trace(_marks(asked, "request (colour: the family it gets)", diamonds))
 
 
 def coupled_map(frame: pd.DataFrame) -> go.Figure:
