@@ -95,6 +95,11 @@ def test_the_policy_is_the_replay():
     seen = np.column_stack([probed(outcome), np.ones(len(shown), dtype=bool)])
     records = (found.losses * seen / found.seen).sum(axis=0)
     np.testing.assert_allclose(outcome.demand.losses, records, rtol=1e-9)
+    for t, now in itertools.product((1, 120, 399), (True, False)):
+        told, into = (known(outcome) <= t, found.weights) if now else (True, found.ahead)
+        record = (found.losses * seen / found.seen)[(rows < t) & told].sum(axis=0)
+        chance = np.exp(-outcome.demand.rate * (record - record.min()))
+        np.testing.assert_allclose(into[t], chance / chance.sum(), rtol=1e-9)
     assert (np.sort(shown[:, :-1], axis=1) == shown[:, :-1]).all()
     assert (np.diff(shown[:, :-1], axis=1) > 0).all()
     assert known(outcome).max() == len(shown) and target(outcome).max() <= outcome.demand.cap
