@@ -40,7 +40,7 @@ def test_the_table_is_seeds_by_blocks():
 
 
 def test_what_varies_is_told_apart():
-    """Where only seeds differ blocks add no error, and the other way round; with both, both count, and at least as much."""
+    """Where only seeds differ blocks add no error, and the other way round; where both do, both count."""
     random = np.random.default_rng(3)
     draws = random.standard_normal(24), random.standard_normal(16)
     places = reduction(table(draws[0], np.zeros(16)), "ours", "theirs")
@@ -71,7 +71,7 @@ def test_intervals_cover_a_new_workload_and_new_places():
 
 
 def test_claims_carry_the_workload(monkeypatch: pytest.MonkeyPatch):
-    """A window is a point; its interval has the confidence that all windows together need, and the median's is its own."""
+    """A window is a point; its interval has the confidence that all windows together need."""
     random = np.random.default_rng(0)
     parts = [
         table(3 + i + random.standard_normal(8), random.standard_normal(16)).assign(value=float(i)) for i in (0, 1)

@@ -1,7 +1,7 @@
-"""What an interval on a trace covers: places and congestion, drawn anew by seeds, and the workload, of which there is one.
+"""What an interval on a trace covers: places and congestion, drawn anew by seeds, and the workload, which is one.
 
-Every seed serves the same window. So the losses of a policy form a table of seeds by blocks of consecutive requests, and
-both are drawn with replacement (blocks: Carlstein 1986; both at once: Owen 2007, whose errors are on the safe side).
+Every seed serves the same window. So the losses of a policy form a table of seeds by blocks of consecutive requests.
+Both are drawn with replacement (blocks: Carlstein 1986; both at once: Owen 2007, whose errors are on the safe side).
 """
 
 from __future__ import annotations
@@ -43,9 +43,8 @@ def reduction(rows: pd.DataFrame, method: str, baseline: str) -> Reduction:
     every_seed, every_block = (np.broadcast_to(np.arange(size), (REPLICATES, size)) for size in ours.shape)
 
     def error(rows_drawn: np.ndarray, blocks_drawn: np.ndarray) -> float:
-        found = [
-            _reduction(ours[np.ix_(i, b)], theirs[np.ix_(i, b)]) for i, b in zip(rows_drawn, blocks_drawn, strict=True)
-        ]
+        cells = [np.ix_(*drawn) for drawn in zip(rows_drawn, blocks_drawn, strict=True)]
+        found = [_reduction(ours[cell], theirs[cell]) for cell in cells]
         return float(np.std(found, ddof=1))
 
     return Reduction(
