@@ -32,10 +32,11 @@ Problem = Network | coupled.Instance | published.Instance
 Solver = Literal["auto", "gurobi", "highs"]
 Method = Literal[
     "auto", "polish", "branch", "ilp", "nlip", "dual", "remote", "popularity", "lru", "lfu", "accuracy-first",
-    "no-sharing", "trimcaching", "cocar", "gap-rounding", "rounding-independent", "rounding-coupled", "rounding-nested",
+    "no-sharing", "trimcaching", "trimcaching-gain", "cocar", "gap-rounding", "rounding-independent",
+    "rounding-coupled", "rounding-nested",
     "exact", "appro", "nbs", "nbs-released", "nonshare", "sc", "greedy",
 ]  # fmt: skip
-"""Methods whose plans are whole: the second and third line for networks, the last and ilp, nlip for the published
+"""Methods whose plans are whole: the lines between for networks, the last and ilp, nlip for the published
 problem (``mecpfm methods``)."""
 
 
