@@ -235,7 +235,7 @@ def test_trimcaching_pulls_nothing_that_does_not_pay() -> None:
     assert (baselines.trimcaching(dear) == REMOTE).all()
 
 
-def slow_gain_per_byte(instance: Instance) -> np.ndarray:
+def slow_placement(instance: Instance, per_byte: bool) -> np.ndarray:
     """Slow twin of the kernel: every score is computed anew before every placement."""
     options, blocks = instance.options, instance.models.blocks
     _, models, sites, _ = instance.sizes
@@ -262,7 +262,7 @@ def slow_gain_per_byte(instance: Instance) -> np.ndarray:
                     chosen.append(o)
                     saved += s
             gain = saved - sum(float(instance.pull_s[b, c]) for b in new)
-            score = max(gain, 0.0) / max(need, 1e-9)
+            score = max(gain, 0.0) / (max(need, 1e-9) if per_byte else 1.0)
             if need <= memory[c] and score > best[0]:
                 best = (score, j, chosen, new)
         score, j, chosen, new = best
@@ -279,17 +279,20 @@ def slow_gain_per_byte(instance: Instance) -> np.ndarray:
             left[c] -= options.compute_s[o]
 
 
-@given(any_instance)
+@given(any_instance, st.booleans())
 @settings(max_examples=60)
-def test_gain_per_byte_equals_its_slow_twin(instance: Instance) -> None:
-    """Renewing scores on demand places what renewing all of them places."""
-    assert baselines.trimcaching(instance).tolist() == slow_gain_per_byte(instance).tolist()
+def test_placement_by_gain_equals_its_slow_twin(instance: Instance, per_byte: bool) -> None:
+    """Renewing scores on demand places what renewing all of them places, by gain and by gain per byte."""
+    found = baselines.trimcaching(instance, per_byte=per_byte)
+    assert found.tolist() == slow_placement(instance, per_byte).tolist()
 
 
-def test_gain_per_byte_twin_at_a_middle_size() -> None:
-    """The same on an instance with hundreds of candidates and full cloudlets."""
-    few = generate(Recipe(requests=40, cloudlets=3, models=12, families=3, period_s=2), seed=2)
-    assert baselines.trimcaching(few).tolist() == slow_gain_per_byte(few).tolist()
+def test_placement_twin_at_a_middle_size() -> None:
+    """The same on an instance with hundreds of candidates and full cloudlets, where the two rules differ."""
+    few = generate(Recipe(requests=40, cloudlets=3, models=12, families=3, period_s=2, memory_gb=20), seed=2)
+    found = [baselines.trimcaching(few, per_byte=per_byte).tolist() for per_byte in (True, False)]
+    assert found == [slow_placement(few, per_byte).tolist() for per_byte in (True, False)]
+    assert found[0] != found[1]
 
 
 def test_first_fit_respects_order_and_capacity(middle: Instance) -> None:

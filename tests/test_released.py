@@ -95,7 +95,7 @@ def test_it_alone_sees_the_context_undivided(monkeypatch):
 
 @pytest.mark.parametrize("credit", ["mean", *CREDITS])
 def test_it_is_a_random_arm(credit, monkeypatch):
-    """Total delay is within 6 % of a random arm's by one pull rule, whichever rounds count as good; OL's is not."""
+    """Total delay is within 6 % of a random arm's by one rule, whichever rounds count as good; OL's is not."""
     if credit != "mean":
 
         class Read(ReleasedTSRC):
@@ -117,7 +117,7 @@ def test_it_is_a_random_arm(credit, monkeypatch):
 
 
 def test_sensitivity_points_change_what_they_say():
-    """Holder divisors 50 and 10 in the sweeps they were released for; the second set once as it is, once with budgets."""
+    """Holder divisors 50 and 10 in the sweeps they were released for; the second set as it is, then with slack ones."""
     chosen = profile("quick")
     holders, second = (list(STUDIES[name].points(chosen)) for name in ("holders", "second-parameters"))
     assert {(p.recipe.name.split()[0], p.recipe.recipe.holder_divisor) for p in holders} == {

@@ -158,11 +158,12 @@ def _serve_from(instance: Instance, held: Bools, allowed: Bools) -> Ints:
     return first_fit(instance, usable[np.lexsort((options.delay_s[usable], options.request[usable]))])
 
 
-def trimcaching(instance: Instance) -> Ints:
-    """TrimCaching-Gen (Qu et al., arXiv 2404.14204) with delay in place of hits: gain per incremental byte.
+def trimcaching(instance: Instance, *, per_byte: bool = True) -> Ints:
+    """TrimCaching-Gen (Qu et al., arXiv 2404.14204) with delay in place of hits: gain per incremental byte, or gain.
 
     Their utility counts requests served in time; here it is the delay saved less the pull, so that it answers to the
-    same objective as all methods.
+    same objective as all methods. As published the next model is the one of largest gain; ``per_byte`` divides by what
+    it adds to memory, as is usual where memory is short.
     """
     options, cloudlets, blocks = instance.options, instance.cloudlets, instance.models.blocks
     _, models, sites, _ = instance.sizes
@@ -176,7 +177,7 @@ def trimcaching(instance: Instance) -> Ints:
         np.zeros(instance.pull_s.shape, dtype=bool), instance.requests.remote_delay_s.copy(),
         cloudlets.compute_s * SLACK, cloudlets.memory_gb * SLACK, remote(instance),
     )  # fmt: skip
-    kernels.gain_per_byte(candidates, state)
+    kernels.place_by_gain(candidates, state, per_byte)
     return state.choice
 
 

@@ -294,6 +294,7 @@ METHODS: dict[str, Method] = {
     "accuracy-first": _baseline(baselines.accuracy_first),
     "no-sharing": _no_sharing,
     "trimcaching": _baseline(baselines.trimcaching),
+    "trimcaching-gain": _baseline(functools.partial(baselines.trimcaching, per_byte=False)),
     "cocar": _cocar,
     "gap-rounding": _gap_rounding,
     **dict.fromkeys(rounding.ROUNDINGS, _rounding),

@@ -10,7 +10,7 @@ from mecpfm.errors import InterruptedRunError
 from mecpfm.experiments.config import profile as check_profile
 from mecpfm.experiments.evidence import Sample, collect
 from mecpfm.experiments.stated import Claim, Word, read
-from mecpfm.experiments.statistics import CONFIDENCE, interval, median_interval
+from mecpfm.experiments.statistics import CONFIDENCE, median_interval
 from mecpfm.figures.export import ZERO
 
 
@@ -82,12 +82,12 @@ def judge(claim: Claim, profile: str) -> Verdict:
     """Recompute a claim from the experiments' results."""
     samples = collect(claim, profile)
     confidence = 1 - (1 - CONFIDENCE) / max(len(samples), 1)
-    evidence = [_evidence(sample, confidence) for sample in samples]
+    evidence = [Evidence(*_zeroed(*sample.interval(confidence)), sample.point) for sample in samples]
     holding = sum(holds(claim, one) for one in evidence)
     against = sum(_denies(claim, one) for one in evidence)
     away = abs if claim.direction == "within" else float
     ends = sorted((one.value for one in evidence), key=away, reverse=claim.direction != "at least")
-    middle = _zeroed(*median_interval([sample.values for sample in samples], low=claim.direction == "at least"))
+    middle = _zeroed(*_middle(samples, low=claim.direction == "at least"))
     verdict = word(len(evidence), holding, against)
     return Verdict(claim, len(evidence), holding, against, *middle, ends[0], ends[-1], verdict, tuple(evidence))
 
@@ -110,10 +110,11 @@ def _range(claim: Claim) -> tuple[float, float]:
     return (claim.threshold, math.inf) if claim.direction == "at least" else (-math.inf, claim.threshold)
 
 
-def _evidence(sample: Sample, confidence: float) -> Evidence:
-    exact = sample.values[0] if not sample.point else math.nan
-    numbers = interval(sample.values, confidence) if sample.point else (exact, exact, exact)
-    return Evidence(*_zeroed(*numbers), sample.point)
+def _middle(samples: list[Sample], *, low: bool) -> tuple[float, float, float]:
+    """Median over points and its interval; where not only seeds vary, the interval of the point in the middle."""
+    found = median_interval([sample.values for sample in samples], low=low)
+    at = [sample for sample in samples if sample.freedom and sample.values[0] == found[0]]
+    return at[0].interval(CONFIDENCE) if at else found
 
 
 def _zeroed(*numbers: float) -> tuple[float, float, float]:

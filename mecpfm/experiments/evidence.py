@@ -12,15 +12,28 @@ import pandas as pd
 from mecpfm.errors import InterruptedRunError
 from mecpfm.experiments.runner import run, timings
 from mecpfm.experiments.stated import Claim, Test
-from mecpfm.experiments.statistics import growth_exponent, pairs
+from mecpfm.experiments.statistics import growth_exponent, interval, pairs, student
+from mecpfm.experiments.workload import reduction
 
 
 class Sample(NamedTuple):
-    """One point at which a claim can hold: one value a seed, or one exact value."""
+    """One point at which a claim can hold: one value a seed, or one value that is exact or has a standard error."""
 
     values: tuple[float, ...]
     point: str = ""
     """Experiment and where in it; empty for an exact value, of which there may be hundreds."""
+    error: float = 0.0
+    freedom: int = 0
+    """Standard error of the one value, and its degrees of freedom, where not only seeds vary (``workload``)."""
+
+    def interval(self, confidence: float) -> tuple[float, float, float]:
+        """Mean and interval: over seeds, by the standard error, or the exact value three times."""
+        if not self.point:
+            return (self.values[0],) * 3
+        if not self.freedom:
+            return interval(self.values, confidence)
+        half = student(self.freedom, confidence) * self.error
+        return self.values[0], self.values[0] - half, self.values[0] + half
 
 
 def collect(claim: Claim, profile: str) -> list[Sample]:
@@ -78,6 +91,16 @@ def _relative(claim: Claim, profile: str, sign: float) -> Iterator[Sample]:
                 word = group[label].iloc[0]
                 where = word if isinstance(word, str) else f"{word:g}"
                 yield Sample(tuple(reduction.tolist()), f"{name}: {where}")
+
+
+def _workloads(claim: Claim, profile: str) -> list[Sample]:
+    """Relative reduction on each disjoint window; its error covers places and workload (blocks of requests)."""
+    samples = []
+    for name in claim.experiments:
+        for value, group in _results(claim, name, profile).groupby("value"):
+            found = reduction(group, claim.method, claim.baseline)
+            samples.append(Sample((found.value,), f"{name}: window {value:g}", found.both, found.blocks - 1))
+    return samples
 
 
 def _column(claim: Claim, profile: str) -> list[Sample]:
@@ -138,4 +161,5 @@ TESTS: dict[Test, Callable[[Claim, str], list[Sample]]] = {
     "spread": _spread,
     "speedup": _speedup,
     "exponent": _exponent,
+    "workload": _workloads,
 }

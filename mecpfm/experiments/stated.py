@@ -13,7 +13,7 @@ from mecpfm.errors import InputError
 from mecpfm.experiments.config import SWEEPS, TIMED
 from mecpfm.records import explain
 
-Test = Literal["reduction", "gain", "column", "spread", "speedup", "exponent"]
+Test = Literal["reduction", "gain", "column", "spread", "speedup", "exponent", "workload"]
 Word = Literal["reproduced", "partly", "undecided", "not-reproduced", "contradicted"]
 """What the data say; ``mecpfm.experiments.claims.word`` defines each."""
 Status = Word | Literal["beyond-paper"]

@@ -25,9 +25,14 @@ def interval(values: ArrayLike, confidence: float = CONFIDENCE) -> tuple[float, 
     mean = float(np.mean(values)) if count else math.nan
     if count < 2:
         return mean, math.nan, math.nan
-    quantile = _rounded(stats.t.ppf((1 + confidence) / 2, count - 1))
+    quantile = student(count - 1, confidence)
     half = float(quantile * np.std(values, ddof=1) / math.sqrt(count))
     return mean, mean - half, mean + half
+
+
+def student(freedom: int, confidence: float = CONFIDENCE) -> float:
+    """Standard errors that a two-sided Student interval reaches from its middle."""
+    return _rounded(stats.t.ppf((1 + confidence) / 2, freedom))
 
 
 def median_interval(samples: Sequence[ArrayLike], *, low: bool) -> tuple[float, float, float]:

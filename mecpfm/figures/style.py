@@ -51,6 +51,7 @@ LOOKS = {
     "polish": Look("Bound and polish", BLUE, "circle"),
     "no-sharing": Look("No sharing", RED, "triangle-down", "dash"),
     "trimcaching": Look("TrimCaching-Gen", GREEN, "diamond"),
+    "trimcaching-gain": Look("TrimCaching-Gen, by gain", GREEN, "diamond-open", "dot"),
     "cocar": Look("CoCaR-style", ORANGE, "triangle-up"),
     "gap-rounding": Look("GAP rounding", YELLOW, "hexagon", "dash"),
     "rounding-independent": Look("Independent rounding", ORANGE, "triangle-up-open", "dash"),

@@ -1,4 +1,4 @@
-"""Greedy kernels of the coupled setting: first fit in a given order of preference, and gain per incremental byte.
+"""Greedy kernels of the coupled setting: first fit in a given order of preference, and placement by gain.
 
 Blocks of model k are ``indices[indptr[k]:indptr[k + 1]]``; ``opened`` (B, C) says which blocks are in use where. Ties:
 lowest index.
@@ -144,8 +144,8 @@ class State(NamedTuple):
 
 
 @kernel
-def placement(j: int, at: Candidates, state: State) -> tuple[float, float, Ints]:
-    """Saving per incremental GB of candidate ``j`` (0 when it does not fit or saves nothing), its GB and its takers."""
+def placement(j: int, at: Candidates, state: State, per_byte: bool) -> tuple[float, float, Ints]:
+    """Saving of candidate ``j``, or saving per incremental GB, its GB and its takers; 0: does not fit, saves nothing."""
     models = len(at.indptr) - 1
     c, k = j // models, j % models
     need, pull = 0.0, 0.0
@@ -159,7 +159,7 @@ def placement(j: int, at: Candidates, state: State) -> tuple[float, float, Ints]
     saved, chosen = takers(
         at.first[j], at.first[j + 1], at.option, at.request, at.delay, at.compute, state.current, left
     )
-    return max(saved - pull, 0.0) / max(need, LEAST), need, chosen
+    return max(saved - pull, 0.0) / (max(need, LEAST) if per_byte else 1.0), need, chosen
 
 
 @kernel
@@ -184,8 +184,8 @@ def place(j: int, need: float, chosen: Ints, at: Candidates, state: State) -> Bo
 
 
 @kernel
-def gain_per_byte(at: Candidates, state: State) -> None:
-    """Place the candidate of largest saving per incremental GB, serve its takers, repeat until none saves anything.
+def place_by_gain(at: Candidates, state: State, per_byte: bool) -> None:
+    """Place the candidate of largest saving (per incremental GB), serve its takers, repeat until none saves anything.
 
     The saving is the delay saved less the pull of blocks not open yet. Elsewhere than at the cloudlets just touched a
     stale score is an upper bound, since delays only fall: it is renewed only when it comes out on top.
@@ -198,7 +198,7 @@ def gain_per_byte(at: Candidates, state: State) -> None:
         j = largest(score)
         if score[j] <= 0:
             return
-        value, need, chosen = placement(j, at, state)
+        value, need, chosen = placement(j, at, state, per_byte)
         if fresh[j] != now:
             score[j], fresh[j] = value, now
             continue
@@ -206,4 +206,4 @@ def gain_per_byte(at: Candidates, state: State) -> None:
         now += 1
         for i in range(len(score)):
             if touched[i // models]:
-                score[i], fresh[i] = placement(i, at, state)[0], now
+                score[i], fresh[i] = placement(i, at, state, per_byte)[0], now

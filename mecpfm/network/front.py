@@ -32,8 +32,8 @@ Problem = Network | coupled.Instance | published.Instance
 Solver = Literal["auto", "gurobi", "highs"]
 Method = Literal[
     "auto", "polish", "branch", "ilp", "nlip", "dual", "remote", "popularity", "lru", "lfu", "accuracy-first",
-    "no-sharing", "trimcaching", "cocar", "gap-rounding", "rounding-independent", "rounding-coupled", "rounding-nested",
-    "rounding-tree", "opening-tree", "rounding-configurations",
+    "no-sharing", "trimcaching", "trimcaching-gain", "cocar", "gap-rounding", "rounding-independent",
+    "rounding-coupled", "rounding-nested", "rounding-tree", "opening-tree", "rounding-configurations",
     "exact", "appro", "nbs", "nbs-released", "nonshare", "sc", "greedy",
 ]  # fmt: skip
 """Methods whose plans are whole: all but the last line for networks, the last and ilp, nlip for the published

@@ -80,22 +80,27 @@ def build(
     *,
     real_sites: bool = True,
     ground: Ground | None = None,
+    first: int | None = None,
 ) -> Scene:
     """The scene of a seed; every quantity has a random stream of its own, so scenarios share what they do not change.
 
-    Cloudlets, homes and models are those of ``ground``, or drawn by the setting.
+    Cloudlets, homes and models are those of ``ground``, or drawn by the setting. The window begins at row ``first`` of
+    the trace, or where the seed says; everything else a seed draws is the same with and without ``first``.
 
     Raises
     ------
     InputError
-        When the trace is too short for the window, or all of the window arrives at once.
+        When the trace is too short for the window, ``first`` is outside of its part, or all arrive at once.
     """
     supply = _streams(seed)
     size, rows = setting.requests, len(trace.time_s)
     surveyed_rows, low, high = _parts(rows, size, part)
     if high > rows or high - low < size:
         raise InputError(f"{trace.source}: has {rows} requests; {size} from row {low} on are needed")
-    first = low + int(next(supply).integers(0, high - low - size + 1))
+    drawn = low + int(next(supply).integers(0, high - low - size + 1))
+    first = drawn if first is None else first
+    if not low <= first <= high - size:
+        raise InputError(f"first is {first}; must be in [{low}, {high - size}]")
     window = slice(first, first + size)
     work = np.clip(trace.work_s, *setting.work_s)
     ground = ground or _drawn(setting, trace, supply, real_sites)
@@ -152,6 +157,11 @@ def _drawn(setting: Setting, trace: Trace, supply: Iterator[np.random.Generator]
     home = next(supply).integers(0, setting.cloudlets, int(trace.origin.max()) + 1)
     base, part_gb = _library(setting, int(trace.model.max()) + 1, next(supply))
     return Ground(coordinates, near, net_s, speed, memory, home, base, part_gb)
+
+
+def disjoint(rows: int, size: int) -> range:
+    """First rows of the reported windows of this size that a trace with so many rows holds without overlap."""
+    return range(TUNING, rows - size + 1, size)
 
 
 def longest(rows: int) -> int:

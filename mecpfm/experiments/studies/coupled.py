@@ -24,8 +24,8 @@ Moments = list[tuple[float, float, float]]
 """(seconds since the start, cost of the incumbent, proven bound)."""
 
 COMPARED = (
-    "polish", "rounding-coupled", "rounding-nested", "rounding-independent", "trimcaching", "no-sharing", "cocar",
-    "gap-rounding", "popularity", "lru", "lfu", "accuracy-first", "remote",
+    "polish", "rounding-coupled", "rounding-nested", "rounding-independent", "trimcaching", "trimcaching-gain",
+    "no-sharing", "cocar", "gap-rounding", "popularity", "lru", "lfu", "accuracy-first", "remote",
 )  # fmt: skip
 """Methods of every regime; the first steers the bound."""
 ITERATIONS = 1_000

@@ -20,8 +20,9 @@ from mecpfm.online import ledger, placement
 from mecpfm.online.policy import POLICIES, Policy
 from mecpfm.online.setting import SCENARIOS, Setting
 from mecpfm.online.simulate import simulate
+from mecpfm.online.trace import REQUESTS as TRACE_REQUESTS
 from mecpfm.online.trace import load
-from mecpfm.online.world import Scene, build
+from mecpfm.online.world import Scene, build, disjoint, longest
 from mecpfm.warm import announcing
 
 PLANNED = "planned-cov"
@@ -50,6 +51,12 @@ PROVED = ("structured-full", "follow-probe")
 """Policies about whose forecasts something is proved."""
 FIRST_MARK = 100
 """Requests before which no bound is shown."""
+WINDOWED = ("ucb1", "structured-mean", "priced-mean", "priced-tsrc", "priced-cov")
+"""Policies on disjoint windows: what sees nothing, state, prices, and two ways to choose features."""
+WINDOWS = 2
+"""Disjoint windows that the trace holds after the requests that policies were tuned on."""
+BLOCKS = 16
+"""Blocks of consecutive requests in such a window: 481 of the real trace, ten hours on average."""
 MARKS = 41
 """Requests, evenly spread, at which cumulative values are kept."""
 SEEDS = {"quick": 5, "paper": 24}
@@ -65,6 +72,8 @@ class OnTrace:
     scenario: str
     setting: Setting
     real: bool
+    first: int | None = None
+    """Row at which the window begins; drawn by the seed where None."""
 
 
 def _points(*names: str) -> Callable[[Profile], list[Point]]:
@@ -84,7 +93,8 @@ _BASE: dict[str, Any] = {"points": _points("base"), "seeds": SEEDS}
 
 def scene(recipe: OnTrace, seed: int) -> Scene:
     """The window and network of a seed; reporting windows only."""
-    return build(recipe.setting, load(recipe.real, recipe.setting.trace), seed, real_sites=recipe.real)
+    trace = load(recipe.real, recipe.setting.trace)
+    return build(recipe.setting, trace, seed, real_sites=recipe.real, first=recipe.first)
 
 
 @study(
@@ -174,6 +184,25 @@ def bounds(recipe: OnTrace, seed: int) -> Rows:
             {"method": name, "round": int(t), **{key: float(values[t - 1]) for key, values in curves.items()}}
             for t in marks
         ]
+    return rows
+
+
+def _windows(chosen: Profile) -> list[Point]:
+    """The base scenario on each of the longest disjoint windows (no longer than those of the other studies)."""
+    (whole,) = (point.recipe for point in _points("base")(chosen))
+    size = min(whole.setting.requests, longest(TRACE_REQUESTS) // WINDOWS)
+    setting = replace(whole.setting, requests=size)
+    starts = list(disjoint(TRACE_REQUESTS, size))[:WINDOWS]
+    return [Point(float(i), replace(whole, setting=setting, first=first)) for i, first in enumerate(starts)]
+
+
+@study("online-trace-windows", shows="disjoint windows of a trace, block by block", points=_windows, seeds=SEEDS)
+def windows(recipe: OnTrace, seed: int) -> Rows:
+    """Mean loss in each block of consecutive requests; a seed draws places and congestion, the window stays."""
+    place, rows = scene(recipe, seed), []
+    for name in WINDOWED:
+        blocks = np.array_split(simulate(place, POLICIES[name], seed).loss_s, BLOCKS)
+        rows += [{"method": name, "block": i, "loss_s": float(block.mean())} for i, block in enumerate(blocks)]
     return rows
 
 
