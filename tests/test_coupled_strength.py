@@ -175,6 +175,23 @@ def test_configurations_may_be_strictly_below_the_optimum():
     assert optimum == pytest.approx(2.0)
 
 
+@settings(max_examples=25)
+@given(SEEDS)
+def test_models_of_one_block_have_the_strength_of_the_lp(seed):
+    """Where each model is one block of its own, cells as integer problems lift nothing."""
+    random = np.random.default_rng(seed)
+    models, places = int(random.integers(1, 4)), int(random.integers(1, 3))
+    wants = [[(int(k), float(random.integers(4))) for k in random.integers(models, size=2)] for _ in range(3)]
+    remote, sizes = random.integers(1, 9, 3).astype(float), random.integers(6, size=models).astype(float)
+    compute = float(random.integers(1, 5))
+    instance = one_place(
+        sizes, [[k] for k in range(models)], wants, remote=remote.tolist(), compute=compute, places=places
+    )
+    instance = instance.with_options(fitting(instance))
+    _, cut, proved, best, *_ = chain(instance)
+    assert (proved, best) == pytest.approx((cut, cut), rel=1e-6, abs=1e-6)
+
+
 def drawn(instance, seed, exact=True):
     """A certificate of random prices, blocks' among them, so large that most prices of blocks are negative."""
     random = np.random.default_rng(seed)
