@@ -20,6 +20,7 @@ from mecpfm.coupled.methods import certified
 from mecpfm.coupled.proof import Proof
 from mecpfm.coupled.structure import families
 from mecpfm.errors import InputError
+from mecpfm.network.prices import carry_prices
 
 SEEDS = st.integers(0, 2**32 - 1)
 ANY = st.booleans().flatmap(lambda families: instances(families=families))
@@ -322,3 +323,14 @@ def test_prices_of_blocks_are_slopes_of_the_bound():
     assert proof.moved(more).bound == pytest.approx(proof.bound - price * step)
     assert proof.moved(more).bound == verify(more, proof.given)
     assert proof.valid_range(0, "compute_s").most >= step
+
+
+def test_prices_of_blocks_are_carried_to_a_changed_instance():
+    """A new cloudlet is free of them, what stays keeps them, and they prove no more than the new optimum."""
+    old = cuts()
+    wants = [[(0, 1.0)], [(0, 1.0)], [(1, 0.0)]]
+    new = one_place([1.0, 10.0, 0.1], [[0, 1], [0, 2]], wants, remote=[10.0, 10.0, 5.0], compute=1.0, places=2)
+    proof = lp_certificate(old)
+    carried = carry_prices(old, proof, new)
+    assert carried.block_price.tolist() == [[price, 0.0] for price in proof.block_price[:, 0].tolist()]
+    assert verify(new, carried) <= solve_nlip(new).objective + 1e-9
