@@ -20,6 +20,7 @@ from mecpfm.coupled.methods import certified
 from mecpfm.coupled.proof import Proof
 from mecpfm.coupled.structure import families
 from mecpfm.errors import InputError
+from mecpfm.network.prices import carry_prices
 
 SEEDS = st.integers(0, 2**32 - 1)
 ANY = st.booleans().flatmap(lambda families: instances(families=families))
@@ -175,6 +176,23 @@ def test_configurations_may_be_strictly_below_the_optimum():
     assert optimum == pytest.approx(2.0)
 
 
+@settings(max_examples=25)
+@given(SEEDS)
+def test_models_of_one_block_have_the_strength_of_the_lp(seed):
+    """Where each model is one block of its own, cells as integer problems lift nothing."""
+    random = np.random.default_rng(seed)
+    models, places = int(random.integers(1, 4)), int(random.integers(1, 3))
+    wants = [[(int(k), float(random.integers(4))) for k in random.integers(models, size=2)] for _ in range(3)]
+    remote, sizes = random.integers(1, 9, 3).astype(float), random.integers(6, size=models).astype(float)
+    compute = float(random.integers(1, 5))
+    instance = one_place(
+        sizes, [[k] for k in range(models)], wants, remote=remote.tolist(), compute=compute, places=places
+    )
+    instance = instance.with_options(fitting(instance))
+    _, cut, proved, best, *_ = chain(instance)
+    assert (proved, best) == pytest.approx((cut, cut), rel=1e-6, abs=1e-6)
+
+
 def drawn(instance, seed, exact=True):
     """A certificate of random prices, blocks' among them, so large that most prices of blocks are negative."""
     random = np.random.default_rng(seed)
@@ -305,3 +323,14 @@ def test_prices_of_blocks_are_slopes_of_the_bound():
     assert proof.moved(more).bound == pytest.approx(proof.bound - price * step)
     assert proof.moved(more).bound == verify(more, proof.given)
     assert proof.valid_range(0, "compute_s").most >= step
+
+
+def test_prices_of_blocks_are_carried_to_a_changed_instance():
+    """A new cloudlet is free of them, what stays keeps them, and they prove no more than the new optimum."""
+    old = cuts()
+    wants = [[(0, 1.0)], [(0, 1.0)], [(1, 0.0)]]
+    new = one_place([1.0, 10.0, 0.1], [[0, 1], [0, 2]], wants, remote=[10.0, 10.0, 5.0], compute=1.0, places=2)
+    proof = lp_certificate(old)
+    carried = carry_prices(old, proof, new)
+    assert carried.block_price.tolist() == [[price, 0.0] for price in proof.block_price[:, 0].tolist()]
+    assert verify(new, carried) <= solve_nlip(new).objective + 1e-9
