@@ -122,6 +122,8 @@ def test_draws_have_the_fractions_as_means():
     assert (u[u > 0] < 1).any()
     drawn = [of.draw(1.5, random) for _ in range(DRAWS)]
     opened, part = (np.array(one) for one in zip(*drawn, strict=True))
+    parent = of.forest.parent
+    assert (opened[:, :, parent >= 0] <= opened[:, :, parent[parent >= 0]]).all()
     assert (np.abs(opened.mean(axis=0) - u) <= SIGMA * np.sqrt(np.maximum(u * (1 - u), 1 / DRAWS) / DRAWS)).all()
     spread = np.maximum(part.std(axis=0), 1e-3) / math.sqrt(DRAWS)
     assert (np.abs(part.mean(axis=0) - of.x) <= SIGMA * spread).all()

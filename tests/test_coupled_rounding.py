@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from mecpfm.coupled import dual, rounding
 from mecpfm.coupled.brute_force import solve_nlip
-from mecpfm.coupled.check import assess_fractional
+from mecpfm.coupled.check import assess_fractional, evaluate
+from mecpfm.coupled.guarantee import guaranteed
 from mecpfm.coupled.instance import Instance
 from mecpfm.coupled.structure import build
 
@@ -167,6 +168,25 @@ def test_each_rounding_breaks_a_capacity_on_average(kind, case, compute_s, memor
         load[:] = len(here), len(np.unique(instance.options.model[here]))
     spread = SIGMA * np.maximum(loads.std(axis=0), 0.02) / np.sqrt(DRAWS)
     assert (np.abs(loads.mean(axis=0) - [compute_s, memory_gb]) <= spread).all()
+
+
+@pytest.mark.parametrize("kind", list(rounding.ROUNDINGS))
+def test_guarantees_hold_on_average(kind):
+    """The mean cost of draws that nothing repaired is at most what is guaranteed, and any cost of a tree opening."""
+    instance = small(6, 12, 2, families=True, per_request=9)
+    structure, x = prepared()
+    most = guaranteed(structure, x, kind)
+    if kind == "rounding-nested":
+        assert math.isnan(most)
+        return
+    random, costs = np.random.default_rng(3), np.empty(600)
+    for i in range(len(costs)):
+        choice = rounding.ROUNDINGS[kind](structure, x, random)
+        costs[i] = evaluate(instance, structure.option[choice[choice >= 0]], np.ones((choice >= 0).sum()))[0]
+    assert costs.mean() <= most + SIGMA * costs.std() / np.sqrt(len(costs))
+    assert kind != "opening-tree" or costs.max() <= most
+    # Independent draws reach theirs, so that nothing smaller would do.
+    assert kind != "rounding-independent" or costs.mean() >= most - SIGMA * costs.std() / np.sqrt(len(costs))
 
 
 @pytest.mark.parametrize("kind", list(rounding.ROUNDINGS))

@@ -11,7 +11,7 @@ from mecpfm.coupled.methods import solve
 from mecpfm.errors import InputError
 from mecpfm.experiments.config import experiments
 from mecpfm.experiments.coupled_map import coupled_map
-from mecpfm.experiments.roundings import openings
+from mecpfm.experiments.roundings import guarantees, openings, registered, separation
 from mecpfm.experiments.studies import coupled
 from mecpfm.solvers import highs
 
@@ -70,6 +70,21 @@ def test_openings_follow_the_theorems():
     for method, chance in (("independent", 1 - (1 - 1 / n) ** n), ("coupled", 1 / n), ("nested", 1 / n)):
         error = 4 * n * np.sqrt(chance * (1 - chance) / draws)
         assert found[f"rounding-{method}"] == pytest.approx(n * chance, abs=error), method
+
+
+def test_separation_follows_theorem_6():
+    """A backbone with private models: tree rounding opens it 1.5 times too often at most, the others 8 and 7 times."""
+    found = {row["method"]: row["factor"] for row in separation(10, draws=2_000, seed=1)}
+    assert found["rounding-tree"] == pytest.approx(1.54, abs=0.6)
+    assert found["rounding-independent"] == pytest.approx((1 - 0.95**10) / 0.05, abs=1.1)
+    assert found["rounding-coupled"] == pytest.approx(0.5 / (0.5 + 0.95) / 0.05, abs=1.1)
+
+
+def test_guarantees_have_a_row_a_method_and_hold_for_none_below_its_bound():
+    """Every registered rounding and opening is there; no plan and no guarantee is below the certified bound."""
+    found = guarantees(generate(SMALL, 1), seed=0)
+    assert {"rounding-independent", "rounding-tree", "opening-tree"} <= set(found.index) == set(registered())
+    assert (found.drop(index="rounding-nested").min() >= 1 - 1e-9).all()
 
 
 def test_every_coupled_study_has_seeds_and_all_regimes():

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 
 from mecpfm.coupled.check import evaluate
+from mecpfm.coupled.guarantee import guaranteed
 from mecpfm.coupled.instance import Blocks, Cloudlets, Instance, Models, Options, Requests
-from mecpfm.coupled.methods import dual_bound
+from mecpfm.coupled.methods import METHODS, dual_bound, solve
 from mecpfm.coupled.rounding import ROUNDINGS, fractions
 from mecpfm.coupled.structure import build
 from mecpfm.experiments.study import Rows
 from mecpfm.records import Ragged
+from mecpfm.typing import Floats, Ints
 
 
 def against_theory(instance: Instance, draws: int, seed: int) -> pd.DataFrame:
@@ -37,25 +41,73 @@ def against_theory(instance: Instance, draws: int, seed: int) -> pd.DataFrame:
     return pd.DataFrame(rows.values(), index=list(rows), columns=["delay / LP", "pulling / LP", "keeps rows"])
 
 
+def registered() -> list[str]:
+    """Every method that rounds the LP: what is called rounding or opening."""
+    return [name for name in METHODS if name.startswith(("rounding", "opening"))]
+
+
+def guarantees(instance: Instance, seed: int) -> pd.DataFrame:
+    """A row a method of ``registered``, over the certified bound: its plan, and what theory said of it beforehand.
+
+    ``guaranteed / bound``: most that the mean cost of a draw may be before its repair, of a tree opening that of any
+    draw; a method's own where it states ``guaranteed_s``; NaN where nothing is proved.
+    """
+    view, dual = dual_bound(instance, float(instance.requests.remote_delay_s.sum()))
+    rows = {}
+    for name in registered():
+        plan = solve(instance, name, seed=seed)
+        known = plan.metrics.get("guaranteed_s", np.nan)
+        if name in ROUNDINGS:
+            x, _ = fractions(instance, view, dual, memory_cut=name == "opening-tree")
+            known = guaranteed(view, x, name)
+        rows[name] = (plan.objective / plan.bound, known / plan.bound)
+    return pd.DataFrame(rows.values(), index=list(rows), columns=["plan / bound", "guaranteed / bound"])
+
+
+def separation(requests: int, draws: int, seed: int) -> Rows:
+    """How often each rounding opens a backbone that n requests share, each with 0.05 of a model of its own on it."""
+    n, share = requests, 0.05
+    instance = Instance(
+        blocks=Blocks(size_gb=np.ones(n + 1)),
+        models=Models(blocks=Ragged.from_lists([[0, 1 + k] for k in range(n)])),
+        **_roomy(n, np.arange(n)),
+    )
+    return [{**row, "factor": row["opened"] / share} for row in _opened(instance, np.full(n, share), draws, seed)]
+
+
 def openings(requests: int, draws: int, seed: int) -> Rows:
     """How often each rounding opens a block that ``requests`` requests use to a fraction of 1/n each."""
     n = requests
     instance = Instance(
         blocks=Blocks(size_gb=np.ones(1)),
         models=Models(blocks=Ragged.from_lists([[0]])),
-        cloudlets=Cloudlets(
-            memory_gb=np.ones(1), compute_s=np.array([float(n)]), pull_s_per_gb=np.ones(1),
+        **_roomy(n, np.zeros(n, dtype=np.int64)),
+    )
+    return [{**row, "factor": row["opened"] * n} for row in _opened(instance, np.full(n, 1 / n), draws, seed)]
+
+
+def _roomy(n: int, model: Ints) -> dict[str, Any]:
+    """One cloudlet with room for all, and an option for each of n requests."""
+    return {
+        "cloudlets": Cloudlets(
+            memory_gb=np.array([n + 1.0]), compute_s=np.array([float(n)]), pull_s_per_gb=np.ones(1),
             cached=Ragged.from_lists([[]]),
         ),
-        requests=Requests(remote_delay_s=np.full(n, 2.0), remote_accuracy=np.ones(n)),
-        options=Options(
-            request=np.arange(n), model=np.zeros(n, dtype=np.int64), cloudlet=np.zeros(n, dtype=np.int64),
+        "requests": Requests(remote_delay_s=np.full(n, 2.0), remote_accuracy=np.ones(n)),
+        "options": Options(
+            request=np.arange(n), model=model, cloudlet=np.zeros(n, dtype=np.int64),
             delay_s=np.ones(n), compute_s=np.ones(n), accuracy=np.ones(n),
         ),
-    )  # fmt: skip
-    view, x, rows = build(instance), np.full(n, 1 / n), []
+    }  # fmt: skip
+
+
+def _opened(instance: Instance, x: Floats, draws: int, seed: int) -> Rows:
+    """How often each rounding that draws from x alone uses anything, the options in the order of the requests."""
+    view, rows = build(instance), []
     for name, rounding in ROUNDINGS.items():
+        if name == "opening-tree":
+            continue  # looks at capacities, which have room here
         random = np.random.default_rng(seed)
         opened = np.mean([(rounding(view, x, random) >= 0).any() for _ in range(draws)])
-        rows.append({"method": name, "requests": n, "factor": float(opened * n)})
+        rows.append({"method": name, "requests": len(x), "opened": float(opened)})
     return rows
