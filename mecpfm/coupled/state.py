@@ -22,8 +22,8 @@ from mecpfm.typing import Ints
 
 BOUNDING = 0.3
 """Share of the time left, at most, for multipliers."""
-RECOMBINING, SECONDS = 0.1, 3.0
-"""Share of the time left, at most, and seconds at most, for the master programme over configurations."""
+RECOMBINING, RECOMBINING_S = 0.1, 3.0
+"""What a search leaves of its time, a share and s at most, for the master programme over configurations."""
 STEPS = 20_000
 """Steps of an ascent, which ends by itself long before."""
 log = logging.getLogger("mecpfm")
@@ -40,13 +40,17 @@ class State:
     gap: float
     progress: Progress | None
     choice: Ints
-    pool: Pool
     cost: float = math.inf
     dual: Dual = field(init=False)
+    pool: Pool = field(init=False)
     bound: float = 0.0
     solver: str = "none"
     iterations: int = 0
     rounds: int = 0
+
+    def __post_init__(self) -> None:
+        """No plan was seen yet."""
+        self.pool = Pool(self.instance)
 
     def offer(self, choice: Ints) -> None:
         """Take a plan that keeps all rows and is cheaper; a word of HiGHS's that it refutes counts no more."""
@@ -84,17 +88,18 @@ class State:
     def search(self, iterations: int, budget: Budget) -> bool:
         """One more round of the local search, around the best plan from the second on; False when it had no use."""
         done, told = self.iterations, self.progress
-        known = Polished(self.choice, self.cost, 0)
+        known, left = Polished(self.choice, self.cost, 0), budget.left()
+        kept = min(RECOMBINING, RECOMBINING_S / left) if 0 < left < math.inf else 0.0
         found = anytime.search(
-            self.instance, self.structure, replace(self.dual, bound=self.bound), iterations=iterations, budget=budget,
-            seed=self.seed + self.rounds, known=known if self.rounds else None, gap=self.gap,
+            self.instance, self.structure, replace(self.dual, bound=self.bound), iterations=iterations,
+            budget=budget.share(1 - kept), seed=self.seed + self.rounds, known=known if self.rounds else None,
+            gap=self.gap, seen=self.pool.add,
             progress=told and (lambda count, cost: told(done + count, min(cost, self.cost), self.bound)),
-            seen=self.pool.add,
         )  # fmt: skip
         self.iterations, self.rounds = done + found.iterations, self.rounds + 1
         self.offer(found.choice)
         if found.iterations:
-            self._recombine(budget.share(RECOMBINING, SECONDS if math.isfinite(budget.end) else math.inf))
+            self._recombine(budget.share(1, RECOMBINING_S if left < math.inf else math.inf))
         return found.iterations > 0
 
     def _recombine(self, budget: Budget) -> None:
