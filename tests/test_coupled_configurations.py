@@ -248,30 +248,48 @@ def test_a_seed_gives_one_plan():
     assert one.objective <= methods.solve(instance, "trimcaching").objective
 
 
+def halves(pull_s_per_gb, options, *choices):
+    """Half of each configuration of ``choices``; options (request, model, cloudlet, delay), 3 s remotely.
+
+    Model 0 needs a block of 1 GB, model 1 one of no size; compute does not bind.
+    """
+    request, model, cloudlet, delay_s = zip(*options, strict=True)
+    sites, count = max(cloudlet) + 1, len(options)
+    instance = Instance(
+        blocks={"size_gb": [1.0, 0.0]},
+        models={"blocks": [[0], [1]]},
+        cloudlets={
+            "memory_gb": [1.0] * sites, "compute_s": [1.0] * sites, "pull_s_per_gb": pull_s_per_gb,
+            "cached": [[] for _ in range(sites)],
+        },
+        requests={"remote_delay_s": [3.0] * 2, "remote_accuracy": [1.0] * 2},
+        options={
+            "request": request, "model": model, "cloudlet": cloudlet, "delay_s": delay_s,
+            "compute_s": [0.0] * count, "accuracy": [1.0] * count,
+        },
+    )  # fmt: skip
+    pool = Pool(instance)
+    for choice in choices:
+        pool.add(np.array(choice))
+    return drawing.rounded(instance, pool.gathered(), np.full(len(choices), 0.5))
+
+
 def test_the_mean_with_blocks_unused_is_another_matter():
     """The second cloudlet's pull of 3 is not paid when its only user goes to the first: draws save 1.25, the plan 1.
 
     What conditional expectations keep, all pulls of drawn configurations charged, is 0.5 on average.
     """
-    instance = Instance(
-        blocks={"size_gb": [1.0, 0.0]},
-        models={"blocks": [[0], [1]]},
-        cloudlets={
-            "memory_gb": [1.0, 1.0], "compute_s": [1.0, 1.0], "pull_s_per_gb": [1.0, 3.0], "cached": [[], []]
-        },
-        requests={"remote_delay_s": [3.0, 3.0], "remote_accuracy": [1.0, 1.0]},
-        options={
-            "request": [0, 0, 1, 1], "model": [0, 1, 0, 0], "cloudlet": [0, 1, 0, 1], "delay_s": [2.0, 0.0, 2.0, 2.0],
-            "compute_s": [0.0] * 4, "accuracy": [1.0] * 4,
-        },
-    )  # fmt: skip
-    pool = Pool(instance)
-    for choice in ([0, 2], [1, 3]):
-        pool.add(np.array(choice))
-    part = drawing.rounded(instance, pool.gathered(), np.array([0.5, 0.5]))
+    part = halves([1.0, 3.0], [(0, 0, 0, 2.0), (0, 1, 1, 0.0), (1, 0, 0, 2.0), (1, 0, 1, 2.0)], [0, 2], [1, 3])
     means = [sum(chance * saved(part, chosen)[kind] for chosen, chance in draws(part)) for kind in (0, 1)]
     assert means == [1.25, 0.5]
     assert saved(part, drawing.derandomized(part)) == (1.0, 1.0)
+
+
+def test_conditional_means_count_what_is_served_already():
+    """The second cloudlet is worth 3 - 2.5 for its other request, although the first serves one of its two better."""
+    part = halves([0.0, 2.5], [(0, 0, 0, 1.0), (0, 0, 1, 2.0), (1, 0, 1, 0.0)], [0, -1], [1, 2])
+    assert drawing.derandomized(part).tolist() == [0, 1]
+    assert saved(part, drawing.derandomized(part)) == (2.5, 2.5)
 
 
 def test_a_pool_keeps_the_newest(monkeypatch):

@@ -19,7 +19,6 @@ from mecpfm.coupled.beside import Remainder
 from mecpfm.coupled.certificate import Certificate
 from mecpfm.coupled.check import REMOTE, assess
 from mecpfm.coupled.compress import compress
-from mecpfm.coupled.configurations import Pool
 from mecpfm.coupled.dual import Dual, proven
 from mecpfm.coupled.instance import Instance
 from mecpfm.coupled.request import Progress
@@ -85,7 +84,7 @@ def begin(
     if len(structure.option) <= COMPRESSED:
         structure = restrict(structure, np.isin(structure.option, compress(instance).option))
     nothing = np.full(instance.sizes[3], REMOTE)
-    state = State(instance, structure, budget, seed, gap, progress, nothing, Pool(instance))
+    state = State(instance, structure, budget, seed, gap, progress, nothing)
     state.offer(nothing)
     state.offer(baselines.trimcaching(instance))
     if start is not None:

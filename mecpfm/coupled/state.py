@@ -23,8 +23,8 @@ from mecpfm.typing import Ints
 
 BOUNDING = 0.3
 """Share of the time left, at most, for multipliers."""
-RECOMBINING, SECONDS = 0.1, 3.0
-"""Share of the time left, at most, and seconds at most, for the master programme over configurations."""
+RECOMBINING, RECOMBINING_S = 0.1, 3.0
+"""What a search leaves of its time, a share and s at most, for the master programme over configurations."""
 STEPS = 1_000_000
 """Steps of an ascent, which ends by itself long before: where time is over, or theta is small."""
 SHARPENING = 0.1
@@ -43,9 +43,9 @@ class State:
     gap: float
     progress: Progress | None
     choice: Ints
-    pool: Pool
     cost: float = math.inf
     dual: Dual = field(init=False)
+    pool: Pool = field(init=False)
     bound: float = 0.0
     solver: str = "none"
     iterations: int = 0
@@ -55,8 +55,8 @@ class State:
     sharp: Dual | None = None
 
     def __post_init__(self) -> None:
-        """See whether the instance is of that kind."""
-        self.rows = single.sites(self.structure)
+        """No plan was seen yet; see whether the instance is of that kind."""
+        self.pool, self.rows = Pool(self.instance), single.sites(self.structure)
 
     @property
     def proof(self) -> Dual:
@@ -109,17 +109,18 @@ class State:
     def search(self, iterations: int, budget: Budget) -> bool:
         """One more round of the local search, around the best plan from the second on; False when it had no use."""
         done, told = self.iterations, self.progress
-        known = Polished(self.choice, self.cost, 0)
+        known, left = Polished(self.choice, self.cost, 0), budget.left()
+        kept = min(RECOMBINING, RECOMBINING_S / left) if 0 < left < math.inf else 0.0
         found = anytime.search(
-            self.instance, self.structure, replace(self.dual, bound=self.bound), iterations=iterations, budget=budget,
-            seed=self.seed + self.rounds, known=known if self.rounds else None, gap=self.gap,
+            self.instance, self.structure, replace(self.dual, bound=self.bound), iterations=iterations,
+            budget=budget.share(1 - kept), seed=self.seed + self.rounds, known=known if self.rounds else None,
+            gap=self.gap, seen=self.pool.add,
             progress=told and (lambda count, cost: told(done + count, min(cost, self.cost), self.bound)),
-            seen=self.pool.add,
         )  # fmt: skip
         self.iterations, self.rounds = done + found.iterations, self.rounds + 1
         self.offer(found.choice)
         if found.iterations:
-            self._recombine(budget.share(RECOMBINING, SECONDS if math.isfinite(budget.end) else math.inf))
+            self._recombine(budget.share(1, RECOMBINING_S if left < math.inf else math.inf))
         return found.iterations > 0
 
     def _recombine(self, budget: Budget) -> None:
