@@ -6,6 +6,8 @@ import logging
 import math
 from dataclasses import dataclass, field, replace
 
+import numpy as np
+
 from mecpfm.clock import Budget
 from mecpfm.coupled import anytime, fix, single
 from mecpfm.coupled.beside import Remainder
@@ -18,7 +20,7 @@ from mecpfm.coupled.request import Progress
 from mecpfm.coupled.structure import Structure
 from mecpfm.kernels.coupled_single import Sites
 from mecpfm.solvers import highs
-from mecpfm.typing import Ints
+from mecpfm.typing import Bools, Floats, Ints
 
 BOUNDING = 0.3
 """Share of the time left, at most, for multipliers."""
@@ -49,6 +51,8 @@ class State:
     rows: Sites | None = field(init=False)
     """Knapsacks over the requests, where each cloudlet has one set of blocks, and their multipliers."""
     sharp: Dual | None = None
+    losses: tuple[float, Floats] = field(default_factory=lambda: (0.0, np.empty(0)))
+    """What ``single.losses`` says of them."""
 
     def __post_init__(self) -> None:
         """See whether the instance is of that kind."""
@@ -66,7 +70,7 @@ class State:
         budget = self.budget.share(SHARPENING)
         new = single.ascend(self.structure, self.rows, self.sharp or self.dual, self.cost, budget)
         if self.sharp is None or new.bound > self.sharp.bound:
-            self.sharp = new
+            self.sharp, self.losses = new, single.losses(self.structure, self.rows, new)
         self.prove(new.bound)
 
     def offer(self, choice: Ints) -> None:
@@ -123,15 +127,18 @@ class State:
             self.prove(self.dual.bound)
             self.sharpen()
 
+    def below(self, cost: float) -> tuple[float, Bools]:
+        """A bound, s, and the sorted options, mask (n,), that plans cheaper than ``cost`` may use."""
+        fixed = fix.fix(self.structure, self.dual, fix.free(self.structure.cells), cost)
+        if self.sharp is None:
+            return fixed.bound, fixed.kept
+        bound, loss = self.losses
+        return max(bound, fixed.bound), fixed.kept & (loss < cost * (1 - fix.CLOSE) - bound)
+
     def remainder(self) -> Remainder:
         """What plans cheaper than the best one may use; its bound, and with nothing left the proof, are taken."""
-        fixed = fix.fix(self.structure, self.dual, fix.free(self.structure.cells), self.cost)
-        self.prove(fixed.bound)
-        kept = fixed.kept
-        if self.rows is not None and self.sharp is not None:
-            bound, also = single.keep(self.structure, self.rows, self.sharp, self.cost)
-            self.prove(bound)
-            kept = kept & also
+        bound, kept = self.below(self.cost)
+        self.prove(bound)
         if not kept.any():
             self.prove(self.cost)
         log.debug("%d of %d options left below %.9g s", kept.sum(), len(kept), self.cost)
