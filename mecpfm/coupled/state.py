@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from mecpfm.clock import Budget
-from mecpfm.coupled import anytime, fix, single
+from mecpfm.coupled import anytime, fix, single, steps
 from mecpfm.coupled.beside import Remainder
 from mecpfm.coupled.check import assess
 from mecpfm.coupled.dual import Dual, proven
@@ -54,9 +54,17 @@ class State:
     losses: tuple[float, Floats] = field(default_factory=lambda: (0.0, np.empty(0)))
     """What ``single.losses`` says of them."""
 
+    step: float = field(init=False)
+    """Of costs, s; 0 for none."""
+
     def __post_init__(self) -> None:
-        """See whether the instance is of that kind."""
-        self.rows = single.sites(self.structure)
+        """See what kind of instance it is."""
+        self.rows, self.step = single.sites(self.structure), steps.step(self.instance)
+
+    @property
+    def limit(self) -> float:
+        """What every better plan is cheaper than, s."""
+        return steps.below(self.cost, self.step)
 
     @property
     def proof(self) -> Dual:
@@ -84,8 +92,9 @@ class State:
 
     def prove(self, bound: float, solver: str = "none") -> None:
         """Take a bound that is higher; nothing is above the cost of a plan."""
-        if min(bound, self.cost) > self.bound:
-            self.bound, self.solver = min(bound, self.cost), solver
+        bound = min(steps.raised(min(bound, self.cost), self.step), self.cost)
+        if bound > self.bound:
+            self.bound, self.solver = bound, solver
 
     @property
     def done(self) -> bool:
@@ -137,12 +146,18 @@ class State:
 
     def remainder(self) -> Remainder:
         """What plans cheaper than the best one may use; its bound, and with nothing left the proof, are taken."""
-        bound, kept = self.below(self.cost)
+        bound, kept = self.below(self.limit)
         self.prove(bound)
         if not kept.any():
             self.prove(self.cost)
-        log.debug("%d of %d options left below %.9g s", kept.sum(), len(kept), self.cost)
-        return Remainder.of(self.instance, self.structure, kept, self.choice, self.cost)
+        log.debug("%d of %d options left below %.9g s", kept.sum(), len(kept), self.limit)
+        return self.rest(kept, self.limit)
+
+    def rest(self, kept: Bools, limit: float) -> Remainder:
+        """Some of the sorted options, and HiGHS's cutoff, s: no higher than a better plan's."""
+        found = Remainder.of(self.instance, self.structure, kept, self.choice, self.cost)
+        found.cutoff = min(found.cutoff, limit)
+        return found
 
     def settle(self, rest: Remainder) -> None:
         """Take what HiGHS found and proved. Of plans that cost the same its own counts, so that time decides less."""

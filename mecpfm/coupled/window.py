@@ -10,7 +10,6 @@ import logging
 
 from mecpfm.clock import Budget
 from mecpfm.coupled import fix
-from mecpfm.coupled.beside import Remainder
 from mecpfm.coupled.state import State
 from mecpfm.solvers import highs
 
@@ -22,7 +21,7 @@ log = logging.getLogger("mecpfm")
 
 def run(state: State, budget: Budget) -> bool:
     """Solve one window and take what it finds and proves; False where the whole remainder is no larger than one."""
-    low, high, most = state.bound, state.cost, OPTIONS * state.instance.sizes[3]
+    low, high, most = state.bound, state.limit, OPTIONS * state.instance.sizes[3]
     if state.done or budget.over or int(state.below(high)[1].sum()) <= most:
         return False
     for _ in range(HALVINGS):
@@ -35,8 +34,7 @@ def run(state: State, budget: Budget) -> bool:
     if not kept.any():
         return False
     width = low * (1 - fix.CLOSE)
-    rest = Remainder.of(state.instance, state.structure, kept, state.choice, state.cost)
-    rest.cutoff = min(rest.cutoff, width)
+    rest = state.rest(kept, width)
     rest.run(budget, 0.0, state.seed)
     log.debug("window of %d options up to %.9g s: %.9g s found", kept.sum(), low, rest.best_cost)
     state.offer(rest.best)
