@@ -126,7 +126,8 @@ def test_no_bound_is_false_and_fixing_keeps_a_better_plan(seed, whole):
     assert found.bound - 1e-9 <= proved <= plan.objective + 1e-9
     assert proved == pytest.approx(slow_bound(instance, found.point[: instance.sizes[3]])[0])
     assert Proof.of(instance, given_).bound == proved
-    bound, kept = single.keep(structure, rows, found, plan.objective + 0.01)
+    bound, loss = single.losses(structure, rows, found)
+    kept = loss < plan.objective + 0.01 - bound
     assert bound <= plan.objective + 1e-9
     used = {o for o in plan.decisions["option"] if o >= 0}
     best = min(solve_nlip(instance.with_options(np.sort(structure.option[kept]))).objective, plan.objective + 0.01)

@@ -23,8 +23,8 @@ def declared(*unlocked: str) -> list[Requirement]:
 
 
 def test_lock_satisfies_every_bound_of_pyproject():
-    """Each declared dependency but the site's is locked, on every supported Python, at a version its bound allows."""
-    for need in declared("docs"):
+    """Each dependency but the site's and the rival solvers' is locked on every Python, at a version it allows."""
+    for need in declared("docs", "solvers"):
         for python in ("3.11", "3.12", "3.13"):
             environment = {"python_full_version": f"{python}.0", "python_version": python}
             locked = [

@@ -13,7 +13,7 @@ from dataclasses import replace
 import numpy as np
 
 from mecpfm.clock import FOREVER, Budget
-from mecpfm.coupled import anytime, baselines
+from mecpfm.coupled import anytime, baselines, window
 from mecpfm.coupled import start as starting
 from mecpfm.coupled.beside import Remainder
 from mecpfm.coupled.certificate import Certificate
@@ -34,8 +34,8 @@ SHRUNK = 0.5
 """HiGHS begins anew when no more than this share of what it was given is left."""
 FIRST = 2_000
 """Iterations of the first round of the search; each round doubles them."""
-SEARCHING, BRANCHING = 0.3, 0.5
-"""Shares of the time left, at most, for the first round of the search, and for the tree between two."""
+SEARCHING, WINDOW, BRANCHING = 0.3, 0.3, 0.5
+"""Shares of the time left, at most, for the first round of the search, a window, and the tree between two rounds."""
 COMPRESSED = 2_000_000
 """Options beyond which looking for those that others make needless takes more memory than it saves."""
 TREE = 6_000
@@ -124,29 +124,37 @@ def _in_turn(state: State, most: int) -> None:
         rest = state.remainder()
 
 
+def _renewed(state: State, rest: Remainder) -> Remainder:
+    """What HiGHS is at work on, once more of it is known: the same, or half of it, or less, begun anew."""
+    state.settle(rest)
+    state.tighten()
+    new = state.remainder()
+    if state.done or rest.settled or len(new.rows) > SHRUNK * len(rest.rows):
+        return rest
+    rest.stop()
+    new.start(state.budget, state.gap, state.seed)
+    return new
+
+
 def _beside(state: State, most: int | None) -> None:
-    """HiGHS and the search at once; HiGHS begins anew when the search left it half of its options, or less."""
+    """HiGHS and the rest at once: a window, then the tree and the search; HiGHS begins anew when much was left out."""
     limit, each, budget = math.inf if most is None else most, FIRST, state.budget
     rest = _first(state, FIRST if most is None else most)
     tree = Tree(state)
     if not state.done:
         rest.start(budget, state.gap, state.seed)
     try:
+        if not state.done and window.run(state, replace(budget.share(WINDOW), until=rest.ended)):
+            rest = _renewed(state, rest)
         useful = True
         while useful and not (state.done or rest.ended() or budget.over or state.iterations >= limit):
             own = replace(budget, until=rest.ended)
-            if len(rest.rows) <= TREE:
+            if LEAF < len(rest.rows) <= TREE:
                 tree.run(own.share(BRANCHING))
             if not state.done:
                 each *= 2
                 useful = state.search(int(min(each, limit - state.iterations)), own)
-            state.settle(rest)
-            state.tighten()
-            new = state.remainder()
-            if not (state.done or rest.settled) and len(new.rows) <= SHRUNK * len(rest.rows):
-                rest.stop()
-                rest = new
-                rest.start(budget, state.gap, state.seed)
+            rest = _renewed(state, rest)
         if not state.done:
             rest.wait()
             state.settle(rest)

@@ -80,7 +80,7 @@ class Remainder:
             if budget.watched and not process.busy():
                 found = process.run(model, budget, self._tell, keywords)
             else:
-                found = highs.here(model, time_limit=budget.limit(), **keywords)
+                found = highs.here(model, time_limit=budget.limit(), until=lambda: budget.stopped, **keywords)
         except LimitError:
             return
         if found is not None:

@@ -13,7 +13,7 @@ import numpy as np
 from mecpfm import clock
 from mecpfm.clock import Budget
 from mecpfm.coupled.dual import CHUNK, Dual
-from mecpfm.coupled.fix import CLOSE, free
+from mecpfm.coupled.fix import free
 from mecpfm.coupled.instance import most
 from mecpfm.coupled.structure import Structure
 from mecpfm.kernels import coupled_dual as dual_kernels
@@ -98,9 +98,8 @@ def ascend(structure: Structure, rows: Sites, start: Dual, target: float, budget
     return Dual(bound, point, np.zeros(len(start.cut)), done, clock.now() - began, start.memory_row, True)
 
 
-def keep(structure: Structure, rows: Sites, dual: Dual, cost: float) -> tuple[float, Bools]:
-    """The bound at the multipliers of ``dual``, s, and the sorted options that a plan cheaper than ``cost`` may use."""
+def losses(structure: Structure, rows: Sites, dual: Dual) -> tuple[float, Floats]:
+    """The bound at the multipliers of ``dual``, s, and what it rises by when a sorted option is used, (n,)."""
     v, loss, table = dual.point[: len(structure.cells.remote_s)], np.empty(len(rows.request)), _tables(rows)
     bound = kernels.losses(rows, v, loss, table, np.empty_like(table))
-    kept = loss < cost * (1 - CLOSE) - bound
-    return float(bound), np.repeat(kept, np.diff(structure.cells.first_option))
+    return float(bound), np.repeat(loss, np.diff(structure.cells.first_option))

@@ -6,8 +6,10 @@ import logging
 import math
 from dataclasses import dataclass, field, replace
 
+import numpy as np
+
 from mecpfm.clock import Budget
-from mecpfm.coupled import anytime, fix, single
+from mecpfm.coupled import anytime, fix, single, steps
 from mecpfm.coupled.beside import Remainder
 from mecpfm.coupled.check import assess
 from mecpfm.coupled.configurations import Pool, recombined
@@ -19,7 +21,7 @@ from mecpfm.coupled.request import Progress
 from mecpfm.coupled.structure import Structure
 from mecpfm.kernels.coupled_single import Sites
 from mecpfm.solvers import highs
-from mecpfm.typing import Ints
+from mecpfm.typing import Bools, Floats, Ints
 
 BOUNDING = 0.3
 """Share of the time left, at most, for multipliers."""
@@ -53,10 +55,21 @@ class State:
     rows: Sites | None = field(init=False)
     """Knapsacks over the requests, where each cloudlet has one set of blocks, and their multipliers."""
     sharp: Dual | None = None
+    losses: tuple[float, Floats] = field(default_factory=lambda: (0.0, np.empty(0)))
+    """What ``single.losses`` says of them."""
+
+    step: float = field(init=False)
+    """Of costs, s; 0 for none."""
 
     def __post_init__(self) -> None:
-        """No plan was seen yet; see whether the instance is of that kind."""
-        self.pool, self.rows = Pool(self.instance), single.sites(self.structure)
+        """No plan was seen yet; see what kind of instance it is."""
+        self.pool = Pool(self.instance)
+        self.rows, self.step = single.sites(self.structure), steps.step(self.instance)
+
+    @property
+    def limit(self) -> float:
+        """What every better plan is cheaper than, s."""
+        return steps.below(self.cost, self.step)
 
     @property
     def proof(self) -> Dual:
@@ -70,7 +83,7 @@ class State:
         budget = self.budget.share(SHARPENING)
         new = single.ascend(self.structure, self.rows, self.sharp or self.dual, self.cost, budget)
         if self.sharp is None or new.bound > self.sharp.bound:
-            self.sharp = new
+            self.sharp, self.losses = new, single.losses(self.structure, self.rows, new)
         self.prove(new.bound)
 
     def offer(self, choice: Ints) -> None:
@@ -85,8 +98,9 @@ class State:
 
     def prove(self, bound: float, solver: str = "none") -> None:
         """Take a bound that is higher; nothing is above the cost of a plan."""
-        if min(bound, self.cost) > self.bound:
-            self.bound, self.solver = min(bound, self.cost), solver
+        bound = min(steps.raised(min(bound, self.cost), self.step), self.cost)
+        if bound > self.bound:
+            self.bound, self.solver = bound, solver
 
     @property
     def done(self) -> bool:
@@ -139,19 +153,28 @@ class State:
             self.prove(self.dual.bound)
             self.sharpen()
 
+    def below(self, cost: float) -> tuple[float, Bools]:
+        """A bound, s, and the sorted options, mask (n,), that plans cheaper than ``cost`` may use."""
+        fixed = fix.fix(self.structure, self.dual, fix.free(self.structure.cells), cost)
+        if self.sharp is None:
+            return fixed.bound, fixed.kept
+        bound, loss = self.losses
+        return max(bound, fixed.bound), fixed.kept & (loss < cost * (1 - fix.CLOSE) - bound)
+
     def remainder(self) -> Remainder:
         """What plans cheaper than the best one may use; its bound, and with nothing left the proof, are taken."""
-        fixed = fix.fix(self.structure, self.dual, fix.free(self.structure.cells), self.cost)
-        self.prove(fixed.bound)
-        kept = fixed.kept
-        if self.rows is not None and self.sharp is not None:
-            bound, also = single.keep(self.structure, self.rows, self.sharp, self.cost)
-            self.prove(bound)
-            kept = kept & also
+        bound, kept = self.below(self.limit)
+        self.prove(bound)
         if not kept.any():
             self.prove(self.cost)
-        log.debug("%d of %d options left below %.9g s", kept.sum(), len(kept), self.cost)
-        return Remainder.of(self.instance, self.structure, kept, self.choice, self.cost)
+        log.debug("%d of %d options left below %.9g s", kept.sum(), len(kept), self.limit)
+        return self.rest(kept, self.limit)
+
+    def rest(self, kept: Bools, limit: float) -> Remainder:
+        """Some of the sorted options, and HiGHS's cutoff, s: no higher than a better plan's."""
+        found = Remainder.of(self.instance, self.structure, kept, self.choice, self.cost)
+        found.cutoff = min(found.cutoff, limit)
+        return found
 
     def settle(self, rest: Remainder) -> None:
         """Take what HiGHS found and proved. Of plans that cost the same its own counts, so that time decides less."""

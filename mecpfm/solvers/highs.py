@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -97,11 +98,12 @@ def here(
     seed: int = 0,
     tell: process.Tell | None = None,
     cutoff: float = math.inf,
+    until: Callable[[], bool] | None = None,
     **options: Any,
 ) -> Solution:
     """Solve in this process; ``tell(x or None, bound)`` is called with every incumbent and bound of a MIP.
 
-    Where a MIP has nothing below ``cutoff`` it is infeasible.
+    Where a MIP has nothing below ``cutoff`` it is infeasible; once ``until`` is true it ends as at its time limit.
     """
     start = clock.now()
     limit = math.inf if time_limit is None else float(time_limit)
@@ -114,6 +116,8 @@ def here(
             np.array(event.data_out.mip_solution), float(event.data_out.mip_dual_bound) * unit
         )
         solver.cbMipLogging += lambda event: tell(None, float(event.data_out.mip_dual_bound) * unit)
+    if until and model.integer.any():
+        solver.cbMipInterrupt += lambda event: event.interrupt() if until() else None
     solver.run()
     status = _STATUS.get(solver.getModelStatus(), "unknown")
     info = solver.getInfo()
