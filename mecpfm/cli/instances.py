@@ -94,6 +94,7 @@ def solve(
     seed: Seed = 0,
     time_limit: Annotated[float | None, typer.Option(min=0, help="Seconds a solver may take.")] = None,
     iterations: Annotated[int | None, typer.Option(min=0, help="Budget of the local search (coupled).")] = None,
+    threads: Annotated[int | None, typer.Option(min=1, help="Cores of auto; all by default (coupled).")] = None,
     gap: Annotated[str | None, typer.Option(help="Good enough: 1% or 0.01 above the bound (coupled).")] = None,
     certificate: Annotated[Path | None, typer.Option(help="Where to save the bound's multipliers (coupled).")] = None,
     output: Annotated[Path | None, typer.Option("-o", "--output", help="Where to save the plan by name.")] = None,
@@ -109,6 +110,8 @@ def solve(
             target(file)
     common: dict[str, Any] = {"solver": solver, "seed": seed, "time_limit": time_limit}
     wanted: dict[str, Any] = {} if iterations is None else {"iterations": iterations}
+    if threads is not None:
+        wanted["threads"] = threads
     if gap is not None:
         wanted["gap"] = share(gap)
     with clock.listening():
@@ -116,7 +119,7 @@ def solve(
         published = not (instance.is_dir() or schema_of(instance).startswith("mecpfm.coupled/"))
         if published and (wanted or certificate is not None):
             raise InputError(
-                f"{instance}: --iterations, --gap and --certificate are for networks and coupled instances"
+                f"{instance}: --iterations, --threads, --gap and --certificate are for networks and coupled instances"
             )
         if instance.is_dir() or output is not None or html is not None:
             from mecpfm.cli.network import Files, solve_named

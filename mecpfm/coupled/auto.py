@@ -8,6 +8,7 @@ whenever a round of the search ends. A proof by HiGHS is its word, as that of ``
 from __future__ import annotations
 
 import math
+import os
 from dataclasses import replace
 
 import numpy as np
@@ -52,17 +53,23 @@ def solve(
     start: Ints | None = None,
     prices: Certificate | None = None,
     gap: float = 0.0,
+    threads: int | None = None,
 ) -> tuple[Plan, Structure, Dual]:
     """Best plan and bound within the limits, 10 s if there are none; Structure and Dual make the certificate.
 
     With ``iterations`` and no time limit one part runs after the other, and a seed gives the same plan everywhere;
-    with a time limit, whatever parts find in time counts. ``progress``, ``start``, ``prices`` and ``gap`` are those of
-    ``request.Request``.
+    with a time limit, whatever parts find in time counts. ``progress``, ``start``, ``prices``, ``gap`` and
+    ``threads`` are those of ``request.Request``.
     """
     budget = Budget.of(SECONDS if time_limit is None and iterations is None else time_limit)
-    state = begin(instance, budget, seed=seed, progress=progress, start=start, prices=prices, gap=gap)
+    state = begin(
+        instance, budget, seed=seed, progress=progress, start=start, prices=prices, gap=gap,
+        threads=cores() if threads is None else threads,
+    )  # fmt: skip
     if not math.isfinite(budget.end):
         _in_turn(state, FIRST if iterations is None else iterations)
+    elif state.threads == 1 and not budget.over:
+        _on_one_core(state, iterations)
     elif not budget.over:
         _beside(state, iterations)
     if not state.rounds:  # what needs no time
@@ -77,14 +84,14 @@ def solve(
 
 def begin(
     instance: Instance, budget: Budget, *, seed: int, progress: Progress | None, start: Ints | None,
-    prices: Certificate | None, gap: float,
+    prices: Certificate | None, gap: float, threads: int = 1,
 ) -> State:  # fmt: skip
     """Greedy's plan, or the one that is known, and the first bound."""
     structure = build(instance, exact_models=MASK_BITS)
     if len(structure.option) <= COMPRESSED:
         structure = restrict(structure, np.isin(structure.option, compress(instance).option))
     nothing = np.full(instance.sizes[3], REMOTE)
-    state = State(instance, structure, budget, seed, gap, progress, nothing)
+    state = State(instance, structure, budget, seed, gap, progress, nothing, threads=threads)
     state.offer(nothing)
     state.offer(baselines.trimcaching(instance))
     if start is not None:
@@ -136,6 +143,32 @@ def _renewed(state: State, rest: Remainder) -> Remainder:
     return new
 
 
+def _on_one_core(state: State, most: int | None) -> None:
+    """HiGHS for a share of the time, whenever what is left for it shrank, and the search for the next."""
+    limit, each, given, budget = math.inf if most is None else most, FIRST, math.inf, state.budget
+    rest, tree, useful = _first(state, FIRST if most is None else most), Tree(state), True
+    while useful and not (state.done or budget.over or state.iterations >= limit):
+        if len(rest.rows) <= min(SHRUNK * given, TREE):
+            given = len(rest.rows)
+            rest.run(budget.share(SEARCHING), state.gap, state.seed)
+            state.settle(rest)
+        if len(rest.rows) <= TREE and not state.done:
+            tree.run(budget.share(BRANCHING))
+        if not state.done:
+            each *= 2
+            useful = state.search(int(min(each, limit - state.iterations)), budget.share(BRANCHING))
+        state.tighten()
+        rest = state.remainder()
+    if not (state.done or budget.over):
+        rest.run(budget, state.gap, state.seed)
+        state.settle(rest)
+
+
+def cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def _beside(state: State, most: int | None) -> None:
     """HiGHS and the rest at once: a window, then the tree and the search; HiGHS begins anew when much was left out."""
     limit, each, budget = math.inf if most is None else most, FIRST, state.budget
@@ -144,11 +177,11 @@ def _beside(state: State, most: int | None) -> None:
     if not state.done:
         rest.start(budget, state.gap, state.seed)
     try:
-        if not state.done and window.run(state, replace(budget.share(WINDOW), until=rest.ended)):
+        if not state.done and window.run(state, replace(budget.share(WINDOW), until=rest.answered)):
             rest = _renewed(state, rest)
         useful = True
-        while useful and not (state.done or rest.ended() or budget.over or state.iterations >= limit):
-            own = replace(budget, until=rest.ended)
+        while useful and not (state.done or rest.settled or budget.over or state.iterations >= limit):
+            own = replace(budget, until=rest.answered)
             if LEAF < len(rest.rows) <= TREE:
                 tree.run(own.share(BRANCHING))
             if not state.done:

@@ -57,9 +57,9 @@ class Remainder:
         self._future = thread.submit(self.run, replace(budget, until=lambda: self._cancelled), gap, seed)
         thread.shutdown(wait=False)
 
-    def ended(self) -> bool:
-        """Whether HiGHS is done, whatever came out."""
-        return self._future is not None and self._future.done()
+    def answered(self) -> bool:
+        """Whether HiGHS settled it: its end alone says nothing, for memory or a limit may have ended it."""
+        return self.settled
 
     def wait(self) -> None:
         """Until HiGHS is done, or its time is over."""

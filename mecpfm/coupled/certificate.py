@@ -1,7 +1,8 @@
 """Certificates: multipliers that prove a lower bound, saved in the instance's own terms and checked independently.
 
 The check shares no code with the dual engine: plain NumPy, straight from the instance, every set of models written
-out (of families of more than 14 models, those that ``waived`` leaves). It accepts any prices from 0 to 1e100 and computes the bound they prove (docs/theory_coupled.md, theorem 1).
+out (of families of more than 14 models, those that ``waived`` leaves). It accepts any prices from 0 to 1e100 and
+computes the bound they prove (docs/theory_coupled.md, theorem 1).
 
 Rounding never helps: with u = EPS / 2 a computed sum of n non-negative terms is within (n - 1) u of the true one,
 relative, and a product or difference within u of its own size. So what lowers the bound is raised, and what raises it

@@ -6,13 +6,18 @@ exactly as integer ones, with one cut ``sum g x <= G`` an open cell inside. Fami
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import math
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
 
 from mecpfm import clock
 from mecpfm.clock import FOREVER, Budget
+from mecpfm.coupled import split
 from mecpfm.coupled.instance import TOLERANCE
 from mecpfm.coupled.structure import EXACT_MODELS, Cells, Structure
 from mecpfm.kernels import coupled_dual as kernels
@@ -114,30 +119,43 @@ def solve(
     enough: float = math.inf,
     budget: Budget = FOREVER,
     memory_row: bool = False,
+    threads: int = 1,
 ) -> Dual:
     """Maximise the bound; ``target`` is the cost of any known plan (serving all remotely by default).
 
     When the budget is over, or the bound is ``enough``, it ends after the next ``CHUNK`` iterations: there is always
     a bound. ``memory_row`` keeps the memory rows as knapsacks over the families: never weaker at equal multipliers.
+    With it a large instance is evaluated by ``threads`` at once, which changes no bit.
     """
     began, cells = clock.now(), structure.cells
-    ascend = coupled_pack.ascend if memory_row else kernels.ascend
     point = start(cells) if warm is None else warm.point.copy()
     cut = np.zeros(len(cells.first_record) - 1) if warm is None else warm.cut.copy()
     control = np.array([-np.inf, theta, 0.0])
     state = kernels.State(point, cut, point.copy(), cut.copy(), np.zeros(len(point)), control)
     upper = ceiling(cells)
     target = min(target, float(cells.remote_s.sum()))
-    node, work, scale, done = node or free(cells), scratch(cells), scaling(cells), 0
-    while done < iterations:
-        chunk = min(CHUNK, iterations - done)
-        ran = ascend(cells, state, node, scale, upper, target, chunk, theta_end, work)
-        done += ran
-        if ran < chunk or control[kernels.BOUND] >= enough or budget.over:
-            break
+    node, scale, done = node or free(cells), scaling(cells), 0
+    with _ascent(cells, memory_row, threads) as ascend:
+        while done < iterations:
+            chunk = min(CHUNK, iterations - done)
+            ran = ascend(cells, state, node, scale, upper, target, chunk, theta_end)
+            done += ran
+            if ran < chunk or control[kernels.BOUND] >= enough or budget.over:
+                break
     if control[kernels.BOUND] == -np.inf:  # without any price, zero is proved
         control[kernels.BOUND], state.best[:], state.best_cut[:] = 0.0, 0.0, 0.0
     return Dual(float(control[kernels.BOUND]), state.best, state.best_cut, done, clock.now() - began, memory_row)
+
+
+@contextlib.contextmanager
+def _ascent(cells: Cells, memory_row: bool, threads: int) -> Iterator[Callable[..., int]]:
+    """The ascent's kernel with its scratch arrays; over parts of the cloudlets where there are many records."""
+    if not memory_row or len(cells.request) < split.RECORDS:
+        yield functools.partial(coupled_pack.ascend if memory_row else kernels.ascend, work=scratch(cells))
+        return
+    works = [scratch(cells) for _ in range(split.PARTS)]
+    with ThreadPoolExecutor(threads) as pool:
+        yield functools.partial(split.ascend, works=works, threads=pool)
 
 
 @dataclass(frozen=True, eq=False)

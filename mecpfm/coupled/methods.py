@@ -128,7 +128,8 @@ def _solve(instance: Instance, method: str, request: Request) -> tuple[Plan, Bou
         process.start()  # before the budget begins
     found: Bounded | None = None
     if method in SEARCHES:
-        plan, structure, bound = SEARCHES[method](instance, **request.searching)
+        own = {"threads": request.threads} if method == "auto" else {}
+        plan, structure, bound = SEARCHES[method](instance, **request.searching, **own)
         found = Bounded(structure, bound)
         if plan.solver != "none":
             log.info("bound: multipliers %.6g s, %s %.6g s", bound.bound, plan.solver, plan.bound)
@@ -141,7 +142,9 @@ def _require_use(method: str, request: Request) -> None:
     """InputError for what the method would pass over in silence."""
     if not 0 <= request.gap < 1:
         raise InputError(f"gap is {request.gap}; must be in [0, 1)")
+    ranges.count("threads", request.threads, 1)
     for name, given, able in (
+        ("threads", request.threads is not None, ("auto",)),
         ("start", request.start is not None and request.keep is None, tuple(SEARCHES)),
         ("keep", request.keep is not None, KEEPING),
         ("gap", request.gap > 0, (*SEARCHES, "ilp")),

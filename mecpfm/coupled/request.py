@@ -36,6 +36,9 @@ class Request:
     ``pinned_bound_s`` bounds what any plan with pins costs."""
     gap: float = 0.0
     """A plan is good enough when (objective - bound) / objective is no more than this."""
+    threads: int | None = None
+    """Cores that ``auto`` may use under a time limit, all by default; no bit of what it computes depends on them, but
+    with one HiGHS and the search take turns."""
 
     @functools.cached_property
     def budget(self) -> Budget:

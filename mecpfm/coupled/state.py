@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 import math
 from dataclasses import dataclass, field, replace
@@ -9,7 +10,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from mecpfm.clock import Budget
-from mecpfm.coupled import anytime, fix, single, steps
+from mecpfm.coupled import anytime, exchange, fix, single, steps
 from mecpfm.coupled.beside import Remainder
 from mecpfm.coupled.check import assess
 from mecpfm.coupled.configurations import Pool, recombined
@@ -31,6 +32,10 @@ STEPS = 1_000_000
 """Steps of an ascent, which ends by itself long before: where time is over, or theta is small."""
 SHARPENING = 0.1
 """Share of the time left, at most, for multipliers that keep the compute rows."""
+EXCHANGING, RARE, OFTEN = 0.25, 1 / 16, 4.0
+"""Iterations of exchanges for one of the other search, at first, and the least and most that gains make of it."""
+PART = 0.3
+"""Share of the time left, at most, for exchanges while they gain less than the other search; twice it when more."""
 log = logging.getLogger("mecpfm")
 
 
@@ -52,6 +57,9 @@ class State:
     solver: str = "none"
     iterations: int = 0
     rounds: int = 0
+    threads: int = 1
+    exchanging: float = EXCHANGING
+
     rows: Sites | None = field(init=False)
     """Knapsacks over the requests, where each cloudlet has one set of blocks, and their multipliers."""
     sharp: Dual | None = None
@@ -86,6 +94,16 @@ class State:
             self.sharp, self.losses = new, single.losses(self.structure, self.rows, new)
         self.prove(new.bound)
 
+    @functools.cached_property
+    def full(self) -> bool:
+        """Whether memory is short anywhere."""
+        return exchange.binds(self.structure)
+
+    @property
+    def enough(self) -> float:
+        """A cost whose gap is no more than what was asked for; -inf when the optimum was."""
+        return self.bound / (1 - self.gap) if self.gap > 0 else -math.inf
+
     def offer(self, choice: Ints) -> None:
         """Take a plan that keeps all rows and is cheaper; a word of HiGHS's that it refutes counts no more."""
         plan = assess(self.instance, "auto", choice)
@@ -117,12 +135,16 @@ class State:
         enough = (1 - self.gap) * self.cost if self.gap > 0 else math.inf
         return solve_dual(
             self.structure, target=self.cost, warm=warm, theta=theta, iterations=STEPS, enough=enough, budget=budget,
-            memory_row=True,
+            memory_row=True, threads=self.threads,
         )  # fmt: skip
 
     def search(self, iterations: int, budget: Budget) -> bool:
-        """One more round of the local search, around the best plan from the second on; False when it had no use."""
-        done, told = self.iterations, self.progress
+        """One more round of the local search, around the best plan from the second on; False when it had no use.
+
+        Exchanges follow, more of them from round to round while they gain more than the rest of the search; then what
+        single cloudlets serve in all plans seen is recombined.
+        """
+        done, told, before = self.iterations, self.progress, self.cost
         known, left = Polished(self.choice, self.cost, 0), budget.left()
         kept = min(RECOMBINING, RECOMBINING_S / left) if 0 < left < math.inf else 0.0
         found = anytime.search(
@@ -133,9 +155,24 @@ class State:
         )  # fmt: skip
         self.iterations, self.rounds = done + found.iterations, self.rounds + 1
         self.offer(found.choice)
+        self._exchange(iterations, before - self.cost, budget.share(1 - kept))
         if found.iterations:
             self._recombine(budget.share(1, RECOMBINING_S if left < math.inf else math.inf))
         return found.iterations > 0
+
+    def _exchange(self, iterations: int, gained: float, budget: Budget) -> None:
+        """Exchanges, for a number of iterations of the search that just ``gained`` so many s."""
+        if not self.full or self.done or budget.over or not iterations:
+            return
+        before, part = self.cost, PART if self.exchanging <= 1 else 2 * PART
+        found = exchange.improve(
+            self.structure, self.choice, iterations=max(int(self.exchanging * iterations), 1),
+            budget=budget.share(part), seed=self.seed + self.rounds, enough=self.enough,
+        )  # fmt: skip
+        self.offer(found.choice)
+        self.exchanging *= 2 if before - self.cost > gained else 0.5
+        self.exchanging = min(max(self.exchanging, RARE), OFTEN)
+        self.tell()
 
     def _recombine(self, budget: Budget) -> None:
         """The best plan made of what single cloudlets serve in the plans seen so far."""

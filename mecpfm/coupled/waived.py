@@ -40,7 +40,7 @@ def narrowed(table: Floats, needs: Bools, pays: Floats) -> Narrowed:
     alive, taken = np.ones(needs.shape[1], dtype=bool), np.zeros(needs.shape[1], dtype=bool)
     count = -1
     while count != (count := int(alive.sum() - taken.sum())):
-        for k in np.flatnonzero(alive & ~taken):
+        for k in np.flatnonzero(alive & ~taken).tolist():
             others = alive.copy()
             others[k] = False
             alone = needs[:, k] & ~needs[:, others].any(axis=1)
@@ -48,7 +48,7 @@ def narrowed(table: Floats, needs: Bools, pays: Floats) -> Narrowed:
             most, least = _beside(table, k, taken) * (1 + slack), _beside(table, k, others) * (1 - slack)
             alive[k] = most >= pays[alone].sum() * (1 - slack)
             taken[k] = alive[k] and least > pays[own].sum() * (1 + slack)
-    paid = needs[:, taken].any(axis=1) | needs[:, alive].all(axis=1)
+    paid = np.asarray(needs[:, taken].any(axis=1) | needs[:, alive].all(axis=1))
     rest = alive & ~taken
     gifts = _gifts(needs[~paid], pays[~paid], rest)
     return Narrowed(rest & ~gifts, taken, gifts, paid)

@@ -1,0 +1,70 @@
+"""Local search under a full memory: models come to cloudlets, and others leave them (``kernels.coupled_exchange``)."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from mecpfm.clock import FOREVER, Budget
+from mecpfm.coupled import polish
+from mecpfm.coupled.polish import Polished
+from mecpfm.coupled.structure import Structure
+from mecpfm.kernels import coupled_exchange as kernels
+from mecpfm.kernels import coupled_state as states
+from mecpfm.kernels import elementary
+from mecpfm.kernels.coupled_polish import empty_journal
+from mecpfm.typing import Ints
+
+EACH = 20
+"""Exchanges an iteration, which then takes about as long as one of ``polish``."""
+HOT, COLD = 1.0, 0.1
+"""First and last temperature relative to the mean delay of a request in the plan that it begins with."""
+
+
+def binds(structure: Structure) -> bool:
+    """Whether the blocks of all the options at some cloudlet do not fit its memory together."""
+    cells = structure.cells
+    record = np.repeat(np.arange(len(cells.request)), np.diff(cells.first_option))
+    cloudlet = (np.searchsorted(cells.first_record, record, side="right") - 1) // len(cells.exact)
+    place = np.unique(cloudlet * len(structure.family) + structure.model)
+    of, model = np.divmod(place, len(structure.family))
+    used = np.zeros((len(cells.capacity_s), len(cells.size_gb)), dtype=bool)
+    member = structure.blocks.toarray() != 0
+    np.logical_or.at(used, of, member[model])
+    need = (used * cells.size_gb).sum(axis=1)
+    return bool((need > cells.memory_gb).any())
+
+
+def improve(
+    structure: Structure,
+    choice: Ints,
+    *,
+    iterations: int,
+    budget: Budget = FOREVER,
+    seed: int = 0,
+    enough: float = -math.inf,
+) -> Polished:
+    """Simulated annealing from a plan (instance options), ``EACH`` exchanges an iteration, until a budget ends.
+
+    The plan that comes out is never dearer. A cost of ``enough``, s, or less ends it too; the same seed, plan and
+    iterations give the same plan bit by bit, whatever the machine.
+    """
+    cells, index = structure.cells, polish.moves(structure)
+    requests, random = len(cells.remote_s), np.random.default_rng(seed)
+    state, journal = polish.fresh(structure), empty_journal(requests)
+    states.restart(cells, index, state, polish.sorted_choice(structure, choice))
+    best, found, least, done = state.choice.copy(), state.choice.copy(), float(state.cost[0]), 0
+    mean = least / requests
+    while done < iterations and least > enough:
+        share = max(done / iterations, budget.spent())
+        if share >= 1:
+            break
+        heat = mean * HOT * elementary.power(COLD / HOT, share)
+        chunk = min(polish.CHUNK, iterations - done)
+        cost = kernels.anneal(cells, index, state, best, journal, random, heat, chunk * EACH)
+        done += chunk
+        if cost < least:
+            least, found[:] = cost, best
+        states.restart(cells, index, state, state.choice.copy())  # sums anew: no drift
+    return Polished(np.append(structure.option, -1)[found], least, done)

@@ -1,0 +1,102 @@
+import numpy as np
+import pytest
+from coupled_strategies import instances
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mecpfm.coupled import auto, baselines, dual, exchange, split
+from mecpfm.coupled.brute_force import solve_nlip
+from mecpfm.coupled.check import REMOTE, assess
+from mecpfm.coupled.generate import Recipe, generate
+from mecpfm.coupled.instance import Blocks, Cloudlets, Instance, Models, Options, Requests
+from mecpfm.coupled.structure import build
+from mecpfm.records import Ragged
+
+
+def union_knapsack(seed=0, items=9, elements=8):
+    """Set-union knapsack as one cloudlet: items are models, one request each; elements are blocks."""
+    random = np.random.default_rng(seed)
+    blocks = [sorted(random.choice(elements, random.integers(1, 4), replace=False).tolist()) for _ in range(items)]
+    size = random.integers(1, 9, elements).astype(float)
+    each = np.arange(items)
+    return Instance(
+        blocks=Blocks(size_gb=size),
+        models=Models(blocks=Ragged.from_lists(blocks)),
+        cloudlets=Cloudlets(
+            memory_gb=np.array([0.5 * size.sum()]), compute_s=np.ones(1), pull_s_per_gb=np.zeros(1),
+            cached=Ragged.from_lists([[]]),
+        ),
+        requests=Requests(
+            remote_delay_s=random.integers(1, 20, items).astype(float), remote_accuracy=np.ones(items)
+        ),
+        options=Options(
+            request=each, model=each, cloudlet=np.zeros(items, dtype=np.int64), delay_s=np.full(items, 1e-6),
+            compute_s=np.full(items, 1e-6), accuracy=np.ones(items),
+        ),
+    )  # fmt: skip
+
+
+@pytest.mark.kernels
+@pytest.mark.parametrize("seed", range(6))
+def test_exchanges_reach_the_best_union_knapsack(seed):
+    """From greedy's plan, where memory is full, exchanges find what enumeration finds."""
+    instance = union_knapsack(seed)
+    found = exchange.improve(build(instance), baselines.trimcaching(instance), iterations=20)
+    assert assess(instance, "exchange", found.choice).objective == pytest.approx(solve_nlip(instance).objective)
+
+
+@pytest.mark.kernels
+@pytest.mark.parametrize("families", [True, False])
+@settings(max_examples=30)
+@given(data=st.data(), seed=st.integers(0, 100))
+def test_exchanges_keep_all_rows_and_never_lose(families, data, seed):
+    """A plan that keeps all rows comes out, no dearer than the first; its cost is what the checker finds."""
+    instance = data.draw(instances(families=families))
+    first = baselines.trimcaching(instance)
+    found = exchange.improve(build(instance), first, iterations=5, seed=seed)
+    plan = assess(instance, "exchange", found.choice)
+    assert plan.feasible
+    assert plan.objective <= assess(instance, "exchange", first).objective * (1 + 1e-12)
+    assert found.cost == pytest.approx(plan.objective, rel=1e-9)
+
+
+@pytest.mark.kernels
+def test_a_seed_gives_the_same_exchanges():
+    """Bit by bit, and another seed does not."""
+    instance = generate(Recipe(requests=60, cloudlets=4, models=12, regime="memory-bound"), seed=1)
+    structure, nothing = build(instance), np.full(60, REMOTE)
+    one, same, other = (
+        exchange.improve(structure, nothing, iterations=10, seed=seed).choice.tolist() for seed in (3, 3, 4)
+    )
+    assert one == same != other
+
+
+def test_memory_binds_where_not_all_fits():
+    """Not where a cloudlet holds every block that its options need."""
+    recipe = Recipe(requests=20, cloudlets=2, models=6)
+    assert not exchange.binds(build(generate(Recipe(**{**vars(recipe), "memory_gb": 1e6}), seed=0)))
+    assert exchange.binds(build(union_knapsack()))
+
+
+@pytest.mark.kernels
+def test_parts_of_a_dual_give_the_same_bits_for_any_number_of_threads(monkeypatch):
+    """And the bound of the whole, up to rounding."""
+    structure = build(generate(Recipe(requests=80, cloudlets=9, models=12), seed=2))
+    whole = dual.solve(structure, iterations=80, memory_row=True)
+    monkeypatch.setattr(split, "RECORDS", 0)
+    found = [dual.solve(structure, iterations=80, memory_row=True, threads=threads) for threads in (1, 2, 5)]
+    assert len({(one.bound, one.point.tobytes(), one.cut.tobytes()) for one in found}) == 1
+    assert found[0].bound == pytest.approx(whole.bound, rel=1e-3)
+    ends = split.parts(structure.cells)
+    assert ends[0] == 0
+    assert ends[-1] == 9
+    assert (np.diff(ends) > 0).all()
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_one_core_proves_what_two_do(threads):
+    """In turn, or at once: the same optimum."""
+    instance = generate(Recipe(requests=25, cloudlets=4, models=8), seed=1)
+    plan, *_ = auto.solve(instance, time_limit=60, threads=threads)
+    assert plan.status == "optimal"
+    assert plan.objective == pytest.approx(solve_nlip(instance).objective)
