@@ -10,16 +10,7 @@ from online_strategies import ALL
 from mecpfm.errors import InputError
 from mecpfm.online.dispatcher import CENTRE, Dispatcher
 
-POLICIES = [
-    "nearest",
-    "ucb1",
-    "priced-cov",
-    "structured-wtsrc",
-    "hybrid-lints",
-    "disjoint-lints",
-    "belief",
-    "follow-probe",
-]
+POLICIES = ["nearest", "ucb1", "priced-cov", "structured-wtsrc", "hybrid-lints", "disjoint-lints", "belief"]
 moments = st.floats(0, 400) | st.sampled_from([0.0, 50.0])
 steps = st.one_of(
     st.tuples(st.just("decide"), st.integers(0, 99), moments),

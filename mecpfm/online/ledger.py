@@ -153,10 +153,11 @@ def _of_experts(outcome: Outcome, work: Floats) -> tuple[dict[str, Any], dict[st
     least = certificate.hidden_bound(
         found.losses[:, :-1], probed(outcome), found.share, max(outcome.demand.cap - outcome.demand.least, 1e-9), DOUBT
     )
+    surely = min(float(least.min()), float(found.losses[:, -1].sum()))  # the constant's losses are all seen
     words, best = _subset(x, work, 1)
     sums = {
         "best_s2": found.best, "regret_s2": total - found.best, "bound_s2": float(found.bounds()[-1]),
-        "seen_regret_s2": total - float(least.min()), **best,
+        "seen_regret_s2": total - surely, **best,
     }  # fmt: skip
     return {"best_of": "expert on one feature", **words}, sums
 
