@@ -175,7 +175,7 @@ def test_an_assignment_costs_no_more_and_adds_one_item(seed):
     x = random.random(m) * (random.random(m) < 0.7)
     x /= np.maximum(np.bincount(items.request, x, count), 1)[items.request]
     edge = x > 1e-9
-    items, x = gap.Items(*(one[edge] for one in items[:4]), items.remote_s), x[edge]
+    items, x = items.taken(np.flatnonzero(edge)), x[edge]
     choice = gap.assign(items, x)
     item = choice[choice >= 0]
     assert (items.request[item] == np.flatnonzero(choice >= 0)).all()

@@ -90,8 +90,7 @@ class Opening:
     def assign(self, x: Floats) -> Ints:
         """Option, of the m, of each request, or -1: Shmoys and Tardos on its shares of what it got."""
         edge, items = np.flatnonzero(x > 0), self.items  # an option that is closed must fill no slot
-        part = gap.Items(*(one[edge] for one in items[:-1]), items.remote_s)
-        return np.append(edge, -1)[gap.assign(part, (x / self._shares(x)[items.request])[edge])]
+        return np.append(edge, -1)[gap.assign(items.taken(edge), (x / self._shares(x)[items.request])[edge])]
 
     def _served(self, x: Floats) -> Floats:
         return np.asarray(np.bincount(self.items.request, x, len(self.items.remote_s)), dtype=np.float64)
