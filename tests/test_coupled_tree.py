@@ -140,8 +140,8 @@ def test_one_backbone_with_private_models_separates(requests):
     }
     fractions = x[instance.options.request, instance.options.model][view.option]
     for kind, chance in chances.items():
-        random = np.random.default_rng(1)
-        used = np.mean([(rounding.ROUNDINGS[kind](view, fractions, random) >= 0).any() for _ in range(600)])
+        random, draw = np.random.default_rng(1), rounding.ROUNDINGS[kind](view, fractions)
+        used = np.mean([(draw(random) >= 0).any() for _ in range(600)])
         assert scores(used, chance, 600) <= SIGMA, kind
     assert chances["rounding-tree"] <= 0.0769 < use_bound(np.full(requests, 0.05), 1)
 
