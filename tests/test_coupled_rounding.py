@@ -31,7 +31,7 @@ def frequencies(structure, x, kind, seed=0):
     random, label = np.random.default_rng(seed), rounding.labels(structure)
     options, used = np.zeros(len(x)), np.zeros(label.max() + 1)
     for _ in range(DRAWS):
-        choice = rounding.ROUNDINGS[kind](structure, x, random)
+        choice = rounding.ROUNDINGS[kind](structure, x)(random)
         chosen = choice[choice >= 0]
         options[chosen] += 1 / DRAWS
         used[np.unique(label[chosen])] += 1 / DRAWS
@@ -162,7 +162,7 @@ def test_each_rounding_breaks_a_capacity_on_average(kind, case, compute_s, memor
     structure, random = build(instance), np.random.default_rng(0)
     loads = np.empty((DRAWS, 2))
     for load in loads:
-        choice = rounding.ROUNDINGS[kind](structure, x[structure.option], random)
+        choice = rounding.ROUNDINGS[kind](structure, x[structure.option])(random)
         option = structure.option[choice[choice >= 0]]
         here = option[instance.options.cloudlet[option] == 0]
         load[:] = len(here), len(np.unique(instance.options.model[here]))
@@ -173,15 +173,15 @@ def test_each_rounding_breaks_a_capacity_on_average(kind, case, compute_s, memor
 @pytest.mark.parametrize("kind", list(rounding.ROUNDINGS))
 def test_guarantees_hold_on_average(kind):
     """The mean cost of draws that nothing repaired is at most what is guaranteed, and any cost of a tree opening."""
-    instance = small(6, 12, 2, families=True, per_request=9)
-    structure, x = prepared()
+    instance = small(39, 12, 2, families=True, per_request=9)
+    structure, x = prepared(39)
     most = guaranteed(structure, x, kind)
     if kind == "rounding-nested":
         assert math.isnan(most)
         return
     random, costs = np.random.default_rng(3), np.empty(600)
     for i in range(len(costs)):
-        choice = rounding.ROUNDINGS[kind](structure, x, random)
+        choice = rounding.ROUNDINGS[kind](structure, x)(random)
         costs[i] = evaluate(instance, structure.option[choice[choice >= 0]], np.ones((choice >= 0).sum()))[0]
     assert costs.mean() <= most + SIGMA * costs.std() / np.sqrt(len(costs))
     assert kind != "opening-tree" or costs.max() <= most

@@ -30,6 +30,10 @@ class Items(NamedTuple):
     compute_s: Floats
     remote_s: Floats
 
+    def taken(self, which: Ints) -> Items:
+        """Some of the items."""
+        return Items(self.request[which], self.site[which], self.delay_s[which], self.compute_s[which], self.remote_s)
+
 
 def shmoys_tardos(instance: Instance, *, time_limit: float | None = None) -> tuple[Ints, float]:
     """Decision (R,) whose delay without pulls is at most the relaxation's value, s, also returned; load <= 2 G_c.
@@ -39,10 +43,8 @@ def shmoys_tardos(instance: Instance, *, time_limit: float | None = None) -> tup
     option, x, value = _relaxation(instance, time_limit)
     edge = np.flatnonzero(x[: len(option)] > NEGLIGIBLE)
     options, chosen = instance.options, option[edge]
-    items = Items(
-        options.request[chosen], options.cloudlet[chosen], options.delay_s[chosen], options.compute_s[chosen],
-        instance.requests.remote_delay_s,
-    )  # fmt: skip
+    remote_s = instance.requests.remote_delay_s
+    items = Items(options.request, options.cloudlet, options.delay_s, options.compute_s, remote_s).taken(chosen)
     choice = np.append(chosen, REMOTE)[assign(items, x[edge])]
     _require_theorem(instance, choice, value)
     return choice, value

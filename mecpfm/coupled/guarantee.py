@@ -26,7 +26,7 @@ def guaranteed(structure: Structure, x: Floats, method: str) -> float:
     total = math.fsum(x[used] * (delay - cells.remote_s[request])) + math.fsum(cells.remote_s)
     size, sites = len(of.parent), len(cells.capacity_s)
     pull, known = np.zeros((sites, size)), np.flatnonzero(of.node >= 0)
-    np.add.at(pull, (slice(None), of.node[known]), cells.pull_s[:, known])
+    np.add.at(pull.T, of.node[known], cells.pull_s[:, known].T)
     entry, node = of.chain(of.deepest[model])
     place = site(structure)[used][entry] * size + node
     if method == "opening-tree":

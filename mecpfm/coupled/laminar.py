@@ -6,6 +6,8 @@ deepest node, whose ancestors hold the rest of its blocks. A place ``c * V + v``
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -73,11 +75,11 @@ def _require_laminar(structure: Structure, node: Ints, crossing: Bools) -> None:
         )
 
 
-def tree(structure: Structure, x: Floats, random: np.random.Generator) -> Ints:
+def tree(structure: Structure, x: Floats) -> Callable[[np.random.Generator], Ints]:
     """Open nodes ring for their children, leaves for requests above one threshold: tree rounding, theorem 6."""
     if not (x > 0).any():
-        return np.full(len(structure.cells.remote_s), -1)
-    return np.asarray(kernels.round_tree(*rings(structure, x), random))
+        return lambda _: np.full(len(structure.cells.remote_s), -1)
+    return functools.partial(kernels.round_tree, *rings(structure, x))
 
 
 def rings(structure: Structure, x: Floats) -> tuple[kernels.Rings, int, int]:

@@ -7,6 +7,7 @@ load and to the delay; else alpha doubles. Where alpha is 1 / min z all is open:
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,14 +23,17 @@ DELTA = 1 / 3
 """Loads stay within (1 + DELTA) / (1 - DELTA) = 2 times what they may be, plus one item."""
 
 
-def opening(structure: Structure, x: Floats, random: np.random.Generator) -> Ints:
+def opening(structure: Structure, x: Floats) -> Callable[[np.random.Generator], Ints]:
     """Sorted option of each request, or -1. Compute of cloudlet c is at most 2 max(G_c, load of x) plus an item."""
-    of, alpha = Opening.of(structure, x), 1.0
-    while True:
-        drawn = of.draw(alpha, random)
-        if of.stands(alpha, *drawn):
-            return np.append(np.flatnonzero(x > NEGLIGIBLE), -1)[of.assign(drawn[1])]
-        alpha *= 2
+    of, option = Opening.of(structure, x), np.append(np.flatnonzero(x > NEGLIGIBLE), -1)
+
+    def draw(random: np.random.Generator) -> Ints:
+        alpha = 1.0
+        while not of.stands(alpha, *(drawn := of.draw(alpha, random))):
+            alpha *= 2
+        return option[of.assign(drawn[1])]
+
+    return draw
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,8 +94,7 @@ class Opening:
     def assign(self, x: Floats) -> Ints:
         """Option, of the m, of each request, or -1: Shmoys and Tardos on its shares of what it got."""
         edge, items = np.flatnonzero(x > 0), self.items  # an option that is closed must fill no slot
-        part = gap.Items(*(one[edge] for one in items[:-1]), items.remote_s)
-        return np.append(edge, -1)[gap.assign(part, (x / self._shares(x)[items.request])[edge])]
+        return np.append(edge, -1)[gap.assign(items.taken(edge), (x / self._shares(x)[items.request])[edge])]
 
     def _served(self, x: Floats) -> Floats:
         return np.asarray(np.bincount(self.items.request, x, len(self.items.remote_s)), dtype=np.float64)

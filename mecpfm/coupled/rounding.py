@@ -6,6 +6,7 @@ A rounding is repaired to strict feasibility: what no longer fits is inserted wh
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 
 import numpy as np
@@ -29,7 +30,9 @@ from mecpfm.typing import Floats, Ints
 
 LP_OPTIONS = 4_000
 """Largest number of options for which the explicit LP is solved."""
-Rounding = Callable[[Structure, Floats, np.random.Generator], Ints]
+Draw = Callable[[np.random.Generator], Ints]
+Rounding = Callable[[Structure, Floats], Draw]
+"""What does not change from draw to draw is done once."""
 
 
 def fractions(
@@ -93,10 +96,14 @@ def nested(structure: Structure, x: Floats, random: np.random.Generator) -> Ints
     return choice
 
 
+def _at_once(rounding: Callable[[Structure, Floats, np.random.Generator], Ints]) -> Rounding:
+    return functools.partial(functools.partial, rounding)
+
+
 ROUNDINGS: dict[str, Rounding] = {
-    "rounding-independent": independent,
-    "rounding-coupled": coupled,
-    "rounding-nested": nested,
+    "rounding-independent": _at_once(independent),
+    "rounding-coupled": _at_once(coupled),
+    "rounding-nested": _at_once(nested),
     "rounding-tree": tree,
     "opening-tree": opening,
 }
@@ -118,9 +125,10 @@ def solve(instance: Instance, method: str, *, draws: int = 20, seed: int = 0, ti
     dual = solve_dual(structure, budget=budget.share(1 / 2))
     x, source = fractions(instance, structure, dual, budget, memory_cut=method == "opening-tree")
     random, index, state = np.random.default_rng(seed), polish.moves(structure), polish.fresh(structure)
+    draw = ROUNDINGS[method](structure, x)
     best, least = np.full(len(structure.cells.remote_s), -1), float(structure.cells.remote_s.sum())
     for _ in range(draws):
-        repair(structure, index, state, ROUNDINGS[method](structure, x, random))
+        repair(structure, index, state, draw(random))
         if state.cost[0] < least:
             least, best = float(state.cost[0]), state.choice.copy()
         if budget.over:

@@ -30,10 +30,10 @@ def against_theory(instance: Instance, draws: int, seed: int) -> pd.DataFrame:
     total, lp, _ = evaluate(instance, view.option[used], x[used])
     rows = {}
     for name, rounding in ROUNDINGS.items():
-        random = np.random.default_rng(seed)
+        random, draw = np.random.default_rng(seed), rounding(view, x)
         found = []
         for _ in range(draws):
-            choice = rounding(view, x, random)
+            choice = draw(random)
             _, metrics, broken = evaluate(instance, view.option[choice[choice >= 0]], np.ones((choice >= 0).sum()))
             found.append((metrics["total_delay_s"] - metrics["pulling_s"], metrics["pulling_s"], not broken))
         delay, pulling, kept = np.mean(found, axis=0)
@@ -107,7 +107,7 @@ def _opened(instance: Instance, x: Floats, draws: int, seed: int) -> Rows:
     for name, rounding in ROUNDINGS.items():
         if name == "opening-tree":
             continue  # looks at capacities, which have room here
-        random = np.random.default_rng(seed)
-        opened = np.mean([(rounding(view, x, random) >= 0).any() for _ in range(draws)])
+        random, draw = np.random.default_rng(seed), rounding(view, x)
+        opened = np.mean([(draw(random) >= 0).any() for _ in range(draws)])
         rows.append({"method": name, "requests": len(x), "opened": float(opened)})
     return rows
