@@ -191,6 +191,13 @@ def test_two_plans_make_a_better_one():
     assert (state.cost, state.choice.tolist()) == (0.0, [1, 3, 4, 6])
 
 
+def test_the_linear_master_may_be_above_the_lp_with_the_cut():
+    """Compute for one and a half of two requests: the LP serves as much, no configuration more than one."""
+    instance = alone(1, 2).change(cloudlets={"compute_s": {0: 1.5}})
+    assert solve_lp(instance, cut=True, solver="highs")[0].bound == pytest.approx(0.5)
+    assert highs.here(master(instance, everything(instance)).relaxed()).objective == pytest.approx(1.0)
+
+
 def test_expected_best_by_hand():
     """Offers of one cloudlet exclude each other, those of two are independent; a floor counts where nothing came."""
     offers = [Offer(4.0, 0, 0.5), Offer(3.0, 1, 0.5), Offer(2.0, 0, 0.5)]
