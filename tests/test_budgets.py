@@ -5,14 +5,14 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from scipy.optimize import linprog
 from strategies import partition, tiny, tiny_instances
 
 from mecpfm import solvers
 from mecpfm.errors import InfeasibleError
-from mecpfm.published.budgets import CappedTables, least, vertex
+from mecpfm.published.budgets import CappedTables, _reduced, least, vertex
 from mecpfm.published.exact import solve_exact
 from mecpfm.published.formulation import compact_lp
 from mecpfm.published.instance import Instance
@@ -118,6 +118,7 @@ def test_at_most_two_requests_are_fractional_and_their_draws_stay_near(seed):
     assert value - 1e-9 <= mean <= value + excess + 1e-9
 
 
+@example(597)  # the range of one request alone is too little slack
 @given(SEEDS)
 def test_every_strict_draw_keeps_every_budget(seed):
     """T7: with the slack of two ranges no draw breaks a cap; the mean is near the best plan that has this slack."""
@@ -148,6 +149,22 @@ def test_a_vertex_has_the_dual_value_within_its_cap(seed, part):
     assert pull <= cap + 1e-7
     assert (x * tables.base).sum() + pull == pytest.approx(value, rel=1e-6, abs=1e-6)
     assert (x > 0).sum() <= len(x) + 2
+
+
+@given(SEEDS)
+def test_fractions_are_reduced_without_moving_a_sum(seed):
+    """From any fractions: the same sums S and P, rows that sum to 1, at most two more options than requests."""
+    random = np.random.default_rng(seed)
+    requests, models = random.integers(1, 9), random.integers(1, 6)
+    shared, private = random.integers(0, random.choice([2, 9]), (2, requests, models)).astype(float)
+    x = random.random((requests, models)) * (random.random((requests, models)) < 0.7)
+    x[:, 0] += 0.1
+    x /= x.sum(axis=1, keepdims=True)
+    found = _reduced(x, shared, private)
+    assert found.sum(axis=1) == pytest.approx(1)
+    assert (found > 0).sum() <= requests + 2
+    assert not found[x == 0].any()
+    assert [(found * t).sum() for t in (shared, private)] == pytest.approx([(x * t).sum() for t in (shared, private)])
 
 
 @given(tiny_instances())

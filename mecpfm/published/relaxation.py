@@ -19,7 +19,7 @@ from mecpfm.published.options import Options, budget_error, require_options, tab
 from mecpfm.typing import Floats
 
 SLACK = 1e-9
-"""Relative slack of a budget row, below every tolerance that a row is checked with."""
+"""Relative slack of a budget row, and of a pulling delay, below every tolerance that a row is checked with."""
 STRUCTURE = "none"
 """Name of the solver when the structure was enough."""
 

@@ -13,7 +13,7 @@ from mecpfm.kernels import rounding
 from mecpfm.plan import Plan
 from mecpfm.published.check import assess
 from mecpfm.published.instance import Instance
-from mecpfm.published.relaxation import Relaxation, caps, relax
+from mecpfm.published.relaxation import SLACK, Relaxation, caps, relax
 from mecpfm.typing import Floats
 
 DRAWS = 64
@@ -43,7 +43,8 @@ class Draws:
     @property
     def excess(self) -> Floats:
         """How far the pulling delay of every draw exceeds the least cap among its options: 0 keeps all budgets."""
-        return np.maximum(self.pull - self.cap, 0)
+        over = self.pull - self.cap
+        return np.where(over > SLACK * self.pull, over, 0.0)  # a vertex may meet its cap up to rounding
 
     @property
     def best(self) -> int:
