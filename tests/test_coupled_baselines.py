@@ -289,7 +289,9 @@ def test_placement_by_gain_equals_its_slow_twin(instance: Instance, per_byte: bo
 
 def test_placement_twin_at_a_middle_size() -> None:
     """The same on an instance with hundreds of candidates and full cloudlets, where the two rules differ."""
-    few = generate(Recipe(requests=40, cloudlets=3, models=12, families=3, period_s=2, memory_gb=20), seed=2)
+    few = generate(
+        Recipe(requests=60, cloudlets=4, models=16, families=4, regime="memory-bound", shared_fraction=0.3), seed=1
+    )
     found = [baselines.trimcaching(few, per_byte=per_byte).tolist() for per_byte in (True, False)]
     assert found == [slow_placement(few, per_byte).tolist() for per_byte in (True, False)]
     assert found[0] != found[1]

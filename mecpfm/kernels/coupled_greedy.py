@@ -145,7 +145,7 @@ class State(NamedTuple):
 
 @kernel
 def placement(j: int, at: Candidates, state: State, per_byte: bool) -> tuple[float, float, Ints]:
-    """Saving of candidate ``j``, or saving per incremental GB, its GB and its takers; 0: does not fit, saves nothing."""
+    """Saving of candidate ``j`` (per incremental GB), its GB and its takers; 0: it does not fit or saves nothing."""
     models = len(at.indptr) - 1
     c, k = j // models, j % models
     need, pull = 0.0, 0.0

@@ -180,8 +180,7 @@ def simulate(
     world, caches = open_world(instance, options, share=share, source=source, xi=xi)
     random = streams(seed)["algorithm"]
     order = _order(instance.sizes[2], rounds, next(random))
-    contexts = np.outer(np.arange(1, len(order) + 1) / len(order), next(random).random(features))
-    contexts = contexts if rule.divided else 100 * len(order) * contexts
+    contexts = _contexts(len(order), next(random).random(features), divided=rule.divided)
     learner = rule.make(len(world.group), features, observed, int(next(random).integers(2**63)))
     trace = run(learner, world, caches, order, contexts, rule.offset)
     at = order, trace.arm
@@ -222,6 +221,12 @@ def _order(requests: int, rounds: int | None, random: np.random.Generator) -> In
     rounds = requests if rounds is None else rounds
     extra = random.integers(0, requests, max(0, rounds - requests))
     return np.concatenate([np.arange(min(rounds, requests)), extra])
+
+
+def _contexts(rounds: int, uniforms: Floats, *, divided: bool) -> Floats:
+    """One vector U(0, 100)^N times the round number, divided by 100 T unless as published; shape (rounds, N)."""
+    found = np.outer(np.arange(1, rounds + 1) / rounds, uniforms)
+    return found if divided else 100 * rounds * found
 
 
 def run(
