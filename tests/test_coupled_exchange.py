@@ -4,12 +4,13 @@ from coupled_strategies import instances
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mecpfm.coupled import auto, baselines, dual, exchange, split
+from mecpfm.coupled import auto, baselines, dual, exchange, methods, split
 from mecpfm.coupled.brute_force import solve_nlip
 from mecpfm.coupled.check import REMOTE, assess
 from mecpfm.coupled.generate import Recipe, generate
 from mecpfm.coupled.instance import Blocks, Cloudlets, Instance, Models, Options, Requests
 from mecpfm.coupled.structure import build
+from mecpfm.errors import InputError
 from mecpfm.records import Ragged
 
 
@@ -99,3 +100,10 @@ def test_one_core_proves_what_two_do():
     one, two = (auto.solve(instance, time_limit=100, threads=threads)[0] for threads in (1, 2))
     assert one.status == two.status == "optimal"
     assert one.objective == pytest.approx(two.objective, rel=1e-6)
+
+
+@pytest.mark.parametrize(("method", "threads", "message"), [("polish", 2, "goes with"), ("auto", 0, "whole number")])
+def test_threads_are_for_auto_alone(method, threads, message):
+    """Methods that use one core whatever is asked for say so."""
+    with pytest.raises(InputError, match=f"threads .*{message}"):
+        methods.solve(union_knapsack(), method, threads=threads)
