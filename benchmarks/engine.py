@@ -18,7 +18,11 @@ INSTANCES = {
     "l400": Recipe(requests=400, cloudlets=16, models=48, regime="link-bound"),
     "g150": Recipe(requests=150, cloudlets=12, models=24),
     "g400": Recipe(requests=400, cloudlets=16, models=48),
+    "g816": Recipe(requests=816, cloudlets=50, models=96),
+    "g816-8": Recipe(requests=816, cloudlets=50, models=96, families=8),
 }
+USUAL = ("g60", "m400", "l400", "g150", "g400")
+"""Rows without ``--only``; g816 has four families of 24 models, g816-8 twice as many of twelve."""
 METHODS = ("auto", "ilp", "polish")
 SEED = 7
 
@@ -31,7 +35,7 @@ def middle(runs: list[Plan]) -> Plan:
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--only", default=",".join(INSTANCES))
+    parser.add_argument("--only", default=",".join(USUAL))
     parser.add_argument("--limit", type=float, default=30.0)
     parser.add_argument("--runs", type=int, default=1)
     options = parser.parse_args()

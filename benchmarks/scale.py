@@ -32,7 +32,6 @@ SIZES = (
     Recipe(requests=816, cloudlets=50, models=96, families=8),
     Recipe(requests=3_000, cloudlets=125, models=96, families=8),
     Recipe(requests=10_000, cloudlets=125, models=96, families=8),
-    Recipe(requests=30_000, cloudlets=200, models=96, families=8),
 )
 SEED = 7
 FITTED = ("build", "bound", "greedy", "memory")

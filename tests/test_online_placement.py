@@ -1,30 +1,48 @@
 """Placement in the loop: what a plan may know, what it does to caches, and that every GB is counted."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from online_strategies import ALL, scene
 from test_online_causality import differing, with_another_future
 
+from mecpfm.coupled import baselines
+from mecpfm.coupled.check import assess
 from mecpfm.online import placement
 from mecpfm.online.placement import Planner, adopt
 from mecpfm.online.simulate import Run
 
 PLANNER = Planner(epoch=30, iterations=20)
+WARM = replace(PLANNER, warm=True)
 
 
-@pytest.mark.parametrize("name", ["nearest", "priced-tsrc"])
-def test_plans_depend_on_what_is_complete_only(name):
+@pytest.mark.parametrize(("name", "planner"), [("nearest", PLANNER), ("priced-tsrc", PLANNER), ("nearest", WARM)])
+def test_plans_depend_on_what_is_complete_only(name, planner):
     """Another future of what is not complete at t changes no decision before t, plans and advance pulls included."""
     at, policy = scene(200, load=1.1), ALL[name]
-    log = placement.simulate(at, policy, PLANNER, seed=3).log
+    log = placement.simulate(at, policy, planner, seed=3).log
     time = float(np.quantile(at.world.arrival, 0.7))
     changed, late = with_another_future(at, log, time, seed=5)
-    other = placement.simulate(changed, policy, PLANNER, seed=3).log
+    other = placement.simulate(changed, policy, planner, seed=3).log
     before = at.world.arrival <= time
     assert late[before].sum() > 3
     assert differing(log, other, before) == 0
     assert np.array_equal(log.pulled_gb[before], other.pulled_gb[before])
     assert np.array_equal(log.pull_s[before], other.pull_s[before])
+
+
+def test_a_warm_plan_is_greedys_or_better():
+    """Every epoch, with the prices of the one before and without."""
+    at = scene(200, load=1.1)
+    run, prices = Run(at, ALL["nearest"]), None
+    for stop in (60, 120, 180):
+        run.advance(stop)
+        instance = placement.forecast(run, WARM, stop)
+        choice, prices = placement.improved(instance, 10, prices)
+        plan, greedy = (assess(instance, "warm", one) for one in (choice, baselines.trimcaching(instance)))
+        assert plan.feasible
+        assert plan.objective <= greedy.objective * (1 + 1e-9)
 
 
 def test_plans_matter_and_their_pulls_are_charged():

@@ -9,6 +9,7 @@ import numpy as np
 from mecpfm.clock import FOREVER, Budget
 from mecpfm.coupled import polish
 from mecpfm.coupled.polish import Polished
+from mecpfm.coupled.rounding import repair
 from mecpfm.coupled.structure import Structure
 from mecpfm.kernels import coupled_exchange as kernels
 from mecpfm.kernels import coupled_state as states
@@ -47,13 +48,13 @@ def improve(
 ) -> Polished:
     """Simulated annealing from a plan (instance options), ``EACH`` exchanges an iteration, until a budget ends.
 
-    The plan that comes out is never dearer. A cost of ``enough``, s, or less ends it too; the same seed, plan and
-    iterations give the same plan bit by bit, whatever the machine.
+    What the view leaves out of the plan is inserted anew; the plan that comes out is no dearer than that. A cost of
+    ``enough``, s, or less ends it too; the same seed, plan and iterations give the same plan bit by bit.
     """
     cells, index = structure.cells, polish.moves(structure)
     requests, random = len(cells.remote_s), np.random.default_rng(seed)
     state, journal = polish.fresh(structure), empty_journal(requests)
-    states.restart(cells, index, state, polish.sorted_choice(structure, choice))
+    repair(structure, index, state, polish.sorted_choice(structure, choice))
     best, found, least, done = state.choice.copy(), state.choice.copy(), float(state.cost[0]), 0
     mean = least / requests
     while done < iterations and least > enough:

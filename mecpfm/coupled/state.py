@@ -34,8 +34,8 @@ SHARPENING = 0.1
 """Share of the time left, at most, for multipliers that keep the compute rows."""
 EXCHANGING, RARE, OFTEN = 0.25, 1 / 16, 4.0
 """Iterations of exchanges for one of the other search, at first, and the least and most that gains make of it."""
-PART = 0.3
-"""Share of the time left, at most, for exchanges while they gain less than the other search; twice it when more."""
+PART = 0.5
+"""Share of the time left, at most, for the exchanges of a round."""
 log = logging.getLogger("mecpfm")
 
 
@@ -147,9 +147,10 @@ class State:
         done, told, before = self.iterations, self.progress, self.cost
         known, left = Polished(self.choice, self.cost, 0), budget.left()
         kept = min(RECOMBINING, RECOMBINING_S / left) if 0 < left < math.inf else 0.0
+        part = (1 - kept) / (1 + self.exchanging) if self.full else 1 - kept
         found = anytime.search(
             self.instance, self.structure, replace(self.dual, bound=self.bound), iterations=iterations,
-            budget=budget.share(1 - kept), seed=self.seed + self.rounds, known=known if self.rounds else None,
+            budget=budget.share(part), seed=self.seed + self.rounds, known=known if self.rounds else None,
             gap=self.gap, seen=self.pool.add,
             progress=told and (lambda count, cost: told(done + count, min(cost, self.cost), self.bound)),
         )  # fmt: skip
@@ -164,10 +165,10 @@ class State:
         """Exchanges, for a number of iterations of the search that just ``gained`` so many s."""
         if not self.full or self.done or budget.over or not iterations:
             return
-        before, part = self.cost, PART if self.exchanging <= 1 else 2 * PART
+        before = self.cost
         found = exchange.improve(
             self.structure, self.choice, iterations=max(int(self.exchanging * iterations), 1),
-            budget=budget.share(part), seed=self.seed + self.rounds, enough=self.enough,
+            budget=budget.share(PART), seed=self.seed + self.rounds, enough=self.enough,
         )  # fmt: skip
         self.offer(found.choice)
         self.exchanging *= 2 if before - self.cost > gained else 0.5

@@ -106,8 +106,9 @@ def exchange(
         return
     record, k = moves.record[option], moves.model[option]
     c, r, start = moves.cell[record] // len(cells.exact), cells.request[record], int(random.random() * requests)
-    if fits(cells, state, c, 0.0, opening(cells, moves, state, c, k)[1]):
-        return  # where memory is not short, other moves do it
+    size = opening(cells, moves, state, c, k)[1]
+    if fits(cells, state, c, 0.0, size) and not fits(cells, state, c, cells.compute_s[record], size):
+        return  # where compute alone is short, other moves make room
     note(journal, state, r)
     release(cells, moves, state, r)
     while not fits(cells, state, c, cells.compute_s[record], opening(cells, moves, state, c, k)[1]):

@@ -8,23 +8,39 @@ cloudlet's link; what it does not ask for is evicted first. Every GB counts, and
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mecpfm.coupled import baselines, dual, polish
+from mecpfm.coupled.anytime import WARM
 from mecpfm.coupled.instance import Blocks, Cloudlets, Instance, Models, Options, Requests, accepted
-from mecpfm.coupled.structure import build
+from mecpfm.coupled.structure import MASK_BITS, build
 from mecpfm.errors import InputError
 from mecpfm.kernels import arrays, online_edge, online_policy
 from mecpfm.online.policy import Policy
 from mecpfm.online.simulate import Outcome, Run
 from mecpfm.online.world import Scene
 from mecpfm.records import Ragged
+from mecpfm.typing import Floats, Ints
 
 PLANNERS = ("polish", "trimcaching")
 """Local search from the dual's prices (the coupled setting's, without its dives: a plan every epoch must be quick), or
 TrimCaching-Gen."""
+
+
+STEPS = 200
+"""Most steps of a warm planner's multipliers in an epoch."""
+
+
+class Prices(NamedTuple):
+    """Prices that outlive an epoch."""
+
+    resources: Floats
+    """Of compute (s a s) and memory (s/GB) at each cloudlet, shape (2 C,)."""
+    cut: Floats
+    """Of each cell's cut, shape (C * F,)."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +54,9 @@ class Planner:
     """Budget of the local search."""
     load: float = 0.6
     """Share of an epoch that a cloudlet may be busy in the plan: queues need slack."""
+    warm: bool = False
+    """Whether ``polish`` begins with greedy's plan and the last epoch's prices, memory rows kept: half of the
+    iterations then do. The results that are kept were made without."""
 
     def __post_init__(self) -> None:
         """Refuse unknown methods and empty epochs."""
@@ -49,17 +68,25 @@ class Planner:
 
 def simulate(scene: Scene, policy: Policy, planner: Planner, seed: int = 0) -> Outcome:
     """A run whose caches are planned anew every epoch."""
-    run, count = Run(scene, policy, seed), len(scene.world.work)
+    run, count, prices = Run(scene, policy, seed), len(scene.world.work), None
     for stop in range(planner.epoch, count, planner.epoch):
         run.advance(stop)
-        adopt(run, propose(run, planner, stop), run.now)
+        wanted, prices = propose(run, planner, stop, prices)
+        adopt(run, wanted, run.now)
     return run.finish()
 
 
-def propose(run: Run, planner: Planner, stop: int) -> NDArray[np.bool_]:
-    """Parts that each cloudlet should hold, shape (C, P), from the last epoch's requests, up to ``stop - 1``."""
+def propose(
+    run: Run, planner: Planner, stop: int, prices: Prices | None = None
+) -> tuple[NDArray[np.bool_], Prices | None]:
+    """Parts that each cloudlet should hold, shape (C, P), from the last epoch's requests, up to ``stop - 1``.
+
+    And the prices to begin the next epoch with, where the planner is ``warm``.
+    """
     instance = forecast(run, planner, stop)
-    if planner.method == "polish":
+    if planner.method == "polish" and planner.warm:
+        chosen, prices = improved(instance, planner.iterations // 2, prices)
+    elif planner.method == "polish":
         view = build(instance)
         chosen = polish.improve(view, dual.solve(view), iterations=planner.iterations).choice
     else:
@@ -68,7 +95,23 @@ def propose(run: Run, planner: Planner, stop: int) -> NDArray[np.bool_]:
     wanted = np.zeros(run.edge.held.shape, dtype=bool)
     for cloudlet, model in zip(instance.options.cloudlet[chosen], instance.options.model[chosen], strict=True):
         wanted[cloudlet, list(instance.models.blocks[model])] = True
-    return wanted
+    return wanted, prices
+
+
+def improved(instance: Instance, iterations: int, prices: Prices | None) -> tuple[Ints, Prices]:
+    """Plan, as options (R,) or -1, of a search around greedy's; the cloudlets' prices it was steered by.
+
+    Requests differ from epoch to epoch, so that the prices of cloudlets alone are of use to the next.
+    """
+    view = build(instance, exact_models=MASK_BITS)
+    requests, sites = len(view.cells.remote_s), 2 * len(view.cells.capacity_s)
+    point, old = dual.start(view.cells), None
+    if prices is not None:
+        point[requests : requests + sites] = prices.resources
+        old = dual.Dual(-np.inf, point, prices.cut, 0, 0.0)
+    found = dual.solve(view, warm=old, theta=1.0 if old is None else WARM, iterations=STEPS, memory_row=True)
+    plan = polish.improve(view, found, baselines.trimcaching(instance), iterations=iterations)
+    return plan.choice, Prices(found.point[requests : requests + sites], found.cut)
 
 
 def forecast(run: Run, planner: Planner, stop: int) -> Instance:
