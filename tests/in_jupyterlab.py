@@ -37,7 +37,11 @@ OPENED = """(() => {
     const panel = window.jupyterapp?.shell?.currentWidget;
     return Boolean(panel?.sessionContext?.session?.kernel?.status === "idle" && panel.content.widgets.length);
 })()"""
-START = """(() => { window.jupyterapp.commands.execute("notebook:run-all-cells"); return true; })()"""
+START = """(async () => {
+    await window.jupyterapp.commands.execute("notebook:clear-all-cell-outputs");  // and the counts of the last run
+    window.jupyterapp.commands.execute("notebook:run-all-cells");
+    return true;
+})()"""
 STATE = """(() => {
     const panel = window.jupyterapp.shell.currentWidget;
     const cells = panel.content.widgets.map(one => one.model.toJSON()).filter(one => one.cell_type === "code");
@@ -159,7 +163,11 @@ async def run(page: Page) -> list[str]:
         if time.monotonic() > end:
             return [f"not done after {PATIENCE_S:.0f} s: {state['counts']}"]
     await asyncio.sleep(1)  # what is drawn last may still complain
-    found = [f"cell {i}: {json.dumps(out)[:2000]}" for i, one in enumerate(state["outputs"], 1) for out in one]
+    outputs = state["outputs"]
+    said = (
+        (i, out.get("text") or f"{out['ename']}: {out['evalue']}") for i, one in enumerate(outputs, 1) for out in one
+    )
+    found = [f"code cell {i}: {text.strip()}" for i, text in said]
     return found + [f"{state['blank']} blank figures"] * bool(state["blank"]) + state["asked"]
 
 

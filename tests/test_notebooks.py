@@ -54,18 +54,16 @@ def test_thin(notebook: nbformat.NotebookNode):
 
 
 def test_parameters_are_typed_explained_and_used(notebook: nbformat.NotebookNode):
-    """One cell of ``name: type = value  # what it does``, the profile first; other cells use every name."""
+    """One cell of ``name: type = value  # what it does``, profile first; other cells use every name and set none."""
     (cell,) = tagged(notebook, "parameters")
     lines = [re.fullmatch(r"(\w+): (?:str|int|float) = \S+  # \S.+", line) for line in cell.source.splitlines()]
     assert all(lines), cell.source
     assert cell.source.startswith('profile: str = "quick"')
-    used = {
-        node.id
-        for other in code_cells(notebook)
-        for node in ast.walk(ast.parse(other.source))
-        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)
-    }
-    assert {line[1] for line in lines if line} <= used
+    others = [ast.walk(ast.parse(other.source)) for other in code_cells(notebook) if other is not cell]
+    named = [node for nodes in others for node in nodes if isinstance(node, ast.Name)]
+    parameters = {line[1] for line in lines if line}
+    assert parameters <= {node.id for node in named if isinstance(node.ctx, ast.Load)}
+    assert not parameters & {node.id for node in named if isinstance(node.ctx, ast.Store)}, "set again further down"
 
 
 def test_the_frame_of_a_lesson(notebook: nbformat.NotebookNode):
