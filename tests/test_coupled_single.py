@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from coupled_strategies import small
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -90,8 +91,8 @@ def priced(structure, v):
 
 @pytest.mark.kernels
 @settings(max_examples=100)
-@given(seed=SEEDS, small=st.booleans())
-def test_bound_slope_and_losses_equal_enumeration(seed, small):
+@given(seed=SEEDS, by_table=st.booleans())
+def test_bound_slope_and_losses_equal_enumeration(seed, by_table):
     """By the table of rooms and by the search for the best set; decimals of compute count in full."""
     instance = located(seed)
     structure, rows = rows_of(instance)
@@ -100,9 +101,9 @@ def test_bound_slope_and_losses_equal_enumeration(seed, small):
     random = np.random.default_rng(seed)
     v = random.uniform(0, 1, instance.sizes[3]) * instance.requests.remote_delay_s
     slope, taken, table = np.empty(len(v)), np.empty(len(rows.request), dtype=bool), single._tables(rows)
-    wide = rows if small else rows._replace(room_units=np.full_like(rows.room_units, kernels.SMALL))
+    wide = rows if by_table else rows._replace(room_units=np.full_like(rows.room_units, kernels.SMALL))
     expected, loss = slow_bound(instance, v)
-    wider = table if small else np.empty((len(table), kernels.SMALL + 1))
+    wider = table if by_table else np.empty((len(table), kernels.SMALL + 1))
     assert kernels.evaluate(wide, v, slope, wider, taken) == pytest.approx(expected)
     other = v + random.uniform(-1, 1, len(v))
     assert slow_bound(instance, other)[0] <= expected + float(slope @ (other - v)) + 1e-9
@@ -134,11 +135,13 @@ def test_no_bound_is_false_and_fixing_keeps_a_better_plan(seed, whole):
     assert used <= set(structure.option[kept].tolist()) or best == pytest.approx(plan.objective)
 
 
-@settings(max_examples=60)
-@given(seed=SEEDS)
-def test_the_check_reads_any_prices_with_compute_rows(seed):
-    """With prices on compute, memory and cuts too: never above the optimum, and never below what it proves without."""
+@settings(max_examples=100)
+@given(seed=SEEDS, families=st.none() | st.booleans())
+def test_the_check_reads_any_prices_with_compute_rows(seed, families):
+    """Prices of every kind, cells of any kind: never above the optimum, nor below what is proved without."""
     instance, random = located(seed, whole=seed % 2 == 0), np.random.default_rng(seed)
+    if families is not None:
+        instance = small(seed, 4, 2, families=families)
     structure = build(instance)
     point = random.uniform(0, 1, len(dual.start(structure.cells))) * random.choice([0, 1])
     point[: instance.sizes[3]] = random.uniform(0, 1, instance.sizes[3]) * instance.requests.remote_delay_s
@@ -194,6 +197,14 @@ def test_only_instances_of_this_kind_have_knapsacks():
     assert single.sites(build(full(models=((0,), (0,)), model=[0, 1]))) is None
     assert single.sites(build(full(request=[0, 0], delay_s=[1.0, 2.0], compute_s=[4.0, 1.5]))) is None
     assert single.sites(build(full(request=[0, 0], delay_s=[1.0, 2.0], compute_s=[2.5, 1.5]))) is None
+
+
+def test_cells_of_several_models_prove_what_they_did():
+    """What a set of models needs together is not the knapsack of their requests."""
+    instance = full(models=((0,), (0,)), model=[0, 1])
+    plain = certificate(build(instance), dual.solve(build(instance)), instance)
+    kept = plain.model_copy(update={"compute_row": np.int64(1)})
+    assert verify(instance, kept) == verify(instance, plain)
 
 
 def test_the_default_proves_by_compute_rows_alone():
