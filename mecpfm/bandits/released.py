@@ -1,6 +1,6 @@
 """The paper's online learner as released, with its two slips; :class:`~.restricted.TSRC` is the algorithm itself.
 
-Reconstructed from facts about the released code, none of which was copied (docs/published_setting.md).
+Reconstructed from facts about the released code, none of which was copied (docs/reproduction.md).
 """
 
 from __future__ import annotations
