@@ -40,7 +40,7 @@ SEARCHING, WINDOW, BRANCHING = 0.3, 0.3, 0.5
 COMPRESSED = 2_000_000
 """Options beyond which looking for those that others make needless takes more memory than it saves."""
 TREE = 6_000
-"""Largest remainder, in options, that is worth branching on: in a larger one no node comes near a leaf."""
+"""Largest remainder, in options, for a window and for branching: in a larger one no node comes near a leaf."""
 
 
 def solve(
@@ -177,7 +177,8 @@ def _beside(state: State, most: int | None) -> None:
     if not state.done:
         rest.start(budget, state.gap, state.seed)
     try:
-        if not state.done and window.run(state, replace(budget.share(WINDOW), until=rest.answered)):
+        small = not state.done and len(rest.rows) <= TREE
+        if small and window.run(state, replace(budget.share(WINDOW), until=rest.answered)):
             rest = _renewed(state, rest)
         useful = True
         while useful and not (state.done or rest.settled or budget.over or state.iterations >= limit):
