@@ -10,6 +10,7 @@ import numpy as np
 
 from mecpfm.kernels import elementary
 from mecpfm.kernels._jit import inlined, kernel
+from mecpfm.kernels.coupled_dual import first_open
 from mecpfm.kernels.coupled_polish import CHANGED, ITERATION, Journal, note, undo
 from mecpfm.kernels.coupled_records import Cells
 from mecpfm.kernels.coupled_star import site
@@ -75,9 +76,51 @@ def leave(cells: Cells, moves: Moves, state: State, journal: Journal, c: int, m:
             release(cells, moves, state, r)
 
 
+@inlined
+def delay_now(cells: Cells, moves: Moves, state: State, r: int) -> float:
+    """Delay of a request as it is served, s."""
+    return cells.remote_s[r] if state.choice[r] < 0 else cells.delay_s[moves.record[state.choice[r]]]
+
+
+@kernel
+def gain(cells: Cells, moves: Moves, state: State, j: int, bit: int) -> float:
+    """What a model of cell j would save, s, if all who gain came to it: pulls and compute aside."""
+    total = 0.0
+    for i in range(cells.first_record[j], cells.first_record[j + 1]):
+        if cells.models[i] & bit:
+            total += max(delay_now(cells, moves, state, cells.request[i]) - cells.delay_s[i], 0.0)
+    return total
+
+
+@kernel
+def gather(
+    cells: Cells, moves: Moves, state: State, journal: Journal, j: int, bit: int, random: np.random.Generator
+) -> None:
+    """Those who gain come to a model of cell j that is open, from a random one on, while they fit."""
+    first, count = cells.first_record[j], cells.first_record[j + 1] - cells.first_record[j]
+    c, start = j // len(cells.exact), int(random.random() * count)
+    for i in range(start, start + count):
+        record = first + i % count
+        q = cells.request[record]
+        if not cells.models[record] & bit or delay_now(cells, moves, state, q) <= cells.delay_s[record]:
+            continue
+        if fits(cells, state, c, cells.compute_s[record], 0.0):
+            note(journal, state, q)
+            release(cells, moves, state, q)
+            if opening_fits(cells, moves, state, c, record, bit):
+                assign(cells, moves, state, q, first_open(cells, record, bit))
+
+
+@inlined
+def opening_fits(cells: Cells, moves: Moves, state: State, c: int, record: int, bit: int) -> bool:
+    """Whether a record's model fits still: who comes may have closed it by leaving."""
+    size = opening(cells, moves, state, c, moves.model[first_open(cells, record, bit)])[1]
+    return fits(cells, state, c, cells.compute_s[record], size)
+
+
 @kernel
 def newcomer(cells: Cells, moves: Moves, state: State, random: np.random.Generator) -> int:
-    """Of some random options of random requests the one that saves most a GB that it lacks; -1 when none saves."""
+    """Of some random options the one whose model saves most at its cloudlet a GB that it lacks; -1 when none saves."""
     best, most, requests = -1, 0.0, len(state.choice)
     for _ in range(1 + int(random.random() * TRIES)):
         r = int(random.random() * requests)
@@ -87,9 +130,8 @@ def newcomer(cells: Cells, moves: Moves, state: State, random: np.random.Generat
         record = moves.of_request[first + int(random.random() * (end - first))]
         option, stop = cells.first_option[record], cells.first_option[record + 1]
         option += int(random.random() * (stop - option))
-        now = cells.remote_s[r] if state.choice[r] < 0 else cells.delay_s[moves.record[state.choice[r]]]
         pull, size = opening(cells, moves, state, moves.cell[record] // len(cells.exact), moves.model[option])
-        saved = now - cells.delay_s[record] - pull
+        saved = gain(cells, moves, state, moves.cell[record], 1 << moves.rank[moves.model[option]]) - pull
         if saved > most * max(size, TINY_GB):
             best, most = option, saved / max(size, TINY_GB)
     return best
@@ -100,7 +142,7 @@ def exchange(
     cells: Cells, moves: Moves, state: State, journal: Journal, random: np.random.Generator, loss: Floats, users: Ints,
     needed: Ints,
 ) -> None:  # fmt: skip
-    """Serve a request by an option that saves much a GB, whatever must leave for it; then fill up."""
+    """Open a model that saves much a GB, whatever must leave for it; who gains comes, and what has room stays."""
     option, requests = newcomer(cells, moves, state, random), len(state.choice)
     if option < 0:
         return
@@ -117,6 +159,7 @@ def exchange(
             return
         leave(cells, moves, state, journal, c, m)
     assign(cells, moves, state, r, option)
+    gather(cells, moves, state, journal, moves.cell[record], 1 << moves.rank[k], random)
     for i in range(start, start + requests):
         q = i % requests
         if state.choice[q] < 0:
