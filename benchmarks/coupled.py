@@ -17,12 +17,12 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from mecpfm.coupled import anytime, branch, dual, methods, polish
+from mecpfm.coupled import anytime, branch, dual, local_search, methods
 from mecpfm.coupled.certificate import certificate, verify
-from mecpfm.coupled.compress import compress
 from mecpfm.coupled.formulation import linear_model
 from mecpfm.coupled.generate import Recipe, generate
 from mecpfm.coupled.instance import Instance
+from mecpfm.coupled.presolve import presolve
 from mecpfm.coupled.structure import build
 from mecpfm.solvers import highs
 
@@ -73,7 +73,7 @@ def bound_quality(name: str, seed: int, limit: float) -> None:
     """Bound against HiGHS's LP with the cut on the compressed instance: quality, and ratio of times."""
     instance = generate(SIZES[name], seed)
     own = dual.solve(build(instance))
-    model = linear_model(compress(instance).instance, cut=True).relaxed()
+    model = linear_model(presolve(instance).instance, cut=True).relaxed()
     lp = highs.solve(model, time_limit=limit, **FASTEST[name])
     ended = lp.status == "optimal"
     if ended:
@@ -145,7 +145,7 @@ def main() -> None:
     methods.solve(warm, "dual")
     view = build(warm)
     unproved = dataclasses.replace(dual.solve(view), bound=0.0)  # else an early proof leaves kernels uncompiled
-    polish.improve(view, unproved, iterations=25)
+    local_search.improve(view, unproved, iterations=25)
     branch.solve(warm, time_limit=600, iterations=1_000, nodes=3)
     for name in names:
         bounds(name, seeds)

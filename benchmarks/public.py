@@ -30,10 +30,10 @@ import orlib
 from coupled import machine
 
 from mecpfm.coupled import formulation, methods
-from mecpfm.coupled.compress import compress
 from mecpfm.coupled.dual import proven
 from mecpfm.coupled.generate import REGIMES, Recipe, generate
 from mecpfm.coupled.instance import Instance
+from mecpfm.coupled.presolve import presolve
 from mecpfm.errors import InputError, LimitError, MecpfmError
 from mecpfm.plan import relative_gap
 from mecpfm.solvers import highs
@@ -78,7 +78,7 @@ def auto(instance: Instance, limit: float, cores: int) -> Run:
 
 
 def ilp(instance: Instance, limit: float, cores: int) -> Run:
-    plan = formulation.solve_ilp(compress(instance).instance, solver="highs", time_limit=limit)
+    plan = formulation.solve_ilp(presolve(instance).instance, solver="highs", time_limit=limit)
     return Run(plan.objective, plan.bound, math.nan)
 
 
@@ -87,7 +87,7 @@ def ortools(kind: str, instance: Instance, limit: float, cores: int) -> Run:
     began = time.perf_counter()
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "model.mps"
-        highs.write_mps(formulation.linear_model(compress(instance).instance, cut=True), path)
+        highs.write_mps(formulation.linear_model(presolve(instance).instance, cut=True), path)
         made = time.perf_counter() - began
         command = [sys.executable, Path(__file__).with_name("peer.py"), path, kind, str(limit - made), str(cores)]
         told = subprocess.run(command, capture_output=True, text=True)

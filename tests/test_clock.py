@@ -17,9 +17,9 @@ from mecpfm.clock import Budget
 from mecpfm.coupled import baselines, methods
 from mecpfm.coupled.certificate import verify
 from mecpfm.coupled.check import assess
-from mecpfm.coupled.compress import compress
 from mecpfm.coupled.formulation import linear_model
 from mecpfm.coupled.generate import Recipe, generate
+from mecpfm.coupled.presolve import presolve
 from mecpfm.errors import LimitError
 from mecpfm.published import methods as published
 from mecpfm.published.generate import Recipe as PublishedRecipe
@@ -124,7 +124,7 @@ def test_greedy_comes_first_whatever_the_limit():
 
 def test_the_other_process_gives_the_same_bits():
     """MIP and LP, solved here and in the other process: equal x, bound and duals."""
-    model = linear_model(compress(generate(MIDDLE, 2)).instance, cut=True)
+    model = linear_model(presolve(generate(MIDDLE, 2)).instance, cut=True)
     for one in (model, model.relaxed()):
         here, there = highs.here(one), process.run(one, Budget.of(600.0), lambda *_: None, {})
         assert there is not None
@@ -137,7 +137,7 @@ def test_the_other_process_gives_the_same_bits():
 
 def test_a_search_that_is_ended_keeps_its_incumbent(monkeypatch):
     """HiGHS told to ignore its limit is ended at the deadline, and what it told of is the answer."""
-    model = linear_model(compress(generate(Recipe(requests=120, cloudlets=8, models=24), 3)).instance, cut=True)
+    model = linear_model(presolve(generate(Recipe(requests=120, cloudlets=8, models=24), 3)).instance, cut=True)
     moments, at = [], [0.0]
     monkeypatch.setattr(clock, "now", lambda: at[0])
     budget = Budget.of(1.0)
@@ -157,7 +157,7 @@ def test_a_search_that_is_ended_keeps_its_incumbent(monkeypatch):
 
 def test_a_lost_process_costs_one_call(caplog):
     """The solver's process is killed between two calls: no solution and one line, then a new process."""
-    model = linear_model(compress(generate(MIDDLE, 2)).instance, cut=True)
+    model = linear_model(presolve(generate(MIDDLE, 2)).instance, cut=True)
     assert process.run(model, Budget.of(600.0), lambda *_: None, {}) is not None
     worker = process._workers[os.getpid()].process
     worker.kill()
@@ -169,7 +169,7 @@ def test_a_lost_process_costs_one_call(caplog):
 
 def test_errors_of_the_other_process_arrive_here():
     """An option that HiGHS refuses is refused as it is here."""
-    model = linear_model(compress(generate(MIDDLE, 2)).instance)
+    model = linear_model(presolve(generate(MIDDLE, 2)).instance)
     with pytest.raises(ValueError, match="refuses option"):
         process.run(model, Budget.of(600.0), lambda *_: None, {"no_such_option": 1})
 

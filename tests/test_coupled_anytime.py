@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from mecpfm import clock
 from mecpfm.clock import FOREVER
-from mecpfm.coupled import anytime, baselines, branch, dive, dual, methods, polish, settle
+from mecpfm.coupled import anytime, assignment, baselines, branch, diving, dual, local_search, methods
 from mecpfm.coupled.brute_force import solve_nlip
 from mecpfm.coupled.certificate import verify
 from mecpfm.coupled.check import assess
@@ -70,8 +70,8 @@ def test_settled_plans_are_feasible_and_use_open_blocks(families, data):
     """Settling opens no block, breaks no row, and among plans with these blocks only its gap is lost."""
     instance = data.draw(instances(families=families, requests=6, cloudlets=2, per_request=6))
     structure = build(instance)
-    choice = polish.improve(structure, dual.solve(structure), iterations=25).choice
-    settled = settle.settle(structure, polish.sorted_choice(structure, choice))
+    choice = local_search.improve(structure, dual.solve(structure), iterations=25).choice
+    settled = assignment.settle(structure, local_search.sorted_choice(structure, choice))
     if settled is None:
         assert (choice < 0).all()
         return
@@ -91,9 +91,11 @@ def test_settling_improves_a_bad_assignment():
     """A greedy plan of the same blocks costs more than the settled one, which meets HiGHS's own optimum closely."""
     instance = generate(MIDDLE, 100)
     structure = build(instance)
-    greedy = polish.sorted_choice(structure, baselines.trimcaching(instance))
-    before = polish.improve(structure, dual.solve(structure), np.append(structure.option, -1)[greedy], iterations=0)
-    settled = settle.settle(structure, greedy)
+    greedy = local_search.sorted_choice(structure, baselines.trimcaching(instance))
+    before = local_search.improve(
+        structure, dual.solve(structure), np.append(structure.option, -1)[greedy], iterations=0
+    )
+    settled = assignment.settle(structure, greedy)
     after = assess(instance, "settled", np.append(structure.option, -1)[settled])
     assert after.feasible
     assert after.objective < before.cost
@@ -107,19 +109,19 @@ def test_a_dive_decides_every_exact_cell_and_its_cells_suffice(families, data):
     instance = data.draw(instances(families=families, requests=5, cloudlets=2, per_request=4))
     structure = build(instance)
     root = dual.solve(structure)
-    view = dive.core(structure, root)
-    opened = dive.dive(view, root, limit=structure.cells.remote_s.sum() + 1)
+    view = diving.core(structure, root)
+    opened = diving.dive(view, root, limit=structure.cells.remote_s.sum() + 1)
     assert (opened.state != 0).all()
-    small = dive.opened_only(view, opened.state)
-    assert set(dive.option_cells(small).tolist()) <= set(np.flatnonzero(opened.state == 1).tolist())
+    small = diving.opened_only(view, opened.state)
+    assert set(diving.option_cells(small).tolist()) <= set(np.flatnonzero(opened.state == 1).tolist())
 
 
 def test_perturbed_dives_repeat_with_their_seed():
     """The same random stream gives the same choice of cells."""
     structure = build(generate(MIDDLE, 101))
     root = dual.solve(structure)
-    view = dive.core(structure, root)
-    one, two = (dive.dive(view, root, np.random.default_rng(7)) for _ in range(2))
+    view = diving.core(structure, root)
+    one, two = (diving.dive(view, root, np.random.default_rng(7)) for _ in range(2))
     assert (one.state == two.state).all()
     assert one.dual.bound == two.dual.bound
 
@@ -215,7 +217,7 @@ def test_interrupting_the_tree_keeps_every_open_bound(monkeypatch):
     structure = build(instance)
     root = dual.solve(structure)
     remote = np.full(instance.sizes[3], -1)
-    search = branch.Search(instance, structure, remote, float(instance.requests.remote_delay_s.sum()))
+    search = branch.BranchSearch(instance, structure, remote, float(instance.requests.remote_delay_s.sum()))
     interrupted_after(monkeypatch, 1)
     with clock.listening():
         bound = branch.run(search, root, nodes=9, budget=FOREVER, mip_options=0)

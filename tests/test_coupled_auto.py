@@ -15,11 +15,11 @@ from mecpfm.coupled.beside import Remainder
 from mecpfm.coupled.brute_force import solve_nlip
 from mecpfm.coupled.certificate import Certificate, certificate, terms, verify
 from mecpfm.coupled.check import assess
-from mecpfm.coupled.compress import compress
 from mecpfm.coupled.formulation import linear_model
 from mecpfm.coupled.generate import Recipe, generate
 from mecpfm.coupled.instance import Instance, most
 from mecpfm.coupled.packing import packed
+from mecpfm.coupled.presolve import presolve
 from mecpfm.coupled.proof import Proof
 from mecpfm.coupled.structure import build
 from mecpfm.errors import InputError
@@ -292,7 +292,7 @@ def test_nothing_to_serve_and_nothing_that_fits():
 def test_a_cutoff_below_the_optimum_leaves_nothing():
     """Above it the optimum is found as ever; a remainder without a cheaper plan is settled with the known one."""
     instance = generate(Recipe(requests=20, cloudlets=4, models=6, families=2), 4)
-    model = linear_model(compress(instance).instance, cut=True)
+    model = linear_model(presolve(instance).instance, cut=True)
     optimum = highs.here(model).objective
     assert highs.here(model, cutoff=optimum * 1.01).objective == pytest.approx(optimum, rel=1e-9)
     for share in (1 - 1e-6, 0.9, 0.5):

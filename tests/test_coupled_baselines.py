@@ -6,7 +6,7 @@ from coupled_strategies import instances, is_laminar, replaced
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mecpfm.coupled import baselines, gap
+from mecpfm.coupled import baselines, generalized_assignment
 from mecpfm.coupled.brute_force import solve_nlip
 from mecpfm.coupled.check import REMOTE, assess
 from mecpfm.coupled.generate import Recipe, generate
@@ -319,7 +319,7 @@ def test_first_fit_respects_order_and_capacity(middle: Instance) -> None:
 @given(any_instance)
 def test_shmoys_tardos_bounds_cost_and_load(instance: Instance) -> None:
     """GAP rounding: delay without pulls <= its LP <= any feasible decision's, load <= twice the compute."""
-    choice, value = gap.shmoys_tardos(instance)
+    choice, value = generalized_assignment.shmoys_tardos(instance)
     chosen = choice[choice != REMOTE]
     options = instance.options
     cost = options.delay_s[chosen].sum() + instance.requests.remote_delay_s[choice == REMOTE].sum()
@@ -333,7 +333,7 @@ def test_shmoys_tardos_bounds_cost_and_load(instance: Instance) -> None:
 def test_shmoys_tardos_uses_the_slack_the_theorem_grants(middle: Instance) -> None:
     """On a tight instance some load exceeds its capacity: the bound of two is needed, and the method repairs it."""
     tight = replaced(middle, cloudlets={"compute_s": np.full(6, 1.0)})
-    choice, _ = gap.shmoys_tardos(tight)
+    choice, _ = generalized_assignment.shmoys_tardos(tight)
     assert any("compute" in finding for finding in assess(tight, "raw", choice).violations)
     repaired = baselines.first_fit(tight, choice[choice != REMOTE])
     assert assess(tight, "repaired", repaired).feasible

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from mecpfm import clock
 from mecpfm.clock import FOREVER
-from mecpfm.coupled import branch, dive, dual, methods, polish
+from mecpfm.coupled import branch, diving, dual, local_search, methods
 from mecpfm.coupled.brute_force import nlip_objective, solve_nlip
 from mecpfm.coupled.certificate import verify
 from mecpfm.coupled.check import assess
@@ -42,8 +42,8 @@ def enclosed(seed=2):
     instance = small(seed, 30, 3, families=True, per_request=8)
     structure = build(instance)
     root = dual.solve(structure)
-    choice = polish.improve(structure, root, iterations=100).choice
-    return branch.Search(instance, structure, choice, assess(instance, "branch", choice).objective), root
+    choice = local_search.improve(structure, root, iterations=100).choice
+    return branch.BranchSearch(instance, structure, choice, assess(instance, "branch", choice).objective), root
 
 
 def test_a_leaf_that_is_not_solved_keeps_its_bound(monkeypatch):
@@ -142,7 +142,7 @@ def plans(structure, instance):
     choices, cost = choices[np.isfinite(cost)], cost[np.isfinite(cost)]
     cells = len(structure.cells.first_record) - 1
     used = np.zeros((len(choices), cells + 1), dtype=bool)
-    used[np.arange(len(choices))[:, None], np.append(dive.option_cells(structure), cells)[choices]] = True
+    used[np.arange(len(choices))[:, None], np.append(diving.option_cells(structure), cells)[choices]] = True
     return choices, cost, used[:, :cells]
 
 
@@ -166,7 +166,7 @@ def test_reduced_costs_agree_with_every_better_plan(exact_models):
         root, node = dual.solve(structure, iterations=[2_000, 20][seed // 2 % 2]), dual.free(structure.cells)
         remote, best = instance.requests.remote_delay_s.sum(), cost.min()
         for incumbent in np.array([best, best + 0.25, (best + remote) / 2, remote]) + 1e-6:  # a little room at least
-            search = branch.Search(instance, structure, np.full(instance.sizes[3], -1), incumbent)
+            search = branch.BranchSearch(instance, structure, np.full(instance.sizes[3], -1), incumbent)
             better = cost < incumbent - 1e-9
             fixed += require_kept(search, root, node, choices[better], used[better])
             for j in np.flatnonzero(np.tile(structure.cells.exact, instance.sizes[2])):
@@ -186,7 +186,7 @@ def test_the_tree_from_all_remote_never_passes_the_optimum(iterations, mip_optio
     for seed in range(120):
         instance = small(seed, 5, 2, families=seed % 2 == 0, per_request=4)
         structure, remote = build(instance), np.full(instance.sizes[3], -1)
-        search = branch.Search(instance, structure, remote, float(instance.requests.remote_delay_s.sum()))
+        search = branch.BranchSearch(instance, structure, remote, float(instance.requests.remote_delay_s.sum()))
         optimum = solve_nlip(instance).objective
         root = dual.solve(structure, iterations=iterations)
         bound = branch.run(search, root, nodes=40, budget=FOREVER, mip_options=mip_options)
@@ -203,7 +203,7 @@ def test_a_dives_bound_holds_for_the_plans_of_its_cells():
         instance = small(seed, 5, 2, families=seed % 2 == 0, per_request=4)
         structure = build(instance)
         _, cost, used = plans(structure, instance)
-        opened = dive.dive(structure, dual.solve(structure), limit=structure.cells.remote_s.sum() + 1)
+        opened = diving.dive(structure, dual.solve(structure), limit=structure.cells.remote_s.sum() + 1)
         inside = cost[(used == (opened.state == 1)).all(axis=1)]
         compared += len(inside) > 0
         assert opened.dual.bound <= inside.min(initial=np.inf) + 1e-9, seed

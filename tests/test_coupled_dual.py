@@ -8,11 +8,11 @@ from mecpfm import solvers
 from mecpfm.coupled import dual, waived
 from mecpfm.coupled.brute_force import solve_nlip
 from mecpfm.coupled.certificate import Certificate, certificate, verify
-from mecpfm.coupled.compress import compress
 from mecpfm.coupled.formulation import linear_model, solve_lp
 from mecpfm.coupled.generate import Recipe, generate
 from mecpfm.coupled.incidence import incidence
 from mecpfm.coupled.instance import LARGEST, SMALLEST, Instance
+from mecpfm.coupled.presolve import presolve
 from mecpfm.coupled.structure import build
 from mecpfm.errors import InputError
 from mecpfm.kernels import coupled_dual as kernels
@@ -162,7 +162,7 @@ def test_the_lp_with_all_cuts_may_be_above_every_multiplier():
 @given(data=st.data())
 def test_price_sharing_has_the_strength_of_the_lp(families, data):
     """With every family relaxed the converged bound lies between the LP less 1 % and the LP of the useful options."""
-    instance = compress(data.draw(instances(families=families, requests=8, cloudlets=3, per_request=5))).instance
+    instance = presolve(data.draw(instances(families=families, requests=8, cloudlets=3, per_request=5))).instance
     found = dual.solve(build(instance, exact_models=0), theta_end=1e-6)
     lp = solve_lp(instance, solver="highs")[0].objective
     assert 0.99 * lp - 1e-6 <= found.bound <= lp + 1e-6

@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 
 from mecpfm.coupled.brute_force import solve_nlip
 from mecpfm.coupled.check import REMOTE, assess
-from mecpfm.coupled.compress import compress
 from mecpfm.coupled.formulation import choice_of, linear_model, solve_ilp, solve_lp
 from mecpfm.coupled.instance import Instance
 from mecpfm.coupled.methods import solve
+from mecpfm.coupled.presolve import presolve
 from mecpfm.errors import LimitError
 from mecpfm.solvers import highs
 
@@ -89,7 +89,7 @@ def test_relaxations_are_ordered_and_recomputed(instance: Instance) -> None:
 @given(any_instance)
 def test_compression_is_lossless(instance: Instance) -> None:
     """The compressed instance has the same optimum, and its decision costs no more in the original one."""
-    small_one = compress(instance)
+    small_one = presolve(instance)
     optimum = solve_nlip(instance).objective
     plan = solve_nlip(small_one.instance)
     assert plan.objective == pytest.approx(optimum, abs=1e-9)
@@ -102,8 +102,8 @@ def test_compression_is_lossless(instance: Instance) -> None:
 @settings(max_examples=30)
 def test_nothing_is_left_to_compress(instance: Instance) -> None:
     """Compressing twice removes nothing more, and no two blocks of the result belong to the same models and caches."""
-    once = compress(instance).instance
-    twice = compress(once).instance
+    once = presolve(instance).instance
+    twice = presolve(once).instance
     assert len(twice.options.request) == len(once.options.request)
     assert twice.sizes == once.sizes
 
@@ -124,7 +124,7 @@ def test_compression_keeps_one_of_each_kind() -> None:
             "accuracy": [0.5] * 5,
         },
     )
-    result = compress(instance)
+    result = presolve(instance)
     assert result.option.tolist() == [1, 3]
     assert sorted(result.instance.blocks.size_gb.tolist()) == [1, 3, 3]
     assert [len(row) for row in result.instance.models.blocks] == [1, 2, 1]

@@ -16,11 +16,11 @@ from mecpfm.archives import schema_of
 from mecpfm.coupled import generate as generator
 from mecpfm.coupled.baselines import unshared
 from mecpfm.coupled.check import REMOTE, assess, assess_fractional
-from mecpfm.coupled.compress import compress, membership
 from mecpfm.coupled.formulation import solve_lp
 from mecpfm.coupled.generate import REGIMES, Recipe, generate, token_counts
 from mecpfm.coupled.instance import Instance, accepted
 from mecpfm.coupled.methods import solve
+from mecpfm.coupled.presolve import membership, presolve
 from mecpfm.data.tables import trace_summary
 from mecpfm.errors import InputError
 
@@ -369,7 +369,7 @@ def relaxed_lp(instance: Instance, **cloudlets: Any) -> float:
     """LP value with the cut after multiplying cloudlet fields, on the compressed instance."""
     fields = {name: getattr(instance.cloudlets, name) * factor for name, factor in cloudlets.items()}
     changed = replaced(instance, cloudlets=fields) if fields else instance
-    return solve_lp(compress(changed).instance, cut=True, solver="highs")[0].objective
+    return solve_lp(presolve(changed).instance, cut=True, solver="highs")[0].objective
 
 
 @pytest.mark.parametrize("regime", sorted(REGIMES))

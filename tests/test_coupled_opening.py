@@ -9,12 +9,12 @@ from coupled_strategies import instances, is_laminar, small
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from mecpfm.coupled import gap, rounding
-from mecpfm.coupled.compress import compress
+from mecpfm.coupled import generalized_assignment, rounding
 from mecpfm.coupled.formulation import linear_model, solve_ilp, solve_lp
 from mecpfm.coupled.instance import Instance
 from mecpfm.coupled.laminar import Forest
 from mecpfm.coupled.opening import DELTA, Opening, least, opening
+from mecpfm.coupled.presolve import presolve
 from mecpfm.coupled.structure import build
 from mecpfm.solvers import highs
 
@@ -58,7 +58,7 @@ def random_opening(seed):
 def least_openings(parent, x, work, gb, memory_gb):
     request, node = np.nonzero(x)
     zeros = np.zeros(len(node), dtype=int)
-    items = gap.Items(request, zeros, zeros * 1.0, work[request, node], np.ones(len(x)))
+    items = generalized_assignment.Items(request, zeros, zeros * 1.0, work[request, node], np.ones(len(x)))
     tree = Forest(parent, np.arange(0), np.arange(0), gb)
     return least(tree, items, node, x[request, node], np.ones(1), np.array([memory_gb]))[0]
 
@@ -170,7 +170,7 @@ def test_an_assignment_costs_no_more_and_adds_one_item(seed):
     random = np.random.default_rng(seed)
     count, sites = random.integers(1, 9), random.integers(1, 4)
     m = int(random.integers(1, 25))
-    items = gap.Items(
+    items = generalized_assignment.Items(
         random.integers(0, count, m), random.integers(0, sites, m), random.integers(0, 9, m) / 4,
         random.integers(0, 9, m) / 4, random.integers(0, 20, count) / 4,
     )  # fmt: skip
@@ -178,7 +178,7 @@ def test_an_assignment_costs_no_more_and_adds_one_item(seed):
     x /= np.maximum(np.bincount(items.request, x, count), 1)[items.request]
     edge = x > 1e-9
     items, x = items.taken(np.flatnonzero(edge)), x[edge]
-    choice = gap.assign(items, x)
+    choice = generalized_assignment.assign(items, x)
     item = choice[choice >= 0]
     assert (items.request[item] == np.flatnonzero(choice >= 0)).all()
     rest = 1 - np.bincount(items.request, x, count)
@@ -218,7 +218,7 @@ def test_the_memory_cut_by_hand():
 @settings(max_examples=60)
 def test_the_memory_cut_keeps_the_optimum_and_lifts_the_lp(instance):
     """Any blocks: LP <= LP with it <= optimum = optimum with it; and the least z is no larger than the LP's."""
-    small_one = compress(instance).instance
+    small_one = presolve(instance).instance
     optimum, plain = solve_ilp(small_one, solver="highs").objective, solve_lp(small_one, cut=True, solver="highs")[0]
     model = linear_model(small_one, cut=True, memory_cut=True)
     whole, relaxed = highs.solve(model), highs.solve(model.relaxed())

@@ -7,11 +7,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mecpfm import clock
-from mecpfm.coupled import anytime, dual, polish
+from mecpfm.coupled import anytime, dual, local_search
 from mecpfm.coupled.brute_force import solve_nlip
 from mecpfm.coupled.check import assess
 from mecpfm.coupled.structure import build
-from mecpfm.kernels import coupled_polish as kernels
+from mecpfm.kernels import coupled_local_search as kernels
 from mecpfm.kernels import coupled_state as states
 
 FAMILIES = pytest.mark.parametrize("families", [True, False])
@@ -27,7 +27,7 @@ def check_state(instance, structure, index, state):
     plan = assess(instance, "polish", original(structure, state))
     assert state.cost[0] == pytest.approx(plan.objective, abs=1e-9)
     assert plan.feasible
-    again = polish.fresh(structure)
+    again = local_search.fresh(structure)
     states.restart(structure.cells, index, again, state.choice)
     for name in ("choice", "users", "missing", "ready"):
         assert (getattr(again, name) == getattr(state, name)).all(), name
@@ -43,7 +43,7 @@ def test_incremental_cost_equals_recomputation(families, data):
     """After any series of releases and cheapest insertions cost and loads equal those computed from the instance."""
     instance = data.draw(instances(families=families, requests=8, cloudlets=3, per_request=6))
     structure = build(instance)
-    index, state = polish.moves(structure), polish.fresh(structure)
+    index, state = local_search.moves(structure), local_search.fresh(structure)
     states.restart(structure.cells, index, state, np.full(instance.sizes[3], -1))
     for r in data.draw(st.lists(st.integers(0, instance.sizes[3] - 1), max_size=20)):
         states.release(structure.cells, index, state, r)
@@ -62,7 +62,7 @@ def test_cheapest_is_the_best_of_all_options(families, data):
     """The insertion found is the cheapest feasible one of all options of the request, written out."""
     instance = data.draw(instances(families=families, requests=6, cloudlets=2, per_request=6))
     structure = build(instance)
-    index, state = polish.moves(structure), polish.fresh(structure)
+    index, state = local_search.moves(structure), local_search.fresh(structure)
     states.restart(structure.cells, index, state, np.full(instance.sizes[3], -1))
     states.insert_all(structure.cells, index, state, np.arange(1, instance.sizes[3]))
     choice, costs = original(structure, state), []
@@ -95,7 +95,7 @@ def test_undo_restores_the_plan():
     """A rejected iteration leaves decision, users and loads as they were."""
     instance = busy()
     structure = build(instance)
-    index, state = polish.moves(structure), polish.fresh(structure)
+    index, state = local_search.moves(structure), local_search.fresh(structure)
     states.restart(structure.cells, index, state, np.full(60, -1))
     states.insert_all(structure.cells, index, state, np.arange(60))
     choice, users, cost = state.choice.copy(), state.users.copy(), float(state.cost[0])
@@ -104,7 +104,7 @@ def test_undo_restores_the_plan():
     random, touched = np.random.default_rng(0), np.empty(4, dtype=np.int64)
     count = kernels.ruin(structure.cells, index, state, journal, random, 3, touched)
     value = structure.cells.remote_s.copy()
-    work = polish.workspace(structure)
+    work = local_search.workspace(structure)
     kernels.recreate(structure.cells, index, state, journal, random, touched[:count], value, np.zeros(4), 0.0, work)
     assert journal.count[0] > 0
     kernels.undo(structure.cells, index, state, journal, cost)
@@ -117,9 +117,9 @@ def test_search_is_monotone_and_repeatable():
     """The incumbent never gets worse; equal seeds give equal plans bit by bit, other seeds other walks."""
     structure = build(busy())
     bound, trace = dual.solve(structure), []
-    one = polish.improve(structure, bound, iterations=600, seed=3, progress=lambda _, cost: trace.append(cost))
+    one = local_search.improve(structure, bound, iterations=600, seed=3, progress=lambda _, cost: trace.append(cost))
     assert trace == sorted(trace, reverse=True)
-    two = polish.improve(structure, bound, iterations=600, seed=3)
+    two = local_search.improve(structure, bound, iterations=600, seed=3)
     assert (one.choice == two.choice).all()
     assert one.cost == two.cost
 
@@ -129,8 +129,8 @@ def test_search_starts_from_a_given_plan_and_never_ends_above_it():
     instance = busy()
     structure = build(instance)
     bound = dual.solve(structure)
-    first = polish.improve(structure, bound, iterations=200)
-    again = polish.improve(structure, bound, first.choice, iterations=100, seed=9)
+    first = local_search.improve(structure, bound, iterations=200)
+    again = local_search.improve(structure, bound, first.choice, iterations=100, seed=9)
     assert again.cost <= first.cost + 1e-9
     assert assess(instance, "polish", again.choice).objective == pytest.approx(again.cost, abs=1e-9)
 
@@ -146,9 +146,9 @@ def test_interrupt_returns_the_best_plan_so_far():
     structure = build(instance)
     bound = dual.solve(structure)
     with clock.listening():
-        found = polish.improve(structure, bound, iterations=10_000, progress=interrupt)
+        found = local_search.improve(structure, bound, iterations=10_000, progress=interrupt)
     assert not clock.interrupted()
-    assert found.iterations == polish.CHUNK
+    assert found.iterations == local_search.CHUNK
     assert assess(instance, "polish", found.choice).objective == pytest.approx(seen[0], abs=1e-9)
 
 
@@ -173,8 +173,13 @@ def test_large_families_are_searched_too():
 def test_the_search_is_compiled_once_for_all_sizes():
     """Few and many cloudlets give the kernels equal types: a second compilation would eat a time limit unseen."""
     layouts = set()
-    for cloudlets in (2, 1 + polish.NEIGHBOURS, 3 * polish.NEIGHBOURS):
+    for cloudlets in (2, 1 + local_search.NEIGHBOURS, 3 * local_search.NEIGHBOURS):
         structure = build(small(1, 30, cloudlets, families=True, per_request=6))
-        arrays = (*structure.cells, *polish.moves(structure), *polish.fresh(structure), *polish.workspace(structure))
+        arrays = (
+            *structure.cells,
+            *local_search.moves(structure),
+            *local_search.fresh(structure),
+            *local_search.workspace(structure),
+        )
         layouts.add(tuple((a.dtype.str, a.ndim, a.flags.c_contiguous, a.flags.writeable) for a in arrays))
     assert len(layouts) == 1

@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mecpfm.coupled.brute_force import solve_nlip
-from mecpfm.coupled.compress import compress
 from mecpfm.coupled.instance import DATA_CENTRE, Instance
 from mecpfm.coupled.methods import solve
+from mecpfm.coupled.presolve import presolve
 from mecpfm.coupled.pulls import nearest_holders, pulls_of
 from mecpfm.errors import InputError
 
@@ -62,7 +62,7 @@ def test_methods_agree_with_enumeration_on_pulls_per_block(seed):
     instance = with_sources(seed)
     optimum = solve_nlip(instance).objective
     assert solve(instance, "ilp", solver="highs").objective == pytest.approx(optimum, abs=1e-6)
-    assert solve_nlip(compress(instance).instance).objective == pytest.approx(optimum, abs=1e-9)
+    assert solve_nlip(presolve(instance).instance).objective == pytest.approx(optimum, abs=1e-9)
     for method in ("polish", "no-sharing", "trimcaching", "rounding-nested"):
         plan = solve(instance, method)
         assert plan.feasible

@@ -88,7 +88,7 @@ def test_compiled_run_equals_select_and_update(name, seed):
         if whole:
             traces.append(run(learner, world, caches, order, contexts, rule.offset))
         else:
-            traces.append(episode.Trace(np.empty(150, np.int64), *np.empty((3, 150))))
+            traces.append(episode.EpisodeLog(np.empty(150, np.int64), *np.empty((3, 150))))
             step_by_step(learner, world, caches, order, rule.offset, traces[-1], contexts)
     for one, other in zip(*traces, strict=True):
         assert np.array_equal(one, other)

@@ -25,14 +25,14 @@ EXCEPT = {
     # Sums of 0 and 1, of integers, or of sizes, each exactly once: no product is rounded.
     "coupled/baselines.py": {"@"},
     "coupled/certificate.py": {"@"},
-    "coupled/compress.py": {"@"},
+    "coupled/presolve.py": {"@"},
     "coupled/formulation.py": {"@"},
     "coupled/laminar.py": {"@"},
-    "coupled/polish.py": {"@"},
+    "coupled/local_search.py": {"@"},
     "coupled/structure.py": {"@"},
     # Compared with a tolerance far above rounding.
     "coupled/configurations.py": {"@"},
-    "coupled/settle.py": {"@"},
+    "coupled/assignment.py": {"@"},
     "solvers/model.py": {"@"},
     # How many plans an exhaustive search has: only printed, to one decimal, in an error.
     "coupled/brute_force.py": {"math.log10"},

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from nudged import DIRECTIONS, install, nudge
 
-from mecpfm.bandits.problems import Recipe
+from mecpfm.bandits.problems import ProblemRecipe
 from mecpfm.bandits.restricted import WTSRC
 from mecpfm.coupled import dual, generate
 from mecpfm.coupled.structure import build as cells_of
@@ -82,7 +82,7 @@ def offline():
 
 def studies():
     """Tables of quick studies of restricted context."""
-    recipes = {"tsrc-subsets": Recipe("copy", 400, 2, 5), "tsrc-drift": Recipe("", 400, 2, 5)}
+    recipes = {"tsrc-subsets": ProblemRecipe("copy", 400, 2, 5), "tsrc-drift": ProblemRecipe("", 400, 2, 5)}
     return {name: config.STUDIES[name].measure(recipe, SEED) for name, recipe in recipes.items()}
 
 

@@ -13,7 +13,7 @@ from mecpfm import figures
 from mecpfm.bandits import problems
 from mecpfm.bandits.adms import ADMS
 from mecpfm.bandits.linear import LinTS
-from mecpfm.bandits.problems import Recipe
+from mecpfm.bandits.problems import ProblemRecipe
 from mecpfm.bandits.restricted import TSRC, WTSRC, RandomEI, RandomFix
 from mecpfm.errors import InputError
 from mecpfm.experiments import config, frames_tsrc, runner
@@ -74,9 +74,9 @@ def test_worth_of_normal_features_is_the_arcsine_of_their_correlation():
 @compiled
 def test_one_relevant_feature_is_found_by_all_and_a_weak_one_not_by_tsrc():
     """One relevant feature: TSRC ends on it. Strong and weak, d = 2: some runs of TSRC lock in noise, none of WTSRC."""
-    easy = frames_tsrc.subsets(rows(tsrc.subsets, Recipe("one", 3000, 2, 8), range(6)))
+    easy = frames_tsrc.subsets(rows(tsrc.subsets, ProblemRecipe("one", 3000, 2, 8), range(6)))
     assert easy.set_index("method").loc["ol", "hit"] == 1
-    hard = rows(tsrc.subsets, Recipe("weak", 3000, 2, 8), range(12))
+    hard = rows(tsrc.subsets, ProblemRecipe("weak", 3000, 2, 8), range(12))
     hits = frames_tsrc.subsets(hard).set_index("method")
     assert hits.loc["random-fix", "hit"] < hits.loc["ol", "hit"] < 1 == hits.loc["wtsrc", "hit"]
     locked = hard[(hard["method"] == "ol") & (hard["found"] < hard["best"] - 0.01)]
@@ -103,7 +103,7 @@ def test_a_window_recovers_from_drift_and_costs_little_without():
 
 def test_drift_is_recorded_by_block_and_by_half():
     """Halves average to the whole, blocks to the halves; the figure's frame holds every block."""
-    frame = rows(tsrc.drift, Recipe("drift", 40, 2, 4), range(2))
+    frame = rows(tsrc.drift, ProblemRecipe("drift", 40, 2, 4), range(2))
     table = frame.pivot_table(index=["problem", "method", "seed"], columns="part", values="reward")
     np.testing.assert_allclose(table["all"], (table["first"] + table["second"]) / 2)
     late = table[[f"block-{i}" for i in range(11, 21)]].mean(axis=1)
@@ -120,7 +120,7 @@ def test_order_on_public_tables(name, observed):
     """TSRC between a fresh random subset and all features (2 of iris's 4 nearly are), 4 seeds, 1,000 draws."""
     pytest.importorskip("sklearn")
     size, _ = tsrc.TABLE_SIZES[name]
-    parts = [rows(tsrc.practice, Recipe(name, 1000, d), range(4)) for d in (0, observed, size)]
+    parts = [rows(tsrc.practice, ProblemRecipe(name, 1000, d), range(4)) for d in (0, observed, size)]
     frame = frames_tsrc.practice(pd.concat(parts).assign(table=name))
     value = frame[frame["panel"] == "centred"].groupby("method")["mean"].max()
     assert value["lints"] + 0.02 > value["ol"] > value["random-ei"] > value["epsilon-greedy"]

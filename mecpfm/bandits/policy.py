@@ -38,7 +38,7 @@ def require_played(arm: int, arms: int, reward: float) -> None:
         raise InputError(f"reward is {reward}; must be finite")
 
 
-class Policy(Protocol):
+class BanditPolicy(Protocol):
     """A learner that is asked for an arm, sees one reward, and is asked again."""
 
     def reset(self) -> None:

@@ -32,7 +32,7 @@ class Labelled(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Recipe:
+class ProblemRecipe:
     """What a study of restricted context plays: a problem, how long, and how many features may be seen."""
 
     problem: str

@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from mecpfm.bandits.policy import Policy
+from mecpfm.bandits.policy import BanditPolicy
 from mecpfm.errors import InputError
 from mecpfm.typing import Floats
 
 
-def replay(policy: Policy, contexts: Floats, labels: NDArray[np.int64], rounds: int, seed: int = 0) -> Floats:
+def replay(policy: BanditPolicy, contexts: Floats, labels: NDArray[np.int64], rounds: int, seed: int = 0) -> Floats:
     """Rewards (0 or 1) of ``rounds`` rows drawn with replacement, shape (rounds,).
 
     Parameters

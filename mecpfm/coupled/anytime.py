@@ -14,17 +14,17 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from mecpfm.clock import FOREVER, Budget
-from mecpfm.coupled import baselines, polish
+from mecpfm.coupled import baselines, local_search
 from mecpfm.coupled import start as starting
+from mecpfm.coupled.assignment import settle
 from mecpfm.coupled.certificate import Certificate
 from mecpfm.coupled.check import assess
-from mecpfm.coupled.dive import Opened, core, dive, opened_only, option_cells
+from mecpfm.coupled.diving import Opened, core, dive, opened_only, option_cells
 from mecpfm.coupled.dual import Dual, proven
 from mecpfm.coupled.dual import solve as solve_dual
 from mecpfm.coupled.instance import Instance
-from mecpfm.coupled.polish import Polished, Progress, Seen
+from mecpfm.coupled.local_search import Polished, Progress, Seen
 from mecpfm.coupled.rounding import repair
-from mecpfm.coupled.settle import settle
 from mecpfm.coupled.structure import Structure, build, restrict
 from mecpfm.plan import Plan
 from mecpfm.typing import Ints
@@ -73,7 +73,7 @@ class Search:
     ) -> Polished:
         """Local search on a view, for a share of the time left."""
         tell, before = self.progress, self.best
-        return polish.improve(
+        return local_search.improve(
             view, dual, choice, iterations=iterations, budget=self.budget.share(share), seed=self.seed,
             begin=begin, enough=self.enough, seen=self.seen,
             progress=tell and (lambda done, cost: tell(before.iterations + done, min(before.cost, cost))),
@@ -114,10 +114,10 @@ def search(
 def _starts(instance: Instance, state: Search) -> Iterator[Polished]:
     """Plans that need next to no time, whatever the limit."""
     structure, dual = state.structure, state.dual
-    inserted = polish.fresh(structure)  # cheap at any size, for those in a hurry
-    repair(structure, polish.moves(structure), inserted, np.full(len(structure.cells.remote_s), -1))
+    inserted = local_search.fresh(structure)  # cheap at any size, for those in a hurry
+    repair(structure, local_search.moves(structure), inserted, np.full(len(structure.cells.remote_s), -1))
     yield Polished(np.append(structure.option, -1)[inserted.choice], float(inserted.cost[0]), 0)
-    yield polish.improve(structure, dual, baselines.trimcaching(instance), iterations=0)
+    yield local_search.improve(structure, dual, baselines.trimcaching(instance), iterations=0)
 
 
 def _around(known: Polished, state: Search) -> Iterator[Polished]:
@@ -167,9 +167,9 @@ def _settled(view: Structure, dual: Dual, choice: Ints, state: Search) -> Iterat
     if state.budget.over:
         return
     most = SETTLING_S if math.isfinite(state.budget.end) else math.inf  # only a time limit limits
-    better = settle(view, polish.sorted_choice(view, choice), budget=state.budget.share(1 / 2, most))
+    better = settle(view, local_search.sorted_choice(view, choice), budget=state.budget.share(1 / 2, most))
     if better is not None:
-        yield polish.improve(view, dual, np.append(view.option, -1)[better], iterations=0)
+        yield local_search.improve(view, dual, np.append(view.option, -1)[better], iterations=0)
 
 
 def solve(

@@ -19,11 +19,11 @@ from mecpfm.coupled import start as starting
 from mecpfm.coupled.beside import Remainder
 from mecpfm.coupled.certificate import Certificate
 from mecpfm.coupled.check import REMOTE, assess
-from mecpfm.coupled.compress import compress
 from mecpfm.coupled.dual import Dual, proven
 from mecpfm.coupled.instance import Instance
+from mecpfm.coupled.presolve import presolve
 from mecpfm.coupled.request import Progress
-from mecpfm.coupled.state import BOUNDING, State
+from mecpfm.coupled.state import BOUNDING, AutoState
 from mecpfm.coupled.structure import MASK_BITS, Structure, build, restrict
 from mecpfm.coupled.tree import LEAF, Tree
 from mecpfm.plan import Plan
@@ -85,13 +85,13 @@ def solve(
 def begin(
     instance: Instance, budget: Budget, *, seed: int, progress: Progress | None, start: Ints | None,
     prices: Certificate | None, gap: float, threads: int = 1,
-) -> State:  # fmt: skip
+) -> AutoState:  # fmt: skip
     """Greedy's plan, or the one that is known, and the first bound."""
     structure = build(instance, exact_models=MASK_BITS)
     if len(structure.option) <= COMPRESSED:
-        structure = restrict(structure, np.isin(structure.option, compress(instance).option))
+        structure = restrict(structure, np.isin(structure.option, presolve(instance).option))
     nothing = np.full(instance.sizes[3], REMOTE)
-    state = State(instance, structure, budget, seed, gap, progress, nothing, threads=threads)
+    state = AutoState(instance, structure, budget, seed, gap, progress, nothing, threads=threads)
     state.offer(nothing)
     state.offer(baselines.trimcaching(instance))
     if start is not None:
@@ -105,7 +105,7 @@ def begin(
     return state
 
 
-def _first(state: State, most: int) -> Remainder:
+def _first(state: AutoState, most: int) -> Remainder:
     """What HiGHS gets first: a short search comes before, unless greedy's plan leaves little."""
     rest = state.remainder()
     if len(rest.rows) > LEAF and not state.done:
@@ -115,7 +115,7 @@ def _first(state: State, most: int) -> Remainder:
     return rest
 
 
-def _in_turn(state: State, most: int) -> None:
+def _in_turn(state: AutoState, most: int) -> None:
     """One part after the other, with no clock: HiGHS on a small remainder, the search, HiGHS again."""
     rest, given = _first(state, most), math.inf
     while not state.done:
@@ -131,7 +131,7 @@ def _in_turn(state: State, most: int) -> None:
         rest = state.remainder()
 
 
-def _renewed(state: State, rest: Remainder) -> Remainder:
+def _renewed(state: AutoState, rest: Remainder) -> Remainder:
     """What HiGHS is at work on, once more of it is known: the same, or half of it, or less, begun anew."""
     state.settle(rest)
     state.tighten()
@@ -143,7 +143,7 @@ def _renewed(state: State, rest: Remainder) -> Remainder:
     return new
 
 
-def _on_one_core(state: State, most: int | None) -> None:
+def _on_one_core(state: AutoState, most: int | None) -> None:
     """HiGHS for a share of the time, whenever what is left for it shrank, and the search for the next."""
     limit, each, given, budget = math.inf if most is None else most, FIRST, math.inf, state.budget
     rest, tree, useful = _first(state, FIRST if most is None else most), Tree(state), True
@@ -169,7 +169,7 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _beside(state: State, most: int | None) -> None:
+def _beside(state: AutoState, most: int | None) -> None:
     """HiGHS and the rest at once: a window, then the tree and the search; HiGHS begins anew when much was left out."""
     limit, each, budget = math.inf if most is None else most, FIRST, state.budget
     rest = _first(state, FIRST if most is None else most)

@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mecpfm.coupled.check import REMOTE
-from mecpfm.coupled.compress import membership, pooled_rate
 from mecpfm.coupled.instance import Blocks, Instance, most
+from mecpfm.coupled.presolve import membership, pooled_rate
 from mecpfm.kernels import arrays
 from mecpfm.kernels import coupled_greedy as kernels
 from mecpfm.records import Ragged
@@ -173,7 +173,7 @@ def trimcaching(instance: Instance, *, per_byte: bool = True) -> Ints:
         np.searchsorted(key[order], np.arange(sites * models + 1)), order, options.request, options.cloudlet,
         options.delay_s, options.compute_s, blocks.indptr, blocks.indices, instance.blocks.size_gb, instance.pull_s,
     )  # fmt: skip
-    state = kernels.State(
+    state = kernels.GreedyState(
         np.zeros(instance.pull_s.shape, dtype=bool), instance.requests.remote_delay_s.copy(),
         cloudlets.compute_s * SLACK, cloudlets.memory_gb * SLACK, remote(instance),
     )  # fmt: skip

@@ -13,10 +13,10 @@ import numpy as np
 from mecpfm.clock import Budget
 from mecpfm.coupled import fix
 from mecpfm.coupled.check import REMOTE, assess
-from mecpfm.coupled.compress import Compressed, compress
 from mecpfm.coupled.dual import proven
 from mecpfm.coupled.formulation import choice_of, linear_model
 from mecpfm.coupled.instance import Instance
+from mecpfm.coupled.presolve import Presolved, presolve
 from mecpfm.coupled.structure import Structure
 from mecpfm.errors import LimitError
 from mecpfm.solvers import Solution, highs, process
@@ -40,7 +40,7 @@ class Remainder:
     """Whether nothing is cheaper than ``best``, to within the gap asked for."""
     _bound: float = -math.inf
     _told: list[Floats] = field(default_factory=list)
-    _small: Compressed | None = None
+    _small: Presolved | None = None
     _future: Future[None] | None = None
     _cancelled: bool = False
 
@@ -73,7 +73,7 @@ class Remainder:
 
     def run(self, budget: Budget, gap: float, seed: int, **options: Any) -> None:
         """Solve; what HiGHS refuses, or has no time for, is left open."""
-        self._small = compress(self.instance.with_options(self.rows))
+        self._small = presolve(self.instance.with_options(self.rows))
         model = linear_model(self._small.instance, cut=True)
         keywords = {"gap": gap, "seed": seed, "cutoff": self.cutoff, **options}
         try:

@@ -36,7 +36,7 @@ SECONDS = 60.0
 
 
 @dataclass(eq=False)
-class Search:
+class BranchSearch:
     """Incumbent, and the least bound among leaves that were given up unsolved."""
 
     instance: Instance
@@ -78,7 +78,7 @@ def solve(
         start=start, prices=prices, gap=gap,
     )  # fmt: skip
     cost = assess(instance, "branch", first.choice).objective  # the checker's, not the search's running sum
-    search = Search(instance, structure, first.choice, cost)
+    search = BranchSearch(instance, structure, first.choice, cost)
     bound = run(search, root, nodes=nodes, budget=budget, mip_options=mip_options, gap=gap)
     plan = assess(
         instance, "branch", search.choice, bound=bound, status=proven(search.cost, bound), seed=seed,
@@ -87,7 +87,7 @@ def solve(
     return plan, structure, root
 
 
-def run(search: Search, root: Dual, *, nodes: int, budget: Budget, mip_options: int, gap: float = 0.0) -> float:
+def run(search: BranchSearch, root: Dual, *, nodes: int, budget: Budget, mip_options: int, gap: float = 0.0) -> float:
     """Best-first search; returns the least bound of all that is left open, given up, or the incumbent's cost.
 
     It ends when nothing left open is below the incumbent's cost by more than ``gap`` of it.
@@ -103,7 +103,9 @@ def run(search: Search, root: Dual, *, nodes: int, budget: Budget, mip_options: 
     return float(min(search.cost, search.given_up, left))
 
 
-def expand(search: Search, dual: Dual, node: Node, budget: Budget, mip_options: int) -> Iterator[tuple[Dual, Node]]:
+def expand(
+    search: BranchSearch, dual: Dual, node: Node, budget: Budget, mip_options: int
+) -> Iterator[tuple[Dual, Node]]:
     """Children of a node that may hold a better plan; a small remainder is solved instead."""
     node, kept, fractional = tighten(search, dual, node, budget)
     if int(kept.sum()) <= mip_options:
@@ -123,7 +125,7 @@ def expand(search: Search, dual: Dual, node: Node, budget: Budget, mip_options: 
 
 
 def tighten(
-    search: Search, dual: Dual, node: Node, budget: Budget = FOREVER
+    search: BranchSearch, dual: Dual, node: Node, budget: Budget = FOREVER
 ) -> tuple[Node, NDArray[np.bool_], tuple[Floats, Floats]]:
     """Fix cells and remove options by reduced cost; also how often cells and models are open around the multipliers.
 
@@ -148,7 +150,7 @@ def tighten(
     return tight, useful[option_record] & allowed, (seen.open, seen.used)
 
 
-def close(search: Search, bound: float, kept: NDArray[np.bool_], budget: Budget) -> None:
+def close(search: BranchSearch, bound: float, kept: NDArray[np.bool_], budget: Budget) -> None:
     """Solve a node's remaining options as a MIP; what HiGHS leaves unproved is given up at its bound.
 
     An "optimal" plan proves nothing when the checker refuses it, or finds it dearer than HiGHS's bound.

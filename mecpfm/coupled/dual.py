@@ -131,7 +131,7 @@ def solve(
     point = start(cells) if warm is None else warm.point.copy()
     cut = np.zeros(len(cells.first_record) - 1) if warm is None else warm.cut.copy()
     control = np.array([-np.inf, theta, 0.0])
-    state = kernels.State(point, cut, point.copy(), cut.copy(), np.zeros(len(point)), control)
+    state = kernels.DualState(point, cut, point.copy(), cut.copy(), np.zeros(len(point)), control)
     upper = ceiling(cells)
     target = min(target, float(cells.remote_s.sum()))
     node, scale, done = node or free(cells), scaling(cells), 0

@@ -7,14 +7,14 @@ import math
 import numpy as np
 
 from mecpfm.clock import FOREVER, Budget
-from mecpfm.coupled import polish
-from mecpfm.coupled.polish import Polished
+from mecpfm.coupled import local_search
+from mecpfm.coupled.local_search import Polished
 from mecpfm.coupled.rounding import repair
 from mecpfm.coupled.structure import Structure
 from mecpfm.kernels import coupled_exchange as kernels
 from mecpfm.kernels import coupled_state as states
 from mecpfm.kernels import elementary
-from mecpfm.kernels.coupled_polish import empty_journal
+from mecpfm.kernels.coupled_local_search import empty_journal
 from mecpfm.typing import Ints
 
 EACH = 20
@@ -51,10 +51,10 @@ def improve(
     What the view leaves out of the plan is inserted anew; the plan that comes out is no dearer than that. A cost of
     ``enough``, s, or less ends it too; the same seed, plan and iterations give the same plan bit by bit.
     """
-    cells, index = structure.cells, polish.moves(structure)
+    cells, index = structure.cells, local_search.moves(structure)
     requests, random = len(cells.remote_s), np.random.default_rng(seed)
-    state, journal = polish.fresh(structure), empty_journal(requests)
-    repair(structure, index, state, polish.sorted_choice(structure, choice))
+    state, journal = local_search.fresh(structure), empty_journal(requests)
+    repair(structure, index, state, local_search.sorted_choice(structure, choice))
     best, found, least, done = state.choice.copy(), state.choice.copy(), float(state.cost[0]), 0
     mean = least / requests
     while done < iterations and least > enough:
@@ -62,7 +62,7 @@ def improve(
         if share >= 1:
             break
         heat = mean * HOT * elementary.power(COLD / HOT, share)
-        chunk = min(polish.CHUNK, iterations - done)
+        chunk = min(local_search.CHUNK, iterations - done)
         cost = kernels.anneal(cells, index, state, best, journal, random, heat, chunk * EACH)
         done += chunk
         if cost < least:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mecpfm.coupled.dive import option_cells
+from mecpfm.coupled.diving import option_cells
 from mecpfm.coupled.dual import Dual, ceiling, scaling, scratch
 from mecpfm.coupled.structure import Cells, Structure
 from mecpfm.kernels import arrays, coupled_fix, coupled_pack

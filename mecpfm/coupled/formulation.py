@@ -19,10 +19,10 @@ import scipy.sparse as sp
 from mecpfm import solvers
 from mecpfm.clock import Budget
 from mecpfm.coupled.check import REMOTE, assess, assess_fractional
-from mecpfm.coupled.compress import membership, subsets
 from mecpfm.coupled.dual import proven
 from mecpfm.coupled.incidence import Incidence, incidence
 from mecpfm.coupled.instance import Instance
+from mecpfm.coupled.presolve import membership, subsets
 from mecpfm.errors import LimitError
 from mecpfm.plan import Plan
 from mecpfm.solvers import LinearModel, Solution

@@ -15,9 +15,9 @@ from typing import Annotated, NamedTuple
 import numpy as np
 
 from mecpfm import ranges
+from mecpfm.coupled.geography import Geography, of_eua, of_topology
 from mecpfm.coupled.instance import Cloudlets, Instance, Options, Requests
 from mecpfm.coupled.library import ADAPTATIONS, Library, build
-from mecpfm.coupled.places import Places, of_eua, of_topology
 from mecpfm.coupled.roofline import Accelerator
 from mecpfm.data.tables import gpus, trace_summary
 from mecpfm.data.traces import QUANTILES
@@ -139,7 +139,7 @@ def _supply(sequence: np.random.SeedSequence) -> Streams:
         yield np.random.default_rng(sequence.spawn(1)[0])
 
 
-def _cloudlets(recipe: Recipe, places: Places, library: Library, random: Streams) -> tuple[Accelerator, Cloudlets]:
+def _cloudlets(recipe: Recipe, places: Geography, library: Library, random: Streams) -> tuple[Accelerator, Cloudlets]:
     regime, count, size = REGIMES[recipe.regime], recipe.cloudlets, library.blocks.size_gb
     kind = next(random).integers(0, len(EDGE_GPUS), count)
     edge = Accelerator(*(column[kind] for column in _figures(EDGE_GPUS, "fp16_tflops", "bandwidth_gb_s")))
@@ -206,7 +206,7 @@ def _workload(recipe: Recipe, library: Library, random: Streams) -> _Workload:
     return _Workload(accuracy, requirement, tokens_in, tokens_out, access, delay)
 
 
-def _options(recipe: Recipe, places: Places, library: Library, edge: Accelerator, work: _Workload) -> Options:
+def _options(recipe: Recipe, places: Geography, library: Library, edge: Accelerator, work: _Workload) -> Options:
     """The nearest cloudlets times the accurate models; no option is left out for being slow or large."""
     reach = recipe.reach or REGIMES[recipe.regime].reach
     near = np.sort(np.argsort(places.path_s, axis=1, kind="stable")[:, :reach], axis=1)

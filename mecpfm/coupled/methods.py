@@ -16,14 +16,25 @@ from numpy.typing import NDArray
 
 from mecpfm import clock, ranges
 from mecpfm.clock import FOREVER, Budget
-from mecpfm.coupled import anytime, auto, baselines, branch, brute_force, drawing, dual, formulation, gap, rounding
+from mecpfm.coupled import (
+    anytime,
+    auto,
+    baselines,
+    branch,
+    brute_force,
+    drawing,
+    dual,
+    formulation,
+    generalized_assignment,
+    rounding,
+)
 from mecpfm.coupled.certificate import Certificate, certificate
 from mecpfm.coupled.check import assess, assess_fractional
-from mecpfm.coupled.compress import compress
 from mecpfm.coupled.dual import proven
 from mecpfm.coupled.instance import Instance
 from mecpfm.coupled.lp_proof import lp_certificate
 from mecpfm.coupled.pins import Keep, kept, pin
+from mecpfm.coupled.presolve import presolve
 from mecpfm.coupled.request import Request
 from mecpfm.coupled.start import dual_of
 from mecpfm.coupled.structure import Structure, build
@@ -205,7 +216,7 @@ def _baseline(decide: Callable[[Instance], Ints]) -> Method:
 
 def _relaxation(instance: Instance, method: str, request: Request) -> Plan:
     """LP of the compressed instance: no weaker, as it leaves out options that never fit, and much smaller."""
-    cut, small = method == "lp-cut", compress(instance)
+    cut, small = method == "lp-cut", presolve(instance)
     found, kept = formulation.solve_lp(small.instance, cut=cut, solver=request.solver, time_limit=request.own.limit())
     x = np.zeros(len(instance.options.request))
     x[small.option] = kept
@@ -213,7 +224,7 @@ def _relaxation(instance: Instance, method: str, request: Request) -> Plan:
 
 
 def _ilp(instance: Instance, method: str, request: Request) -> Plan:
-    small = compress(instance)
+    small = presolve(instance)
     plan = formulation.solve_ilp(
         small.instance, solver=request.solver, seed=request.seed, time_limit=request.own.limit(), gap=request.gap
     )
@@ -246,7 +257,7 @@ def _configurations(instance: Instance, method: str, request: Request) -> Plan:
 
 
 def _cocar(instance: Instance, method: str, request: Request) -> Plan:
-    small = compress(instance)
+    small = presolve(instance)
     relaxed, x = formulation.solve_lp(small.instance, solver=request.solver, time_limit=request.own.limit())
     draws = uniforms(method, request.seed, instance.sizes[3])
     choice = small.expand(baselines.independent(small.instance, x, draws))
@@ -255,7 +266,7 @@ def _cocar(instance: Instance, method: str, request: Request) -> Plan:
 
 def _gap_rounding(instance: Instance, method: str, request: Request) -> Plan:
     """The theorem leaves loads up to twice the compute and asks nothing of memory: what does not fit goes remote."""
-    choice, _ = gap.shmoys_tardos(instance, time_limit=request.own.limit())
+    choice, _ = generalized_assignment.shmoys_tardos(instance, time_limit=request.own.limit())
     return assess(instance, method, baselines.first_fit(instance, choice[choice >= 0]))
 
 

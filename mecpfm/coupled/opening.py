@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mecpfm.coupled import gap
+from mecpfm.coupled import generalized_assignment
 from mecpfm.coupled.check import NEGLIGIBLE
 from mecpfm.coupled.laminar import Forest, forest, shares
 from mecpfm.coupled.structure import Structure, owner, site
@@ -41,7 +41,7 @@ class Opening:
     """What is drawn from: m options with fractions x at the places (C, V) of a forest's nodes at cloudlets."""
 
     forest: Forest
-    items: gap.Items
+    items: generalized_assignment.Items
     node: Ints
     """Deepest node of each option, shape (m,)."""
     x: Floats
@@ -56,7 +56,7 @@ class Opening:
         """Opening of fractions (n,) of the sorted options; InputError where blocks form no tree."""
         used, cells, tree = np.flatnonzero(x > NEGLIGIBLE), structure.cells, forest(structure)
         record = np.repeat(np.arange(len(cells.request)), np.diff(cells.first_option))[used]
-        items = gap.Items(
+        items = generalized_assignment.Items(
             owner(structure)[used], site(structure)[used], cells.delay_s[record], cells.compute_s[record],
             cells.remote_s,
         )  # fmt: skip
@@ -94,7 +94,9 @@ class Opening:
     def assign(self, x: Floats) -> Ints:
         """Option, of the m, of each request, or -1: Shmoys and Tardos on its shares of what it got."""
         edge, items = np.flatnonzero(x > 0), self.items  # an option that is closed must fill no slot
-        return np.append(edge, -1)[gap.assign(items.taken(edge), (x / self._shares(x)[items.request])[edge])]
+        return np.append(edge, -1)[
+            generalized_assignment.assign(items.taken(edge), (x / self._shares(x)[items.request])[edge])
+        ]
 
     def _served(self, x: Floats) -> Floats:
         return np.asarray(np.bincount(self.items.request, x, len(self.items.remote_s)), dtype=np.float64)
@@ -104,7 +106,9 @@ class Opening:
         return 1 - self._served(self.x) + self._served(x)
 
 
-def least(tree: Forest, items: gap.Items, node: Ints, x: Floats, load_s: Floats, memory_gb: Floats) -> Floats:
+def least(
+    tree: Forest, items: generalized_assignment.Items, node: Ints, x: Floats, load_s: Floats, memory_gb: Floats
+) -> Floats:
     """Least z (C, V) that keeps the rows of requests, of the cut, and of nested blocks with their memory cut."""
     shape = len(load_s), len(tree.parent)
     entry, above = tree.chain(node)

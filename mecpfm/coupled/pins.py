@@ -12,8 +12,8 @@ import numpy as np
 
 from mecpfm.coupled import baselines
 from mecpfm.coupled.check import REMOTE, assess
-from mecpfm.coupled.compress import membership
 from mecpfm.coupled.instance import LARGEST, Instance
+from mecpfm.coupled.presolve import membership
 from mecpfm.errors import InputError
 from mecpfm.typing import Bools, Ints
 

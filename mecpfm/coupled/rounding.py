@@ -12,15 +12,15 @@ from collections.abc import Callable
 import numpy as np
 
 from mecpfm.clock import FOREVER, Budget
-from mecpfm.coupled import polish
+from mecpfm.coupled import local_search
 from mecpfm.coupled.check import assess
-from mecpfm.coupled.compress import compress
 from mecpfm.coupled.dual import Dual, explore, proven
 from mecpfm.coupled.dual import solve as solve_dual
 from mecpfm.coupled.formulation import solve_lp
 from mecpfm.coupled.instance import Instance
 from mecpfm.coupled.laminar import forest, tree
 from mecpfm.coupled.opening import opening
+from mecpfm.coupled.presolve import presolve
 from mecpfm.coupled.structure import Structure, build, site
 from mecpfm.coupled.structure import owner as owner
 from mecpfm.kernels import coupled_rounding as kernels
@@ -41,7 +41,7 @@ def fractions(
     """Fraction x of each sorted option, at most 1 in sum over a request's, and where it comes from."""
     if len(structure.option) > LP_OPTIONS:
         return explore(structure, dual, iterations=200, budget=budget).used, "dual average"
-    small = compress(instance)
+    small = presolve(instance)
     limit = budget.limit()
     plan, x = solve_lp(small.instance, cut=True, memory_cut=memory_cut, solver="highs", time_limit=limit)
     full = np.zeros(len(instance.options.request))
@@ -124,7 +124,7 @@ def solve(instance: Instance, method: str, *, draws: int = 20, seed: int = 0, ti
         forest(structure)
     dual = solve_dual(structure, budget=budget.share(1 / 2))
     x, source = fractions(instance, structure, dual, budget, memory_cut=method == "opening-tree")
-    random, index, state = np.random.default_rng(seed), polish.moves(structure), polish.fresh(structure)
+    random, index, state = np.random.default_rng(seed), local_search.moves(structure), local_search.fresh(structure)
     draw = ROUNDINGS[method](structure, x)
     best, least = np.full(len(structure.cells.remote_s), -1), float(structure.cells.remote_s.sum())
     for _ in range(draws):
@@ -139,7 +139,7 @@ def solve(instance: Instance, method: str, *, draws: int = 20, seed: int = 0, ti
     )  # fmt: skip
 
 
-def repair(structure: Structure, index: states.Moves, state: states.State, choice: Ints) -> None:
+def repair(structure: Structure, index: states.Moves, state: states.SearchState, choice: Ints) -> None:
     """Set the state to a decision, keep what fits in order of request, insert the rest where it is cheapest."""
     states.restart(structure.cells, index, state, choice)
     states.insert_all(structure.cells, index, state, np.argsort(-structure.cells.remote_s, kind="stable"))

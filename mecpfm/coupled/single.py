@@ -84,7 +84,7 @@ def ascend(structure: Structure, rows: Sites, start: Dual, target: float, budget
     v = np.minimum(start.point[: len(remote)], remote)
     none = np.empty(0)
     control = np.array([-math.inf, WARM if start.compute_row else THETA, 0.0])
-    state = dual_kernels.State(v, none, v.copy(), none.copy(), np.zeros(len(v)), control)
+    state = dual_kernels.DualState(v, none, v.copy(), none.copy(), np.zeros(len(v)), control)
     table, taken, done = _tables(rows), np.empty(len(rows.request), dtype=np.bool_), 0
     scale = np.ones(len(v))
     while done < STEPS:

@@ -9,7 +9,7 @@ import numpy as np
 from mecpfm.coupled.structure import Cells
 from mecpfm.kernels import coupled_pack
 from mecpfm.kernels.coupled_cut import Work
-from mecpfm.kernels.coupled_dual import BOUND, THETA, Node, State, advance
+from mecpfm.kernels.coupled_dual import BOUND, THETA, DualState, Node, advance
 from mecpfm.typing import Floats, Ints
 
 RECORDS = 200_000
@@ -27,8 +27,8 @@ def parts(cells: Cells) -> Ints:
 
 
 def ascend(
-    cells: Cells, state: State, node: Node, scale: Floats, upper: Floats, target: float, iterations: int, end: float,
-    works: list[Work], threads: ThreadPoolExecutor,
+    cells: Cells, state: DualState, node: Node, scale: Floats, upper: Floats, target: float, iterations: int,
+    end: float, works: list[Work], threads: ThreadPoolExecutor,
 ) -> int:  # fmt: skip
     """As ``coupled_pack.ascend``; ``works`` is scratch, one a part."""
     count, ends = len(state.cut), parts(cells)

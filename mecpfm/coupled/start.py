@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from mecpfm.coupled import polish
+from mecpfm.coupled import local_search
 from mecpfm.coupled.certificate import Certificate
 from mecpfm.coupled.check import assess
 from mecpfm.coupled.dual import Dual
 from mecpfm.coupled.instance import Instance
-from mecpfm.coupled.polish import Polished
+from mecpfm.coupled.local_search import Polished
 from mecpfm.coupled.rounding import repair
 from mecpfm.coupled.structure import Structure
 from mecpfm.errors import InputError
@@ -23,8 +23,8 @@ def known(instance: Instance, structure: Structure, choice: Ints) -> Polished:
     """
     choice = np.asarray(choice, dtype=np.int64)
     plan = assess(instance, "start", choice)
-    state = polish.fresh(structure)
-    repair(structure, polish.moves(structure), state, polish.sorted_choice(structure, choice))
+    state = local_search.fresh(structure)
+    repair(structure, local_search.moves(structure), state, local_search.sorted_choice(structure, choice))
     repaired = Polished(np.append(structure.option, -1)[state.choice], float(state.cost[0]), 0)
     given = Polished(choice, plan.objective, 0)
     return given if plan.feasible and given.cost <= repaired.cost else repaired

@@ -17,7 +17,7 @@ from mecpfm.coupled.configurations import Pool, recombined
 from mecpfm.coupled.dual import Dual, proven
 from mecpfm.coupled.dual import solve as solve_dual
 from mecpfm.coupled.instance import Instance
-from mecpfm.coupled.polish import Polished
+from mecpfm.coupled.local_search import Polished
 from mecpfm.coupled.request import Progress
 from mecpfm.coupled.structure import Structure
 from mecpfm.kernels.coupled_single import Sites
@@ -40,7 +40,7 @@ log = logging.getLogger("mecpfm")
 
 
 @dataclass(eq=False)
-class State:
+class AutoState:
     """Best plan (instance options or -1, and its cost, s) and best bound, s, of an instance; what found them."""
 
     instance: Instance

@@ -14,7 +14,7 @@ from mecpfm.coupled.beside import Remainder
 from mecpfm.coupled.branch import branch
 from mecpfm.coupled.dual import Dual
 from mecpfm.coupled.dual import solve as solve_dual
-from mecpfm.coupled.state import State
+from mecpfm.coupled.state import AutoState
 from mecpfm.kernels.coupled_dual import Node
 from mecpfm.solvers import highs
 
@@ -42,7 +42,7 @@ class Open(NamedTuple):
 class Tree:
     """Open nodes, and the least bound of those given up: nothing was left to branch on, and HiGHS had no time."""
 
-    state: State
+    state: AutoState
     heap: list[Open] = field(default_factory=list)
     given_up: float = math.inf
     nodes: int = 0

@@ -10,7 +10,7 @@ import logging
 
 from mecpfm.clock import Budget
 from mecpfm.coupled import fix
-from mecpfm.coupled.state import State
+from mecpfm.coupled.state import AutoState
 from mecpfm.solvers import highs
 
 OPTIONS = 2
@@ -19,7 +19,7 @@ HALVINGS = 14
 log = logging.getLogger("mecpfm")
 
 
-def run(state: State, budget: Budget) -> bool:
+def run(state: AutoState, budget: Budget) -> bool:
     """Solve one window and take what it finds and proves; False where the whole remainder is no larger than one."""
     low, high, most = state.bound, state.limit, OPTIONS * state.instance.sizes[3]
     if state.done or budget.over or int(state.below(high)[1].sum()) <= most:

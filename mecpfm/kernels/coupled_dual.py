@@ -239,8 +239,8 @@ def move(point: Floats, step: Floats, slope: Floats, scale: Floats, upper: Float
 
 @kernel
 def ascend(
-    cells: Cells, state: State, node: Node, scale: Floats, upper: Floats, target: float, iterations: int, end: float,
-    work: Work,
+    cells: Cells, state: DualState, node: Node, scale: Floats, upper: Floats, target: float, iterations: int,
+    end: float, work: Work,
 ) -> int:  # fmt: skip
     """Deflected subgradient ascent with Polyak steps; updates ``state`` in place and may be called again to go on.
 
@@ -258,7 +258,7 @@ def ascend(
 
 
 @kernel
-def advance(state: State, bound: float, slope: Floats, scale: Floats, upper: Floats, target: float) -> bool:
+def advance(state: DualState, bound: float, slope: Floats, scale: Floats, upper: Floats, target: float) -> bool:
     """Keep a better bound at the point, then step on, or begin at the best again; False where neither is possible."""
     control = state.control
     control[STALLED] += 1
@@ -281,7 +281,7 @@ def advance(state: State, bound: float, slope: Floats, scale: Floats, upper: Flo
     return move(state.point, state.step, slope, scale, upper, control[THETA] * (level - bound))
 
 
-class State(NamedTuple):
+class DualState(NamedTuple):
     """Where the ascent stands; points have shape (R + 2 C + W,), cuts one entry a cell."""
 
     point: Floats

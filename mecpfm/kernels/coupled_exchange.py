@@ -11,10 +11,10 @@ import numpy as np
 from mecpfm.kernels import elementary
 from mecpfm.kernels._jit import inlined, kernel
 from mecpfm.kernels.coupled_dual import first_open
-from mecpfm.kernels.coupled_polish import CHANGED, ITERATION, Journal, note, undo
+from mecpfm.kernels.coupled_local_search import CHANGED, ITERATION, Journal, note, undo
 from mecpfm.kernels.coupled_records import Cells
 from mecpfm.kernels.coupled_star import site
-from mecpfm.kernels.coupled_state import Moves, State, assign, cheapest, fits, opening, release
+from mecpfm.kernels.coupled_state import Moves, SearchState, assign, cheapest, fits, opening, release
 from mecpfm.typing import Floats, Ints
 
 NOISE = 0.5
@@ -25,7 +25,9 @@ TINY_GB = 1e-9
 
 
 @inlined
-def alone(cells: Cells, moves: Moves, state: State, c: int, m: int, count: int, needed: Ints) -> tuple[float, float]:
+def alone(
+    cells: Cells, moves: Moves, state: SearchState, c: int, m: int, count: int, needed: Ints
+) -> tuple[float, float]:
     """Size, GB, of the blocks that only the ``count`` requests of model m use at c and nobody needs; their pulls, s."""
     size, pull = 0.0, 0.0
     for i in range(moves.first_block[m], moves.first_block[m + 1]):
@@ -38,8 +40,8 @@ def alone(cells: Cells, moves: Moves, state: State, c: int, m: int, count: int, 
 
 @kernel
 def weakest(
-    cells: Cells, moves: Moves, state: State, c: int, k: int, random: np.random.Generator, loss: Floats, users: Ints,
-    needed: Ints,
+    cells: Cells, moves: Moves, state: SearchState, c: int, k: int, random: np.random.Generator, loss: Floats,
+    users: Ints, needed: Ints,
 ) -> int:  # fmt: skip
     """Model at cloudlet c whose requests lose least, remotely, a GB that only it holds and k does not need; -1: none.
 
@@ -68,7 +70,7 @@ def weakest(
 
 
 @kernel
-def leave(cells: Cells, moves: Moves, state: State, journal: Journal, c: int, m: int) -> None:
+def leave(cells: Cells, moves: Moves, state: SearchState, journal: Journal, c: int, m: int) -> None:
     """Release all requests that model m serves at cloudlet c."""
     for r in range(len(state.choice)):
         if site(cells, moves, state, r) == c and moves.model[state.choice[r]] == m:
@@ -77,13 +79,13 @@ def leave(cells: Cells, moves: Moves, state: State, journal: Journal, c: int, m:
 
 
 @inlined
-def delay_now(cells: Cells, moves: Moves, state: State, r: int) -> float:
+def delay_now(cells: Cells, moves: Moves, state: SearchState, r: int) -> float:
     """Delay of a request as it is served, s."""
     return cells.remote_s[r] if state.choice[r] < 0 else cells.delay_s[moves.record[state.choice[r]]]
 
 
 @kernel
-def gain(cells: Cells, moves: Moves, state: State, j: int, bit: int) -> float:
+def gain(cells: Cells, moves: Moves, state: SearchState, j: int, bit: int) -> float:
     """What a model of cell j would save, s, if all who gain came to it: pulls and compute aside."""
     total = 0.0
     for i in range(cells.first_record[j], cells.first_record[j + 1]):
@@ -94,7 +96,7 @@ def gain(cells: Cells, moves: Moves, state: State, j: int, bit: int) -> float:
 
 @kernel
 def gather(
-    cells: Cells, moves: Moves, state: State, journal: Journal, j: int, bit: int, random: np.random.Generator
+    cells: Cells, moves: Moves, state: SearchState, journal: Journal, j: int, bit: int, random: np.random.Generator
 ) -> None:
     """Those who gain come to a model of cell j that is open, from a random one on, while they fit."""
     first, count = cells.first_record[j], cells.first_record[j + 1] - cells.first_record[j]
@@ -112,14 +114,14 @@ def gather(
 
 
 @inlined
-def opening_fits(cells: Cells, moves: Moves, state: State, c: int, record: int, bit: int) -> bool:
+def opening_fits(cells: Cells, moves: Moves, state: SearchState, c: int, record: int, bit: int) -> bool:
     """Whether a record's model fits still: who comes may have closed it by leaving."""
     size = opening(cells, moves, state, c, moves.model[first_open(cells, record, bit)])[1]
     return fits(cells, state, c, cells.compute_s[record], size)
 
 
 @kernel
-def newcomer(cells: Cells, moves: Moves, state: State, random: np.random.Generator) -> int:
+def newcomer(cells: Cells, moves: Moves, state: SearchState, random: np.random.Generator) -> int:
     """Of some random options the one whose model saves most at its cloudlet a GB that it lacks; -1 when none saves."""
     best, most, requests = -1, 0.0, len(state.choice)
     for _ in range(1 + int(random.random() * TRIES)):
@@ -139,8 +141,8 @@ def newcomer(cells: Cells, moves: Moves, state: State, random: np.random.Generat
 
 @kernel
 def exchange(
-    cells: Cells, moves: Moves, state: State, journal: Journal, random: np.random.Generator, loss: Floats, users: Ints,
-    needed: Ints,
+    cells: Cells, moves: Moves, state: SearchState, journal: Journal, random: np.random.Generator, loss: Floats,
+    users: Ints, needed: Ints,
 ) -> None:  # fmt: skip
     """Open a model that saves much a GB, whatever must leave for it; who gains comes, and what has room stays."""
     option, requests = newcomer(cells, moves, state, random), len(state.choice)
@@ -171,8 +173,8 @@ def exchange(
 
 @kernel
 def anneal(
-    cells: Cells, moves: Moves, state: State, best: Ints, journal: Journal, random: np.random.Generator, heat: float,
-    count: int,
+    cells: Cells, moves: Moves, state: SearchState, best: Ints, journal: Journal, random: np.random.Generator,
+    heat: float, count: int,
 ) -> float:  # fmt: skip
     """So many exchanges; ``best`` gets the best plan among them and the first. Returns its cost, s."""
     loss, users = np.zeros(len(moves.family)), np.zeros(len(moves.family), dtype=np.int64)

@@ -128,7 +128,7 @@ class Candidates(NamedTuple):
     """Time to pull block b to cloudlet c, s, shape (B, C)."""
 
 
-class State(NamedTuple):
+class GreedyState(NamedTuple):
     """What is placed and served so far; the caller raises what is left by what sums of floats need."""
 
     opened: Bools
@@ -144,7 +144,7 @@ class State(NamedTuple):
 
 
 @kernel
-def placement(j: int, at: Candidates, state: State, per_byte: bool) -> tuple[float, float, Ints]:
+def placement(j: int, at: Candidates, state: GreedyState, per_byte: bool) -> tuple[float, float, Ints]:
     """Saving of candidate ``j`` (per incremental GB), its GB and its takers; 0: it does not fit or saves nothing."""
     models = len(at.indptr) - 1
     c, k = j // models, j % models
@@ -163,7 +163,7 @@ def placement(j: int, at: Candidates, state: State, per_byte: bool) -> tuple[flo
 
 
 @kernel
-def place(j: int, need: float, chosen: Ints, at: Candidates, state: State) -> Bools:
+def place(j: int, need: float, chosen: Ints, at: Candidates, state: GreedyState) -> Bools:
     """Open candidate ``j``, move its takers there; cloudlets whose room changed, shape (C,)."""
     models = len(at.indptr) - 1
     c, k = j // models, j % models
@@ -184,7 +184,7 @@ def place(j: int, need: float, chosen: Ints, at: Candidates, state: State) -> Bo
 
 
 @kernel
-def place_by_gain(at: Candidates, state: State, per_byte: bool) -> None:
+def place_by_gain(at: Candidates, state: GreedyState, per_byte: bool) -> None:
     """Place the candidate of largest saving (per incremental GB), serve its takers, repeat until none saves anything.
 
     The saving is the delay saved less the pull of blocks not open yet. Elsewhere than at the cloudlets just touched a

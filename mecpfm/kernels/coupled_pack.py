@@ -13,8 +13,8 @@ from mecpfm.kernels.coupled_cut import Problem, Tangent, Work, gather, most, pro
 from mecpfm.kernels.coupled_dual import (
     BOUND,
     THETA,
+    DualState,
     Node,
-    State,
     account,
     advance,
     common_price,
@@ -239,8 +239,8 @@ def finish(cells: Cells, point: Floats, slope: Floats, bound: float, parts: Floa
 
 @kernel
 def ascend(
-    cells: Cells, state: State, node: Node, scale: Floats, upper: Floats, target: float, iterations: int, end: float,
-    work: Work,
+    cells: Cells, state: DualState, node: Node, scale: Floats, upper: Floats, target: float, iterations: int,
+    end: float, work: Work,
 ) -> int:  # fmt: skip
     """As ``coupled_dual.ascend``, on the bound of this module; an infinite one ends it too."""
     slope, value, used = np.empty(len(state.point)), np.empty(len(state.cut)), np.empty(0)

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from mecpfm.kernels._jit import kernel
-from mecpfm.kernels.coupled_dual import BOUND, THETA, State, advance
+from mecpfm.kernels.coupled_dual import BOUND, THETA, DualState, advance
 from mecpfm.kernels.coupled_pack import pack
 from mecpfm.typing import Bools, Floats, Ints
 
@@ -85,8 +85,8 @@ def evaluate(sites: Sites, v: Floats, slope: Floats, table: Floats, taken: Bools
 
 @kernel
 def ascend(
-    sites: Sites, state: State, scale: Floats, upper: Floats, target: float, iterations: int, end: float, table: Floats,
-    taken: Bools,
+    sites: Sites, state: DualState, scale: Floats, upper: Floats, target: float, iterations: int, end: float,
+    table: Floats, taken: Bools,
 ) -> int:  # fmt: skip
     """As ``coupled_dual.ascend``, on the bound of this module."""
     slope = np.empty(len(state.point))

@@ -11,7 +11,7 @@ from mecpfm.kernels._jit import inlined, kernel
 from mecpfm.kernels.coupled_cut import Problem, Work, solve_cell
 from mecpfm.kernels.coupled_dual import common_price
 from mecpfm.kernels.coupled_records import Cells
-from mecpfm.kernels.coupled_state import Moves, State
+from mecpfm.kernels.coupled_state import Moves, SearchState
 from mecpfm.kernels.ordering import largest
 from mecpfm.typing import Floats
 
@@ -20,14 +20,14 @@ PRICINGS = 6
 
 
 @inlined
-def site(cells: Cells, moves: Moves, state: State, r: int) -> int:
+def site(cells: Cells, moves: Moves, state: SearchState, r: int) -> int:
     """Cloudlet that serves a request, -1 for none."""
     option = state.choice[r]
     return -1 if option < 0 else moves.cell[moves.record[option]] // len(cells.exact)
 
 
 @inlined
-def worth_now(cells: Cells, moves: Moves, state: State, r: int, value: Floats) -> float:
+def worth_now(cells: Cells, moves: Moves, state: SearchState, r: int, value: Floats) -> float:
     """What serving request r elsewhere saves: its present delay and the pulls that only it causes, or its value."""
     option = state.choice[r]
     if option < 0:
@@ -42,7 +42,7 @@ def worth_now(cells: Cells, moves: Moves, state: State, r: int, value: Floats) -
 
 
 @kernel
-def candidates(cells: Cells, moves: Moves, state: State, j: int, value: Floats, mu: float, work: Work) -> int:
+def candidates(cells: Cells, moves: Moves, state: SearchState, j: int, value: Floats, mu: float, work: Work) -> int:
     """Records of cell j that save something, pulls aside and compute at price mu, over what their requests have now."""
     count, c = 0, j // len(cells.exact)
     for i in range(cells.first_record[j], cells.first_record[j + 1]):
@@ -79,7 +79,9 @@ def promising(cells: Cells, count: int, work: Work, models: int) -> int:
 
 
 @kernel
-def star(cells: Cells, moves: Moves, state: State, j: int, value: Floats, mu: float, work: Work) -> tuple[float, int]:
+def star(
+    cells: Cells, moves: Moves, state: SearchState, j: int, value: Floats, mu: float, work: Work
+) -> tuple[float, int]:
     """Best set of models to open in cell j at the moment's costs: its gain, s, and its mask.
 
     Memory is priced only when the set does not fit, and then dearer until it does.

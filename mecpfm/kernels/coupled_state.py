@@ -54,7 +54,7 @@ class Moves(NamedTuple):
     """Cloudlets with any option, or all when none has one."""
 
 
-class State(NamedTuple):
+class SearchState(NamedTuple):
     """A decision and what follows from it."""
 
     choice: Ints
@@ -74,7 +74,7 @@ class State(NamedTuple):
 
 
 @inlined
-def toggle(cells: Cells, moves: Moves, state: State, c: int, b: int, opens: bool) -> None:
+def toggle(cells: Cells, moves: Moves, state: SearchState, c: int, b: int, opens: bool) -> None:
     """Block b at cloudlet c comes into use, or goes out of it."""
     sign = 1 if opens else -1
     state.memory[c] -= sign * cells.size_gb[b]
@@ -90,7 +90,7 @@ def toggle(cells: Cells, moves: Moves, state: State, c: int, b: int, opens: bool
 
 
 @kernel
-def release(cells: Cells, moves: Moves, state: State, r: int) -> None:
+def release(cells: Cells, moves: Moves, state: SearchState, r: int) -> None:
     """Send a request to the remote data centre."""
     option = state.choice[r]
     if option < 0:
@@ -108,7 +108,7 @@ def release(cells: Cells, moves: Moves, state: State, r: int) -> None:
 
 
 @kernel
-def assign(cells: Cells, moves: Moves, state: State, r: int, option: int) -> None:
+def assign(cells: Cells, moves: Moves, state: SearchState, r: int, option: int) -> None:
     """Serve a request, now remote, by an option of its own that fits; -1 leaves it remote."""
     if option < 0:
         return
@@ -125,7 +125,7 @@ def assign(cells: Cells, moves: Moves, state: State, r: int, option: int) -> Non
 
 
 @inlined
-def opening(cells: Cells, moves: Moves, state: State, c: int, k: int) -> tuple[float, float]:
+def opening(cells: Cells, moves: Moves, state: SearchState, c: int, k: int) -> tuple[float, float]:
     """Pull time (s) and memory (GB) of the blocks that model k still misses at cloudlet c."""
     pull, size = 0.0, 0.0
     for i in range(moves.first_block[k], moves.first_block[k + 1]):
@@ -137,14 +137,14 @@ def opening(cells: Cells, moves: Moves, state: State, c: int, k: int) -> tuple[f
 
 
 @inlined
-def fits(cells: Cells, state: State, c: int, compute: float, size: float) -> bool:
+def fits(cells: Cells, state: SearchState, c: int, compute: float, size: float) -> bool:
     """Whether cloudlet c has that much compute (s) and memory (GB) left."""
     spare = cells.capacity_s[c] * SLACK
     return compute <= state.compute[c] + spare and size <= state.memory[c] + cells.memory_gb[c] * SLACK
 
 
 @kernel
-def cheapest(cells: Cells, moves: Moves, state: State, r: int) -> tuple[int, float]:
+def cheapest(cells: Cells, moves: Moves, state: SearchState, r: int) -> tuple[int, float]:
     """Best feasible option of a request that is now remote, and its cost with the pulls it causes; -1 is remote."""
     best, least = -1, cells.remote_s[r]
     for i in range(moves.first_of_request[r], moves.first_of_request[r + 1]):
@@ -168,7 +168,7 @@ def cheapest(cells: Cells, moves: Moves, state: State, r: int) -> tuple[int, flo
 
 
 @kernel
-def restart(cells: Cells, moves: Moves, state: State, choice: Ints) -> None:
+def restart(cells: Cells, moves: Moves, state: SearchState, choice: Ints) -> None:
     """Set the state to a decision, everything summed anew; options that no longer fit are left remote."""
     state.choice[:] = -1
     state.users[:] = 0
@@ -188,7 +188,7 @@ def restart(cells: Cells, moves: Moves, state: State, choice: Ints) -> None:
 
 
 @kernel
-def insert_all(cells: Cells, moves: Moves, state: State, order: Ints) -> None:
+def insert_all(cells: Cells, moves: Moves, state: SearchState, order: Ints) -> None:
     """Give every request of ``order`` that is remote its cheapest feasible option, one after the other."""
     for r in order:
         if state.choice[r] < 0:

@@ -20,7 +20,7 @@ NEAREST, LAST, CLOUD = 0, 1, 2
 """Source rules: the nearest holder, the most recently appended one, or always the remote data centre."""
 
 
-class World(NamedTuple):
+class EpisodeWorld(NamedTuple):
     """What the run needs of an instance; C cloudlets, K models, J requests."""
 
     distance: Floats
@@ -52,7 +52,7 @@ class Caches(NamedTuple):
     """Shape (K, C), s/GB."""
 
 
-class Trace(NamedTuple):
+class EpisodeLog(NamedTuple):
     """What a run writes down, each of shape (rounds,)."""
 
     arm: Ints
@@ -66,7 +66,7 @@ class Trace(NamedTuple):
 
 
 @kernel
-def price(world: World, caches: Caches, request: int) -> tuple[Floats, Floats]:
+def price(world: EpisodeWorld, caches: Caches, request: int) -> tuple[Floats, Floats]:
     """Pulling delay (s) and penalty of every model for this request, two arrays of shape (K,)."""
     home = world.home[request]
     pull, penalty = np.empty(len(world.group)), np.empty(len(world.group))
@@ -85,7 +85,7 @@ def _append(reach: Floats, distance: Floats, home: int, source: int) -> None:
 
 
 @inlined
-def store(world: World, caches: Caches, request: int, model: int) -> None:
+def store(world: EpisodeWorld, caches: Caches, request: int, model: int) -> None:
     """The home cloudlet becomes the latest holder of both parts; nothing is evicted."""
     if world.source != CLOUD:
         home = world.home[request]
@@ -95,7 +95,13 @@ def store(world: World, caches: Caches, request: int, model: int) -> None:
 
 @kernel
 def serve(
-    world: World, caches: Caches, request: int, arm: int, turn: int, trace: Trace, prices: tuple[Floats, Floats]
+    world: EpisodeWorld,
+    caches: Caches,
+    request: int,
+    arm: int,
+    turn: int,
+    trace: EpisodeLog,
+    prices: tuple[Floats, Floats],
 ) -> None:
     """Write the round down and leave the model behind at the home cloudlet."""
     pull, penalty = prices
@@ -108,11 +114,11 @@ def serve(
 
 @kernel
 def run_tabular(
-    world: World,
+    world: EpisodeWorld,
     caches: Caches,
     order: Ints,
     offset: float,
-    trace: Trace,
+    trace: EpisodeLog,
     tally: Floats,
     coins: Floats,
     explore: float,
@@ -128,11 +134,11 @@ def run_tabular(
 
 @kernel
 def run_linear(
-    world: World,
+    world: EpisodeWorld,
     caches: Caches,
     order: Ints,
     offset: float,
-    trace: Trace,
+    trace: EpisodeLog,
     contexts: Floats,
     state: Floats,
     noise: Floats,
@@ -174,11 +180,11 @@ def draw_keys(view: Visibility, random: np.random.Generator) -> None:
 
 @kernel
 def run_restricted(
-    world: World,
+    world: EpisodeWorld,
     caches: Caches,
     order: Ints,
     offset: float,
-    trace: Trace,
+    trace: EpisodeLog,
     contexts: Floats,
     state: Floats,
     noise: Floats,

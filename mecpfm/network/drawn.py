@@ -29,7 +29,7 @@ Random = np.random.Generator
 
 
 @dataclass(frozen=True)
-class Recipe:
+class NetworkRecipe:
     """Sizes, regime and seed of a random network; families share a backbone each."""
 
     sites: int = 16
@@ -66,7 +66,7 @@ def places(count: int, random: Random) -> tuple[pd.DataFrame, pd.DataFrame]:
     return sites, pd.DataFrame({"from": names[ends[:, 0]], "to": names[ends[:, 1]]})
 
 
-def draw(recipe: Recipe, sites: pd.DataFrame, links: pd.DataFrame) -> tuple[dict[str, pd.DataFrame], str]:
+def draw(recipe: NetworkRecipe, sites: pd.DataFrame, links: pd.DataFrame) -> tuple[dict[str, pd.DataFrame], str]:
     """Tables ``sites``, ``links``, ``models`` and ``users`` on given places, and the text of ``network.toml``.
 
     ``gbit_s`` of links that have one stays.
@@ -91,7 +91,7 @@ def draw(recipe: Recipe, sites: pd.DataFrame, links: pd.DataFrame) -> tuple[dict
     return tables, text
 
 
-def _models(recipe: Recipe) -> pd.DataFrame:
+def _models(recipe: NetworkRecipe) -> pd.DataFrame:
     """Variants of the published zoo, dealt to families in turn as the coupled generator deals them."""
     zoo, rows = zoo_by_backbone(), []
     for k in range(recipe.models):
@@ -106,7 +106,7 @@ def _models(recipe: Recipe) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=columns)
 
 
-def _users(recipe: Recipe, sites: pd.DataFrame, models: pd.DataFrame, random: Random) -> pd.DataFrame:
+def _users(recipe: NetworkRecipe, sites: pd.DataFrame, models: pd.DataFrame, random: Random) -> pd.DataFrame:
     regime, count = REGIMES[recipe.regime], recipe.users
     best = models.groupby("task")["accuracy"].max()
     task = random.choice(best.index.to_numpy(), count)

@@ -16,7 +16,7 @@ from scipy.sparse.csgraph import connected_components
 from mecpfm.data.topologies import Topology
 from mecpfm.errors import InputError
 from mecpfm.files import write_atomic
-from mecpfm.network.drawn import MOST_SITES, Recipe, draw, places
+from mecpfm.network.drawn import MOST_SITES, NetworkRecipe, draw, places
 from mecpfm.network.settings import SETTINGS
 from mecpfm.network.topology import find
 
@@ -50,7 +50,7 @@ gbit_s = 1           # for pulls from its library
 """
 
 
-def write(folder: Path, topology: str | None = None, users: int = 60, drawn: Recipe | None = None) -> None:
+def write(folder: Path, topology: str | None = None, users: int = 60, drawn: NetworkRecipe | None = None) -> None:
     """Write the example, or a random network, into a new or empty folder.
 
     ``topology`` takes sites and links of a topohub network or a GraphML file; of a random network as many sites as its
@@ -68,7 +68,7 @@ def write(folder: Path, topology: str | None = None, users: int = 60, drawn: Rec
 
 def drawn(
     topology: str | None, users: int, sites: int | None, models: int | None, regime: str | None, seed: int | None
-) -> Recipe | None:
+) -> NetworkRecipe | None:
     """Recipe of a random network, on all nodes of a topology by default; None where nothing asks for one."""
     given = {"sites": sites, "models": models, "regime": regime, "seed": seed}
     wanted: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
@@ -76,7 +76,7 @@ def drawn(
         return None
     if topology is not None:
         wanted.setdefault("sites", MOST_SITES)
-    return Recipe(users=users, **wanted)
+    return NetworkRecipe(users=users, **wanted)
 
 
 def _example(graph: Topology | None, users: int) -> tuple[dict[str, list[str]], str]:
@@ -97,7 +97,7 @@ def _example(graph: Topology | None, users: int) -> tuple[dict[str, list[str]], 
     return tables, SETTINGS_TEXT.format(site=json.dumps(sites[0][0], ensure_ascii=False))
 
 
-def _random(graph: Topology | None, recipe: Recipe) -> tuple[dict[str, list[str]], str]:
+def _random(graph: Topology | None, recipe: NetworkRecipe) -> tuple[dict[str, list[str]], str]:
     if graph is None:
         sites, links = places(recipe.sites, np.random.default_rng([recipe.seed, 1]))
         routers = sites.iloc[:0].rename(columns={"site": "router"})

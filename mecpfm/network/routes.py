@@ -7,7 +7,7 @@ import pandas as pd
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import dijkstra
 
-from mecpfm.coupled.places import HOP_S, S_PER_KM
+from mecpfm.coupled.geography import HOP_S, S_PER_KM
 from mecpfm.data.topologies import great_circle_km
 from mecpfm.errors import InputError
 from mecpfm.network.network import Network

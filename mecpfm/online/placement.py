@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from mecpfm.coupled import baselines, dual, polish
+from mecpfm.coupled import baselines, dual, local_search
 from mecpfm.coupled.anytime import WARM
 from mecpfm.coupled.instance import Blocks, Cloudlets, Instance, Models, Options, Requests, accepted
 from mecpfm.coupled.structure import MASK_BITS, build
@@ -88,7 +88,7 @@ def propose(
         chosen, prices = improved(instance, planner.iterations // 2, prices)
     elif planner.method == "polish":
         view = build(instance)
-        chosen = polish.improve(view, dual.solve(view), iterations=planner.iterations).choice
+        chosen = local_search.improve(view, dual.solve(view), iterations=planner.iterations).choice
     else:
         chosen = baselines.trimcaching(instance)
     chosen = chosen[chosen >= 0]
@@ -110,7 +110,7 @@ def improved(instance: Instance, iterations: int, prices: Prices | None) -> tupl
         point[requests : requests + sites] = prices.resources
         old = dual.Dual(-np.inf, point, prices.cut, 0, 0.0)
     found = dual.solve(view, warm=old, theta=1.0 if old is None else WARM, iterations=STEPS, memory_row=True)
-    plan = polish.improve(view, found, baselines.trimcaching(instance), iterations=iterations)
+    plan = local_search.improve(view, found, baselines.trimcaching(instance), iterations=iterations)
     return plan.choice, Prices(found.point[requests : requests + sites], found.cut)
 
 

@@ -26,7 +26,7 @@ from mecpfm import clock, ranges
 from mecpfm.bandits.adms import ADMS
 from mecpfm.bandits.epsilon_greedy import EpsilonGreedy
 from mecpfm.bandits.linear import Linear, LinTS, LinUCB
-from mecpfm.bandits.policy import Policy, within
+from mecpfm.bandits.policy import BanditPolicy, within
 from mecpfm.bandits.random_arm import RandomArm
 from mecpfm.bandits.released import ReleasedTSRC
 from mecpfm.bandits.restricted import TSRC, WTSRC, Restricted
@@ -61,7 +61,7 @@ class Myopic:
 class PublishedPolicy(NamedTuple):
     """A policy's maker, called with (arms, features, observed, seed), its released pull rule and reward offset."""
 
-    make: Callable[[int, int, int, int], Policy]
+    make: Callable[[int, int, int, int], BanditPolicy]
     share: bool = True
     source: str = "nearest"
     offset: float = 1.0
@@ -193,7 +193,7 @@ def simulate(
 
 def open_world(
     instance: Instance, options: Options, *, share: bool, source: str, xi: float
-) -> tuple[episode.World, episode.Caches]:
+) -> tuple[episode.EpisodeWorld, episode.Caches]:
     """The instance as the kernels want it, and caches in which only the data centre holds anything."""
     if source not in SOURCES:
         raise InputError(f"source is {source!r}; must be one of {', '.join(SOURCES)}")
@@ -209,7 +209,7 @@ def open_world(
     models, distance = instance.models, instance.distance_s_per_gb
     group = np.unique(models.family, return_inverse=True)[1] if share else np.arange(len(models.family))
     from_cloud = distance[:-1, -1]
-    world = episode.World(
+    world = episode.EpisodeWorld(
         distance, instance.requests.home, group, models.shared_gb, models.private_gb,
         options.base, arrays.settled(-xi * arrays.log(instance.accuracy)), 1 - xi, SOURCES[source],
     )  # fmt: skip
@@ -230,11 +230,16 @@ def _contexts(rounds: int, uniforms: Floats, *, divided: bool) -> Floats:
 
 
 def run(
-    policy: Policy, world: episode.World, caches: episode.Caches, order: Ints, contexts: Floats, offset: float = 1.0
-) -> episode.Trace:
+    policy: BanditPolicy,
+    world: episode.EpisodeWorld,
+    caches: episode.Caches,
+    order: Ints,
+    contexts: Floats,
+    offset: float = 1.0,
+) -> episode.EpisodeLog:
     """A whole run of a policy that has just been made or reset: compiled where the policy is one of ours."""
     rounds = len(order)
-    trace = episode.Trace(np.empty(rounds, np.int64), np.empty(rounds), np.empty(rounds), np.empty(rounds))
+    trace = episode.EpisodeLog(np.empty(rounds, np.int64), np.empty(rounds), np.empty(rounds), np.empty(rounds))
     common = world, caches, order, offset, trace
     if isinstance(policy, Tabular):
         coins = policy.random.random((rounds, 2))
@@ -253,12 +258,12 @@ def run(
 
 
 def step_by_step(
-    policy: Policy,
-    world: episode.World,
+    policy: BanditPolicy,
+    world: episode.EpisodeWorld,
     caches: episode.Caches,
     order: Ints,
     offset: float,
-    trace: episode.Trace,
+    trace: episode.EpisodeLog,
     contexts: Floats,
 ) -> None:
     """The same run through ``select`` and ``update``, for any policy; equal to the compiled run draw for draw."""

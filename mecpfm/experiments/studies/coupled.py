@@ -11,11 +11,11 @@ from typing import Any
 from mecpfm import clock
 from mecpfm.clock import Budget
 from mecpfm.coupled.check import assess
-from mecpfm.coupled.compress import compress
 from mecpfm.coupled.formulation import choice_of, linear_model, solve_lp
 from mecpfm.coupled.generate import REGIMES, Recipe, generate
 from mecpfm.coupled.instance import Instance
 from mecpfm.coupled.methods import METHODS, dual_bound, solve, warm_up
+from mecpfm.coupled.presolve import presolve
 from mecpfm.coupled.request import Request
 from mecpfm.experiments.study import SHARED_FRACTIONS, Point, Profile, Rows, study
 from mecpfm.solvers import highs, process
@@ -98,7 +98,7 @@ def size(recipe: Recipe, seed: int) -> Rows:
     if len(instance.options.request) > LP_OPTIONS:
         return rows
     start = time.perf_counter()
-    found, _ = solve_lp(compress(instance).instance, cut=True, solver="highs")
+    found, _ = solve_lp(presolve(instance).instance, cut=True, solver="highs")
     runtime = time.perf_counter() - start
     bound = dual_bound(instance, rows[0]["objective"])
     return [
@@ -154,7 +154,7 @@ def _race_polish(instance: Instance, budget: float, seed: int) -> Moments:
 
 def _race_highs(instance: Instance, budget: float, seed: int) -> Moments:
     whole = Budget.of(budget)
-    small = compress(instance)
+    small = presolve(instance)
     model = linear_model(small.instance, cut=True)
     built, moments = whole.elapsed(), []
     for seconds, x, bound in highs.anytime(model, whole.left(), seed=seed):

@@ -10,8 +10,8 @@ import numpy as np
 
 from mecpfm.bandits.epsilon_greedy import EpsilonGreedy
 from mecpfm.bandits.linear import LinTS, LinUCB
-from mecpfm.bandits.policy import Policy
-from mecpfm.bandits.problems import Labelled, Recipe, drawn, drifting, enumerate_worth, table
+from mecpfm.bandits.policy import BanditPolicy
+from mecpfm.bandits.problems import Labelled, ProblemRecipe, drawn, drifting, enumerate_worth, table
 from mecpfm.bandits.replay import replay
 from mecpfm.bandits.restricted import TSRC, WTSRC, RandomEI, RandomFix, Restricted
 from mecpfm.experiments.study import Point, Profile, Rows, study
@@ -46,7 +46,7 @@ def _tables(*names: str, quick: int, paper: int) -> Callable[[Profile], list[Poi
     def points(chosen: Profile) -> list[Point]:
         rounds = quick if chosen.name == "quick" else paper
         sizes = [(name, d) for name in names for d in (0, *TABLE_SIZES[name][1], TABLE_SIZES[name][0])]
-        return [Point(float(d), Recipe(name, rounds, d)) for name, d in sizes]
+        return [Point(float(d), ProblemRecipe(name, rounds, d)) for name, d in sizes]
 
     return points
 
@@ -59,7 +59,7 @@ _PRACTICE: dict[str, Any] = {
 
 @study("tsrc-tables", points=_tables("iris", "wine", "breast_cancer", quick=1_000, paper=5_000), **_PRACTICE)
 @study("tsrc-digits", points=_tables("digits", quick=2_000, paper=10_000), **_PRACTICE)
-def practice(recipe: Recipe, seed: int) -> Rows:
+def practice(recipe: ProblemRecipe, seed: int) -> Rows:
     """Share of right guesses on a table: restricted policies at ``observed`` features, full ones at 0 (meaning none).
 
     ``prepared`` says whether features were centred before hidden ones were set to zero; ``late`` is the second half.
@@ -80,7 +80,7 @@ def practice(recipe: Recipe, seed: int) -> Rows:
     return rows
 
 
-def _table_policies(observed: int, arms: int, features: int, seed: int) -> dict[str, Policy]:
+def _table_policies(observed: int, arms: int, features: int, seed: int) -> dict[str, BanditPolicy]:
     """Restricted policies; with all features the full ones, with none what can be done without a context."""
     if observed == features:
         return {"lints": LinTS(arms, features, seed=seed), "linucb": LinUCB(arms, features, alpha=0.1)}
@@ -103,10 +103,10 @@ def watch(policy: Restricted, problem: Labelled) -> tuple[Floats, list[tuple[int
 @study(
     "tsrc-subsets",
     shows="which features TSRC settles on",
-    points=lambda _: [Point(float(d), Recipe(name, 3_000, d, 8)) for name, d in SUBSET_PROBLEMS],
+    points=lambda _: [Point(float(d), ProblemRecipe(name, 3_000, d, 8)) for name, d in SUBSET_PROBLEMS],
     seeds=SEEDS,
 )
-def subsets(recipe: Recipe, seed: int) -> Rows:
+def subsets(recipe: ProblemRecipe, seed: int) -> Rows:
     """The subset that is revealed most in the last quarter, against the best of all by enumeration.
 
     ``found``, ``best`` and ``mean`` are worths (share of labels that a linear rule on the subset gets right); ``share``
@@ -138,10 +138,10 @@ def subsets(recipe: Recipe, seed: int) -> Rows:
 @study(
     "tsrc-drift",
     shows="recovery after a change",
-    points=lambda _: [Point(2.0, Recipe("drift", 4_000, 2, 10))],
+    points=lambda _: [Point(2.0, ProblemRecipe("drift", 4_000, 2, 10))],
     seeds=SEEDS,
 )
-def drift(recipe: Recipe, seed: int) -> Rows:
+def drift(recipe: ProblemRecipe, seed: int) -> Rows:
     """Rewards by block and overall when the deciding feature changes half way, and when it does not."""
     sizes, rows = (2, recipe.features, recipe.observed), []
     for name in ("drift", "steady"):

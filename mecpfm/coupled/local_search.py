@@ -15,7 +15,7 @@ import scipy.sparse
 from mecpfm.clock import FOREVER, Budget
 from mecpfm.coupled.dual import Dual, proven, scratch
 from mecpfm.coupled.structure import Structure
-from mecpfm.kernels import coupled_polish as kernels
+from mecpfm.kernels import coupled_local_search as kernels
 from mecpfm.kernels import coupled_state as states
 from mecpfm.kernels import elementary
 from mecpfm.kernels.coupled_cut import Work
@@ -88,11 +88,11 @@ def _neighbours(request: Ints, cloudlet: Ints, requests: int, cloudlets: int) ->
     return np.argsort(-common, axis=1, kind="stable")[:, : 1 + NEIGHBOURS].copy()
 
 
-def fresh(structure: Structure) -> states.State:
+def fresh(structure: Structure) -> states.SearchState:
     """State with every request remote, to be set by ``restart``."""
     cells, (models, blocks) = structure.cells, structure.blocks.shape
     cloudlets = len(cells.capacity_s)
-    return states.State(
+    return states.SearchState(
         np.full(len(cells.remote_s), -1),
         np.zeros((cloudlets, blocks), dtype=np.int64),
         np.zeros((cloudlets, models), dtype=np.int64),

@@ -25,7 +25,7 @@ CORE_GBIT_S = 100.0
 
 
 @dataclass(frozen=True, eq=False)
-class Places:
+class Geography:
     """Positions (longitude, latitude in degrees) of C cloudlets and R users, and what lies between them."""
 
     cloudlets: Floats
@@ -37,7 +37,7 @@ class Places:
     names: tuple[str, ...]
 
 
-def of_eua(cloudlets: int, requests: int, random: np.random.Generator) -> Places:
+def of_eua(cloudlets: int, requests: int, random: np.random.Generator) -> Geography:
     """Sites and users of Melbourne's centre (EUA data set), uniform in the same box where the files are absent."""
     for_sites, for_users = random.spawn(2)
     sites, _ = positions(cloudlets, for_sites)
@@ -49,10 +49,10 @@ def of_eua(cloudlets: int, requests: int, random: np.random.Generator) -> Places
     km = arrays.settled(np.sqrt(np.square((users[:, None] - sites[None]) * scale).sum(axis=2)))
     other = np.arange(cloudlets) != km.argmin(axis=1)[:, None]
     names = tuple(f"site {c}" for c in range(cloudlets))
-    return Places(sites, users, 2 * (S_PER_KM * km + HOP_S * other), np.zeros(cloudlets), names)
+    return Geography(sites, users, 2 * (S_PER_KM * km + HOP_S * other), np.zeros(cloudlets), names)
 
 
-def of_topology(name: str, cloudlets: int, requests: int, random: np.random.Generator) -> Places:
+def of_topology(name: str, cloudlets: int, requests: int, random: np.random.Generator) -> Geography:
     """The first nodes of a topohub network, users at uniformly drawn ones; the library sits at the most central node.
 
     InputError when the network has fewer nodes or is not connected.
@@ -70,4 +70,4 @@ def of_topology(name: str, cloudlets: int, requests: int, random: np.random.Gene
     centre = int(path.sum(axis=1).argmin())
     pull = distance_s_per_gb(network, link_gb_per_s=CORE_GBIT_S / 8)[centre, :cloudlets]
     where = network.coordinates
-    return Places(where[:cloudlets], where[home], path[home, :cloudlets], pull, network.nodes[:cloudlets])
+    return Geography(where[:cloudlets], where[home], path[home, :cloudlets], pull, network.nodes[:cloudlets])

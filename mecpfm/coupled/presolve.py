@@ -20,7 +20,7 @@ from mecpfm.typing import Bools, Ints
 
 
 @dataclass(frozen=True, eq=False)
-class Compressed:
+class Presolved:
     """A smaller instance of the same optimal value; ``option[i]`` is what its option i was called before."""
 
     instance: Instance
@@ -31,13 +31,13 @@ class Compressed:
         return np.append(self.option, REMOTE)[choice]
 
 
-def compress(instance: Instance) -> Compressed:
+def presolve(instance: Instance) -> Presolved:
     """Apply the rules, each once: options first, then blocks."""
     kept = np.flatnonzero(instance.useful(membership(instance) @ instance.blocks.size_gb))
     kept = kept[~_dominated(instance, kept)]
     old = instance.options
     options = Options(**{name: getattr(old, name)[kept] for name in type(old).model_fields})
-    return Compressed(_merge_blocks(instance, options), kept)
+    return Presolved(_merge_blocks(instance, options), kept)
 
 
 def membership(instance: Instance) -> Bools:

@@ -16,7 +16,7 @@ from mecpfm.kernels.coupled_cut import Work, serve
 from mecpfm.kernels.coupled_dual import first_open
 from mecpfm.kernels.coupled_records import Cells
 from mecpfm.kernels.coupled_star import candidates, site, star, worth_now
-from mecpfm.kernels.coupled_state import Moves, State, assign, cheapest, fits, opening, release
+from mecpfm.kernels.coupled_state import Moves, SearchState, assign, cheapest, fits, opening, release
 from mecpfm.kernels.ordering import ascending, largest
 from mecpfm.typing import Floats, Ints
 
@@ -48,7 +48,7 @@ def empty_journal(requests: int) -> Journal:
 
 
 @inlined
-def note(journal: Journal, state: State, r: int) -> None:
+def note(journal: Journal, state: SearchState, r: int) -> None:
     """Remember what request r had before its first change in this iteration."""
     if journal.stamp[r] != journal.count[ITERATION]:
         journal.stamp[r] = journal.count[ITERATION]
@@ -58,7 +58,7 @@ def note(journal: Journal, state: State, r: int) -> None:
 
 
 @inlined
-def undo(cells: Cells, moves: Moves, state: State, journal: Journal, cost: float) -> None:
+def undo(cells: Cells, moves: Moves, state: SearchState, journal: Journal, cost: float) -> None:
     """Take back every change of this iteration."""
     for i in range(journal.count[CHANGED]):
         release(cells, moves, state, journal.request[i])
@@ -78,7 +78,13 @@ def among(values: Ints, count: int, wanted: int) -> bool:
 
 @kernel
 def ruin(
-    cells: Cells, moves: Moves, state: State, journal: Journal, random: np.random.Generator, most: int, touched: Ints
+    cells: Cells,
+    moves: Moves,
+    state: SearchState,
+    journal: Journal,
+    random: np.random.Generator,
+    most: int,
+    touched: Ints,
 ) -> int:
     """Empty a random cloudlet and neighbours of it: wholly, half or one family; returns how many."""
     touched[0] = moves.live[int(random.random() * len(moves.live))]
@@ -108,7 +114,7 @@ def ruin(
 
 @kernel
 def plant(
-    cells: Cells, moves: Moves, state: State, journal: Journal, j: int, chosen: int, value: Floats, mu: float,
+    cells: Cells, moves: Moves, state: SearchState, journal: Journal, j: int, chosen: int, value: Floats, mu: float,
     random: np.random.Generator, noise: float, work: Work,
 ) -> bool:  # fmt: skip
     """Move requests to a star, densest saving (with noise) first, while they fit; True when any moved."""
@@ -137,7 +143,7 @@ def plant(
 
 @kernel
 def recreate(
-    cells: Cells, moves: Moves, state: State, journal: Journal, random: np.random.Generator, touched: Ints,
+    cells: Cells, moves: Moves, state: SearchState, journal: Journal, random: np.random.Generator, touched: Ints,
     value: Floats, mu: Floats, noise: float, work: Work,
 ) -> None:  # fmt: skip
     """Fill the touched cloudlets with best stars, in the given order, until none gains.
@@ -164,7 +170,7 @@ def recreate(
 
 
 @inlined
-def shift(cells: Cells, moves: Moves, state: State, journal: Journal, r: int) -> bool:
+def shift(cells: Cells, moves: Moves, state: SearchState, journal: Journal, r: int) -> bool:
     """Move one request to its cheapest option; True when that lowers the cost."""
     before, option = state.cost[0], state.choice[r]
     note(journal, state, r)
@@ -179,7 +185,7 @@ def shift(cells: Cells, moves: Moves, state: State, journal: Journal, r: int) ->
 
 
 @kernel
-def eject(cells: Cells, moves: Moves, state: State, journal: Journal, random: np.random.Generator) -> None:
+def eject(cells: Cells, moves: Moves, state: SearchState, journal: Journal, random: np.random.Generator) -> None:
     """Serve a random request by a random record of its own; others leave its cloudlet until it fits."""
     requests = len(state.choice)
     r, start = int(random.random() * requests), int(random.random() * requests)
@@ -209,7 +215,7 @@ def eject(cells: Cells, moves: Moves, state: State, journal: Journal, random: np
 
 @kernel
 def rebuild(
-    cells: Cells, moves: Moves, state: State, journal: Journal, random: np.random.Generator, touched: Ints,
+    cells: Cells, moves: Moves, state: SearchState, journal: Journal, random: np.random.Generator, touched: Ints,
     price: Floats, value: Floats, mu: Floats, work: Work,
 ) -> None:  # fmt: skip
     """Fill the touched cloudlets, most times first at the dual's prices; then shift the changed requests."""
@@ -232,7 +238,7 @@ def rebuild(
 def anneal(
     cells: Cells,
     moves: Moves,
-    state: State,
+    state: SearchState,
     best: Ints,
     journal: Journal,
     random: np.random.Generator,
