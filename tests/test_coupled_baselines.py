@@ -11,8 +11,9 @@ from mecpfm.coupled.brute_force import solve_nlip
 from mecpfm.coupled.check import REMOTE, assess
 from mecpfm.coupled.generate import Recipe, generate
 from mecpfm.coupled.instance import Instance
-from mecpfm.coupled.methods import METHODS, solve, uniforms
+from mecpfm.coupled.methods import solve
 from mecpfm.coupled.rounding import TREES
+from mecpfm.coupled.table import METHODS, uniforms
 from mecpfm.errors import InputError
 
 any_instance = st.booleans().flatmap(lambda families: instances(families=families))

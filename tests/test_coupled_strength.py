@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from scipy.optimize import linprog
 
 from mecpfm.coupled.audit import audit
+from mecpfm.coupled.belonging import model_gb
 from mecpfm.coupled.brute_force import solve_nlip
-from mecpfm.coupled.certificate import Certificate, model_gb, verify
+from mecpfm.coupled.certificate import Certificate, verify
 from mecpfm.coupled.formulation import solve_lp
 from mecpfm.coupled.instance import Instance, most
 from mecpfm.coupled.lp_proof import lp_certificate

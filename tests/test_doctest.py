@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 import mecpfm
-from mecpfm.coupled.methods import FRACTIONAL
-from mecpfm.coupled.methods import METHODS as COUPLED
+from mecpfm.coupled.table import FRACTIONAL
+from mecpfm.coupled.table import METHODS as COUPLED
 from mecpfm.network.front import Method
 from mecpfm.published.audit import FRACTIONAL as PUBLISHED_FRACTIONAL
 from mecpfm.published.methods import METHODS as PUBLISHED

@@ -17,7 +17,8 @@ from strategies import tiny
 from mecpfm.coupled import audit as coupled_audit
 from mecpfm.coupled.drawing import GUARANTEE
 from mecpfm.coupled.instance import Instance
-from mecpfm.coupled.methods import METHODS, OWN_PROOF, certified, solve
+from mecpfm.coupled.methods import certified, solve
+from mecpfm.coupled.table import METHODS, OWN_PROOF
 from mecpfm.errors import InfeasibleError, InputError, LimitError
 from mecpfm.plan import instance_sha256
 from mecpfm.published import audit as published_audit

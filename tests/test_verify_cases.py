@@ -13,8 +13,9 @@ from test_cli import mecpfm
 
 from mecpfm.coupled.audit import audit
 from mecpfm.coupled.instance import LARGEST, SMALLEST, Instance
-from mecpfm.coupled.methods import METHODS, certified
+from mecpfm.coupled.methods import certified
 from mecpfm.coupled.rounding import TREES
+from mecpfm.coupled.table import METHODS
 from mecpfm.errors import InputError
 
 CASES = Path(__file__).parent / "cases"

@@ -15,7 +15,7 @@ from mecpfm.coupled.baselines import unshared
 from mecpfm.coupled.certificate import Certificate, verify
 from mecpfm.coupled.check import assess, assess_fractional
 from mecpfm.coupled.instance import TOLERANCE, Instance, most
-from mecpfm.coupled.methods import FRACTIONAL, METHODS, OWN_PROOF
+from mecpfm.coupled.table import FRACTIONAL, METHODS, OWN_PROOF
 from mecpfm.errors import InputError
 from mecpfm.files import read_json
 from mecpfm.plan import Plan, instance_sha256

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from pydantic import PlainValidator
 
 from mecpfm.coupled import priced, waived
+from mecpfm.coupled.belonging import member_of, model_gb, require_fit
 from mecpfm.coupled.dual import Dual
 from mecpfm.coupled.instance import Instance, most
 from mecpfm.coupled.packing import packed
@@ -135,7 +136,7 @@ def total(instance: Instance, given: Certificate, parts: Sequence[Terms]) -> flo
 
 def terms(instance: Instance, given: Certificate, rows: Ints, site: int | None = None) -> Terms:
     """Terms of all cloudlets, or of one: ``rows`` are the options there, ascending."""
-    options, member = instance.options, _member(instance)
+    options, member = instance.options, member_of(instance)
     gain, ties = _gains(instance, given, model_gb(instance), rows)
     price = instance.pull_s + np.outer(instance.blocks.size_gb, given.memory_price_s_per_gb)
     exact = given.exact[given.family[options.model[rows]]] == 1
@@ -254,7 +255,7 @@ def _relaxed(
     np.add.at(count, (block, cloudlet), 1)
     if given.block_price is not None:
         sites, owner = np.arange(paid.shape[1]), given.exact[given.family] == 0
-        mine = _member(instance)[:, owner].any(axis=1, keepdims=True) & (sites == (sites if site is None else site))
+        mine = member_of(instance)[:, owner].any(axis=1, keepdims=True) & (sites == (sites if site is None else site))
         paid, count = paid + np.where(mine, priced.credit(instance, given.block_price), 0.0), count + 2
     places = zip(cloudlet.tolist(), block.tolist(), request.tolist(), strict=True)
     share = dict(zip(places, share_s.tolist(), strict=True))
@@ -267,37 +268,3 @@ def _relaxed(
         best[cell] = max(best.get(cell, 0.0), float(gain[i]) * (1 + 4 * EPS) - own * (1 - 4 * EPS))
     beyond = np.maximum(paid * (1 + (count + 8) * EPS) - price * (1 - 8 * EPS), 0)[paid > 0]
     return [*best.values(), *beyond.tolist()]
-
-
-def model_gb(instance: Instance) -> Floats:
-    """Memory that each model takes on its own, GB, shape (K,)."""
-    return np.asarray((instance.blocks.size_gb[:, None] * _member(instance)).sum(axis=0))
-
-
-def _member(instance: Instance) -> Floats:
-    """Whether model k contains block b, shape (B, K), 0 or 1."""
-    member = np.zeros(instance.sizes[:2])
-    of = instance.models.blocks
-    member[of.indices, np.repeat(np.arange(len(of)), np.diff(of.indptr))] = 1
-    return member
-
-
-def require_fit(instance: Instance, given: Certificate) -> None:
-    """InputError when the multipliers do not belong to an instance of these sizes and families."""
-    member = _member(instance)
-    blocks, models, cloudlets, requests = instance.sizes
-    if given.block_price is not None and len(given.block_price) != blocks:
-        raise InputError(f"certificate has prices of {len(given.block_price)} blocks; the instance has {blocks}")
-    found = (len(given.family), len(given.compute_price), len(given.request_price_s))
-    if found != (models, cloudlets, requests):
-        raise InputError(f"certificate is for (K, C, R) = {found}; the instance has {(models, cloudlets, requests)}")
-    if given.family.max() >= len(given.exact):
-        raise InputError(f"certificate names family {given.family.max()}; it has {len(given.exact)}")
-    for name, limit in (("cloudlet", cloudlets), ("block", len(member)), ("request", requests)):
-        index = getattr(given, f"share_{name}")
-        if (bad := np.flatnonzero(index >= limit)).size:
-            raise InputError(f"share_{name}[{bad[0]}] is {index[bad[0]]}; must be < {limit}")
-    for b in range(len(member)):
-        families = np.unique(given.family[member[b] > 0])
-        if len(families) > 1 and given.exact[families].any():
-            raise InputError(f"certificate splits the models of block {b} over families; an exact family must own it")

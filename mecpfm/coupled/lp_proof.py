@@ -11,7 +11,8 @@ from __future__ import annotations
 import numpy as np
 
 from mecpfm import solvers
-from mecpfm.coupled.certificate import Certificate, model_gb, verify
+from mecpfm.coupled.belonging import model_gb
+from mecpfm.coupled.certificate import Certificate, verify
 from mecpfm.coupled.formulation import linear_model, links, unit
 from mecpfm.coupled.incidence import incidence
 from mecpfm.coupled.instance import Instance

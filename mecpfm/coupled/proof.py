@@ -12,7 +12,8 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-from mecpfm.coupled.certificate import Certificate, Terms, model_gb, require_fit, terms, total, worth
+from mecpfm.coupled.belonging import model_gb, require_fit
+from mecpfm.coupled.certificate import Certificate, Terms, terms, total, worth
 from mecpfm.coupled.instance import LARGEST, Instance, most
 from mecpfm.typing import Bools, Floats, Ints
 

@@ -10,9 +10,10 @@ import pandas as pd
 from mecpfm.coupled.check import evaluate
 from mecpfm.coupled.guarantee import guaranteed
 from mecpfm.coupled.instance import Blocks, Cloudlets, Instance, Models, Options, Requests
-from mecpfm.coupled.methods import METHODS, dual_bound, solve
+from mecpfm.coupled.methods import dual_bound, solve
 from mecpfm.coupled.rounding import ROUNDINGS, fractions
 from mecpfm.coupled.structure import build
+from mecpfm.coupled.table import METHODS
 from mecpfm.experiments.study import Rows
 from mecpfm.records import Ragged
 from mecpfm.typing import Floats, Ints

@@ -15,6 +15,7 @@ from mecpfm.coupled import instance as coupled
 from mecpfm.coupled import methods as coupled_methods
 from mecpfm.coupled.certificate import Certificate
 from mecpfm.coupled.request import Progress
+from mecpfm.coupled.table import FRACTIONAL
 from mecpfm.errors import InputError
 from mecpfm.network import naming
 from mecpfm.network.build import build
@@ -109,7 +110,7 @@ def _certified(
     keep: Collection[str],
     wanted: dict[str, Any],
 ) -> tuple[Plan, Certificate]:
-    if method in coupled_methods.FRACTIONAL:
+    if method in FRACTIONAL:
         raise InputError(f"method is {method!r}, whose plans are no tables: fractions; see mecpfm.coupled.methods")
     if start is None and keep:
         raise InputError("keep needs start: the plan that says how things are")

@@ -14,9 +14,10 @@ from mecpfm.coupled.check import assess
 from mecpfm.coupled.formulation import choice_of, linear_model, solve_lp
 from mecpfm.coupled.generate import REGIMES, Recipe, generate
 from mecpfm.coupled.instance import Instance
-from mecpfm.coupled.methods import METHODS, dual_bound, solve, warm_up
+from mecpfm.coupled.methods import dual_bound, solve, warm_up
 from mecpfm.coupled.presolve import presolve
 from mecpfm.coupled.request import Request
+from mecpfm.coupled.table import METHODS
 from mecpfm.experiments.study import SHARED_FRACTIONS, Point, Profile, Rows, study
 from mecpfm.solvers import highs, process
 
