@@ -11,8 +11,35 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-now: Callable[[], float] = time.perf_counter
-"""Seconds since some moment; tests put their own clock here."""
+_turn = threading.Lock()
+_pauses, _since, _paused_s = 0, 0.0, 0.0
+
+
+def pause() -> None:
+    """Stop the clock, until as many calls of :func:`resume`: kernels are compiled or loaded, which no limit counts."""
+    global _pauses, _since
+    with _turn:
+        if not _pauses:
+            _since = time.perf_counter()
+        _pauses += 1
+
+
+def resume() -> None:
+    """Let the clock run again."""
+    global _pauses, _paused_s
+    with _turn:
+        _pauses -= 1
+        if not _pauses:
+            _paused_s += time.perf_counter() - _since
+
+
+def _running() -> float:
+    with _turn:
+        return (_since if _pauses else time.perf_counter()) - _paused_s
+
+
+now: Callable[[], float] = _running
+"""Seconds since some moment, without pauses; tests put their own clock here."""
 
 _heard = False
 _listening = False

@@ -72,7 +72,7 @@ def solve(
         _on_one_core(state, iterations)
     elif not budget.over:
         _beside(state, iterations)
-    if not state.rounds:  # what needs no time
+    if not (state.rounds or state.done):  # what needs no time
         state.search(0, Budget(end=0.0))
     bound = max(state.bound, state.proof.bound)  # that may be above the cost by a last bit
     plan = assess(

@@ -32,7 +32,7 @@ from mecpfm.coupled.tiny import TINY
 from mecpfm.errors import InputError, LimitError
 from mecpfm.plan import Plan, instance_sha256
 from mecpfm.solvers import process
-from mecpfm.warm import warming
+from mecpfm.warm import announcing, warming
 
 log = logging.getLogger("mecpfm")
 
@@ -117,7 +117,8 @@ def _solve(instance: Instance, method: str, request: Request) -> tuple[Plan, Bou
     ranges.count("iterations", request.iterations, 0)
     ranges.within("time_limit", request.time_limit, 0, ranges.LARGEST)
     _require_use(method, request)
-    warm_up(method)
+    if method != "auto":  # whose parts differ from instance to instance: kernels come when they are needed
+        warm_up(method)
     if request.keep is not None:
         return _pinned(instance, method, request, request.keep), None
     endless = method == "auto" and request.iterations is None  # it has a limit of its own
@@ -126,7 +127,8 @@ def _solve(instance: Instance, method: str, request: Request) -> tuple[Plan, Bou
     found: Bounded | None = None
     if method in SEARCHES:
         own = {"threads": request.threads} if method == "auto" else {}
-        plan, structure, bound = SEARCHES[method](instance, **request.searching, **own)
+        with announcing():
+            plan, structure, bound = SEARCHES[method](instance, **request.searching, **own)
         found = Bounded(structure, bound)
         if plan.solver != "none":
             log.info("bound: multipliers %.6g s, %s %.6g s", bound.bound, plan.solver, plan.bound)
@@ -186,6 +188,4 @@ def warm_up(method: str) -> None:
     with warming():
         tiny = Instance.model_validate(TINY)
         plan = METHODS[method](tiny, method, Request(iterations=50))
-        if method == "auto":  # it proves that one before it searches
-            anytime.solve(tiny, iterations=50)
         dual_bound(tiny, plan.objective)

@@ -13,12 +13,26 @@ from pathlib import Path
 from typing import Literal, ParamSpec, TypeVar, cast
 
 import numba
+from numba.core import event
 
-from mecpfm import paths
+from mecpfm import clock, paths
 from mecpfm.kernels._cache import CheckedFile, key
 
 P = ParamSpec("P")
 R = TypeVar("R")
+
+
+class _Pausing(event.Listener):
+    """Compiling and loading take Numba's lock; meanwhile the clock of time limits stands still."""
+
+    def on_start(self, event: event.Event) -> None:
+        clock.pause()
+
+    def on_end(self, event: event.Event) -> None:
+        clock.resume()
+
+
+event.register("numba:compiler_lock", _Pausing())  # type: ignore[no-untyped-call]
 BASE = Path(os.environ.get("NUMBA_CACHE_DIR") or paths.cache() / "numba")
 
 
