@@ -172,11 +172,11 @@ def interrupted_after(monkeypatch, calls):
     """Ctrl-C in the middle of the dual's ascent, once some chunks are done."""
     real, seen = dual.kernels.ascend, []
 
-    def ascend(*arguments):
+    def ascend(*arguments, **named):
         seen.append(1)
         if len(seen) == calls + 1:
             signal.raise_signal(signal.SIGINT)
-        return real(*arguments)
+        return real(*arguments, **named)
 
     monkeypatch.setattr(dual.kernels, "ascend", ascend)
 

@@ -14,8 +14,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from mecpfm.data.topologies import great_circle_km
 from mecpfm.errors import InputError
-from mecpfm.network.build import great_circle_km
 from mecpfm.network.example import write
 from mecpfm.network.ground import expected_s, may_serve, serve
 from mecpfm.network.live import Dispatcher, _drawn, scene_of

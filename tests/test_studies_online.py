@@ -141,7 +141,7 @@ def test_online_trace_runs_all_studies_then_the_notebooks(
     result = CliRunner().invoke(app, ["experiment", ONLINE_TRACE, "--profile", "paper"])
     assert result.exit_code == 0, result.output
     studies = [name for name in experiments("paper") if name.startswith(ONLINE_TRACE)]
-    assert len(studies) == 7
+    assert len(studies) == 8
     assert done == [*((name, "paper") for name in studies), ("paper", [*TRACE_NOTEBOOKS])]
     assert set(TRACE_NOTEBOOKS) <= set(notebooks.names())
     said = [line for line in result.stderr.splitlines() if "absent" in line]

@@ -18,7 +18,7 @@ from mecpfm.coupled import (
     baselines,
     dual,
 )
-from mecpfm.coupled.certificate import Certificate, certificate
+from mecpfm.coupled.certificate import Certificate, certificate, verify
 from mecpfm.coupled.check import assess
 from mecpfm.coupled.dual import proven
 from mecpfm.coupled.instance import Instance
@@ -96,7 +96,12 @@ def _certificate(
     if method == "lp-cut" and "fraction" in plan.decisions:
         with contextlib.suppress(LimitError):
             return lp_certificate(instance, time_limit=request.budget.limit())
-    return certificate(*(found or dual_bound(instance, plan.objective, request.budget, request.prices)), instance)
+    bounded = found or dual_bound(instance, plan.objective, request.budget, request.prices)
+    proof = certificate(*bounded, instance)
+    if proof.compute_row is None:
+        return proof
+    # The check may know more models at a cloudlet than the presolved instance, and keeps no compute row there.
+    return proof.model_copy(update={"bound_s": np.float64(min(float(proof.bound_s), verify(instance, proof)))})
 
 
 def dual_bound(

@@ -64,6 +64,6 @@ def _gifts(needs: Bools, pays: Floats, rest: Bools) -> Bools:
     left = rest.copy()
     while left.sum() > MOST:
         single = needs[:, left].sum(axis=1) == 1
-        own = pays[single] @ needs[single]
+        own = (pays[single, None] * needs[single]).sum(axis=0)
         left[np.where(left, own, np.inf).argmin()] = False
     return rest & ~left

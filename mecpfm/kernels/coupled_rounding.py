@@ -54,7 +54,9 @@ class Rings(NamedTuple):
     first_child: Ints
     """Shape (N + 1,), into ``child`` and ``rising``."""
     child: Ints
+    """Nodes, or options of a leaf, one after the other."""
     rising: Floats
+    """Running sums of their rates, shape of ``child``."""
     going: Floats
     """Largest ``leaves`` of each node, shape (N,)."""
     first_entry: Ints

@@ -22,14 +22,19 @@ class Sites(NamedTuple):
     """Requests that each cloudlet may serve, sorted by cloudlet: those of c are ``first[c]`` to ``first[c + 1]``."""
 
     first: Ints
+    """Shape (C + 1,), into the rows."""
     request: Ints
+    """Of each row, shape (n,)."""
     delay_s: Floats
+    """Of each row, s, shape (n,)."""
     compute_s: Floats
+    """Of each row, s, shape (n,)."""
     units: Ints
     """Compute in whole units, rounded down."""
     room_s: Floats
     """Compute of each cloudlet, (C,), s."""
     room_units: Ints
+    """The same in whole units, (C,)."""
     price_s: Floats
     """Pulls of the cloudlet's set of blocks, (C,)."""
 
