@@ -148,7 +148,7 @@ def _claim(verdict: Verdict, runs: dict[str, tuple[pd.DataFrame, pd.DataFrame]])
     )
 
 
-def _points(row: Mapping[str, Any] | pd.Series, alone: str = "") -> str:
+def _points(row: Mapping[Any, Any] | pd.Series, alone: str = "") -> str:
     return report.counts(row["points"], row[f"holding{alone}"], row[f"against{alone}"])
 
 
