@@ -103,7 +103,7 @@ def pairs(rows: pd.DataFrame, method: str, baseline: str, metric: str) -> tuple[
 def matched(rows: pd.DataFrame, method: str, baseline: str, metric: str) -> pd.DataFrame:
     """A metric of two methods at one point: a row a seed at which both are finite, a column a method."""
     table = rows.pivot_table(index="seed", columns="method", values=metric).reindex(columns=[method, baseline])
-    return table.loc[np.isfinite(table).all(axis=1)]
+    return table.replace([np.inf, -np.inf], np.nan).dropna()
 
 
 def _wilcoxon(ours: NDArray[np.float64], theirs: NDArray[np.float64]) -> float:
