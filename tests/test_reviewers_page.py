@@ -69,7 +69,11 @@ def test_everything_stands_on_the_page(judged: Judged, home: Path):
     for verdict in judged.verdicts:
         for words in (verdict.claim.words, verdict.claim.quantity, verdict.claim.why, verdict.verdict):
             assert html.escape(words) in text
-        assert f"{verdict.holding} hold, {verdict.open} open, {verdict.against} against" in text
+        alone = verdict.holding_alone, verdict.against_alone
+        said = (
+            f"{verdict.holding} hold, {verdict.open} open, {verdict.against} against (each point by its own interval: "
+        )
+        assert f"{said}{alone[0]} hold, {verdict.points - sum(alone)} open, {alone[1]} against)" in text
     assert text.count("committed full profile: ") == text.count("this run (quick profile): ") == len(judged.verdicts)
     assert "notebook 04: &lt;boom&gt;" in text
     assert "mecpfm notebooks --profile quick 03_offline_experiments" in text
