@@ -106,7 +106,8 @@ def test_committed_verdicts_agree_with_the_stated_ones():
     assert list(table["status"]) == [claim.status for claim in stated.read()]
     assert table["agrees"].all()
     for row in table.to_dict("records"):
-        assert f"| {row['claim']} | {row['holding']} of {row['points']} |" in read("docs/claims.md")
+        said = report.counts(row["points"], row["holding"], row["against"])
+        assert f"| {row['claim']} | {said} |" in read("docs/claims.md")
 
 
 def test_the_readme_says_what_the_table_says():
@@ -116,15 +117,16 @@ def test_the_readme_says_what_the_table_says():
     assert len(said) >= 10
     for words, name in said:
         row = table.loc[name]
-        assert words == f"{row['verdict']}: {row['holding']} of {row['points']}", name
+        assert words == f"{row['verdict']}: {report.counts(row['points'], row['holding'], row['against'])}", name
 
 
 def test_saving_verdicts_recounts_the_readme():
     """Verdict and points behind a claim's name follow the verdicts; other words, and unknown names, stay."""
     claim = SimpleNamespace(id="delay-vs-nonshare")
-    found = [SimpleNamespace(claim=claim, verdict="partly", holding=1, points=2)]
-    text = "so: reproduced: 33 of 33\n(`delay-vs-nonshare`), partly: 3 of 4 (`another`)"
-    assert report.recounted(text, found) == "so: partly: 1 of 2 (`delay-vs-nonshare`), partly: 3 of 4 (`another`)"
+    found = [SimpleNamespace(claim=claim, verdict="does not hold", holding=1, points=4, against=2)]
+    text = "| reproduced: 33 hold, 0 open, 0 against\n(`delay-vs-nonshare`) | partly: 3 hold, 1 open, 1 against (`b`)"
+    told = "| does not hold: 1 hold, 1 open, 2 against (`delay-vs-nonshare`) | partly: 3 hold, 1 open, 1 against (`b`)"
+    assert report.recounted(text, found) == report.recounted(told, found) == told
 
 
 def test_the_readme_fits_on_a_screen():

@@ -300,9 +300,11 @@ def test_compiled_kernels_equal_their_python_source(seed):
 
 
 def test_every_test_named_by_the_theory_exists():
-    """docs/theory.md points at tests; a renamed one would leave a theorem unchecked."""
+    """The pages of theory point at tests; a renamed one would leave a theorem unchecked."""
     here = Path(__file__).parent
-    named = set(re.findall(r"\btest_\w+", (here.parent / "docs" / "theory.md").read_text()))
+    pages = [here.parent / "docs" / name for name in ("theory.md", "theory_coupled.md", "theory_online.md")]
+    assert all(page.exists() for page in pages)
+    named = set(re.findall(r"\btest_\w+", "".join(page.read_text() for page in pages)))
     defined = {name for path in here.glob("test_*.py") for name in re.findall(r"def (test_\w+)", path.read_text())}
     assert len(named) > 15
     assert named - {path.stem for path in here.glob("test_*.py")} <= defined

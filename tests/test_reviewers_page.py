@@ -45,7 +45,7 @@ def judged() -> Judged:
         of = points[points["id"] == row["id"]].to_dict("records")
         evidence = tuple(Evidence(one["value"], one["ci_low"], one["ci_high"], one["point"]) for one in of)
         fields = {"value": row["median"], "low": row["ci_low"], "high": row["ci_high"], "evidence": evidence}
-        fields = {"against": row["points"] - row["holding"], **row, **fields, "claim": known[row["id"]]}
+        fields = {**row, **fields, "claim": known[row["id"]]}
         found.append(Verdict(**{name: fields[name] for name in Verdict._fields}))
     return Judged(found, {})
 
@@ -69,6 +69,11 @@ def test_everything_stands_on_the_page(judged: Judged, home: Path):
     for verdict in judged.verdicts:
         for words in (verdict.claim.words, verdict.claim.quantity, verdict.claim.why, verdict.verdict):
             assert html.escape(words) in text
+        alone = verdict.holding_alone, verdict.against_alone
+        said = (
+            f"{verdict.holding} hold, {verdict.open} open, {verdict.against} against (each point by its own interval: "
+        )
+        assert f"{said}{alone[0]} hold, {verdict.points - sum(alone)} open, {alone[1]} against)" in text
     assert text.count("committed full profile: ") == text.count("this run (quick profile): ") == len(judged.verdicts)
     assert "notebook 04: &lt;boom&gt;" in text
     assert "mecpfm notebooks --profile quick 03_offline_experiments" in text
@@ -85,11 +90,13 @@ def test_everything_stands_on_the_page(judged: Judged, home: Path):
 
 def test_a_strip_shows_points_intervals_and_what_is_needed():
     """A dot and a line a point, in the colour of whether it holds; many points are labelled once an experiment."""
-    rows = [(f"sweep{i // 20}: {i}", 0.5, 0.4 if i else 0.3, 0.6, 0.38, bool(i)) for i in range(40)]
-    frame = pd.DataFrame(rows, columns=["point", "value", "ci_low", "ci_high", "threshold", "holds"])
+    says = ["open", "against", *["holds"] * 38]
+    rows = [(f"sweep{i // 20}: {i}", 0.5, 0.4 if i else 0.3, 0.6, 0.38, says[i], "odd" * (i == 1)) for i in range(40)]
+    frame = pd.DataFrame(rows, columns=["point", "value", "ci_low", "ci_high", "threshold", "says", "note"])
     many, few = strip.strip(frame), strip.strip(frame[:3])
     assert many.count("<circle") == 40
-    assert many.count(f"fill='{strip.COLOURS[False]}'") == 1
+    assert [many.count(f"fill='{strip.COLOURS[one]}'") for one in ("open", "against", "holds")] == [1, 1, 38]
+    assert many.count("against; odd</title>") == many.count("; ") == 1
     assert len(re.findall(r">sweep\d<", many)) == 2
     assert len(re.findall(r">sweep0: \d<", few)) == 3
     assert ">0.38<" in few

@@ -123,7 +123,7 @@ def claims(
     profile: Profile = "quick",
     save: Annotated[bool, typer.Option("--save", help="Refresh docs/claims.* and the README's counts.")] = False,
 ) -> None:
-    """Recompute every claim; fails when a stated status and the data disagree (quick: when a reproduced one fails).
+    """Recompute every claim; fails when a stated status and the data disagree (quick: when one that holds fails).
 
     Claims about running times are judged too, but only reported: near a threshold two runs on one machine differ.
     """

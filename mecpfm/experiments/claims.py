@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from mecpfm import paths
 from mecpfm.errors import InterruptedRunError
 from mecpfm.experiments.config import profile as check_profile
-from mecpfm.experiments.evidence import Sample, collect
+from mecpfm.experiments.evidence import Sample, collect, exponentials
 from mecpfm.experiments.stated import Claim, Word, read
 from mecpfm.experiments.statistics import CONFIDENCE, median_interval
 from mecpfm.figures.export import ZERO
@@ -34,6 +34,9 @@ class Verdict(NamedTuple):
     holding: int
     against: int
     """Points whose whole interval lies on the wrong side."""
+    holding_alone: int
+    against_alone: int
+    """The same where each point is judged by its own 95 % interval, whatever the number of points."""
     value: float
     low: float
     high: float
@@ -45,62 +48,67 @@ class Verdict(NamedTuple):
     @property
     def agrees(self) -> bool:
         """Whether the stated status is what the data say."""
-        if self.claim.status == "beyond-paper":
-            return (self.verdict == "reproduced") == self.claim.holds
         return self.verdict == self.claim.status
 
     @property
-    def open(self) -> bool:
+    def unsettled(self) -> bool:
         """Whether the stated status is another one, but more seeds may bring it: no point settles it."""
         stated = self.claim.status
-        if stated == "beyond-paper":
-            stated = "reproduced" if self.claim.holds else "partly"
-        none_against, none_holding, some_open = self.against == 0, self.holding == 0, self.undecided > 0
-        possible = {"reproduced": none_against, "partly": True, "not-reproduced": none_holding}
-        return not self.agrees and some_open and possible.get(stated, none_holding)
+        none_against, none_holding = self.against == 0, self.holding == 0
+        ends = {"reproduced": none_against, "holds": none_against, "undecided": none_against}
+        possible = ends | {"partly": True, "does not hold": True}
+        return not self.agrees and self.open > 0 and possible.get(stated, none_holding)
 
     @property
-    def undecided(self) -> int:
+    def open(self) -> int:
         """Points whose interval holds the threshold."""
         return self.points - self.holding - self.against
 
 
-def word(points: int, holding: int, against: int) -> Word:
-    """The verdict on a claim, from how many of its points hold, are against it, or are neither.
+def word(points: int, holding: int, against: int, *, beyond: bool = False) -> Word:
+    """The verdict on a claim, from how many of its points hold or are against it; the rest is open.
 
-    reproduced: every point holds. partly: some hold. contradicted: every point is against it. not-reproduced: none
-    holds, some are against it. undecided: none holds, none is against it.
+    reproduced: every point holds. undecided: none is against it, some are open. partly: some hold, some are against
+    it. not-reproduced: none holds, some are against it. contradicted: every point is against it. Of a claim beyond the
+    paper: holds, undecided, or, as soon as one point is against it, does not hold.
     """
-    if holding:
-        return "reproduced" if holding == points else "partly"
-    if against:
-        return "contradicted" if against == points else "not-reproduced"
-    return "undecided"
+    if holding == points:
+        return "holds" if beyond else "reproduced"
+    if not against:
+        return "undecided"
+    if beyond:
+        return "does not hold"
+    if against == points:
+        return "contradicted"
+    return "partly" if holding else "not-reproduced"
 
 
 def judge(claim: Claim, profile: str) -> Verdict:
     """Recompute a claim from the experiments' results."""
     samples = collect(claim, profile)
-    confidence = 1 - (1 - CONFIDENCE) / max(len(samples), 1)
-    evidence = [Evidence(*_zeroed(*sample.interval(confidence)), sample.point) for sample in samples]
-    holding = sum(holds(claim, one) for one in evidence)
-    against = sum(_denies(claim, one) for one in evidence)
+    if not samples:
+        raise ValueError("no point at which the results have what it compares")
+    evidence = _evidence(samples, 1 - (1 - CONFIDENCE) / len(samples))
+    together, alone = ([says(claim, one) for one in found] for found in (evidence, _evidence(samples, CONFIDENCE)))
+    holding, against = together.count("holds"), together.count("against")
     away = abs if claim.direction == "within" else float
     ends = sorted((one.value for one in evidence), key=away, reverse=claim.direction != "at least")
     middle = _zeroed(*_middle(samples, low=claim.direction == "at least"))
-    verdict = word(len(evidence), holding, against)
-    return Verdict(claim, len(evidence), holding, against, *middle, ends[0], ends[-1], verdict, tuple(evidence))
+    verdict = word(len(evidence), holding, against, beyond=claim.beyond)
+    counts = (len(evidence), holding, against, alone.count("holds"), alone.count("against"))
+    return Verdict(claim, *counts, *middle, ends[0], ends[-1], verdict, tuple(evidence))
 
 
-def holds(claim: Claim, one: Evidence) -> bool:
-    """Whether the whole interval lies on the right side; of an exact value, the value itself."""
+def _evidence(samples: list[Sample], confidence: float) -> list[Evidence]:
+    return [Evidence(*_zeroed(*sample.interval(confidence)), sample.point) for sample in samples]
+
+
+def says(claim: Claim, one: Evidence) -> Literal["holds", "open", "against"]:
+    """Whether the whole interval lies on the right side, holds the threshold, or lies on the wrong side."""
     low, high = _range(claim)
-    return low <= one.low and one.high <= high
-
-
-def _denies(claim: Claim, one: Evidence) -> bool:
-    low, high = _range(claim)
-    return one.high < low or one.low > high
+    if low <= one.low and one.high <= high:
+        return "holds"
+    return "against" if one.high < low or one.low > high else "open"
 
 
 def _range(claim: Claim) -> tuple[float, float]:
@@ -112,7 +120,9 @@ def _range(claim: Claim) -> tuple[float, float]:
 
 def _middle(samples: list[Sample], *, low: bool) -> tuple[float, float, float]:
     """Median over points and its interval; where not only seeds vary, the interval of the point in the middle."""
-    found = median_interval([sample.values for sample in samples], low=low)
+    found = median_interval([sample.by_seed() for sample in samples], low=low)
+    if samples[0].logarithmic:
+        return exponentials(found)
     at = [sample for sample in samples if sample.freedom and sample.values[0] == found[0]]
     return at[0].interval(CONFIDENCE) if at else found
 

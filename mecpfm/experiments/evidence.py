@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Hashable, Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -12,8 +12,9 @@ import pandas as pd
 from mecpfm.errors import InterruptedRunError
 from mecpfm.experiments.runner import run, timings
 from mecpfm.experiments.stated import Claim, Test
-from mecpfm.experiments.statistics import growth_exponent, interval, pairs, student
+from mecpfm.experiments.statistics import growth_exponent, interval, matched, student
 from mecpfm.experiments.workload import reduction
+from mecpfm.kernels import arrays
 
 
 class Sample(NamedTuple):
@@ -25,24 +26,45 @@ class Sample(NamedTuple):
     error: float = 0.0
     freedom: int = 0
     """Standard error of the one value, and its degrees of freedom, where not only seeds vary (``workload``)."""
+    seeds: tuple[int, ...] = ()
+    """Seed of every value; 0, 1, ... where none are given."""
+    source: Hashable = None
+    """What the values were computed from: points with one source are copies of one another."""
+    logarithmic: bool = False
+    """Whether values are logarithms of a ratio, whose geometric mean is asked for."""
+
+    def by_seed(self) -> dict[int, float]:
+        """Values by seed."""
+        return dict(zip(self.seeds or range(len(self.values)), self.values, strict=True))
 
     def interval(self, confidence: float) -> tuple[float, float, float]:
         """Mean and interval: over seeds, by the standard error, or the exact value three times."""
         if not self.point:
             return (self.values[0],) * 3
         if not self.freedom:
-            return interval(self.values, confidence)
+            found = interval(self.values, confidence)
+            return exponentials(found) if self.logarithmic else found
         half = student(self.freedom, confidence) * self.error
         return self.values[0], self.values[0] - half, self.values[0] + half
 
 
+def exponentials(logarithms: tuple[float, float, float]) -> tuple[float, float, float]:
+    """Ratio and ends of its interval from their logarithms."""
+    value, low, high = (arrays.exp(one) for one in logarithms)
+    return value, low, high
+
+
 def collect(claim: Claim, profile: str) -> list[Sample]:
-    """All points of a claim; sweeps share points, and what is a copy of an earlier point is left out."""
-    distinct: dict[tuple[float, ...], Sample] = {}
+    """All points of a claim; sweeps share points, and what is a copy of an earlier point is left out.
+
+    A copy has the same values of both methods at every seed. Recipes do not tell: a budget that never binds is another
+    recipe with the same instances, and the reduction alone may be equal (zero) where nothing else is.
+    """
+    distinct: dict[Hashable, Sample] = {}
     exact = []
     for sample in TESTS[claim.test](claim, profile):
         if sample.point:
-            distinct.setdefault(sample.values, sample)
+            distinct.setdefault(sample.source or sample.point, sample)
         else:
             exact.append(sample)
     return [*exact, *distinct.values()]
@@ -85,12 +107,18 @@ def _relative(claim: Claim, profile: str, sign: float) -> Iterator[Sample]:
         label = next((column for column in ("case", "regime", "scenario") if column in rows), "value")
         label = label if claim.by == "value" else claim.by
         for value, group in rows.groupby(claim.by):
-            ours, theirs = pairs(group, claim.method, claim.baseline, claim.metric)
-            reduction = sign * (1 - ours / np.where(theirs == 0, np.nan, theirs))
-            if np.isfinite(reduction).all() and len(reduction) and value not in claim.without:
-                word = group[label].iloc[0]
-                where = word if isinstance(word, str) else f"{word:g}"
-                yield Sample(tuple(reduction.tolist()), f"{name}: {where}")
+            table = matched(group, claim.method, claim.baseline, claim.metric)
+            if table.empty or value in claim.without:  # no seed at which both have a plan
+                continue
+            ours, theirs = table[claim.method].to_numpy(), table[claim.baseline].to_numpy()
+            where = group[label].iloc[0]
+            point = f"{name}: {where if isinstance(where, str) else format(where, 'g')}"
+            if not theirs.all():
+                raise ValueError(f"{point}: {claim.metric} of {claim.baseline} is 0 at a seed: no relative reduction")
+            seeds = tuple(table.index.tolist())
+            reduction = sign * (1 - ours / theirs)
+            source = (seeds, *ours.tolist(), *theirs.tolist())
+            yield Sample(tuple(reduction.tolist()), point, seeds=seeds, source=source)
 
 
 def _workloads(claim: Claim, profile: str) -> list[Sample]:
@@ -125,13 +153,13 @@ def _spread(claim: Claim, profile: str) -> list[Sample]:
 
 
 def _speedup(claim: Claim, profile: str) -> list[Sample]:
-    """Running time of the baseline over that of the method, seed by seed, at every point."""
+    """Logarithm of the baseline's running time over the method's, seed by seed, at every point."""
     samples = []
     for name in claim.experiments:
         table = timings(name, profile).pivot(index=["value", "seed"], columns="method", values="runtime_s")
         ratio = table[claim.baseline] / table[claim.method]
         for value, group in ratio.dropna().groupby("value"):
-            samples.append(Sample(tuple(group.astype(float)), f"{name}: {value:g}"))
+            samples.append(Sample(tuple(arrays.log(group).tolist()), f"{name}: {value:g}", logarithmic=True))
     return samples
 
 

@@ -7,16 +7,17 @@ import re
 import pandas as pd
 
 from mecpfm import paths
-from mecpfm.experiments.claims import Verdict, holds
+from mecpfm.experiments.claims import Verdict, says
 from mecpfm.figures.export import rounded
 from mecpfm.records import write_atomic
 
 MARKS = ("<!-- claims: begin -->", "<!-- claims: end -->")
-NAMED = r"([a-z-]+: \d+ of \d+)\s\(`([\w-]+)`\)"
-"""How a text names a claim: verdict and points, then its identifier."""
+NAMED = r"([a-z][a-z -]*: \d+ hold, \d+ open, \d+ against)\s\(`([\w-]+)`\)"
+"""How a text names a claim: verdict and counts of points, then its identifier."""
 SIGNS = {"at least": ">=", "at most": "<=", "within": "\N{PLUS-MINUS SIGN}"}
 """How the direction of a claim is written before its threshold."""
-COLUMNS = ("claim", "holds at", "needed", "worst", "median [95 %]", "best", "verdict", "stated")
+COLUMNS = ("claim", "points", "each alone", "needed", "worst", "median [95 %]", "best", "verdict", "stated")
+"""``each alone``: the counts where every point is judged by its own 95 % interval."""
 
 
 def rows(verdicts: list[Verdict]) -> list[tuple[str, ...]]:
@@ -26,19 +27,25 @@ def rows(verdicts: list[Verdict]) -> list[tuple[str, ...]]:
         sign = SIGNS[v.claim.direction]
         middle = _short(v.value) + ("" if v.low == v.high else f" [{_short(v.low)}, {_short(v.high)}]")
         cells = (
-            f"{v.holding} of {v.points}",
-            f"{sign} {_short(v.claim.threshold)}",
+            counts(v.points, v.holding, v.against),
+            counts(v.points, v.holding_alone, v.against_alone),
+            f"{sign} {_short(v.claim.threshold)}{' *' * v.claim.after_pilot}",
             _short(v.worst),
             middle,
             _short(v.best),
         )
-        out.append((v.claim.words, *cells, said(v), v.claim.status))
+        out.append((v.claim.words, *cells, said(v), v.claim.status + ", beyond the paper" * v.claim.beyond))
     return out
+
+
+def counts(points: int, holding: int, against: int) -> str:
+    """How many points hold, are open, and are against a claim, in words."""
+    return f"{holding} hold, {points - holding - against} open, {against} against"
 
 
 def said(verdict: Verdict) -> str:
     """The verdict in words; where more seeds may still bring the stated one, that is what is said."""
-    return "undecided: too few seeds" if verdict.open else verdict.verdict
+    return "undecided: too few seeds" if verdict.unsettled else verdict.verdict
 
 
 def _short(value: float) -> str:
@@ -46,7 +53,7 @@ def _short(value: float) -> str:
 
 
 def disagreements(verdicts: list[Verdict], profile: str, *, timed: bool = False) -> list[str]:
-    """Claims whose status the data deny; the quick profile, with few seeds, may only deny a reproduced one.
+    """Claims whose status the data deny; the quick profile, with few seeds, may only deny one that holds.
 
     ``timed`` asks for those that rest on running times instead: near a threshold two runs on one machine differ.
     """
@@ -56,7 +63,7 @@ def disagreements(verdicts: list[Verdict], profile: str, *, timed: bool = False)
         for v in verdicts
         if v.claim.timed == timed
         and not v.agrees
-        and (strict or (v.claim.status == "reproduced" and not v.holding and v.against))
+        and (strict or (v.claim.status in ("reproduced", "holds") and not v.holding and v.against))
     ]
 
 
@@ -79,20 +86,23 @@ def save(verdicts: list[Verdict], profile: str) -> None:
 
 
 def recounted(text: str, verdicts: list[Verdict]) -> str:
-    """The text with every ``verdict: n of m (`claim`)`` as the verdicts have it."""
-    found = {v.claim.id: f"{v.verdict}: {v.holding} of {v.points}" for v in verdicts}
+    """The text with every ``verdict: counts (`claim`)`` as the verdicts have it."""
+    found = {v.claim.id: f"{v.verdict}: {counts(v.points, v.holding, v.against)}" for v in verdicts}
     return re.sub(NAMED, lambda hit: f"{found[hit[2]]} (`{hit[2]}`)" if hit[2] in found else hit[0], text)
 
 
 def points(verdicts: list[Verdict]) -> pd.DataFrame:
-    """Every point with an interval, claim by claim: where, value, 95 % interval, and whether the claim holds there."""
+    """Every point with an interval, claim by claim: where, value, 95 % interval, what it says, and a note."""
     found = [
-        (v.claim.id, one.point, one.value, one.low, one.high, v.claim.threshold, holds(v.claim, one))
+        (
+            *(v.claim.id, one.point, one.value, one.low, one.high, v.claim.threshold),
+            *(says(v.claim, one), v.claim.notes.get(one.point, "")),
+        )
         for v in verdicts
         for one in v.evidence
         if one.point
     ]
-    return pd.DataFrame(found, columns=["id", "point", "value", "ci_low", "ci_high", "threshold", "holds"])
+    return pd.DataFrame(found, columns=["id", "point", "value", "ci_low", "ci_high", "threshold", "says", "note"])
 
 
 def table(verdicts: list[Verdict]) -> pd.DataFrame:
@@ -107,7 +117,10 @@ def table(verdicts: list[Verdict]) -> pd.DataFrame:
                 "threshold": v.claim.threshold,
                 "points": v.points,
                 "holding": v.holding,
+                "open": v.open,
                 "against": v.against,
+                "holding_alone": v.holding_alone,
+                "against_alone": v.against_alone,
                 "median": v.value,
                 "ci_low": v.low,
                 "ci_high": v.high,
@@ -115,6 +128,7 @@ def table(verdicts: list[Verdict]) -> pd.DataFrame:
                 "best": v.best,
                 "verdict": v.verdict,
                 "status": v.claim.status,
+                "beyond": v.claim.beyond,
                 "agrees": v.agrees,
             }
             for v in verdicts

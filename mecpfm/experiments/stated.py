@@ -14,9 +14,8 @@ from mecpfm.experiments.config import SWEEPS, TIMED
 from mecpfm.records import explain
 
 Test = Literal["reduction", "gain", "column", "spread", "speedup", "exponent", "workload"]
-Word = Literal["reproduced", "partly", "undecided", "not-reproduced", "contradicted"]
+Word = Literal["reproduced", "partly", "undecided", "not-reproduced", "contradicted", "holds", "does not hold"]
 """What the data say; ``mecpfm.experiments.claims.word`` defines each."""
-Status = Word | Literal["beyond-paper"]
 
 
 class Claim(BaseModel):
@@ -44,9 +43,13 @@ class Claim(BaseModel):
     direction: Literal["at least", "at most", "within"]
     """``within``: between minus and plus the threshold, as a claim of equality needs."""
     threshold: float
-    status: Status
-    holds: bool = True
-    """For claims beyond the paper, which have no verdict of their own: whether the data bear them out."""
+    after_pilot: bool = False
+    """Whether the threshold was set when first runs had been seen."""
+    beyond: bool = False
+    """Whether nobody published the claim: it holds or does not, but there is nothing to reproduce."""
+    status: Word
+    notes: dict[str, str] = {}
+    """What is to be known of single points, by their names in docs/claims_points.csv."""
     why: str
     notebook: str
     figure: str = ""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+import warnings
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -35,19 +36,23 @@ def student(freedom: int, confidence: float = CONFIDENCE) -> float:
     return _rounded(stats.t.ppf((1 + confidence) / 2, freedom))
 
 
-def median_interval(samples: Sequence[ArrayLike], *, low: bool) -> tuple[float, float, float]:
+def median_interval(samples: Sequence[Mapping[int, float]], *, low: bool) -> tuple[float, float, float]:
     """Median over points of their means over seeds, and its 95 % percentile bootstrap interval.
 
-    ``low`` takes the lower of two middle points, else the upper. Every point's seeds are drawn with replacement, points
-    independently (Efron 1979); the generator is seeded. One value a point everywhere: exact, the median itself.
+    A sample is one point's values by seed. ``low`` takes the lower of two middle points, else the upper. Points share
+    random numbers seed by seed, so seeds are drawn with replacement once for all points (Efron 1979); a point takes the
+    drawn seeds that it has. The generator is seeded. One value a point everywhere: exact, the median itself.
     """
     middle = (len(samples) - 1) // 2 if low else len(samples) // 2
-    points = [np.asarray(values, dtype=float) for values in samples]
-    value = float(np.sort([values.mean() for values in points])[middle])
-    if all(len(values) == 1 for values in points):
+    value = float(np.sort([np.mean(list(point.values())) for point in samples])[middle])
+    if all(len(point) == 1 for point in samples):
         return value, value, value
-    generator = np.random.Generator(np.random.PCG64(0))
-    means = [values[generator.integers(len(values), size=(REPLICATES, len(values)))].mean(axis=1) for values in points]
+    table = pd.DataFrame([dict(point) for point in samples]).sort_index(axis=1).to_numpy(dtype=float)
+    drawn = np.random.Generator(np.random.PCG64(0)).integers(table.shape[1], size=(REPLICATES, table.shape[1]))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # of a point that has none of the seeds drawn: its mean stays
+        means = [np.nanmean(row[drawn], axis=1) for row in table]
+    means = [np.where(np.isnan(found), np.nanmean(row), found) for found, row in zip(means, table, strict=True)]
     medians = np.sort(np.sort(means, axis=0)[middle])
     tail = round(REPLICATES * (1 - CONFIDENCE) / 2)
     return value, float(medians[tail - 1]), float(medians[-tail])
@@ -91,10 +96,14 @@ def paired(rows: pd.DataFrame, method: str, baseline: str, metric: str, by: str 
 
 def pairs(rows: pd.DataFrame, method: str, baseline: str, metric: str) -> tuple[Floats, Floats]:
     """Floats of two methods at one point, seed by seed, where both are finite."""
+    table = matched(rows, method, baseline, metric)
+    return table[method].to_numpy(), table[baseline].to_numpy()
+
+
+def matched(rows: pd.DataFrame, method: str, baseline: str, metric: str) -> pd.DataFrame:
+    """A metric of two methods at one point: a row a seed at which both are finite, a column a method."""
     table = rows.pivot_table(index="seed", columns="method", values=metric).reindex(columns=[method, baseline])
-    ours, theirs = table[method].to_numpy(), table[baseline].to_numpy()
-    keep = np.isfinite(ours) & np.isfinite(theirs)
-    return ours[keep], theirs[keep]
+    return table.replace([np.inf, -np.inf], np.nan).dropna()
 
 
 def _wilcoxon(ours: NDArray[np.float64], theirs: NDArray[np.float64]) -> float:

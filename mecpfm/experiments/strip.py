@@ -11,12 +11,12 @@ LEFT, WIDTH, ROW = 132.0, 420.0, 15.0
 """Where values begin, the width of it all, and the height of a labelled point."""
 LABELLED = 14
 """Most points that all have a label; of more only the first of every experiment has one."""
-COLOURS = {True: "#0072B2", False: "#D55E00"}
-"""Of a point at which the claim holds, and of another."""
+COLOURS = {"holds": "#0072B2", "open": "#888888", "against": "#D55E00"}
+"""Of a point, by what it says of the claim."""
 
 
 def strip(points: pd.DataFrame) -> str:
-    """An SVG; columns point ("experiment: where"), value, ci_low, ci_high, threshold, holds."""
+    """An SVG; columns point ("experiment: where"), value, ci_low, ci_high, threshold, says, note."""
     points = points.dropna(subset=["value", "ci_low", "ci_high"])
     if points.empty:
         return ""
@@ -34,8 +34,9 @@ def strip(points: pd.DataFrame) -> str:
     for i, (row, label) in enumerate(zip(points.to_dict("records"), labels, strict=True)):
         y = step * (i + 0.5)
         ends = [LEFT + (float(row[name]) - low) * scale for name in ("ci_low", "value", "ci_high")]
-        colour = COLOURS[bool(row["holds"])]
-        title = f"{row['point']}: {short(row['value'])} [{short(row['ci_low'])}, {short(row['ci_high'])}]"
+        colour = COLOURS[row["says"]]
+        title = f"{row['point']}: {short(row['value'])} [{short(row['ci_low'])}, {short(row['ci_high'])}] {row['says']}"
+        title += f"; {row['note']}" if isinstance(row["note"], str) and row["note"] else ""
         parts.append(
             f"<g stroke='{colour}' fill='{colour}'><title>{escape(title)}</title>"
             f"<path d='M{ends[0]:.1f} {y:.1f}H{ends[2]:.1f}' stroke-width=2 />"

@@ -12,6 +12,7 @@ from mecpfm.figures.style import BLACK, BLUE, GREEN, GREY, ORANGE, RED, figure
 LOOKS = {
     "reproduced": (BLUE, "circle"), "holds": (BLUE, "circle"), "partly": (ORANGE, "diamond"),
     "not-reproduced": (RED, "x-open"), "contradicted": (RED, "x"), "undecided": (GREY, "circle-open"),
+    "does not hold": (RED, "x"),
 }  # fmt: skip
 """Colour and marker of a verdict."""
 OTHER = (GREEN, "square")
