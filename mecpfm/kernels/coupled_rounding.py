@@ -54,7 +54,7 @@ class Rings(NamedTuple):
     first_child: Ints
     """Shape (N + 1,), into ``child`` and ``rising``."""
     child: Ints
-    """Nodes, or options of a leaf, one after the other."""
+    """Children of all nodes, one after the other."""
     rising: Floats
     """Running sums of their rates, shape of ``child``."""
     going: Floats
@@ -62,14 +62,19 @@ class Rings(NamedTuple):
     first_entry: Ints
     """Requests below a node, shape (N + 1,), into ``request`` and ``leaves``: the rate at which the request goes."""
     request: Ints
+    """Requests below the nodes, one after the other."""
     leaves: Floats
+    """Their rates of going, 1, shape of ``request``."""
     first_option: Ints
     """Options of a leaf, shape (N + 1,), into ``option``, ``owner``, ``low`` and ``top``."""
     option: Ints
+    """Options of the leaves, one after the other."""
     owner: Ints
+    """The request of each option."""
     low: Floats
     """A request takes the option whose range, from ``low`` to ``top``, holds the leaf's threshold."""
     top: Floats
+    """Ends of those ranges, shape of ``option``."""
     high: Floats
     """Largest threshold of each node, shape (N,)."""
 
