@@ -38,6 +38,7 @@ class Regime(NamedTuple):
     period_s: float = 60.0
     """Time that each of them computes for these requests, s."""
     backhaul_gbit_s: tuple[float, ...] = (10.0,)
+    """Links of cloudlets to the data centre, Gbit/s, drawn; a pull takes 8 / it and the path of the topology, s/GB."""
     memory_gb: float | None = None
     """Memory in place of the accelerators' own, GB."""
     requirement: tuple[float, float] = (0.4, 0.95)
