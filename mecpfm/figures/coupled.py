@@ -12,6 +12,8 @@ from mecpfm.figures.style import BLUE, GREY, LOOKS, TEMPLATE, figure
 
 LEAST = 1e-3
 """A logarithmic axis has no zero: smaller means are drawn here."""
+BEFORE = 10
+"""Iterations at which plans are drawn that came before the first one."""
 
 
 def anytime(frame: pd.DataFrame) -> go.Figure:
@@ -24,9 +26,11 @@ def anytime(frame: pd.DataFrame) -> go.Figure:
     for dash, (name, of) in zip(dashes, frame.groupby("instance", sort=False), strict=False):
         stairs = {"color": BLUE if dash == "solid" else GREY, "dash": dash, "shape": "hv"}
         gap = (of["cost"] - of["bound"]) / of["cost"]
-        drawn.add_trace(go.Scatter(x=of["iterations"], y=gap, mode="lines", name=str(name), line=stairs))
-    drawn.update_xaxes(type="log", tickvals=[m * 10**e for e in range(1, 6) for m in (1, 2, 5)])
-    return drawn.update_yaxes(tickformat=".1%", rangemode="tozero")
+        steps = of["iterations"].clip(lower=BEFORE)
+        drawn.add_trace(go.Scatter(x=steps, y=gap.clip(lower=LEAST), mode="lines", name=str(name), line=stairs))
+    ticks = [m * 10**e for e in range(1, 6) for m in (1, 2, 5)]
+    drawn.update_xaxes(type="log", tickvals=ticks, ticktext=["start, dive", *map(str, ticks[1:])])
+    return drawn.update_yaxes(type="log", tickvals=[0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1], tickformat=".0%")
 
 
 def regimes(frame: pd.DataFrame) -> go.Figure:
