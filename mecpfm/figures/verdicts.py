@@ -10,9 +10,9 @@ import plotly.graph_objects as go
 from mecpfm.figures.style import BLACK, BLUE, GREEN, GREY, ORANGE, RED, figure
 
 LOOKS = {
-    "reproduced": (BLUE, "circle"), "holds": (BLUE, "circle"), "partly": (ORANGE, "diamond"),
+    "reproduced": (BLUE, "circle"), "holds": (BLUE, "square"), "partly": (ORANGE, "diamond"),
     "not-reproduced": (RED, "x-open"), "contradicted": (RED, "x"), "undecided": (GREY, "circle-open"),
-    "does not hold": (RED, "x"),
+    "does not hold": (RED, "cross"),
 }  # fmt: skip
 """Colour and marker of a verdict."""
 OTHER = (GREEN, "square")
