@@ -19,13 +19,13 @@ from mecpfm.coupled import start as starting
 from mecpfm.coupled.assignment import settle
 from mecpfm.coupled.certificate import Certificate
 from mecpfm.coupled.check import assess
-from mecpfm.coupled.diving import Opened, core, dive, opened_only, option_cells
+from mecpfm.coupled.diving import Opened, core, dive, opened_only
 from mecpfm.coupled.dual import Dual, proven
 from mecpfm.coupled.dual import solve as solve_dual
 from mecpfm.coupled.instance import Instance
 from mecpfm.coupled.local_search import Polished, Progress, Seen
 from mecpfm.coupled.rounding import repair
-from mecpfm.coupled.structure import Structure, build, restrict
+from mecpfm.coupled.structure import Structure, build, option_cells, restrict
 from mecpfm.plan import Plan
 from mecpfm.typing import Ints
 

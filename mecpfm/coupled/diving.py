@@ -14,7 +14,7 @@ import numpy as np
 from mecpfm.clock import FOREVER, Budget
 from mecpfm.coupled.dual import Dual, explore, free
 from mecpfm.coupled.dual import solve as solve_dual
-from mecpfm.coupled.structure import Structure, restrict
+from mecpfm.coupled.structure import Structure, option_cells, restrict
 from mecpfm.kernels.coupled_dual import Node
 from mecpfm.typing import Ints
 
@@ -42,12 +42,6 @@ def _bound(structure: Structure, warm: Dual, node: Node, target: float, budget: 
     return solve_dual(
         structure, target=target, warm=warm, node=node, iterations=ITERATIONS, theta=0.3, theta_end=5e-3, budget=budget
     )
-
-
-def option_cells(structure: Structure) -> Ints:
-    """Cell of each sorted option."""
-    cells = structure.cells
-    return np.repeat(np.arange(len(cells.first_record) - 1), np.diff(cells.first_option[cells.first_record]))
 
 
 def core(structure: Structure, dual: Dual) -> Structure:

@@ -10,7 +10,7 @@ from mecpfm.clock import FOREVER, Budget
 from mecpfm.coupled import local_search
 from mecpfm.coupled.local_search import Polished
 from mecpfm.coupled.rounding import repair
-from mecpfm.coupled.structure import Structure
+from mecpfm.coupled.structure import Structure, site
 from mecpfm.kernels import coupled_exchange as kernels
 from mecpfm.kernels import coupled_state as states
 from mecpfm.kernels import elementary
@@ -26,9 +26,7 @@ HOT, COLD = 1.0, 0.1
 def binds(structure: Structure) -> bool:
     """Whether the blocks of all the options at some cloudlet do not fit its memory together."""
     cells = structure.cells
-    record = np.repeat(np.arange(len(cells.request)), np.diff(cells.first_option))
-    cloudlet = (np.searchsorted(cells.first_record, record, side="right") - 1) // len(cells.exact)
-    place = np.unique(cloudlet * len(structure.family) + structure.model)
+    place = np.unique(site(structure) * len(structure.family) + structure.model)
     of, model = np.divmod(place, len(structure.family))
     used = np.zeros((len(cells.capacity_s), len(cells.size_gb)), dtype=bool)
     member = structure.blocks.toarray() != 0

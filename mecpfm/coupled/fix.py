@@ -11,9 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mecpfm.coupled.diving import option_cells
 from mecpfm.coupled.dual import Dual, ceiling, scaling, scratch
-from mecpfm.coupled.structure import Cells, Structure
+from mecpfm.coupled.structure import Cells, Structure, option_cells
 from mecpfm.kernels import arrays, coupled_fix, coupled_pack
 from mecpfm.kernels.coupled_cut import Work
 from mecpfm.kernels.coupled_dual import Node, move

@@ -80,11 +80,15 @@ def owner(structure: Structure) -> Ints:
     return np.repeat(structure.cells.request, np.diff(structure.cells.first_option))
 
 
+def option_cells(structure: Structure) -> Ints:
+    """Cell of each sorted option."""
+    cells = structure.cells
+    return np.repeat(np.arange(len(cells.first_record) - 1), np.diff(cells.first_option[cells.first_record]))
+
+
 def site(structure: Structure) -> Ints:
     """Cloudlet of each sorted option."""
-    cells = structure.cells
-    cell = np.repeat(np.arange(len(cells.first_record) - 1), np.diff(cells.first_option[cells.first_record]))
-    return cell // len(cells.exact)
+    return option_cells(structure) // len(structure.cells.exact)
 
 
 def families(instance: Instance) -> tuple[Ints, NDArray[np.bool_]]:
