@@ -8,7 +8,7 @@ import math
 import numpy as np
 from online_twin import Twin
 
-SHARE = {"linear_s": 60.0, "linear_most": 4.0, "tabular_s": 120.0}
+SHARE = {"linear_s": 60.0, "linear_most": 4.0}
 
 
 def mean(values):
@@ -105,7 +105,7 @@ class Plain:
         return row.delay + row.variant * self.world.constants.small_penalty_s
 
     def reward(self, j):
-        return 1 - min(self.loss(j) / SHARE["tabular_s"], 1.0)
+        return 1 - min(self.loss(j) / self.policy.cut_s, 1.0)
 
     def arm(self, j, place, variant):
         return variant, self.twin.cloudlet(j, place) if place < self.reach else self.twin.cloudlets

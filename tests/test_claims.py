@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from mecpfm.errors import InputError
 from mecpfm.experiments import claims, evidence, report, stated
+from mecpfm.experiments.config import Experiment, Point
 from mecpfm.experiments.evidence import Sample
 from mecpfm.experiments.statistics import interval, median_interval
 
@@ -164,16 +165,40 @@ def test_copies_count_once_and_share_the_error(monkeypatch: pytest.MonkeyPatch):
 
 
 def test_a_point_is_not_dropped_in_silence(monkeypatch: pytest.MonkeyPatch):
-    """A baseline of zero at one seed is named; only a point at which no seed has both is left out."""
+    """A baseline of zero at one seed is named; only a point at which no seed has both is left out, and counted."""
     one = claim("delay-vs-nonshare").model_copy(update={"experiments": ("a",)})
     table(monkeypatch, [(5, 4), (5, 4)], [(10, np.nan), (np.nan, np.nan)])
-    assert [(s.point, s.by_seed()) for s in evidence.collect(one, "quick")] == [("a: 0", {0: 0.5})]
+    samples, without_plan = evidence.collect(one, "quick")
+    assert [(s.point, s.by_seed()) for s in samples] == [("a: 0", {0: 0.5})]
+    assert without_plan == 1
+    found = claims.judge(one, "quick")
+    assert (found.points, found.without_plan) == (1, 1)
+    assert report.rows([found])[0][1].endswith(" against, 1 without a plan")
+    assert report.table([found])["without_plan"].tolist() == [1]
     table(monkeypatch, [(5, 4), (5, 4)], [(10, 10), (10, 0)])
     with pytest.raises(ValueError, match="a: 1: total_delay_s of nonshare is 0 at a seed"):
         evidence.collect(one, "quick")
     table(monkeypatch, [(5, 4)], [(np.nan, np.nan)])
     with pytest.raises(ValueError, match="no point"):
         claims.judge(one, "quick")
+
+
+def test_the_baseline_takes_its_best_setting_at_every_point(monkeypatch: pytest.MonkeyPatch):
+    """The setting with the least mean over seeds, point by point; of a gain the one with the largest."""
+    one = claim("delay-vs-nonshare").model_copy(update={"experiments": ("a",), "or_else": ("sc",)})
+    rows = [
+        {"experiment": "a", "value": float(at), "seed": seed, "method": method, "total_delay_s": delay}
+        for method, points in (("appro", [4, 4]), ("nonshare", [8, 20]), ("sc", [16, 10]))
+        for at, mean in enumerate(points)
+        for seed, delay in enumerate((mean - 1.0, mean + 1.0))
+    ]
+    monkeypatch.setattr(evidence, "_outcome", lambda name, profile: pd.DataFrame(rows))
+
+    def last(of: stated.Claim) -> list[float]:
+        return [sample.values[1] for sample in evidence.collect(of, "quick").samples]
+
+    assert last(one) == pytest.approx([1 - 5 / 9, 1 - 5 / 11])
+    assert last(one.model_copy(update={"test": "gain"})) == pytest.approx([5 / 17 - 1, 5 / 21 - 1])
 
 
 def table(monkeypatch: pytest.MonkeyPatch, ours: list[tuple[float, ...]], theirs: list[tuple[float, ...]]):
@@ -210,12 +235,22 @@ def test_simultaneous_intervals_hold_together():
 
 
 def test_a_repeated_row_of_another_sweep_counts_once(monkeypatch: pytest.MonkeyPatch):
-    """The default point of two sweeps is one instance; other seeds, and other rows of the same value, are not."""
+    """The default point of two sweeps is one instance; other seeds, and other rows of the same value, are not.
+
+    An instance without a row, or that is said to be infeasible, is counted as left out.
+    """
     rows = pd.DataFrame({"seed": [0, 1], "value": [5.0, 5.0], "method": "appro", "ratio": [1.0, 1.0], "objective": 2.0})
     sweeps = {"a": rows.assign(experiment="a"), "b": rows.assign(experiment="b", value=9.0)}
     monkeypatch.setattr(evidence, "_outcome", lambda name, profile: sweeps[name])
     one = claim("ratio").model_copy(update={"experiments": ("a", "b")})
-    assert [sample.values for sample in evidence.collect(one, "quick")] == [(1.0,), (1.0,)]
+    at = {name: Experiment(name, (Point(value, None),), seeds) for name, value, seeds in (("a", 5.0, 2), ("b", 9.0, 3))}
+    monkeypatch.setattr(evidence, "experiments", lambda profile: at)
+    samples, without_plan = evidence.collect(one, "quick")
+    assert [sample.values for sample in samples] == [(1.0,), (1.0,)]
+    assert without_plan == 1
+    sweeps["a"] = sweeps["a"].assign(status=["infeasible", "feasible"], ratio=[np.nan, 1.0])
+    sweeps["b"] = sweeps["b"].assign(status="feasible")
+    assert evidence.collect(one, "quick").without_plan == 2
 
 
 def test_growth_is_compared_with_a_baseline_seed_by_seed(monkeypatch: pytest.MonkeyPatch):

@@ -106,7 +106,7 @@ def test_committed_verdicts_agree_with_the_stated_ones():
     assert list(table["status"]) == [claim.status for claim in stated.read()]
     assert table["agrees"].all()
     for row in table.to_dict("records"):
-        said = report.counts(row["points"], row["holding"], row["against"])
+        said = report.counts(row["points"], row["holding"], row["against"], row["without_plan"])
         assert f"| {row['claim']} | {said} |" in read("docs/claims.md")
 
 
@@ -117,15 +117,17 @@ def test_the_readme_says_what_the_table_says():
     assert len(said) >= 10
     for words, name in said:
         row = table.loc[name]
-        assert words == f"{row['verdict']}: {report.counts(row['points'], row['holding'], row['against'])}", name
+        counts = report.counts(row["points"], row["holding"], row["against"], row["without_plan"])
+        assert words == f"{row['verdict']}: {counts}", name
 
 
 def test_saving_verdicts_recounts_the_readme():
     """Verdict and points behind a claim's name follow the verdicts; other words, and unknown names, stay."""
     claim = SimpleNamespace(id="delay-vs-nonshare")
-    found = [SimpleNamespace(claim=claim, verdict="does not hold", holding=1, points=4, against=2)]
+    found = [SimpleNamespace(claim=claim, verdict="does not hold", holding=1, points=4, against=2, without_plan=5)]
     text = "| reproduced: 33 hold, 0 open, 0 against\n(`delay-vs-nonshare`) | partly: 3 hold, 1 open, 1 against (`b`)"
-    told = "| does not hold: 1 hold, 1 open, 2 against (`delay-vs-nonshare`) | partly: 3 hold, 1 open, 1 against (`b`)"
+    told = "| does not hold: 1 hold, 1 open, 2 against, 5 without a plan (`delay-vs-nonshare`) | "
+    told += "partly: 3 hold, 1 open, 1 against (`b`)"
     assert report.recounted(text, found) == report.recounted(told, found) == told
 
 

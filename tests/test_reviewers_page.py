@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from mecpfm import paths
-from mecpfm.experiments import claims, page, strip
+from mecpfm.experiments import claims, page, report, strip
 from mecpfm.experiments.claims import Evidence, Judged, Verdict
 from mecpfm.figures.chromium import browser
 
@@ -70,9 +70,8 @@ def test_everything_stands_on_the_page(judged: Judged, home: Path):
         for words in (verdict.claim.words, verdict.claim.quantity, verdict.claim.why, verdict.verdict):
             assert html.escape(words) in text
         alone = verdict.holding_alone, verdict.against_alone
-        said = (
-            f"{verdict.holding} hold, {verdict.open} open, {verdict.against} against (each point by its own interval: "
-        )
+        said = report.counts(verdict.points, verdict.holding, verdict.against, verdict.without_plan)
+        said += " (each point by its own interval: "
         assert f"{said}{alone[0]} hold, {verdict.points - sum(alone)} open, {alone[1]} against)" in text
     assert text.count("committed full profile: ") == text.count("this run (quick profile): ") == len(judged.verdicts)
     assert "notebook 04: &lt;boom&gt;" in text

@@ -37,6 +37,8 @@ class Verdict(NamedTuple):
     holding_alone: int
     against_alone: int
     """The same where each point is judged by its own 95 % interval, whatever the number of points."""
+    without_plan: int
+    """Points, or instances, left out because nobody has a plan there."""
     value: float
     low: float
     high: float
@@ -85,7 +87,7 @@ def word(points: int, holding: int, against: int, *, beyond: bool = False) -> Wo
 
 def judge(claim: Claim, profile: str) -> Verdict:
     """Recompute a claim from the experiments' results."""
-    samples = collect(claim, profile)
+    samples, without_plan = collect(claim, profile)
     if not samples:
         raise ValueError("no point at which the results have what it compares")
     evidence = _evidence(samples, 1 - (1 - CONFIDENCE) / len(samples))
@@ -95,7 +97,7 @@ def judge(claim: Claim, profile: str) -> Verdict:
     ends = sorted((one.value for one in evidence), key=away, reverse=claim.direction != "at least")
     middle = _zeroed(*_middle(samples, low=claim.direction == "at least"))
     verdict = word(len(evidence), holding, against, beyond=claim.beyond)
-    counts = (len(evidence), holding, against, alone.count("holds"), alone.count("against"))
+    counts = (len(evidence), holding, against, alone.count("holds"), alone.count("against"), without_plan)
     return Verdict(claim, *counts, *middle, ends[0], ends[-1], verdict, tuple(evidence))
 
 

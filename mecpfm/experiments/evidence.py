@@ -10,15 +10,20 @@ import numpy as np
 import pandas as pd
 
 from mecpfm.errors import InterruptedRunError
+from mecpfm.experiments.config import experiments
 from mecpfm.experiments.runner import run, timings
 from mecpfm.experiments.stated import Claim, Test
 from mecpfm.experiments.statistics import growth_exponent, interval, matched, student
 from mecpfm.experiments.workload import reduction
 from mecpfm.kernels import arrays
+from mecpfm.typing import Floats
 
 
 class Sample(NamedTuple):
-    """One point at which a claim can hold: one value a seed, or one value that is exact or has a standard error."""
+    """One point at which a claim can hold: one value a seed, or one value that is exact or has a standard error.
+
+    Without a value no seed has a plan of both methods there (of an exact value: nobody has one for that instance).
+    """
 
     values: tuple[float, ...]
     point: str = ""
@@ -54,20 +59,31 @@ def exponentials(logarithms: tuple[float, float, float]) -> tuple[float, float, 
     return value, low, high
 
 
-def collect(claim: Claim, profile: str) -> list[Sample]:
+class Collected(NamedTuple):
+    """What the data say of a claim."""
+
+    samples: list[Sample]
+    """Points with a value, copies left out."""
+    without_plan: int
+    """Points, or instances, that are left out because nobody has a plan there, copies among them counted."""
+
+
+def collect(claim: Claim, profile: str) -> Collected:
     """All points of a claim; sweeps share points, and what is a copy of an earlier point is left out.
 
     A copy has the same values of both methods at every seed. Recipes do not tell: a budget that never binds is another
     recipe with the same instances, and the reduction alone may be equal (zero) where nothing else is.
     """
     distinct: dict[Hashable, Sample] = {}
-    exact = []
+    exact, without_plan = [], 0
     for sample in TESTS[claim.test](claim, profile):
-        if sample.point:
+        if not sample.values:
+            without_plan += 1
+        elif sample.point:
             distinct.setdefault(sample.source or sample.point, sample)
         else:
             exact.append(sample)
-    return [*exact, *distinct.values()]
+    return Collected([*exact, *distinct.values()], without_plan)
 
 
 @functools.cache
@@ -107,18 +123,31 @@ def _relative(claim: Claim, profile: str, sign: float) -> Iterator[Sample]:
         label = next((column for column in ("case", "regime", "scenario") if column in rows), "value")
         label = label if claim.by == "value" else claim.by
         for value, group in rows.groupby(claim.by):
-            table = matched(group, claim.method, claim.baseline, claim.metric)
-            if table.empty or value in claim.without:  # no seed at which both have a plan
+            if value in claim.without:
                 continue
-            ours, theirs = table[claim.method].to_numpy(), table[claim.baseline].to_numpy()
             where = group[label].iloc[0]
             point = f"{name}: {where if isinstance(where, str) else format(where, 'g')}"
+            ours, theirs, seeds = _paired(claim, group)
+            if not seeds:
+                yield Sample((), point)
+                continue
             if not theirs.all():
                 raise ValueError(f"{point}: {claim.metric} of {claim.baseline} is 0 at a seed: no relative reduction")
-            seeds = tuple(table.index.tolist())
             reduction = sign * (1 - ours / theirs)
             source = (seeds, *ours.tolist(), *theirs.tolist())
             yield Sample(tuple(reduction.tolist()), point, seeds=seeds, source=source)
+
+
+def _paired(claim: Claim, group: pd.DataFrame) -> tuple[Floats, Floats, tuple[int, ...]]:
+    """Values of method and baseline at the seeds at which both have a plan.
+
+    A baseline that has other settings (``or_else``) is the best of them at this point: by its mean, in hindsight.
+    """
+    tables = {name: matched(group, claim.method, name, claim.metric) for name in (claim.baseline, *claim.or_else)}
+    sign = -1 if claim.test == "gain" else 1
+    best = min(tables, key=lambda name: sign * tables[name][name].mean()) if claim.or_else else claim.baseline
+    table = tables[best]
+    return table[claim.method].to_numpy(), table[best].to_numpy(), tuple(table.index.tolist())
 
 
 def _workloads(claim: Claim, profile: str) -> list[Sample]:
@@ -133,17 +162,29 @@ def _workloads(claim: Claim, profile: str) -> list[Sample]:
 
 def _column(claim: Claim, profile: str) -> list[Sample]:
     """Every value of a column, for one method if named; a row that another sweep repeats counts once."""
-    rows = pd.concat([_results(claim, name, profile) for name in claim.experiments])
+    tables = {name: _results(claim, name, profile) for name in claim.experiments}
+    missing = sum(_missing(name, rows, profile) for name, rows in tables.items())
+    rows = pd.concat(tables.values())
     rows = rows[rows["method"] == claim.method] if claim.method else rows
-    rows = rows.drop_duplicates(subset=[name for name in rows if name not in ("experiment", "value")])
-    return [Sample((value,)) for value in rows[claim.metric].dropna().astype(float)]
+    infeasible = int((rows["status"] == "infeasible").sum()) if "status" in rows else 0
+    rows = rows.drop_duplicates(subset=[name for name in rows if name not in ("experiment", "value", "case")])
+    values = rows[claim.metric].dropna().astype(float)
+    return [*(Sample((value,)) for value in values), *[Sample(())] * (missing + infeasible)]
+
+
+def _missing(name: str, rows: pd.DataFrame, profile: str) -> int:
+    """Instances of an experiment without any row: nobody has a plan there."""
+    experiment = experiments(profile)[name]
+    return len(experiment.points) * experiment.seeds - rows.groupby(["value", "seed"]).ngroups
 
 
 def _spread(claim: Claim, profile: str) -> list[Sample]:
     """Relative difference between the largest and the least value of a column over methods, on every instance."""
     samples = []
     for name in claim.experiments:
-        for _, group in _results(claim, name, profile).groupby(["value", "seed"]):
+        rows = _results(claim, name, profile)
+        samples += [Sample(())] * _missing(name, rows, profile)
+        for _, group in rows.groupby(["value", "seed"]):
             values = group[claim.metric].dropna().to_numpy(dtype=float)
             # An instance that one method finds infeasible and another does not is a full contradiction.
             agree = len(values) in (0, len(group))

@@ -149,7 +149,8 @@ def _claim(verdict: Verdict, runs: dict[str, tuple[pd.DataFrame, pd.DataFrame]])
 
 
 def _points(row: Mapping[Any, Any] | pd.Series, alone: str = "") -> str:
-    return report.counts(row["points"], row[f"holding{alone}"], row[f"against{alone}"])
+    left_out = 0 if alone else row["without_plan"]
+    return report.counts(row["points"], row[f"holding{alone}"], row[f"against{alone}"], left_out)
 
 
 def _resources(profile: str) -> str:

@@ -12,7 +12,7 @@ from mecpfm.figures.export import rounded
 from mecpfm.records import write_atomic
 
 MARKS = ("<!-- claims: begin -->", "<!-- claims: end -->")
-NAMED = r"([a-z][a-z -]*: \d+ hold, \d+ open, \d+ against)\s\(`([\w-]+)`\)"
+NAMED = r"([a-z][a-z -]*: \d+ hold, \d+ open, \d+ against(?:, \d+ without a plan)?)\s\(`([\w-]+)`\)"
 """How a text names a claim: verdict and counts of points, then its identifier."""
 SIGNS = {"at least": ">=", "at most": "<=", "within": "\N{PLUS-MINUS SIGN}"}
 """How the direction of a claim is written before its threshold."""
@@ -27,7 +27,7 @@ def rows(verdicts: list[Verdict]) -> list[tuple[str, ...]]:
         sign = SIGNS[v.claim.direction]
         middle = _short(v.value) + ("" if v.low == v.high else f" [{_short(v.low)}, {_short(v.high)}]")
         cells = (
-            counts(v.points, v.holding, v.against),
+            counts(v.points, v.holding, v.against, v.without_plan),
             counts(v.points, v.holding_alone, v.against_alone),
             f"{sign} {_short(v.claim.threshold)}{' *' * v.claim.after_pilot}",
             _short(v.worst),
@@ -38,9 +38,10 @@ def rows(verdicts: list[Verdict]) -> list[tuple[str, ...]]:
     return out
 
 
-def counts(points: int, holding: int, against: int) -> str:
-    """How many points hold, are open, and are against a claim, in words."""
-    return f"{holding} hold, {points - holding - against} open, {against} against"
+def counts(points: int, holding: int, against: int, without_plan: int = 0) -> str:
+    """How many points hold, are open, and are against a claim, and how many are left out, in words."""
+    left_out = f", {without_plan} without a plan" if without_plan else ""
+    return f"{holding} hold, {points - holding - against} open, {against} against{left_out}"
 
 
 def said(verdict: Verdict) -> str:
@@ -87,7 +88,7 @@ def save(verdicts: list[Verdict], profile: str) -> None:
 
 def recounted(text: str, verdicts: list[Verdict]) -> str:
     """The text with every ``verdict: counts (`claim`)`` as the verdicts have it."""
-    found = {v.claim.id: f"{v.verdict}: {counts(v.points, v.holding, v.against)}" for v in verdicts}
+    found = {v.claim.id: f"{v.verdict}: {counts(v.points, v.holding, v.against, v.without_plan)}" for v in verdicts}
     return re.sub(NAMED, lambda hit: f"{found[hit[2]]} (`{hit[2]}`)" if hit[2] in found else hit[0], text)
 
 
@@ -121,6 +122,7 @@ def table(verdicts: list[Verdict]) -> pd.DataFrame:
                 "against": v.against,
                 "holding_alone": v.holding_alone,
                 "against_alone": v.against_alone,
+                "without_plan": v.without_plan,
                 "median": v.value,
                 "ci_low": v.low,
                 "ci_high": v.high,

@@ -33,6 +33,8 @@ class Claim(BaseModel):
     metric: str = ""
     method: str = ""
     baseline: str = ""
+    or_else: tuple[str, ...] = ()
+    """The baseline with other settings; at each point the one that is best there, in hindsight, takes part."""
     experiments: tuple[str, ...] = tuple(SWEEPS)
     where: dict[str, str | bool | float] = {}
     """Only rows with these values count, for example one pull rule of the ablation."""

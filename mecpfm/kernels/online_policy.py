@@ -21,8 +21,8 @@ from mecpfm.typing import Bools, Floats
 REMOTE, RANDOM, NEAREST, SHORTEST_QUEUE, TABULAR, DISJOINT, HYBRID, STRUCTURED = range(8)
 ALL_SEEN, NEAREST_SEEN, RANDOM_SEEN, CREDIT_SEEN, BELIEF_SEEN = range(5)
 """Whose state is probed: everybody's; or the nearest, random, most credited (TSRC), most promising (belief) ones'."""
-TABULAR_S, LINEAR_S, LINEAR_MOST = 120.0, 60.0, 4.0
-"""Delays are divided by these and cut at 1 and LINEAR_MOST before bandits see them, s."""
+LINEAR_S, LINEAR_MOST = 60.0, 4.0
+"""Losses are divided by this and cut at LINEAR_MOST before linear models see them, s."""
 RATE_S, MOST_LOAD = 300.0, 0.9
 """Time constant of arrival rate and load in the price, and the load above which it rises no more."""
 CONGESTION_S = 600.0
@@ -46,6 +46,8 @@ class Rule(NamedTuple):
     """Probability of a random option."""
     bonus: float
     """Factor of the UCB bonus."""
+    cut_s: float
+    """Loss from which on a reward is 0, s."""
     scale: float
     """Factor of a linear model's standard deviation."""
     sample: bool

@@ -34,7 +34,6 @@ from mecpfm.kernels.online_policy import (
     SHORTEST_QUEUE,
     STRUCTURED,
     TABULAR,
-    TABULAR_S,
     TOTAL,
     WHEN,
     Learner,
@@ -116,7 +115,7 @@ def settle(
 def feed_back(world: World, log: Log, demand: Demand, rule: Rule, learner: Learner, request: int) -> None:
     """Teach the rule what a completed request met and took."""
     loss = log.delay_s[request] + world.constants.small_penalty_s * log.variant[request]
-    reward = 1 - min(loss / TABULAR_S, 1.0)
+    reward = 1 - min(loss / rule.cut_s, 1.0)
     place, places = log.place[request], world.near.shape[1]
     option = log.variant[request] * (places + 1) + place
     if place == places:

@@ -11,7 +11,7 @@ from typing import Annotated
 from mecpfm import ranges
 from mecpfm.errors import InputError
 from mecpfm.kernels import linear_bandit, online_demand, online_policy
-from mecpfm.ranges import NotNegative, Share
+from mecpfm.ranges import NotNegative, Positive, Share
 
 DISPATCH = {
     "remote": online_policy.REMOTE, "random": online_policy.RANDOM, "nearest": online_policy.NEAREST,
@@ -60,6 +60,8 @@ class Policy:
     probe_cost_s: NotNegative = 0.0
     explore: Share = 0.0
     bonus: NotNegative = 0.0
+    cut_s: Positive = 120.0
+    """Loss from which on a reward, and a credit by delay, is 0, s."""
     scale: NotNegative = 0.03
     sample: bool = False
 
@@ -111,7 +113,9 @@ POLICIES: Mapping[str, Policy] = {
     "shortest-queue": Policy(dispatch="shortest-queue"),
     "mean-greedy": Policy(dispatch="tabular"),
     "ucb1": Policy(dispatch="tabular", bonus=0.05),
+    "ucb1-500": Policy(dispatch="tabular", bonus=0.05, cut_s=500.0),
     "epsilon-0.1": Policy(dispatch="tabular", explore=0.1),
+    "epsilon-0.1-500": Policy(dispatch="tabular", explore=0.1, cut_s=500.0),
     "epsilon-0.5": Policy(dispatch="tabular", explore=0.5),
     **{f"disjoint-{name}": policy for name, policy in _LINES.items()},
     **{

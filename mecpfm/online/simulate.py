@@ -198,7 +198,7 @@ def held_s(policy: Policy, observed: int) -> float:
 def _rule(scene: Scene, policy: Policy, demand: Demand) -> Rule:
     return Rule(
         dispatch=DISPATCH[policy.dispatch], variants=scene.setting.variants, explore=policy.explore,
-        bonus=policy.bonus, scale=policy.scale, sample=policy.sample, priced=policy.priced,
+        bonus=policy.bonus, cut_s=policy.cut_s, scale=policy.scale, sample=policy.sample, priced=policy.priced,
         probing=PROBING[policy.probing], probes=policy.probes, held_s=held_s(policy, demand.sight.observed),
     )  # fmt: skip
 

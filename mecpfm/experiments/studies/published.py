@@ -56,6 +56,8 @@ SWEEPS: Mapping[str, tuple[str, tuple[float, ...], Mapping[str, int]]] = {
 """Name: (field of the recipe, values, what is held fixed), as published."""
 DIVISORS = {"models": 50, "requests": 10}
 """Released holder divisors of the sweeps that did not use the generator's 20; caches start empty online."""
+UNLIMITED = 1e12
+"""A budget that nothing reaches, W s."""
 COMPARED = ("appro", "nbs", "nbs-released", "nonshare", "sc")
 """The paper's algorithm and its baselines."""
 BASE: dict[str, Any] = {"cloudlets": 100, "models": 10, "families": 2, "requests": 100}
@@ -183,6 +185,28 @@ def ablation(recipe: Recipe, seed: int) -> Rows:
     ]
 
 
+def _evaluated(chosen: Profile) -> list[Point]:
+    """Every point of the sweeps and of the study of draws."""
+    swept = _cases({name: {} for name in SWEEPS})(chosen)
+    drawn = [Case(f"rounding {value:g}", recipe) for value, recipe in _drawn(chosen)]
+    return [*swept, *(Point(len(swept) + i, case) for i, case in enumerate(drawn))]
+
+
+@study("budgets", shows="whether a budget changes a plan", points=_evaluated, seeds={"quick": 2, "paper": 50})
+def budgets(case: Case, seed: int) -> Rows:
+    """How far the optimum and Appro's plan are from those without budgets; no rows where no plan keeps them."""
+    instance = generate(case.recipe, seed)
+    try:
+        plans = [solve(instance, method, seed=seed).objective for method in ("exact", "appro")]
+    except InfeasibleError:
+        return []
+    slack = instance.requests.model_copy(update={"cost_budget": np.full(case.recipe.requests, UNLIMITED)})
+    free = instance.model_copy(update={"requests": slack})
+    without = [solve(free, method, seed=seed).objective for method in ("exact", "appro")]
+    changes = [abs(plan / other - 1) for plan, other in zip(plans, without, strict=True)]
+    return [{"method": "budgets", "case": case.name, "optimum": plans[0], "change": max(changes)}]
+
+
 def _shared(library: Any) -> Callable[[Profile], list[Point]]:
     def points(chosen: Profile) -> list[Point]:
         instance = BASE | {"library": library, "sites": chosen.sites}
@@ -232,6 +256,10 @@ def _growing(largest: float, **fields: Any) -> list[Point]:
     return [Point(int(value), Recipe(**base | {axis: int(value)})) for value in values if value <= largest]
 
 
+def _drawn(chosen: Profile) -> list[Point]:
+    return _growing(chosen.largest, accuracy_requirement=STRICT)
+
+
 @study(
     "dual",
     shows="one multiplier against the explicit LP",
@@ -262,7 +290,7 @@ def dual(recipe: Recipe, seed: int) -> Rows:
 @study(
     "rounding",
     shows="draws of the rounding, as published and strengthened",
-    points=lambda chosen: _growing(chosen.largest, accuracy_requirement=STRICT),
+    points=_drawn,
     seeds=SEEDS,
 )
 def rounding(recipe: Recipe, seed: int) -> Rows:
