@@ -75,6 +75,14 @@ def test_an_edit_changes_the_keys_of_the_files_that_import_it(tmp_path: Path, na
     assert keys(PACKAGE / "kernels") == before
 
 
+def test_equal_kernels_are_compiled_once_for_all_checkouts() -> None:
+    """Compiled code lies where the content of its file says, whatever folder the package is in."""
+    source = PACKAGE / "kernels" / "ordering.py"
+    for name in ("ascending", "largest"):
+        folder = Path(getattr(ordering, name)._cache.cache_path)
+        assert folder == _cache.BASE / _cache.key(source)
+
+
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
 def test_kernels_import_nothing_that_their_keys_miss(path: Path) -> None:
     """Values from elsewhere in the package would be compiled in, and their edits not noticed."""

@@ -8,14 +8,18 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import os
 import pickle
 import re
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
-from numba.core.caching import IndexDataCacheFile
+from numba.core.caching import CompileResultCacheImpl, FunctionCache, IndexDataCacheFile, _CacheLocator
 
+from mecpfm import paths
+
+BASE = Path(os.environ.get("NUMBA_CACHE_DIR") or paths.cache() / "numba")
 SIZE = hashlib.sha256().digest_size
 SIBLING = re.compile(r"mecpfm\.kernels\.(\w+)|from mecpfm\.kernels import (\([^)]*\)|[^\n(]*)")
 """A kernel file that another one names. Read by pattern, since parsing all files would slow every start; a name in a
@@ -91,6 +95,50 @@ class CheckedFile(IndexDataCacheFile):
         except Exception as error:
             _say(path, error)
             raise OSError(f"{path}: damaged") from None  # which Numba takes for an absent file
+
+
+class ByContent(_CacheLocator):  # type: ignore[misc]
+    """A folder for each state of a source file, wherever that lies: checkouts with equal kernels compile them once."""
+
+    def __init__(self, function: Any, source: str) -> None:
+        self._py_file, self._key, self._line = source, key(Path(source)), str(function.__code__.co_firstlineno)
+
+    @classmethod
+    def from_function(cls, function: Any, source: str) -> ByContent | None:
+        """Numba's constructor: None where the folder cannot be written, which sends it to its own locators."""
+        found = cls(function, source)
+        try:
+            found.ensure_cache_path()
+        except OSError:
+            return None
+        return found
+
+    def get_cache_path(self) -> str:
+        """The folder."""
+        return str(BASE / self._key)
+
+    def get_source_stamp(self) -> str:
+        """What tells that cached code is of another source: the folder's name does."""
+        return self._key
+
+    def get_disambiguator(self) -> str:
+        """Functions of one name and file differ by their line."""
+        return self._line
+
+
+class _Located(CompileResultCacheImpl):  # type: ignore[misc]
+    # Numba's own where BASE cannot be written.
+    _locator_classes: ClassVar[list[Any]] = [ByContent, *CompileResultCacheImpl._locator_classes]
+
+
+class KernelCache(FunctionCache):  # type: ignore[misc]
+    """Compiled code of one kernel on the disk."""
+
+    _impl_class = _Located
+
+    def __init__(self, py_func: Any) -> None:
+        super().__init__(py_func)
+        self._cache_file.__class__ = CheckedFile
 
 
 def _checked(data: bytes) -> Any:

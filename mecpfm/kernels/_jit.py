@@ -7,16 +7,14 @@ cache does not notice an edit in a file that a kernel imports.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
-from pathlib import Path
 from typing import Literal, ParamSpec, TypeVar, cast
 
 import numba
 from numba.core import event
 
-from mecpfm import clock, paths
-from mecpfm.kernels._cache import CheckedFile, key
+from mecpfm import clock
+from mecpfm.kernels._cache import KernelCache
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -33,7 +31,6 @@ class _Pausing(event.Listener):
 
 
 event.register("numba:compiler_lock", _Pausing())  # type: ignore[no-untyped-call]
-BASE = Path(os.environ.get("NUMBA_CACHE_DIR") or paths.cache() / "numba")
 
 
 def kernel(function: Callable[P, R]) -> Callable[P, R]:
@@ -50,8 +47,7 @@ def inlined(function: Callable[P, R]) -> Callable[P, R]:
 
 
 def _compiled(function: Callable[P, R], inline: Literal["never", "always"]) -> Callable[P, R]:
-    numba.config.CACHE_DIR = str(BASE / key(Path(function.__code__.co_filename)))  # type: ignore[attr-defined]
-    compiled = numba.njit(cache=True, error_model="numpy", nogil=True, inline=inline)(function)
+    compiled = numba.njit(error_model="numpy", nogil=True, inline=inline)(function)
     if hasattr(compiled, "_cache"):  # without compilation there is none
-        compiled._cache._cache_file.__class__ = CheckedFile
+        compiled._cache = KernelCache(function)
     return cast(Callable[P, R], compiled)
