@@ -7,6 +7,7 @@ the explorer's sliders must move its numbers. Copies are run, with a home of the
 from __future__ import annotations
 
 import asyncio
+import difflib
 import json
 import os
 import shutil
@@ -27,11 +28,13 @@ from mecpfm.figures.chromium import browser
 
 ROOT = Path(__file__).parents[1]
 PATIENCE_S = 1_800.0
-"""Longest time for a notebook, and a fifteenth of it for JupyterLab to open one."""
+"""Longest time for a notebook, and a sixth of it for JupyterLab to open one."""
 SETTINGS = {
     "notebook-extension/tracker": {"windowingMode": "none"},  # every output is drawn, not only those in sight
     "apputils-extension/notification": {"fetchNews": "false", "checkForUpdates": False},
 }
+SERVER = "config/jupyter_server_config.d/mecpfm.json"
+"""Where the installed environment has it, too: what Jupyter's server loads."""
 SCREEN = {"width": 1250, "height": 900, "deviceScaleFactor": 1, "mobile": False}
 OPENED = """(() => {
     const panel = window.jupyterapp?.shell?.currentWidget;
@@ -53,6 +56,7 @@ STATE = """(() => {
         asked: [...document.querySelectorAll(".jp-Dialog-content")].map(one => one.textContent),
     };
 })()"""
+SAVE = """window.jupyterapp.commands.execute("docmanager:save").then(() => true)"""
 SLIDERS = """[...document.querySelectorAll(".explorer .noUi-handle")].length"""
 READ = """[...document.querySelectorAll(".explorer td.seconds")].map(one => one.textContent)"""
 FOCUS = """(() => { document.querySelectorAll(".explorer .noUi-handle")[%d].focus(); return true; })()"""
@@ -87,7 +91,7 @@ def lab(folder: Path) -> Iterator[str]:
 
 
 def _wait_for(url: str, server: subprocess.Popen[bytes]) -> None:
-    until = time.monotonic() + PATIENCE_S / 15
+    until = time.monotonic() + PATIENCE_S / 6
     while time.monotonic() < until and server.poll() is None:
         with suppress(OSError), urllib.request.urlopen(url, timeout=5):
             return
@@ -147,7 +151,7 @@ async def opened(chromium: Browser, url: str) -> Page:
         await tab.send_command(f"{domain}.enable")
     await tab.send_command("Emulation.setDeviceMetricsOverride", SCREEN)
     await tab.send_command("Page.navigate", {"url": url})
-    await page.until(OPENED, PATIENCE_S / 15)
+    await page.until(OPENED, PATIENCE_S / 6)
     return page
 
 
@@ -188,6 +192,13 @@ async def slide(page: Page) -> list[str]:
     return found if count == 4 else [f"{count} sliders, not 4"]
 
 
+def changed(folder: Path, name: str) -> list[str]:
+    """What a reader's git would show of a notebook that was run and saved: the first lines of the difference."""
+    before, now = ((at / "notebooks" / f"{name}.ipynb").read_text().splitlines() for at in (ROOT, folder))
+    found = [line[:100] for line in difflib.unified_diff(before, now, lineterm="", n=0) if line[:1] in "+-"][2:]
+    return [f"saving it changes {len(found)} lines: {found[:6]}"] if found else []
+
+
 async def main(names: list[str]) -> int:
     """Number of notebooks with complaints, each printed."""
     bad = 0
@@ -195,6 +206,9 @@ async def main(names: list[str]) -> int:
         folder = Path(temporary)
         for name in ("notebooks", "docs"):
             shutil.copytree(ROOT / name, folder / name)
+        for name, copied in (("claims.toml", "claims.toml"), ("jupyter.json", SERVER)):
+            (folder / copied).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / name, folder / copied)
         with lab(folder) as url:
             async with Browser(path=browser(), headless=True) as chromium:
                 for name in names:
@@ -203,6 +217,8 @@ async def main(names: list[str]) -> int:
                     complaints = await run(page)
                     complaints += await slide(page) if "explorer" in name and not complaints else []
                     complaints += [f"console: {line}" for line in page.said]
+                    await page.evaluate(SAVE)
+                    complaints += changed(folder, name)
                     await page.evaluate("window.jupyterapp.serviceManager.sessions.shutdownAll()")
                     await chromium.close_tab(page.tab.target_id)
                     print(f"{name}: {'; '.join(complaints) or 'ok'} ({time.monotonic() - start:.0f} s)", flush=True)

@@ -201,11 +201,11 @@ def differences(source: Path, environment: Mapping[str, str]) -> list[tuple[str,
     return [
         (source.stem, str(i), found)
         for i, (before, now) in enumerate(pairs, 1)
-        if (found := _difference(_plain(before.outputs), _plain(now.outputs)))
+        if (found := _difference(plain(before.outputs), plain(now.outputs)))
     ]
 
 
-def _plain(outputs: list[Any]) -> list[str]:
+def plain(outputs: list[Any]) -> list[str]:
     """Outputs as lines, their parts in a fixed order; streams written at once or in pieces are the same.
 
     Pictures are left out: they stand beside the data of their figure, and only where there is a browser. So are views

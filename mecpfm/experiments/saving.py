@@ -1,0 +1,54 @@
+"""A committed notebook that was run, and came out the same, is saved as it was: an extension of Jupyter's server.
+
+Saving writes what belongs to a machine, not to a lesson: the kernel's name and version, pictures as this browser drew
+them, numbers of widgets, how text came in pieces. Other notebooks, and cells that came out otherwise, are left alone.
+"""
+
+from __future__ import annotations
+
+import copy
+from pathlib import Path
+from typing import Any
+
+NAMED_BY_KERNEL = ("kernelspec", "language_info")
+
+
+def _jupyter_server_extension_points() -> list[dict[str, str]]:
+    return [{"module": __name__}]
+
+
+def _load_jupyter_server_extension(server: Any) -> None:
+    server.contents_manager.register_pre_save_hook(keep_committed)
+
+
+def keep_committed(*, model: dict[str, Any], path: str, contents_manager: Any, **_: Any) -> None:
+    """Put into ``model``, before it is saved to ``path``, what the file has and a run has not changed.
+
+    Parameters
+    ----------
+    model
+        Jupyter's contents model; its ``content`` is changed in place.
+    path
+        Below ``contents_manager.root_dir``.
+    """
+    file = Path(contents_manager.root_dir, path.strip("/"))
+    ours = file.parent.name == "notebooks" and (file.parents[1] / "claims.toml").exists()
+    if model.get("type") != "notebook" or not model.get("content") or not ours or not file.exists():
+        return
+    import nbformat
+
+    stored, now = nbformat.read(file, as_version=4), model["content"]
+    if now["metadata"].get("kernelspec", {}).get("name") == stored.metadata.kernelspec.name:
+        now["metadata"] |= {name: stored.metadata[name] for name in NAMED_BY_KERNEL}
+    before = {cell.get("id"): cell for cell in stored.cells if cell.cell_type == "code"}
+    for cell in now["cells"]:
+        if (old := before.get(cell.get("id"))) and _same(old, nbformat.from_dict(cell)):
+            cell |= {"outputs": old.outputs, "execution_count": old.execution_count}
+
+
+def _same(old: Any, cell: Any) -> bool:
+    """Whether two code cells have the same source and came out the same, as the comparison of notebooks sees it."""
+    from mecpfm.experiments.notebooks import plain
+
+    same = cell.cell_type == "code" and cell.source == old.source
+    return same and plain(copy.deepcopy(old.outputs)) == plain(copy.deepcopy(cell.outputs))
