@@ -5,12 +5,13 @@ from __future__ import annotations
 import functools
 import logging
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from mecpfm.clock import Budget
-from mecpfm.coupled import anytime, exchange, fix, single, steps
+from mecpfm.coupled import anytime, exchange, fix, single, steps, swaps
 from mecpfm.coupled.beside import Remainder
 from mecpfm.coupled.check import assess
 from mecpfm.coupled.configurations import Pool, recombined
@@ -59,6 +60,7 @@ class AutoState:
     rounds: int = 0
     threads: int = 1
     exchanging: float = EXCHANGING
+    """Iterations of the exchanges, or of the swaps, for one of the other search."""
 
     rows: Sites | None = field(init=False)
     """Knapsacks over the requests, where each cloudlet has one set of blocks, and their multipliers."""
@@ -95,9 +97,14 @@ class AutoState:
         self.prove(new.bound)
 
     @functools.cached_property
-    def full(self) -> bool:
-        """Whether memory is short anywhere."""
-        return exchange.binds(self.structure)
+    def beside(self) -> Callable[..., Polished] | None:
+        """Local search beside the usual one: exchanges where memory is short, swaps where compute is and no pull."""
+        if exchange.binds(self.structure):
+            return functools.partial(exchange.improve, self.structure)
+        if self.rows is not None and swaps.fits(self.rows):
+            self.exchanging = EXCHANGING if self.rows.price_s.any() else OFTEN
+            return functools.partial(swaps.improve, self.structure, self.rows)
+        return None
 
     @property
     def enough(self) -> float:
@@ -147,7 +154,7 @@ class AutoState:
         done, told, before = self.iterations, self.progress, self.cost
         known, left = Polished(self.choice, self.cost, 0), budget.left()
         kept = min(RECOMBINING, RECOMBINING_S / left) if 0 < left < math.inf else 0.0
-        part = (1 - kept) / (1 + self.exchanging) if self.full else 1 - kept
+        part = (1 - kept) / (1 + self.exchanging) if self.beside else 1 - kept
         found = anytime.search(
             self.instance, self.structure, replace(self.dual, bound=self.bound), iterations=iterations,
             budget=budget.share(part), seed=self.seed + self.rounds, known=known if self.rounds else None,
@@ -162,13 +169,13 @@ class AutoState:
         return found.iterations > 0
 
     def _exchange(self, iterations: int, gained: float, budget: Budget) -> None:
-        """Exchanges, for a number of iterations of the search that just ``gained`` so many s."""
-        if not self.full or self.done or budget.over or not iterations:
+        """The search beside, for a number of iterations of the one that just ``gained`` so many s."""
+        if self.beside is None or self.done or budget.over or not iterations:
             return
         before = self.cost
-        found = exchange.improve(
-            self.structure, self.choice, iterations=max(int(self.exchanging * iterations), 1),
-            budget=budget.share(PART), seed=self.seed + self.rounds, enough=self.enough,
+        found = self.beside(
+            self.choice, iterations=max(int(self.exchanging * iterations), 1), budget=budget.share(PART),
+            seed=self.seed + self.rounds, enough=self.enough,
         )  # fmt: skip
         self.offer(found.choice)
         self.exchanging *= 2 if before - self.cost > gained else 0.5

@@ -1,0 +1,90 @@
+"""Local search under full compute, where each cloudlet has one set of blocks: shifts and swaps (``coupled_swaps``)."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from mecpfm.clock import FOREVER, Budget
+from mecpfm.coupled import local_search
+from mecpfm.coupled.local_search import Polished
+from mecpfm.coupled.structure import Structure
+from mecpfm.kernels import coupled_swaps as kernels
+from mecpfm.kernels.coupled_single import Sites
+from mecpfm.typing import Ints
+
+MOST = 2_000
+"""Requests beyond which a step, which looks at every pair, takes too long."""
+EACH = 10
+"""Steps an iteration."""
+WORK = 2_000_000
+"""Pairs between two looks at the clock, about 10 ms."""
+
+
+def fits(rows: Sites | None) -> bool:
+    """Whether an instance is of this kind, and not too large."""
+    return rows is not None and len(np.unique(rows.request)) <= MOST
+
+
+def improve(
+    structure: Structure,
+    rows: Sites,
+    choice: Ints,
+    *,
+    iterations: int,
+    budget: Budget = FOREVER,
+    seed: int = 0,
+    enough: float = -math.inf,
+) -> Polished:
+    """Tabu search from a plan, ``EACH`` steps an iteration, until a budget ends or a cost of ``enough``, s, is found.
+
+    Options that the view leaves out are remote at first. The same seed, plan and iterations give the same plan bit by
+    bit; it is no dearer than the first.
+    """
+    places, option = _places(structure, rows)
+    requests, remote = len(option), places.delay_s.shape[1] - 1
+    place = np.append(np.repeat(_site(rows), np.diff(structure.cells.first_option)), remote)
+    walk = _walk(places, place[local_search.sorted_choice(structure, choice)])
+    random, done = np.random.default_rng(seed), 0
+    chunk = max(WORK // requests**2, 1)
+    while done < iterations * EACH and walk.cost[kernels.LEAST] > enough and not budget.over:
+        steps = min(chunk, iterations * EACH - done)
+        kernels.search(places, walk, random, steps)
+        kernels.restart(places, walk)  # no drift
+        done += steps
+    return Polished(option[np.arange(requests), walk.best], float(walk.cost[kernels.LEAST]), done // EACH)
+
+
+def _site(rows: Sites) -> Ints:
+    """Cloudlet of each row."""
+    return np.repeat(np.arange(len(rows.price_s)), np.diff(rows.first))
+
+
+def _places(structure: Structure, rows: Sites) -> tuple[kernels.Places, Ints]:
+    """The assignment, and the instance's option of a request at a place, (R, C + 1)."""
+    cells, cloudlets, site = structure.cells, len(rows.price_s), _site(rows)
+    shape = (len(cells.remote_s), cloudlets + 1)
+    delay_s, compute_s, option = np.full(shape, np.inf), np.zeros(shape), np.full(shape, -1)
+    delay_s[:, cloudlets] = cells.remote_s
+    delay_s[rows.request, site] = rows.delay_s
+    compute_s[rows.request, site] = rows.compute_s
+    option[rows.request, site] = structure.option[cells.first_option[:-1]]
+    room_s = np.append(cells.capacity_s, np.inf)
+    return kernels.Places(delay_s, compute_s, np.append(rows.price_s, 0.0), room_s), option
+
+
+def _walk(places: kernels.Places, at: Ints) -> kernels.Walk:
+    """The walk's begin, at a plan that keeps all rooms."""
+    requests, width = places.delay_s.shape
+    served = np.isfinite(places.delay_s[:, :-1])
+    load = max(float(places.compute_s[:, :-1][served].sum()), 1e-300)
+    price = np.full(width, float(places.delay_s[:, :-1][served].sum()) / load)
+    price[-1] = 0.0
+    walk = kernels.Walk(
+        at.copy(), np.zeros(width), np.zeros(width, dtype=np.int64), price, np.zeros((requests, width), dtype=np.int64),
+        at.copy(), np.zeros(2), np.zeros(1, dtype=np.int64),
+    )  # fmt: skip
+    kernels.restart(places, walk)
+    walk.cost[kernels.LEAST] = walk.cost[0]
+    return walk
