@@ -38,6 +38,16 @@ def _running() -> float:
         return (_since if _pauses else time.perf_counter()) - _paused_s
 
 
+@contextlib.contextmanager
+def paused() -> Iterator[None]:
+    """The clock stands still inside."""
+    pause()
+    try:
+        yield
+    finally:
+        resume()
+
+
 now: Callable[[], float] = _running
 """Seconds since some moment, without pauses; tests put their own clock here."""
 

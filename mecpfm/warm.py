@@ -1,4 +1,4 @@
-"""Kernels are compiled, or loaded from the disk, before any clock starts; one line says so where that takes long."""
+"""One line says so where kernels are compiled, which takes long; clocks of time limits stand still meanwhile."""
 
 from __future__ import annotations
 
@@ -6,8 +6,6 @@ import contextlib
 import logging
 from collections.abc import Iterator
 from typing import Any
-
-from mecpfm.errors import MecpfmError
 
 log = logging.getLogger("mecpfm")
 _said = False
@@ -32,11 +30,4 @@ def announcing(seconds: int = 40) -> Iterator[None]:
             pass
 
     with event.install_listener("numba:compile", Notice()):
-        yield
-
-
-@contextlib.contextmanager
-def warming(seconds: int = 40) -> Iterator[None]:
-    """The same around a run on a tiny instance, whose errors say nothing about the instance that follows."""
-    with announcing(seconds), contextlib.suppress(MecpfmError):
         yield

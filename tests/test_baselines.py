@@ -9,10 +9,9 @@ from scipy.optimize import linprog
 from strategies import tiny, tiny_instances, with_requests
 
 from mecpfm.errors import InfeasibleError, InputError, MecpfmError
-from mecpfm.kernels import labels, minmax, rounding
 from mecpfm.published.baselines import COST_WEIGHT, bargain, solve_greedy, solve_nbs, solve_nonshare, solve_sc
 from mecpfm.published.generate import Recipe, generate
-from mecpfm.published.methods import METHODS, _warm_up, solve
+from mecpfm.published.methods import METHODS, solve
 from mecpfm.published.options import tabulate
 from mecpfm.records import Ragged
 
@@ -162,28 +161,8 @@ def test_methods_under_one_seed_draw_independently():
     assert len({tuple(solve(GENERATED, "nbs-released", seed=seed).decisions["model"]) for seed in range(3)}) == 3
 
 
-@pytest.mark.parametrize(
-    ("method", "module", "names"),
-    [
-        ("exact", labels, ["search"]),
-        ("exact", minmax, ["balance_capped", "cross"]),
-        ("appro", minmax, ["balance", "balance_capped", "cross", "mixture"]),
-        ("appro", rounding, ["outcomes", "pick"]),
-        ("nbs", rounding, ["pick"]),
-    ],
-)
-def test_compilation_is_outside_the_measured_time(monkeypatch, method, module, names):
-    """Warming a method up calls every kernel it uses, so the first timed run finds them compiled."""
-    called = set()
-    for name in names:
-        function = getattr(module, name)
-        monkeypatch.setattr(module, name, lambda *a, name=name, function=function: called.add(name) or function(*a))
-    _warm_up.__wrapped__(method, "auto")
-    assert called == set(names)
-
-
-def test_a_broken_warm_up_does_not_hide_the_methods_own_error():
-    """Errors of the tiny warm-up instance are silent, those of the instance itself are raised."""
+def test_a_hopeless_instance_is_an_error_of_every_method():
+    """No choice keeps all rows: no method returns a plan."""
     hopeless = with_requests(tiny(3), accuracy_requirement=np.full(3, 1.0))
     for method in ("lp", "ilp", "exact", "appro", "greedy", "lp-dual"):
         with pytest.raises(MecpfmError):

@@ -73,7 +73,6 @@ def test_the_deadline_may_fall_at_every_look(monkeypatch, method):
     if method == "no-sharing":
         alone = baselines.unshared(instance)
         greedy = assess(alone, "greedy", baselines.trimcaching(alone)).objective
-    methods.warm_up(method)
     optimum = methods.solve(instance, "ilp", solver="highs")
     assert optimum.status == "optimal"
     most = max(greedy, methods.solve(instance, method, solver="highs", iterations=75).objective)
@@ -223,34 +222,30 @@ def test_ctrl_c_is_a_state_inside_and_an_exception_outside():
     assert signal.getsignal(signal.SIGINT) is before
 
 
-def test_warm_methods_need_no_other_kernel():
-    """After the warm-up no kernel meets new types: compiling would eat a time limit unseen."""
-    code = f"""
-import importlib, pkgutil, sys
-sys.path.insert(0, {str(Path(__file__).parent)!r})
-import mecpfm.kernels
-from coupled_strategies import small
-from mecpfm.coupled import methods
-from mecpfm.coupled.generate import Recipe, generate
-names = [one.name for one in pkgutil.iter_modules(mecpfm.kernels.__path__)]
-modules = [importlib.import_module("mecpfm.kernels." + name) for name in names]
-def known():
-    return {{(name, str(of)) for module in modules for name, kernel in vars(module).items()
-            for of in getattr(kernel, "signatures", ())}}
-instances = generate(Recipe(requests=40, cloudlets=4, models=12), 1), small(1, 30, 4, families=False, per_request=6)
-for method in ("lru", "cocar", "rounding-nested", "rounding-coupled", "polish", "branch"):
-    methods.warm_up(method)
-    before = known()
-    for instance in instances:
-        methods.solve(instance, method, time_limit=5.0)
-    assert known() == before, (method, known() - before)
+def test_the_clock_stands_still_while_kernels_are_compiled(tmp_path):
+    """What a method compiles, in a cold cache, takes nothing from a time limit."""
+    code = """
+from numba.core import event
+from mecpfm import clock
+class Watch(event.Listener):
+    began, seen = [], []
+    def on_start(self, event):
+        self.began.append(clock.now())
+    def on_end(self, event):
+        self.seen.append(clock.now() - self.began.pop())
+with event.install_listener("numba:compile", Watch()):
+    from mecpfm.coupled import generate, methods
+    methods.solve(generate.generate(generate.Recipe(requests=5, cloudlets=2, models=3), 0), "remote", iterations=1)
+assert Watch.seen, "nothing was compiled"
+assert max(Watch.seen) == 0, Watch.seen
 """
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    env = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path), "NUMBA_DISABLE_JIT": "0"}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=env)
     assert done.returncode == 0, done.stderr
 
 
 def test_compiling_is_announced_once(tmp_path):
-    """A cold cache: one line on stderr and a clock that begins afterwards; a warm one: no line."""
+    """A cold cache: one line on stderr; a warm one: no line."""
     path = tmp_path / "instance.json"
     generate_published(PublishedRecipe(cloudlets=5, requests=3, models=4), 0).write(path)
     words = [sys.executable, "-m", "mecpfm", "solve", str(path), "--json"]

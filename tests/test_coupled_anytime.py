@@ -186,7 +186,6 @@ def interrupted_after(monkeypatch, calls):
 def test_interrupting_the_bound_leaves_a_plan_and_a_valid_certificate(monkeypatch, method, calls):
     """Ctrl-C before the search: a plan not worse than greedy's, and multipliers that prove the bound it states."""
     instance = generate(MIDDLE, 104)
-    methods.warm_up(method)
     interrupted_after(monkeypatch, calls)
     with clock.listening():
         plan, proof = methods.certified(instance, method)

@@ -122,7 +122,6 @@ def test_interrupting_the_search_skips_the_tree(monkeypatch, calls):
         if len(seen) == calls:
             signal.raise_signal(signal.SIGINT)
 
-    methods.warm_up("branch")
     monkeypatch.setattr(branch, "expand", lambda *_, **__: pytest.fail("the tree was entered"))
     with clock.listening():
         plan, proof = methods.certified(instance, "branch", progress=progress)

@@ -14,16 +14,16 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Annotated, Any, ClassVar, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 from pydantic import PlainValidator
 
 from mecpfm.coupled import priced, waived
 from mecpfm.coupled.belonging import member_of, model_gb, require_fit
 from mecpfm.coupled.dual import Dual
+from mecpfm.coupled.enumeration import EPS, model_sets
 from mecpfm.coupled.instance import Instance, most
 from mecpfm.coupled.packing import packed
 from mecpfm.coupled.structure import Structure
@@ -32,9 +32,6 @@ from mecpfm.plan import instance_sha256
 from mecpfm.records import FloatArray, IntArray, OptionalFloatArray, OptionalIntArray, Range, RootRecord, Shape
 from mecpfm.typing import Floats, Ints
 
-EPS = float(np.finfo(np.float64).eps)
-MOST_CELLS = 1 << 22
-"""Largest part of that enumeration, sets times requests."""
 LARGEST_PRICE = 1e100
 """No product of a price with an instance's quantity overflows, so no NaN can hide a cell."""
 Price = Range(ge=0, le=LARGEST_PRICE)
@@ -214,7 +211,7 @@ def _exact(instance: Instance, given: Certificate, gain: Floats, price: Floats, 
         best = max(0.0, float(single.max()), (fixed + base.sum()) * (1 + slack) - least * (1 - slack))
         table = np.maximum(table[:, left.rest], base[:, None])
         needs, pays = needs[np.ix_(~left.paid, left.rest)], pays[~left.paid]
-    for sets, served in _sets(table):
+    for sets, served in model_sets(table):
         paid = least + ((sets @ needs.T > 0) * pays).sum(axis=1)
         value = (fixed + served.sum(axis=1)) * (1 + slack) - paid * (1 - slack)
         best = max(best, float(value.max()))
@@ -222,21 +219,6 @@ def _exact(instance: Instance, given: Certificate, gain: Floats, price: Floats, 
         whole = packed(gain, options.compute_s[rows], float(most(instance.cloudlets.compute_s)[c]))
         best = min(best, max(whole * (1 + slack) - float(pays.sum()) * (1 - slack), 0.0))
     return best
-
-
-def _sets(table: Floats) -> Iterator[tuple[NDArray[np.bool_], Floats]]:
-    """Every non-empty set of models, in parts, and what each request gains at most by it: (S, K) and (S, requests)."""
-    requests, width = table.shape
-    low = min(width, max((MOST_CELLS // requests).bit_length() - 1, 0))
-    served = np.zeros((1 << low, requests))
-    for k in range(low):  # a set gains what it gains without its last model, or by that model
-        np.maximum(served[: 1 << k], table[:, k], out=served[1 << k : 2 << k])
-    for high in range(1 << (width - low)):
-        sets = ((high << low) + np.arange(1 << low))[:, None] >> np.arange(width) & 1 == 1
-        if high:
-            yield sets, np.maximum(served, table[:, sets[0]].max(axis=1))
-        elif low:
-            yield sets[1:], served[1:]
 
 
 def _relaxed(

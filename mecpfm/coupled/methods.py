@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import functools
 import logging
 import math
 from typing import Any, NamedTuple
@@ -28,11 +27,10 @@ from mecpfm.coupled.request import Request
 from mecpfm.coupled.start import dual_of
 from mecpfm.coupled.structure import Structure, build
 from mecpfm.coupled.table import CUT_SHORT, KEEPING, METHODS, OWN_PROOF, SEARCHES
-from mecpfm.coupled.tiny import TINY
 from mecpfm.errors import InputError, LimitError
 from mecpfm.plan import Plan, instance_sha256
 from mecpfm.solvers import process
-from mecpfm.warm import announcing, warming
+from mecpfm.warm import announcing
 
 log = logging.getLogger("mecpfm")
 
@@ -104,6 +102,7 @@ def _certificate(
     return proof.model_copy(update={"bound_s": np.float64(min(float(proof.bound_s), verify(instance, proof)))})
 
 
+@announcing()
 def dual_bound(
     instance: Instance, target: float, budget: Budget = FOREVER, prices: Certificate | None = None
 ) -> Bounded:
@@ -115,6 +114,7 @@ def dual_bound(
     return Bounded(view, dual.solve(view, target=target, warm=warm, theta=anytime.WARM, budget=budget))
 
 
+@announcing()
 def _solve(instance: Instance, method: str, request: Request) -> tuple[Plan, Bounded | None]:
     if method not in METHODS:
         raise InputError(f"method is {method!r}; must be one of {' '.join(METHODS)}")
@@ -122,8 +122,6 @@ def _solve(instance: Instance, method: str, request: Request) -> tuple[Plan, Bou
     ranges.count("iterations", request.iterations, 0)
     ranges.within("time_limit", request.time_limit, 0, ranges.LARGEST)
     _require_use(method, request)
-    if method != "auto":  # whose parts differ from instance to instance: kernels come when they are needed
-        warm_up(method)
     if request.keep is not None:
         return _pinned(instance, method, request, request.keep), None
     endless = method == "auto" and request.iterations is None  # it has a limit of its own
@@ -132,8 +130,7 @@ def _solve(instance: Instance, method: str, request: Request) -> tuple[Plan, Bou
     found: Bounded | None = None
     if method in SEARCHES:
         own = {"threads": request.threads} if method == "auto" else {}
-        with announcing():
-            plan, structure, bound = SEARCHES[method](instance, **request.searching, **own)
+        plan, structure, bound = SEARCHES[method](instance, **request.searching, **own)
         found = Bounded(structure, bound)
         if plan.solver != "none":
             log.info("bound: multipliers %.6g s, %s %.6g s", bound.bound, plan.solver, plan.bound)
@@ -185,12 +182,3 @@ def _in_time(instance: Instance, method: str, request: Request) -> Plan:
         return plan
     greedy = assess(instance, method, baselines.trimcaching(instance), bound=plan.bound, solver=plan.solver)
     return min(plan, greedy, key=lambda one: one.objective if one.feasible else math.inf)
-
-
-@functools.cache
-def warm_up(method: str) -> None:
-    """Compile, or load, what a method needs before any clock starts; once a process."""
-    with warming():
-        tiny = Instance.model_validate(TINY)
-        plan = METHODS[method](tiny, method, Request(iterations=50))
-        dual_bound(tiny, plan.objective)

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from mecpfm.coupled.enumeration import EPS
 from mecpfm.typing import Floats
 
-EPS = float(np.finfo(np.float64).eps)
 MOST_POINTS = 1 << 17
 """Longest front; beyond it the knapsack with one item cut stands for the whole one."""
 

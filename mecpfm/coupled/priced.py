@@ -9,23 +9,20 @@ as in ``certificate``.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from mecpfm.coupled.enumeration import EPS, model_sets
 from mecpfm.coupled.instance import Instance
 from mecpfm.errors import InputError
-from mecpfm.typing import Bools, Floats, Ints
+from mecpfm.typing import Floats, Ints
 
 if TYPE_CHECKING:
     from mecpfm.coupled.certificate import Certificate
 
 MAX_MODELS = 20
 """Most models of a family that are enumerated: 2^20 sets."""
-MOST_CELLS = 1 << 20
-"""Largest part of that enumeration, sets times requests."""
-EPS = float(np.finfo(np.float64).eps)
 
 
 def credit(instance: Instance, price: Floats) -> Floats:
@@ -66,7 +63,7 @@ def open_cell(instance: Instance, given: Certificate, gain: Floats, price: Float
     owned = np.flatnonzero(member[:, models].any(axis=1))
     needs, pays, gets = member[np.ix_(owned, models)] > 0, price[owned, c], credit(instance, lam)[owned, c]
     slack, best = (len(requests) + 2 * len(owned) + 8) * EPS, 0.0
-    for sets, served in _sets(table):
+    for sets, served in model_sets(table):
         opened = np.zeros((len(sets), len(owned)), dtype=bool)
         for k in range(len(models)):
             opened |= sets[:, k, None] & needs[:, k]
@@ -74,16 +71,3 @@ def open_cell(instance: Instance, given: Certificate, gain: Floats, price: Float
         value = more * (1 + slack) - (opened * pays).sum(axis=1) * (1 - slack)
         best = max(best, float(value.max()))
     return best
-
-
-def _sets(table: Floats) -> Iterator[tuple[Bools, Floats]]:
-    """Every non-empty set of models, in parts, and what each request gains by it: (S, K) and (S, requests)."""
-    requests, width = table.shape
-    part = max(MOST_CELLS // requests, 1)
-    for first in range(1, 1 << width, part):
-        number = np.arange(first, min(first + part, 1 << width))
-        sets = (number[:, None] >> np.arange(width) & 1) == 1
-        served = np.zeros((len(sets), requests))
-        for k in range(width):
-            np.maximum(served, table[:, k], out=served, where=sets[:, k, None])
-        yield sets, served

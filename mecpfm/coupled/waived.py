@@ -10,9 +10,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from mecpfm.coupled.enumeration import EPS
 from mecpfm.typing import Bools, Floats
 
-EPS = float(np.finfo(np.float64).eps)
 MOST = 14
 """Models whose sets are written out: 2^14 sets."""
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import zlib
 from collections.abc import Callable
 from dataclasses import replace
@@ -17,12 +16,11 @@ from mecpfm.plan import Plan, instance_sha256
 from mecpfm.published.baselines import solve_greedy, solve_nbs, solve_nonshare, solve_sc
 from mecpfm.published.exact import solve_exact
 from mecpfm.published.formulation import solve_ilp, solve_lp, solve_nlip
-from mecpfm.published.generate import Recipe, generate
 from mecpfm.published.instance import Instance
-from mecpfm.published.relaxation import relax, solve_lp_dual
+from mecpfm.published.relaxation import solve_lp_dual
 from mecpfm.published.rounding import solve_appro
 from mecpfm.solvers import process
-from mecpfm.warm import warming
+from mecpfm.warm import announcing
 
 
 class MethodOptions(NamedTuple):
@@ -55,10 +53,11 @@ SOLVED = ("lp", "lp-dual", "ilp", "nlip", "exact", "appro")
 """Methods that take a time limit, and may end without a plan of their own."""
 
 
+@announcing(10)
 def solve(
     instance: Instance, method: str, *, solver: str = "auto", seed: int = 0, time_limit: float | None = None
 ) -> Plan:
-    """Run a method by name and time it; kernels are compiled, and licences looked up, before the clock starts.
+    """Run a method by name and time it; the clock stands still while kernels are compiled and licences looked up.
 
     A method that draws does so from ``SeedSequence([seed, crc32(name)])``: methods under one seed are independent.
     Raises InputError for an unknown name, and whatever the method raises.
@@ -73,7 +72,6 @@ def solve(
         raise InputError(f"method is {method!r}; must be one of {' '.join(METHODS)}")
     ranges.seed(seed)
     ranges.within("time_limit", time_limit, 0, ranges.LARGEST)
-    _warm_up(method, solver)
     random = np.random.SeedSequence([seed, zlib.crc32(method.encode())])
     if clock.watched(time_limit) and method in SOLVED:
         process.start()  # before the budget begins
@@ -97,12 +95,3 @@ def _greedy(instance: Instance, method: str, error: LimitError, budget: Budget) 
     if not plan.feasible:
         raise error
     return replace(plan, method=method)
-
-
-@functools.cache
-def _warm_up(method: str, solver: str) -> None:
-    with warming(10):
-        tiny = generate(Recipe(cloudlets=5, models=5, requests=10))
-        if method in ("lp-dual", "appro"):
-            relax(tiny, strict=True)  # what runs where budgets bind
-        METHODS[method](tiny, MethodOptions(solver))

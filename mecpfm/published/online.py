@@ -35,11 +35,11 @@ from mecpfm.bandits.ucb1 import UCB1
 from mecpfm.errors import InfeasibleError, InputError
 from mecpfm.files import require_fits
 from mecpfm.kernels import arrays, episode
-from mecpfm.published.generate import Recipe, generate, streams
+from mecpfm.published.generate import streams
 from mecpfm.published.instance import Instance
 from mecpfm.published.options import Options, tabulate
 from mecpfm.typing import Floats, Ints
-from mecpfm.warm import warming
+from mecpfm.warm import announcing
 
 SOURCES = {"nearest": episode.NEAREST, "last": episode.LAST, "cloud": episode.CLOUD}
 
@@ -126,9 +126,7 @@ class Episode:
         }
 
 
-_warm = set[str]()
-
-
+@announcing(10)
 def simulate(
     instance: Instance,
     policy: str,
@@ -170,10 +168,6 @@ def simulate(
     ranges.count("features", features)
     _, models, requests = instance.sizes
     require_fits(f"{rounds or requests} rounds", 8 * (rounds or requests) * (features + models + 12))
-    if policy not in _warm:  # its kernels are compiled, or loaded, before the clock starts
-        _warm.add(policy)
-        with warming(10):
-            simulate(generate(Recipe(cloudlets=5, models=5, requests=10)), policy)
     start = clock.now()
     rule, options = POLICIES[policy], tabulate(instance)
     share, source = rule.share if share is None else share, source or rule.source

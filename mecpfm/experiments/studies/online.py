@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 
 from mecpfm import clock
-from mecpfm.coupled.methods import warm_up
 from mecpfm.experiments.study import Point, Profile, Rows, study
 from mecpfm.kernels import arrays
 from mecpfm.online import ledger, placement
@@ -23,7 +22,6 @@ from mecpfm.online.simulate import simulate
 from mecpfm.online.trace import REQUESTS as TRACE_REQUESTS
 from mecpfm.online.trace import load
 from mecpfm.online.world import Scene, build, disjoint, longest
-from mecpfm.warm import announcing
 
 PLANNED = "planned-cov"
 """The priced policy with two observed features, its caches planned every epoch."""
@@ -209,21 +207,6 @@ def windows(recipe: OnTrace, seed: int) -> Rows:
 def _row(
     method: str, place: Scene, policy: Policy, seed: int, planner: placement.Planner | None = None, **columns: Any
 ) -> dict[str, Any]:
-    _warm_up(place, planned=planner is not None)
     start = clock.now()
     found = placement.simulate(place, policy, planner, seed) if planner else simulate(place, policy, seed)
     return {"method": method, **columns, **found.metrics(), "runtime_s": clock.now() - start}
-
-
-_warm = set[bool]()
-"""Kinds of runs (with planned caches, without) whose kernels are compiled in this process."""
-
-
-def _warm_up(place: Scene, *, planned: bool) -> None:
-    """Compile, or load, the kernels of a run before one is timed; once a process."""
-    if planned:
-        warm_up("polish")
-    if planned not in _warm:
-        _warm.add(planned)
-        with announcing():
-            simulate(place, POLICIES["priced-cov"], 0)
