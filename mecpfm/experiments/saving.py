@@ -1,7 +1,7 @@
 """A committed notebook that was run, and came out the same, is saved as it was: an extension of Jupyter's server.
 
 Saving writes what belongs to a machine, not to a lesson: the kernel's name and version, pictures as this browser drew
-them, numbers of widgets, 7 for 7.0, text in pieces. Other notebooks, and what came out otherwise, are left alone.
+them, numbers of widgets, 7 for 7.0, what is unfolded. Other notebooks, and what came out otherwise, are left alone.
 """
 
 from __future__ import annotations
@@ -44,6 +44,8 @@ def keep_committed(*, model: dict[str, Any], path: str, contents_manager: Any, *
     for cell in now["cells"]:
         if (old := before.get(cell.get("id"))) and _same(old, nbformat.from_dict(cell)):
             cell |= {"outputs": old.outputs, "execution_count": old.execution_count}
+            if "jupyter" in old.metadata:  # running a cell unfolds what it printed
+                cell["metadata"]["jupyter"] = old.metadata["jupyter"]
 
 
 def _same(old: Any, cell: Any) -> bool:
