@@ -24,6 +24,8 @@ from typing import Any
 
 from choreographer import Browser, Tab
 
+from mecpfm.experiments.notebooks import names
+from mecpfm.experiments.progress import stages
 from mecpfm.figures.chromium import browser
 
 ROOT = Path(__file__).parents[1]
@@ -199,7 +201,7 @@ def changed(folder: Path, name: str) -> list[str]:
     return [f"saving it changes {len(found)} lines: {found[:6]}"] if found else []
 
 
-async def main(names: list[str]) -> int:
+async def main(chosen: list[str]) -> int:
     """Number of notebooks with complaints, each printed."""
     bad = 0
     with TemporaryDirectory() as temporary:
@@ -211,7 +213,7 @@ async def main(names: list[str]) -> int:
             shutil.copy(ROOT / name, folder / copied)
         with lab(folder) as url:
             async with Browser(path=browser(), headless=True) as chromium:
-                for name in names:
+                for name in chosen:
                     start = time.monotonic()
                     page = await opened(chromium, f"{url}/lab/workspaces/{name}/tree/notebooks/{name}.ipynb")
                     complaints = await run(page)
@@ -231,7 +233,7 @@ if __name__ == "__main__":
         raise SystemExit("no Chromium on this machine; apt-get install chromium")
     changes = ["git", "-C", str(ROOT), "status", "--porcelain"]
     before = subprocess.run(changes, capture_output=True, check=True).stdout
-    wrong = asyncio.run(main(sys.argv[1:] or sorted(path.stem for path in (ROOT / "notebooks").glob("*.ipynb"))))
+    wrong = asyncio.run(main(sys.argv[1:] or [name for group in stages(names()) for name in group]))
     if subprocess.run(changes, capture_output=True, check=True).stdout != before:
         raise SystemExit("the checkout has changed")
     raise SystemExit(f"{wrong} notebooks with complaints" if wrong else 0)

@@ -21,9 +21,10 @@ def folder(tmp_path: Path) -> Path:
     book = nbformat.v4.new_notebook()
     book.metadata = {"kernelspec": {"name": "python3", "display_name": "P"}, "language_info": {"name": "python"}}
     book.cells = [nbformat.v4.new_code_cell(source, execution_count=i + 1) for i, source in enumerate(("a", "b", "c"))]
+    book.cells[0].metadata = {"tags": ["solution"], "jupyter": {"source_hidden": True, "outputs_hidden": True}}
     book.cells[0].outputs = [nbformat.v4.new_output("stream", text="one\ntwo\n")]
     book.cells[1].outputs = [nbformat.v4.new_output("display_data", {"text/plain": "figure", "image/png": "AAAA"})]
-    book.cells[2].outputs = [nbformat.v4.new_output("display_data", {"text/plain": "HBox"})]
+    book.cells[2].outputs = [nbformat.v4.new_output("display_data", {"text/plain": "HBox", "application/json": [7.0]})]
     (tmp_path / "notebooks").mkdir()
     (tmp_path / "claims.toml").touch()
     (tmp_path / "notebooks" / "one.ipynb").write_text(nbformat.writes(book) + "\n")
@@ -36,7 +37,9 @@ def run(folder: Path) -> dict[str, Any]:
     content["metadata"]["kernelspec"]["display_name"] = "Python 3 (ipykernel)"
     content["metadata"]["language_info"] |= {"version": "3.12.9", "pygments_lexer": "ipython3"}
     content["cells"][0]["outputs"] = [nbformat.v4.new_output("stream", text=one) for one in ("one\n", "two\n")]
+    content["cells"][0]["metadata"]["jupyter"] = {"source_hidden": True}
     content["cells"][1]["outputs"][0]["data"]["image/png"] = "BBBB"
+    content["cells"][2]["outputs"][0]["data"]["application/json"] = [7]  # JavaScript has one kind of numbers
     content["cells"][2]["outputs"][0]["data"][VIEW] = {"model_id": "drawn by lot"}
     for i, cell in enumerate(content["cells"]):
         cell["execution_count"] = 7 + i

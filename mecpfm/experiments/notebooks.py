@@ -201,22 +201,27 @@ def differences(source: Path, environment: Mapping[str, str]) -> list[tuple[str,
     return [
         (source.stem, str(i), found)
         for i, (before, now) in enumerate(pairs, 1)
-        if (found := _difference(plain(before.outputs), plain(now.outputs)))
+        if (found := _difference(_plain(before.outputs), _plain(now.outputs)))
     ]
 
 
-def plain(outputs: list[Any]) -> list[str]:
-    """Outputs as lines, their parts in a fixed order; streams written at once or in pieces are the same.
+def bare(outputs: list[Any]) -> tuple[str, list[dict[str, Any]]]:
+    """What is compared of outputs: their text, whether written at once or in pieces, and the rest without its counts.
 
-    Pictures are left out: they stand beside the data of their figure, and only where there is a browser. So are views
+    Pictures are taken out: they stand beside the data of their figure, and only where there is a browser. So are views
     of widgets: their numbers are drawn by lot.
     """
     for one in outputs:
         for kind in ("image/png", VIEW):
             one.get("data", {}).pop(kind, None)
     text = "".join(one["text"] for one in outputs if one["output_type"] == "stream")
-    rest = [json.dumps(dict(one, execution_count=0), indent=1, sort_keys=True) for one in outputs if "text" not in one]
-    return "\n".join([text, *rest]).splitlines()
+    return text, [dict(one, execution_count=0) for one in outputs if "text" not in one]
+
+
+def _plain(outputs: list[Any]) -> list[str]:
+    """The same as lines, parts in a fixed order."""
+    text, rest = bare(outputs)
+    return "\n".join([text, *(json.dumps(one, indent=1, sort_keys=True) for one in rest)]).splitlines()
 
 
 def _difference(before: list[str], now: list[str]) -> str:

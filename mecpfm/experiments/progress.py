@@ -11,7 +11,9 @@ import pandas as pd
 from mecpfm import paths
 
 ALONE = ("03_offline_experiments", "05_online_experiments", "07_coupled_offline", "08_coupled_online", "12_dual_bound")
-"""They measure running times, or compute tables that a neighbour needs as well."""
+"""They measure running times, or need tables that a neighbour could be computing at the same time."""
+FIRST = ("00", "01", "02", "13")
+"""While the first compiles what most of the others need, those run, and draw, that need none of it."""
 LAST = "09_claims"
 """It judges what all others computed."""
 SECONDS = {"03": 22.0, "04": 24.0, "06": 24.0, "07": 90.0, "08": 45.0, "09": 29.0, "13": 20.0}
@@ -20,14 +22,14 @@ OTHER_S = 12.0
 
 
 def stages(names: Sequence[str]) -> list[list[str]]:
-    """Notebooks in groups: one group after the other, those of a group side by side, the longest first.
+    """Notebooks in groups, one after the other; those of a group run side by side, the longest first after ``FIRST``.
 
-    The first group is one notebook that gives a figure soon.
+    Those that may have company come before those that may not: on an empty machine kernels are compiled, on one core.
     """
+    rank = {number: i for i, number in enumerate(FIRST)}
     free = [name for name in names if name not in (*ALONE, LAST)]
-    single = [[name] for name in names if name in ALONE]
-    rest = sorted(free[1:], key=lambda name: -SECONDS.get(name[:2], OTHER_S))
-    found = [free[:1], *single, rest, [name for name in names if name == LAST]]
+    free.sort(key=lambda name: (rank.get(name[:2], len(FIRST)), -SECONDS.get(name[:2], OTHER_S)))
+    found = [free, *([name] for name in names if name in ALONE), [name for name in names if name == LAST]]
     return [group for group in found if group]
 
 

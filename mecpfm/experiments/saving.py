@@ -1,7 +1,7 @@
 """A committed notebook that was run, and came out the same, is saved as it was: an extension of Jupyter's server.
 
 Saving writes what belongs to a machine, not to a lesson: the kernel's name and version, pictures as this browser drew
-them, numbers of widgets, how text came in pieces. Other notebooks, and cells that came out otherwise, are left alone.
+them, numbers of widgets, 7 for 7.0, what is unfolded. Other notebooks, and what came out otherwise, are left alone.
 """
 
 from __future__ import annotations
@@ -44,11 +44,13 @@ def keep_committed(*, model: dict[str, Any], path: str, contents_manager: Any, *
     for cell in now["cells"]:
         if (old := before.get(cell.get("id"))) and _same(old, nbformat.from_dict(cell)):
             cell |= {"outputs": old.outputs, "execution_count": old.execution_count}
+            if "jupyter" in old.metadata:  # running a cell unfolds what it printed
+                cell["metadata"]["jupyter"] = old.metadata["jupyter"]
 
 
 def _same(old: Any, cell: Any) -> bool:
     """Whether two code cells have the same source and came out the same, as the comparison of notebooks sees it."""
-    from mecpfm.experiments.notebooks import plain
+    from mecpfm.experiments.notebooks import bare
 
     same = cell.cell_type == "code" and cell.source == old.source
-    return same and plain(copy.deepcopy(old.outputs)) == plain(copy.deepcopy(cell.outputs))
+    return same and bare(copy.deepcopy(old.outputs)) == bare(copy.deepcopy(cell.outputs))
