@@ -13,7 +13,8 @@ import numpy as np
 from mecpfm.published.baselines import solve_nonshare, solve_sc
 from mecpfm.published.generate import Recipe, generate
 from mecpfm.published.instance import Instance
-from mecpfm.published.online import POLICIES, simulate
+from mecpfm.published.online import simulate
+from mecpfm.published.policies import POLICIES
 from mecpfm.records import Ragged
 
 SEEDS = range(30)

@@ -14,6 +14,7 @@ import os
 import stat
 import sys
 import tempfile
+import tomllib
 from collections import Counter
 from pathlib import Path
 from typing import Any, TextIO
@@ -89,6 +90,17 @@ def read_json(path: Path) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise InputError(f"{path}: must hold a JSON object")
     return content
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """Content of a TOML file; InputError names the file."""
+    try:
+        require_fits(path, require_regular(path))
+        return tomllib.loads(path.read_text(encoding="utf-8-sig"))
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror})") from None
+    except ValueError as error:
+        raise InputError(f"{path}: is not valid TOML ({error})") from None
 
 
 def loads(text: str) -> Any:

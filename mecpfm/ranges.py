@@ -68,6 +68,11 @@ def at_least(name: str, value: float, low: float) -> None:
         raise InputError(f"{name} is {value}; must be finite and >= {low:g}")
 
 
+def not_negative(name: str, value: float) -> None:
+    """InputError unless ``0 <= value < inf``."""
+    at_least(name, value, 0)
+
+
 def positive(name: str, value: float) -> None:
     """InputError unless ``0 < value < inf``."""
     if not 0 < value < math.inf:
@@ -93,7 +98,7 @@ def seed(value: int) -> None:
 
 Count = Annotated[int, count]
 Positive = Annotated[float, positive]
-NotNegative = Annotated[float, functools.partial(at_least, low=0)]
+NotNegative = Annotated[float, not_negative]
 Share = Annotated[float, functools.partial(within, low=0, high=1)]
 Amount = Annotated[float, functools.partial(within, low=0, high=LARGEST)]
 AtLeastOne = Annotated[int, functools.partial(no_less, low=1)]

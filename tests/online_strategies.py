@@ -6,8 +6,8 @@ from functools import cache
 import numpy as np
 from hypothesis import strategies as st
 
-from mecpfm.kernels.online_demand import DYNAMIC
-from mecpfm.kernels.online_records import Constants, World
+from mecpfm.kernels.online_history import DYNAMIC
+from mecpfm.kernels.online_records import BY_VALUE, LRU, Constants, World
 from mecpfm.online.features import fresh_history
 from mecpfm.online.policy import POLICIES, Policy
 from mecpfm.online.setting import BASE, Setting
@@ -26,7 +26,7 @@ ALL = {**POLICIES, **EXTRA}
 
 CONSTANTS = Constants(
     edge_gb_s=2.0, centre_gb_s=0.5, payload_gb_s=4.0, remote_payload_gb_s=0.25, remote_path_s=0.25, remote_load_s=0.5,
-    remote_speed=2.0, grid_s=4.0, small_work=0.5, small_penalty_s=BASE.small_penalty_s, queue_limit=2, by_value=False,
+    remote_speed=2.0, grid_s=4.0, small_work=0.5, small_penalty_s=BASE.small_penalty_s, queue_limit=2, eviction=LRU,
     memory_of_use_s=16.0,
 )  # fmt: skip
 
@@ -37,7 +37,7 @@ def tiny(
     *,
     cloudlets: int = 2,
     queue_limit: int = 2,
-    by_value: bool = False,
+    eviction: int = LRU,
     dyadic: bool = True,
     tight: bool = True,
     gap_s: float = 1.0,
@@ -72,7 +72,7 @@ def tiny(
         part_gb=np.concatenate([backbone, own]),
         base=base,
         congestion=number(0, 8, 6),
-        constants=CONSTANTS._replace(by_value=by_value, queue_limit=queue_limit),
+        constants=CONSTANTS._replace(eviction=eviction, queue_limit=queue_limit),
     )
 
 
@@ -93,7 +93,7 @@ worlds = st.builds(
     st.integers(1, 40),
     cloudlets=st.integers(1, 3),
     queue_limit=st.integers(1, 3),
-    by_value=st.booleans(),
+    eviction=st.sampled_from([LRU, BY_VALUE]),
     dyadic=st.booleans(),
     tight=st.booleans(),
     gap_s=st.sampled_from([0.125, 1.0, 4.0]),

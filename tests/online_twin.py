@@ -7,6 +7,8 @@ holds parts; what is missing is pulled at dispatch, from another cloudlet that h
 import math
 from dataclasses import dataclass, field
 
+from mecpfm.kernels.online_records import LRU
+
 
 @dataclass
 class Served:
@@ -88,7 +90,7 @@ class Twin:
     def worth(self, cloudlet, part, now):
         """Least recently used goes first; or what saves least time per GB, uses fading exponentially."""
         kept = self.memory[cloudlet][part]
-        if not self.rules.by_value:
+        if self.rules.eviction == LRU:
             return kept.last
         return self.uses(kept, now) / (
             self.rules.edge_gb_s if self.others_hold(part, cloudlet) else self.rules.centre_gb_s

@@ -19,6 +19,7 @@ from mecpfm.online import policy, setting
 from mecpfm.published import methods as published
 from mecpfm.published import online
 from mecpfm.published.generate import Recipe, generate
+from mecpfm.published.policies import POLICIES
 
 
 def mecpfm(*words: object, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -31,7 +32,7 @@ def mecpfm(*words: object, **environment: str) -> subprocess.CompletedProcess[st
     [
         (catalogue.PUBLISHED, published.METHODS),
         (catalogue.COUPLED, coupled.METHODS),
-        (catalogue.SIMULATED, online.POLICIES),
+        (catalogue.SIMULATED, POLICIES),
         (catalogue.SOURCES, online.SOURCES),
         (catalogue.TRACE, policy.POLICIES),
         (catalogue.SCENARIOS, (*setting.SCENARIOS, setting.GIVEN)),

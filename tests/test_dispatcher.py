@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from online_strategies import ALL, scene, scene_of, tiny
 
 from mecpfm.errors import InputError
+from mecpfm.kernels.online_records import BY_VALUE, LRU
 from mecpfm.online import rows
 from mecpfm.online.dispatcher import CENTRE, Dispatcher
 
@@ -45,11 +46,16 @@ def test_streams_and_learning_are_those_of_the_simulator(name):
     assert sum(agent.waiting.values()) == 0
 
 
-@given(st.integers(0, 2**32 - 1), st.sampled_from(LIVE), st.booleans(), st.sampled_from([0.125, 1.0, 4.0]))
+@given(
+    st.integers(0, 2**32 - 1),
+    st.sampled_from(LIVE),
+    st.sampled_from([LRU, BY_VALUE]),
+    st.sampled_from([0.125, 1.0, 4.0]),
+)
 @settings(max_examples=60)
-def test_tiny_worlds_full_of_ties_replay(seed, name, by_value, gap_s):
+def test_tiny_worlds_full_of_ties_replay(seed, name, eviction, gap_s):
     """Worlds of eighths, where options tie exactly and queues overflow."""
-    world = tiny(seed, 30, cloudlets=3, by_value=by_value, gap_s=gap_s)
+    world = tiny(seed, 30, cloudlets=3, eviction=eviction, gap_s=gap_s)
     policy = ALL[name]
     if policy.probes > world.near.shape[1] or (policy.observed or 0) > 14:
         return

@@ -2,6 +2,7 @@
 
 import json
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -13,8 +14,9 @@ from mecpfm.errors import InfeasibleError, InputError
 from mecpfm.kernels import episode
 from mecpfm.published.generate import Recipe, generate
 from mecpfm.published.instance import Instance
-from mecpfm.published.online import POLICIES, SOURCES, open_world, run, simulate, step_by_step
+from mecpfm.published.online import SOURCES, open_world, run, simulate, step_by_step
 from mecpfm.published.options import tabulate
+from mecpfm.published.policies import POLICIES
 
 SMALL = generate(Recipe(cloudlets=12, models=6, families=2, requests=30), seed=3)
 SIZES = st.builds(
@@ -82,7 +84,7 @@ def test_compiled_run_equals_select_and_update(name, seed):
     rule, traces = POLICIES[name], []
     order = np.random.default_rng(seed).integers(0, 30, 150)
     contexts = np.random.default_rng(seed + 1).uniform(-1, 1, (150, 12))
-    learners = [rule.make(6, 12, 4, seed) for _ in range(2)]
+    learners = [rule.make(6, seed, replace(rule.params, features=12, observed=4)) for _ in range(2)]
     for whole, learner in zip((True, False), learners, strict=True):
         world, caches = open_world(SMALL, tabulate(SMALL), share=rule.share, source=rule.source, xi=0.98)
         if whole:

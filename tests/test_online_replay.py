@@ -13,6 +13,7 @@ from mecpfm.data.fetch import locate
 from mecpfm.data.traces import gentd26
 from mecpfm.kernels import online_edge, online_events
 from mecpfm.kernels.online_events import Events
+from mecpfm.kernels.online_records import BY_VALUE, LRU
 from mecpfm.online.setting import SCENARIOS
 from mecpfm.online.simulate import Run, fresh_edge, fresh_log
 from mecpfm.online.trace import from_gentd26
@@ -95,12 +96,12 @@ def test_any_decisions_give_what_the_replay_gives(world, decisions, orders):
 
 
 @pytest.mark.kernels
-@pytest.mark.parametrize("by_value", [False, True])
-def test_small_worlds_evict_overflow_and_tie(by_value):
+@pytest.mark.parametrize("eviction", [LRU, BY_VALUE])
+def test_small_worlds_evict_overflow_and_tie(eviction):
     """The worlds above are what they are for: parts are evicted, cloudlets full, and requests arrive together."""
     evicted = refused = tied = 0
     for seed in range(12):
-        world = tiny(seed, 30, by_value=by_value)
+        world = tiny(seed, 30, eviction=eviction)
         twin = both(world, [(0, 0, 0.0)])
         evicted += sum(twin.column("pulled")) > sum(map(twin.size, range(2))) + 1e-9
         refused += world.near.shape[1] in twin.column("place")
@@ -112,8 +113,8 @@ def test_small_worlds_evict_overflow_and_tie(by_value):
 def test_eviction_rules_differ():
     """Value-based eviction keeps other parts than LRU in some worlds: neither is an alias of the other."""
     kept = [
-        [sorted(memory) for memory in both(tiny(seed, 60, by_value=rule, tight=False, gap_s=4.0), [(0, 0, 0.0)]).memory]
-        for rule in (False, True)
+        [sorted(memory) for memory in both(tiny(seed, 60, eviction=rule, tight=False, gap_s=4.0), [(0, 0, 0.0)]).memory]
+        for rule in (LRU, BY_VALUE)
         for seed in range(12)
     ]
     assert kept[:12] != kept[12:]

@@ -8,7 +8,7 @@ import pytest
 from online_plain import Plain, features, forward, pairwise
 from online_strategies import ALL, EXTRA, scene, scene_of, tiny
 
-from mecpfm.kernels import online_demand, online_edge, online_policy
+from mecpfm.kernels import online_demand, online_edge, online_history, online_policy
 from mecpfm.online.policy import DISPATCH, PROBING, Policy
 from mecpfm.online.simulate import Run, fresh_edge, fresh_log, simulate
 
@@ -120,12 +120,12 @@ def test_features_are_those_of_the_completed_requests(seed):
     flying, known, out = [], [], np.empty(len(scene_of(world).shift))
     for request in range(60):
         for done in random.permutation(flying)[: random.integers(0, 3)]:
-            online_demand.observe(history, world.group[done], world.model[done], world.work[done])
+            online_history.observe(history, world.group[done], world.model[done], world.work[done])
             history.marks[0] -= 1
             flying.remove(int(done))
             known.append(int(done))
         group, model = world.group[request], world.model[request]
-        online_demand.describe(history, world.arrival, request, group, model, world.static[request], out)
+        online_history.describe(history, world.arrival, request, group, model, world.static[request], out)
         np.testing.assert_allclose(out, features(world, request, known, len(flying)), rtol=1e-12, atol=1e-12)
         history.marks[0] += 1
         flying.append(request)

@@ -9,7 +9,8 @@ from mecpfm.experiments.config import STUDIES, profile
 from mecpfm.experiments.statistics import interval
 from mecpfm.experiments.studies.published import COMPARED, compared
 from mecpfm.published.generate import Recipe, generate
-from mecpfm.published.online import POLICIES, simulate
+from mecpfm.published.online import simulate
+from mecpfm.published.policies import POLICIES
 
 CREDITS = {
     "never": lambda policy, _: np.zeros(policy.features),
@@ -84,7 +85,7 @@ def test_it_alone_sees_the_context_undivided(monkeypatch):
             pass
 
     for divided in (True, False):
-        rule = POLICIES["ol-released"]._replace(make=lambda *_, spy=Spy(divided): spy, divided=divided)
+        rule = POLICIES["ol-released"]._replace(learner=lambda _, spy=Spy(divided): spy, divided=divided)
         monkeypatch.setitem(POLICIES, "ol-released", rule)
         simulate(instance, "ol-released", seed=3)
     small, large = (np.array(seen[divided][-20:]) for divided in (True, False))
@@ -104,7 +105,7 @@ def test_it_is_a_random_arm(credit, monkeypatch):
                 super().update(arm, context, reward)
                 self.credits = CREDITS[credit](self, before.copy())
 
-        monkeypatch.setattr("mecpfm.published.online.ReleasedTSRC", Read)
+        monkeypatch.setitem(POLICIES, "ol-released", POLICIES["ol-released"]._replace(learner=Read))
     saved = {"ol-released": [], "ol": []}
     for seed in range(30):
         instance = generate(Recipe(sites="uniform"), seed)

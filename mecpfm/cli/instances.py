@@ -24,6 +24,7 @@ generate = typer.Typer(help="Write a random instance file.", no_args_is_help=Tru
 
 Seed = Annotated[int, typer.Option(min=0, help="Seed of every random stream.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
+Params = Annotated[Path | None, typer.Option(metavar="FILE", help="TOML file of parameters (docs/command_line.md).")]
 InstanceFile = Annotated[Path, typer.Argument(metavar="INSTANCE", help="File, .json or .npz; - is standard input.")]
 Problem = Annotated[
     Path, typer.Argument(metavar="FOLDER|INSTANCE", help="Network in tables, or .json or .npz; - is standard input.")
@@ -206,13 +207,21 @@ def simulate(
     share: Annotated[bool | None, typer.Option("--share/--no-share", help="Propagate shareable parts.")] = None,
     source: Annotated[str | None, choice("--source", catalogue.SOURCES)] = None,
     rounds: Annotated[int | None, typer.Option(min=1, help="Rounds; default one a request.")] = None,
+    params: Params = None,
     seed: Seed = 0,
     as_json: Json = False,
 ) -> None:
     """Serve the requests one at a time with an online policy that starts with empty caches."""
+    from mecpfm.params import changed, named_in, read_params
     from mecpfm.published.instance import Instance
     from mecpfm.published.online import simulate
+    from mecpfm.published.policies import POLICIES
 
+    given = read_params(params, ("learner",))["learner"]
+    learner = changed(f"{params}: learner", POLICIES[policy].params, given)
+    with named_in(f"{params}: learner"):  # what the learner's own checks refuse, too
+        POLICIES[policy].make(1, seed, learner)
+    run = {"share": share, "source": source, "rounds": rounds, "seed": seed, "params": learner}
     with working("simulating"):
-        episode = simulate(Instance.read(instance), policy, share=share, source=source, rounds=rounds, seed=seed)
+        episode = simulate(Instance.read(instance), policy, **run)
     report(episode.to_object(), as_json)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mecpfm.cli.catalogue import SCENARIOS, TRACE, choice
-from mecpfm.cli.instances import Json, Seed
+from mecpfm.cli.instances import Json, Params, Seed
 from mecpfm.cli.output import note, report, table, working
 from mecpfm.errors import InputError
 from mecpfm.warm import announcing
@@ -47,6 +47,7 @@ def simulate_trace(
     probes: Annotated[int | None, typer.Option(help="Cloudlets probed a request (belief sampling).")] = None,
     feature_cost: Annotated[float | None, typer.Option(help="Time that observing a feature takes, s.")] = None,
     probe_cost: Annotated[float | None, typer.Option(help="Time that a probe takes, s.")] = None,
+    params: Params = None,
     listing: Annotated[bool, typer.Option("--list", help="List policies and scenarios and stop.")] = False,
     as_json: Json = False,
 ) -> None:
@@ -56,7 +57,9 @@ def simulate_trace(
     from mecpfm.online import ledger
     from mecpfm.online.policy import named
     from mecpfm.online.setting import GIVEN
+    from mecpfm.online.setting import scenario as setting_of
     from mecpfm.online.simulate import simulate
+    from mecpfm.params import changed, read_params
 
     if listing:
         _list()
@@ -64,11 +67,14 @@ def simulate_trace(
     if policy is None:
         raise InputError("--policy is missing; --list shows the names")
     _require(requests, network, scenario)
-    chosen = _changed(named(policy), observed, probes, feature_cost, probe_cost)
+    given = read_params(params, ("policy", "setting"))
+    chosen = changed(f"{params}: policy", named(policy), given["policy"])
+    chosen = _changed(chosen, observed, probes, feature_cost, probe_cost)
     tables = None if network is None else read(network)  # its errors are told before a long file is read
     reading = _read(trace, scenario)
     scenario = scenario or (GIVEN if tables else reading.scenario)
-    setting = _setting(scenario, reading.trace, requests, load)
+    setting = changed(f"{params}: setting", setting_of(scenario), given["setting"])
+    setting = _setting(setting, reading.trace, requests, load)
     served = serve(tables, reading.trace, setting.requests, load, seed) if tables else None
     with announcing(), working("simulating"):
         scene = _scene(setting, reading.trace, served, seed)
@@ -115,12 +121,11 @@ def _list() -> None:
     table(("kind", "name"), [*policies, *(("scenario", name) for name in (*SCENARIOS, GIVEN))])
 
 
-def _setting(scenario: str, trace: Trace, requests: int | None, load: float | None) -> Setting:
-    """The scenario's setting with as many requests as are wanted and fit, at the load that is asked for."""
+def _setting(setting: Setting, trace: Trace, requests: int | None, load: float | None) -> Setting:
+    """The setting with as many requests as are wanted and fit, at the load that is asked for."""
     from mecpfm.online import world
-    from mecpfm.online.setting import scenario as setting_of
 
-    setting, room = setting_of(scenario), world.longest(len(trace.time_s))
+    room = world.longest(len(trace.time_s))
     if requests is not None and requests > room:
         raise InputError(f"--requests is {requests}; {trace.source} has room for {room}")
     setting = replace(setting, requests=requests or min(setting.requests, room))

@@ -11,7 +11,7 @@ import numpy as np
 from mecpfm.kernels import elementary
 from mecpfm.kernels._jit import inlined, kernel
 from mecpfm.kernels.online_events import push
-from mecpfm.kernels.online_records import Edge, Log, World
+from mecpfm.kernels.online_records import BY_VALUE, Edge, Log, World
 
 
 @inlined
@@ -47,7 +47,7 @@ def evict(world: World, edge: Edge, cloudlet: int, needed_gb: float, keep: int, 
         for part in range(len(world.part_gb)):
             if edge.held[cloudlet, part] and part != keep and part != also:
                 worth = edge.used[cloudlet, part]
-                if world.constants.by_value:
+                if world.constants.eviction == BY_VALUE:
                     rate = world.constants.edge_gb_s if edge.holders[part] > 1 else world.constants.centre_gb_s
                     worth = edge.uses[cloudlet, part] * decay(world, now - edge.used[cloudlet, part]) / rate
                 if worth < least:

@@ -12,22 +12,13 @@ from typing import NamedTuple
 import numpy as np
 
 from mecpfm.kernels._jit import inlined, kernel
-from mecpfm.kernels.online_demand import (
-    COUNT,
-    IN_FLIGHT,
-    LOOKING,
-    SUM,
-    Demand,
-    History,
-    describe,
-    forecast,
-    look,
-    observe,
-)
+from mecpfm.kernels.online_demand import LOOKING, Demand, forecast, look
 from mecpfm.kernels.online_edge import pull_s, store
+from mecpfm.kernels.online_history import COUNT, IN_FLIGHT, SUM, History, describe, observe
 from mecpfm.kernels.online_policy import DISJOINT, HYBRID, STRUCTURED, Learner, Rule, expect, probe
 from mecpfm.kernels.online_records import Edge, Log, World
-from mecpfm.kernels.online_run import choose, describe_state, feed_back
+from mecpfm.kernels.online_run import choose, feed_back
+from mecpfm.kernels.online_state import describe_state
 from mecpfm.typing import Bools, Floats, Ints
 
 DECIDE, COMPLETE, FORGET = range(3)

@@ -11,6 +11,9 @@ from typing import NamedTuple
 from mecpfm.kernels.online_events import Events
 from mecpfm.typing import Bools, Floats, Ints
 
+LRU, BY_VALUE = range(2)
+"""Eviction rules: the least recently used part goes first, or the one whose uses save least time per GB."""
+
 
 class Constants(NamedTuple):
     """Scalars of :class:`mecpfm.online.setting.Setting`, same names."""
@@ -37,8 +40,8 @@ class Constants(NamedTuple):
     """Penalty of the small variant, s."""
     queue_limit: int
     """Most requests in system at a cloudlet."""
-    by_value: bool
-    """Whether the part whose uses save least goes first, or the least recently used."""
+    eviction: int
+    """Which part goes first: ``LRU`` or ``BY_VALUE``."""
     memory_of_use_s: float
     """Time constant at which uses are forgotten, s."""
 

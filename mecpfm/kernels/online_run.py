@@ -6,21 +6,11 @@ import numpy as np
 
 from mecpfm.kernels import elementary, linear_bandit
 from mecpfm.kernels._jit import inlined, kernel
-from mecpfm.kernels.online_demand import (
-    DYNAMIC,
-    IN_FLIGHT,
-    LOOKING,
-    Demand,
-    History,
-    describe,
-    forecast,
-    learn,
-    look,
-    observe,
-)
+from mecpfm.kernels.online_demand import LOOKING, Demand, forecast, learn, look
 from mecpfm.kernels.online_demand import TRUE as TRUTH
-from mecpfm.kernels.online_edge import dispatch, least_s, leave, pull_s
+from mecpfm.kernels.online_edge import dispatch, least_s, leave
 from mecpfm.kernels.online_events import pop
+from mecpfm.kernels.online_history import IN_FLIGHT, History, describe, observe
 from mecpfm.kernels.online_policy import (
     ALL_SEEN,
     DISJOINT,
@@ -39,18 +29,14 @@ from mecpfm.kernels.online_policy import (
     Learner,
     Rule,
     arm_of,
-    congestion_guess,
     expect,
     is_open,
     probe,
     structured,
 )
 from mecpfm.kernels.online_records import Edge, Log, World
+from mecpfm.kernels.online_state import describe_option, describe_state
 from mecpfm.kernels.tabular_bandit import PLAYS, REWARDS
-from mecpfm.typing import Floats
-
-HYBRID_STATE = 8
-"""Features of an option that the hybrid rule adds to the request's own."""
 
 
 @kernel
@@ -214,42 +200,6 @@ def _best_arm(world: World, edge: Edge, rule: Rule, learner: Learner, request: i
 
 
 @inlined
-def describe_state(world: World, edge: Edge, learner: Learner, request: int, now: float, raw: Floats) -> None:
-    """Append queue lengths / 3, pulls / 30 s (visible cloudlets, else 0) and congestion / 15 s to the features."""
-    cloudlets = world.near.shape[0]
-    at = world.static.shape[1] + DYNAMIC
-    raw[at:] = 0.0
-    for place in range(world.near.shape[1]):
-        if learner.seen[place]:
-            cloudlet = world.near[world.home[request], place]
-            raw[at + cloudlet] = edge.waiting[cloudlet] / 3
-            raw[at + cloudlets + cloudlet] = pull_s(world, edge, cloudlet, world.model[request], now) / 30
-    raw[-1] = congestion_guess(learner, now) / 15
-
-
-@inlined
-def _describe_option(
-    world: World, edge: Edge, demand: Demand, learner: Learner, request: int, option: int, now: float, out: Floats
-) -> None:
-    """Features of one option for the hybrid rule: its state, then the request's features over its speed."""
-    places = world.near.shape[1]
-    place, variant = option % (places + 1), option // (places + 1)
-    out[:] = 0.0
-    speed = world.constants.remote_speed
-    if place < places:
-        cloudlet = world.near[world.home[request], place]
-        speed = world.speed[cloudlet]
-        out[1] = pull_s(world, edge, cloudlet, world.model[request], now) / 30
-        out[2] = edge.waiting[cloudlet] / 3
-        out[3] = edge.waiting[cloudlet] / (3 * speed)
-    else:
-        out[5] = 1.0
-        out[6] = congestion_guess(learner, now) / 30
-    out[0], out[4], out[7] = 1.0, 1 / speed, variant
-    out[HYBRID_STATE:] = demand.context[request, :-1] / speed
-
-
-@inlined
 def _best_line(
     world: World,
     edge: Edge,
@@ -274,7 +224,7 @@ def _best_line(
             continue
         arm = arm_of(world, request, option)
         if rule.dispatch == HYBRID:
-            _describe_option(world, edge, demand, learner, request, option, now, context)
+            describe_option(world, edge, demand, learner, request, option, now, context)
             mean, spread = linear_bandit.moments(learner.state, context)
             arm = 0
         noise = random.standard_normal() if rule.sample else 1.0

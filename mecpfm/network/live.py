@@ -12,7 +12,7 @@ from dataclasses import replace
 import numpy as np
 
 from mecpfm.errors import InputError
-from mecpfm.kernels import arrays, online_demand
+from mecpfm.kernels import arrays, online_history
 from mecpfm.network.ground import expected_s, may_serve, serve
 from mecpfm.network.network import Network
 from mecpfm.online.dispatcher import Dispatcher, Ticket
@@ -63,7 +63,7 @@ def scene_of(network: Network, features: Mapping[str, tuple[float, float]] | Non
         shift[i], scale[i] = usual, spread
     history = fresh_history(len(users), len(network.models))
     for user, model in zip(*np.nonzero(allowed & (np.cumsum(allowed, axis=1) == 1)), strict=True):
-        online_demand.observe(history, user, model, work[user, model])
+        online_history.observe(history, user, model, work[user, model])
     names = SceneNames(
         tuple(network.sites["site"]), tuple(users["user"]), tuple(network.models["model"]), (*FEATURES, *extra),
         served.ground.home, np.arange(len(users)), BYTES_PER_TOKEN * users["tokens_in"].to_numpy() / 1e9, static,

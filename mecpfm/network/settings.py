@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from mecpfm.errors import InputError, nearest
-from mecpfm.files import require_fits, require_regular
+from mecpfm.files import read_toml
 
 SETTINGS = "network.toml"
 LARGEST = 1e9
@@ -61,16 +60,7 @@ class Settings:
 
 def read_settings(path: Path) -> Settings:
     """Settings of a file, the defaults where there is none; InputError names file, field and reason."""
-    if not path.exists():
-        return Settings()
-    try:
-        require_fits(path, require_regular(path))
-        content = tomllib.loads(path.read_text(encoding="utf-8-sig"))
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror})") from None
-    except ValueError as error:
-        raise InputError(f"{path}: is not valid TOML ({error})") from None
-    return settings_of(str(path), content)
+    return settings_of(str(path), read_toml(path)) if path.exists() else Settings()
 
 
 def settings_of(where: str, content: Mapping[str, Any], before: Settings = Settings()) -> Settings:

@@ -14,7 +14,7 @@ import numpy as np
 from mecpfm.archives import read_npz
 from mecpfm.errors import InputError
 from mecpfm.files import write_atomic
-from mecpfm.kernels.online_demand import History
+from mecpfm.kernels.online_history import History
 from mecpfm.kernels.online_records import Constants, World
 from mecpfm.online.desk import Desk
 from mecpfm.online.dispatcher import Dispatcher

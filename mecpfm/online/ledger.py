@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import heapq
 from typing import Any
 
 import numpy as np
@@ -10,16 +9,17 @@ import numpy as np
 from mecpfm.bandits import certificate
 from mecpfm.bandits.advice import Advice, consult
 from mecpfm.bandits.certificate import Ledger
-from mecpfm.kernels import online_demand
 from mecpfm.kernels.delayed_ridge import Replay
-from mecpfm.kernels.online_demand import CLIP, DYNAMIC, IN_FLIGHT, History
+from mecpfm.kernels.online_demand import CLIP
+from mecpfm.kernels.online_history import History
+from mecpfm.online.features import Replayed, replay
 from mecpfm.online.simulate import RIDGE, Outcome, held_s, usual_s
 from mecpfm.typing import Bools, Floats, Ints
 
 DOUBT = 0.05
 """Probability with which the bounds that hold with some probability may fail."""
 MOST_REPLAYED = 100_000
-"""Requests above which nothing is told that needs the features which were hidden."""
+"""Replayed above which nothing is told that needs the features which were hidden."""
 MISSPECIFIED = 10.0
 """Mean squared distance of the expected demand from a linear rule on the real trace, by judgement, s^2."""
 DELAYED_RIDGE = ("ridge", "covariance")
@@ -84,20 +84,13 @@ def probed(outcome: Outcome) -> Bools:
 def every_feature(outcome: Outcome) -> Floats:
     """Features of all requests, hidden ones too, as the policy would have seen them; last a constant, (T, N + 1)."""
     scene, demand = outcome.scene, outcome.demand
-    world, log = scene.world, outcome.log
+    world = scene.world
     groups, models, total, marks = scene.history
     history = History(groups.copy(), models.copy(), total.copy(), marks.copy())
-    out = np.ones((len(world.work), world.static.shape[1] + DYNAMIC + 1))
-    under_way: list[tuple[float, int]] = []
-    for i, now in enumerate(_asked(outcome).tolist()):
-        while under_way and under_way[0][0] <= now:
-            done = heapq.heappop(under_way)[1]
-            history.marks[IN_FLIGHT] -= 1
-            online_demand.observe(history, world.group[done], world.model[done], world.work[done])
-        online_demand.describe(history, world.arrival, i, world.group[i], world.model[i], world.static[i], out[i, :-1])
-        heapq.heappush(under_way, (float(log.finish_s[i]), i))
-        history.marks[IN_FLIGHT] += 1
-    out[:, :-1] = np.clip((out[:, :-1] - demand.shift) / demand.scale, -CLIP, CLIP)
+    requests = Replayed(world.arrival, world.work, world.group, world.model, world.static)
+    raw = replay(history, requests, _asked(outcome), outcome.log.finish_s)
+    out = np.ones((len(raw), raw.shape[1] + 1))
+    out[:, :-1] = np.clip((raw - demand.shift) / demand.scale, -CLIP, CLIP)
     return out
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from mecpfm.kernels import online_live
-from mecpfm.kernels.online_demand import FIRST_LONG, FIRST_SHORT
+from mecpfm.kernels.online_history import FIRST_LONG, FIRST_SHORT
 from mecpfm.kernels.online_live import Line
 from mecpfm.online.policy import Policy
 from mecpfm.online.simulate import Run

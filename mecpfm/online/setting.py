@@ -11,9 +11,13 @@ from typing import Annotated, Literal
 
 from mecpfm import ranges
 from mecpfm.errors import InputError
+from mecpfm.kernels import online_records
 from mecpfm.ranges import AtLeastOne, NotNegative, Positive
 
 _FINITE = functools.partial(ranges.ordered, high=sys.float_info.max)
+
+
+EVICTION = {"lru": online_records.LRU, "value": online_records.BY_VALUE}
 
 
 @dataclass(frozen=True)
@@ -54,7 +58,7 @@ class Setting:
     grid_s: Positive = 10.0
     queue_limit: AtLeastOne = 8
     """Requests in system at which a cloudlet is full."""
-    eviction: Annotated[Literal["lru", "value"], functools.partial(ranges.one_of, ("lru", "value"))] = "lru"
+    eviction: Annotated[str, functools.partial(ranges.one_of, EVICTION)] = "lru"
     memory_of_use_s: Positive = 3_600.0
     """Uses lose their weight with this time constant (value-based eviction), s."""
     variants: int = 1

@@ -11,10 +11,12 @@ import numpy as np
 from mecpfm.errors import InputError
 from mecpfm.kernels import linear_bandit, online_edge, online_run
 from mecpfm.kernels.episode import Visibility
-from mecpfm.kernels.online_demand import COUNT, DYNAMIC, FOLLOW, LOOKING, SUM, Demand, History
+from mecpfm.kernels.online_demand import FOLLOW, LOOKING, Demand
 from mecpfm.kernels.online_events import Events
+from mecpfm.kernels.online_history import COUNT, DYNAMIC, SUM, History
 from mecpfm.kernels.online_policy import Learner, Rule
 from mecpfm.kernels.online_records import Edge, Log, World
+from mecpfm.kernels.online_state import HYBRID_STATE
 from mecpfm.online.policy import DEMAND, DISPATCH, FEATURES, PROBING, Policy
 from mecpfm.online.world import Scene
 
@@ -207,7 +209,7 @@ def _learner(scene: Scene, policy: Policy) -> Learner:
     world, variants = scene.world, scene.setting.variants
     cloudlets, places = world.near.shape
     requests, arms = len(world.work), variants * (cloudlets + 1)
-    width = {"disjoint": 1, "hybrid": online_run.HYBRID_STATE + world.static.shape[1] + DYNAMIC}
+    width = {"disjoint": 1, "hybrid": HYBRID_STATE + world.static.shape[1] + DYNAMIC}
     size = width.get(policy.dispatch, 1)
     features = world.static.shape[1] + DYNAMIC + 2 * cloudlets + 2
     state = (

@@ -17,11 +17,11 @@ from numpy.typing import NDArray
 from mecpfm.data.sites import positions
 from mecpfm.data.topologies import load
 from mecpfm.errors import InputError
-from mecpfm.kernels import arrays, online_demand
-from mecpfm.kernels.online_demand import History
+from mecpfm.kernels import arrays, online_history
+from mecpfm.kernels.online_history import History
 from mecpfm.kernels.online_records import Constants, World
 from mecpfm.online.features import fresh_history, survey
-from mecpfm.online.setting import Setting
+from mecpfm.online.setting import EVICTION, Setting
 from mecpfm.online.trace import Trace
 from mecpfm.typing import Floats, Ints
 
@@ -119,7 +119,7 @@ def build(
     surveyed = survey(_arrivals(trace.time_s[known], setting, factor), work[known], trace, known)
     history = fresh_history(int(trace.group.max()) + 1, len(ground.base))
     for row in range(first):
-        online_demand.observe(history, trace.group[row], trace.model[row], work[row])
+        online_history.observe(history, trace.group[row], trace.model[row], work[row])
     scale = surveyed.std(axis=0)
     return Scene(
         world, history, surveyed.mean(axis=0), np.where(scale > 1e-9, scale, 1.0),
@@ -238,5 +238,7 @@ def _congestion(setting: Setting, last_s: float, random: np.random.Generator) ->
 
 def _constants(setting: Setting) -> Constants:
     # Floats even where the setting says 1: an int would compile every kernel again.
-    given: dict[str, Any] = {name: float(getattr(setting, name, 0)) for name in Constants._fields}
-    return Constants(**{**given, "queue_limit": setting.queue_limit, "by_value": setting.eviction == "value"})
+    codes: dict[str, Any] = {"queue_limit": setting.queue_limit, "eviction": EVICTION[setting.eviction]}
+    return Constants(
+        **codes, **{name: float(getattr(setting, name)) for name in Constants._fields if name not in codes}
+    )

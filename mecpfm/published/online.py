@@ -16,77 +16,27 @@ appended together. Decisions where the published description leaves room:
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any, NamedTuple
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
 from mecpfm import clock, ranges
-from mecpfm.bandits.adms import ADMS
-from mecpfm.bandits.epsilon_greedy import EpsilonGreedy
-from mecpfm.bandits.linear import Linear, LinTS, LinUCB
+from mecpfm.bandits.linear import Linear
 from mecpfm.bandits.policy import BanditPolicy, within
-from mecpfm.bandits.random_arm import RandomArm
-from mecpfm.bandits.released import ReleasedTSRC
-from mecpfm.bandits.restricted import TSRC, WTSRC, Restricted
+from mecpfm.bandits.restricted import Restricted
 from mecpfm.bandits.tabular import Tabular
-from mecpfm.bandits.ucb1 import UCB1
 from mecpfm.errors import InfeasibleError, InputError
 from mecpfm.files import require_fits
 from mecpfm.kernels import arrays, episode
 from mecpfm.published.generate import streams
 from mecpfm.published.instance import Instance
 from mecpfm.published.options import Options, tabulate
+from mecpfm.published.policies import POLICIES, LearnerParams, Myopic
 from mecpfm.typing import Floats, Ints
 from mecpfm.warm import announcing
 
 SOURCES = {"nearest": episode.NEAREST, "last": episode.LAST, "cloud": episode.CLOUD}
-
-
-class Myopic:
-    """Plays the least penalty, given its own caches: it is shown the penalties as its context. Regret is 0."""
-
-    def reset(self) -> None:
-        """Nothing is ever learned."""
-
-    def select(self, context: Floats) -> int:
-        """Arm of the least penalty; ties go to the lowest index."""
-        return int(np.argmin(context))
-
-    def update(self, arm: int, context: Floats, reward: float) -> None:
-        """Nothing is ever learned."""
-
-
-class PublishedPolicy(NamedTuple):
-    """A policy's maker, called with (arms, features, observed, seed), its released pull rule and reward offset."""
-
-    make: Callable[[int, int, int, int], BanditPolicy]
-    share: bool = True
-    source: str = "nearest"
-    offset: float = 1.0
-    """The reward is 1 / (offset + penalty)."""
-    divided: bool = True
-    """Whether the context is divided by its largest possible value."""
-
-
-POLICIES = {
-    "ol": PublishedPolicy(lambda arms, features, observed, seed: TSRC(arms, features, observed, seed=seed)),
-    "ol-released": PublishedPolicy(
-        lambda arms, features, observed, seed: ReleasedTSRC(arms, features, observed, seed=seed), divided=False
-    ),
-    "wtsrc": PublishedPolicy(lambda arms, features, observed, seed: WTSRC(arms, features, observed, seed=seed)),
-    "mab": PublishedPolicy(lambda arms, _n, _d, seed: EpsilonGreedy(arms, epsilon=0.5, seed=seed), False, "last", 0.0),
-    "adms": PublishedPolicy(
-        lambda arms, features, observed, seed: ADMS(arms, features, observed, seed=seed), False, "last"
-    ),
-    "random": PublishedPolicy(lambda arms, _n, _d, seed: RandomArm(arms, seed=seed)),
-    "ucb1": PublishedPolicy(lambda arms, _n, _d, _seed: UCB1(arms)),
-    "epsilon-greedy": PublishedPolicy(lambda arms, _n, _d, seed: EpsilonGreedy(arms, epsilon=0.1, seed=seed)),
-    "linucb": PublishedPolicy(lambda arms, features, _d, _seed: LinUCB(arms, features)),
-    "lints": PublishedPolicy(lambda arms, features, _d, seed: LinTS(arms, features, seed=seed)),
-    "myopic": PublishedPolicy(lambda _arms, _n, _d, _seed: Myopic()),
-}
 
 
 @dataclass(frozen=True, eq=False)
@@ -135,9 +85,8 @@ def simulate(
     source: str | None = None,
     rounds: int | None = None,
     seed: int = 0,
-    xi: float = 0.98,
-    features: int = 100,
-    observed: int = 20,
+    params: LearnerParams | None = None,
+    **changed: Any,
 ) -> Episode:
     """Serve requests with an online policy.
 
@@ -149,10 +98,10 @@ def simulate(
         The pull rule; by default the one released with the policy.
     rounds
         Number of requests to serve; by default each one once.
-    xi
-        Weight of accuracy in the penalty ``xi (-ln a) + (1 - xi) delay``.
-    features, observed
-        Length N of the context and the d entries of it that restricted policies see.
+    params
+        Parameters of the penalty, the context and the learner; by default the policy's.
+    changed
+        Fields of ``params`` that are otherwise: ``features=50``.
 
     Raises
     ------
@@ -165,17 +114,17 @@ def simulate(
         raise InputError(f"policy is {policy!r}; must be one of {', '.join(POLICIES)}")
     ranges.seed(seed)
     ranges.count("rounds", rounds)
-    ranges.count("features", features)
+    rule = POLICIES[policy]
+    params = replace(params or rule.params, **changed)
     _, models, requests = instance.sizes
-    require_fits(f"{rounds or requests} rounds", 8 * (rounds or requests) * (features + models + 12))
-    start = clock.now()
-    rule, options = POLICIES[policy], tabulate(instance)
+    require_fits(f"{rounds or requests} rounds", 8 * (rounds or requests) * (params.features + models + 12))
+    start, options = clock.now(), tabulate(instance)
     share, source = rule.share if share is None else share, source or rule.source
-    world, caches = open_world(instance, options, share=share, source=source, xi=xi)
+    world, caches = open_world(instance, options, share=share, source=source, xi=params.xi)
     random = streams(seed)["algorithm"]
     order = _order(instance.sizes[2], rounds, next(random))
-    contexts = _contexts(len(order), next(random).random(features), divided=rule.divided)
-    learner = rule.make(len(world.group), features, observed, int(next(random).integers(2**63)))
+    contexts = _contexts(len(order), next(random).random(params.features), divided=rule.divided)
+    learner = rule.make(len(world.group), int(next(random).integers(2**63)), params)
     trace = run(learner, world, caches, order, contexts, rule.offset)
     at = order, trace.arm
     delay, power = options.base[at] + trace.pull, options.transmit_power[order]
