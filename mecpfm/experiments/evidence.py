@@ -179,9 +179,11 @@ def _spread(claim: Claim, profile: str) -> list[Sample]:
         samples += [Sample(())] * _missing(name, rows, profile)
         for _, group in rows.groupby(["value", "seed"]):
             values = group[claim.metric].dropna().to_numpy(dtype=float)
+            if not len(values):  # all agree that nobody has a plan
+                samples.append(Sample(()))
+                continue
             # An instance that one method finds infeasible and another does not is a full contradiction.
-            agree = len(values) in (0, len(group))
-            spread = float(np.ptp(values) / max(abs(values).max(), 1e-12)) if len(values) and agree else 1.0 - agree
+            spread = float(np.ptp(values) / max(abs(values).max(), 1e-12)) if len(values) == len(group) else 1.0
             samples.append(Sample((spread,)))
     return samples
 

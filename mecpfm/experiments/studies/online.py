@@ -30,9 +30,9 @@ PLANNED = "planned-cov"
 LADDER = (
     "remote", "random", "nearest", "shortest-queue", "mean-greedy", "ucb1", "ucb1-500", "ucb1-500-wide",
     "epsilon-0.1", "epsilon-0.1-500", "epsilon-0.5", "disjoint-linucb", "disjoint-lints", "disjoint-tsrc",
-    "disjoint-wtsrc", "disjoint-random-ei", "disjoint-random-fix", "hybrid-linucb", "hybrid-lints", "hybrid-tsrc", "structured-mean",
-    "structured-full", "structured-oracle", "priced-mean", "priced-tsrc", "priced-tsrc-delay", "priced-wtsrc",
-    "priced-random-ei", "priced-random-fix", "priced-cov", "priced-full", "priced-oracle",
+    "disjoint-wtsrc", "disjoint-random-ei", "disjoint-random-fix", "hybrid-linucb", "hybrid-lints", "hybrid-tsrc",
+    "structured-mean", "structured-full", "structured-oracle", "priced-mean", "priced-tsrc", "priced-tsrc-delay",
+    "priced-wtsrc", "priced-random-ei", "priced-random-fix", "priced-cov", "priced-full", "priced-oracle",
 )  # fmt: skip
 """Policies of every scenario."""
 CHOOSERS = ("priced-tsrc", "priced-tsrc-delay", "priced-cov", "priced-random-ei", "priced-random-fix")
