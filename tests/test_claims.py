@@ -184,7 +184,7 @@ def test_a_point_is_not_dropped_in_silence(monkeypatch: pytest.MonkeyPatch):
 
 
 def test_the_baseline_takes_its_best_setting_at_every_point(monkeypatch: pytest.MonkeyPatch):
-    """The setting with the least mean over seeds, point by point; of a gain the one with the largest."""
+    """The setting against which least is saved, or gained, on average over seeds, point by point."""
     one = claim("delay-vs-nonshare").model_copy(update={"experiments": ("a",), "or_else": ("sc",)})
     rows = [
         {"experiment": "a", "value": float(at), "seed": seed, "method": method, "total_delay_s": delay}

@@ -38,6 +38,14 @@ def test_everything_visible_is_thompson_sampling(seed, features):
         assert np.array_equal(replay(kind(3, features, features, seed=seed), contexts, labels, 100), expected)
 
 
+@pytest.mark.parametrize("kind", [TSRC, WTSRC, RandomEI, RandomFix])
+def test_without_features_every_arm_ties(kind):
+    """With d = 0 the context is all zero: arm 0 is played whatever was learnt."""
+    contexts, _ = labelled(1, 4)
+    policy = kind(3, 4, 0, seed=1)
+    assert set(steps(policy, contexts, np.random.default_rng(1).random(len(contexts)))) == {0}
+
+
 @given(st.integers(0, 2**32), st.integers(2, 12), st.data())
 @settings(max_examples=20)
 def test_an_endless_window_is_tsrc(seed, features, data):

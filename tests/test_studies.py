@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from strategies import needs_gurobi
+from strategies import needs_gurobi, tiny
 
 from mecpfm.experiments import measure
 from mecpfm.experiments.config import experiments
@@ -107,6 +107,18 @@ def test_no_rows_without_a_feasible_plan():
     assert (
         studies.rounding(Recipe(cloudlets=5, models=2, requests=3, accuracy_requirement=1.0, sites="uniform"), 0) == []
     )
+
+
+def test_a_budget_that_binds_is_seen(monkeypatch):
+    """The study of budgets finds a change where they bind, none where they are slack, and no plan where none is."""
+    found = {}
+    for budget in ("binding", "slack"):
+        monkeypatch.setattr(studies, "generate", lambda _, seed, budget=budget: tiny(seed, budget=budget))
+        found[budget] = [studies.budgets(studies.Case("tiny", TINY), seed) for seed in range(40)]
+    changes = {budget: [row["change"] for rows in found[budget] for row in rows] for budget in found}
+    assert max(changes["binding"]) > 1e-3
+    assert max(changes["slack"]) < 1e-12
+    assert 0 < len(changes["binding"]) < 40
 
 
 @pytest.mark.parametrize("requests", [1, 2, 3, 7])

@@ -102,6 +102,7 @@ TRACE = {
     "mean-greedy": "least mean loss so far",
     "ucb1": "upper confidence bound, no context",
     "ucb1-500": "the same, losses cut at 500 s in place of 120",
+    "ucb1-500-wide": "the same with a bonus four times as large in seconds",
     "epsilon-0.1": "epsilon-greedy 0.1, no context",
     "epsilon-0.1-500": "the same, losses cut at 500 s in place of 120",
     "epsilon-0.5": "epsilon-greedy 0.5, no context",

@@ -16,7 +16,6 @@ from mecpfm.experiments.stated import Claim, Test
 from mecpfm.experiments.statistics import growth_exponent, interval, matched, student
 from mecpfm.experiments.workload import reduction
 from mecpfm.kernels import arrays
-from mecpfm.typing import Floats
 
 
 class Sample(NamedTuple):
@@ -127,27 +126,21 @@ def _relative(claim: Claim, profile: str, sign: float) -> Iterator[Sample]:
                 continue
             where = group[label].iloc[0]
             point = f"{name}: {where if isinstance(where, str) else format(where, 'g')}"
-            ours, theirs, seeds = _paired(claim, group)
-            if not seeds:
-                yield Sample((), point)
-                continue
-            if not theirs.all():
-                raise ValueError(f"{point}: {claim.metric} of {claim.baseline} is 0 at a seed: no relative reduction")
-            reduction = sign * (1 - ours / theirs)
-            source = (seeds, *ours.tolist(), *theirs.tolist())
-            yield Sample(tuple(reduction.tolist()), point, seeds=seeds, source=source)
+            yield min((_against(claim, one, group, point, sign) for one in claim.baselines), key=_mean)
 
 
-def _paired(claim: Claim, group: pd.DataFrame) -> tuple[Floats, Floats, tuple[int, ...]]:
-    """Values of method and baseline at the seeds at which both have a plan.
+def _mean(sample: Sample) -> float:
+    return float(np.mean(sample.values)) if sample.values else np.inf
 
-    A baseline that has other settings (``or_else``) is the best of them at this point: by its mean, in hindsight.
-    """
-    tables = {name: matched(group, claim.method, name, claim.metric) for name in (claim.baseline, *claim.or_else)}
-    sign = -1 if claim.test == "gain" else 1
-    best = min(tables, key=lambda name: sign * tables[name][name].mean()) if claim.or_else else claim.baseline
-    table = tables[best]
-    return table[claim.method].to_numpy(), table[best].to_numpy(), tuple(table.index.tolist())
+
+def _against(claim: Claim, baseline: str, group: pd.DataFrame, point: str, sign: float) -> Sample:
+    """One point against one baseline, at the seeds at which both have a plan."""
+    table = matched(group, claim.method, baseline, claim.metric)
+    ours, theirs, seeds = table[claim.method].to_numpy(), table[baseline].to_numpy(), tuple(table.index.tolist())
+    if not theirs.all():
+        raise ValueError(f"{point}: {claim.metric} of {baseline} is 0 at a seed: no relative reduction")
+    reduction = sign * (1 - ours / theirs)
+    return Sample(tuple(reduction.tolist()), point, seeds=seeds, source=(seeds, *ours.tolist(), *theirs.tolist()))
 
 
 def _workloads(claim: Claim, profile: str) -> list[Sample]:
@@ -155,7 +148,7 @@ def _workloads(claim: Claim, profile: str) -> list[Sample]:
     samples = []
     for name in claim.experiments:
         for value, group in _results(claim, name, profile).groupby("value"):
-            found = reduction(group, claim.method, claim.baseline)
+            found = min((reduction(group, claim.method, one) for one in claim.baselines), key=lambda one: one.value)
             samples.append(Sample((found.value,), f"{name}: window {value:g}", found.both, found.blocks - 1))
     return samples
 
@@ -186,9 +179,11 @@ def _spread(claim: Claim, profile: str) -> list[Sample]:
         samples += [Sample(())] * _missing(name, rows, profile)
         for _, group in rows.groupby(["value", "seed"]):
             values = group[claim.metric].dropna().to_numpy(dtype=float)
+            if not len(values):  # all agree that nobody has a plan
+                samples.append(Sample(()))
+                continue
             # An instance that one method finds infeasible and another does not is a full contradiction.
-            agree = len(values) in (0, len(group))
-            spread = float(np.ptp(values) / max(abs(values).max(), 1e-12)) if len(values) and agree else 1.0 - agree
+            spread = float(np.ptp(values) / max(abs(values).max(), 1e-12)) if len(values) == len(group) else 1.0
             samples.append(Sample((spread,)))
     return samples
 

@@ -34,7 +34,7 @@ class Claim(BaseModel):
     method: str = ""
     baseline: str = ""
     or_else: tuple[str, ...] = ()
-    """The baseline with other settings; at each point the one that is best there, in hindsight, takes part."""
+    """The baseline with other settings; at each point that one counts, in hindsight, against which least is gained."""
     experiments: tuple[str, ...] = tuple(SWEEPS)
     where: dict[str, str | bool | float] = {}
     """Only rows with these values count, for example one pull rule of the ablation."""
@@ -56,6 +56,11 @@ class Claim(BaseModel):
     notebook: str
     figure: str = ""
     """None where only the notebook's tables and docs/claims_points.csv show it."""
+
+    @property
+    def baselines(self) -> tuple[str, ...]:
+        """The baseline in all its settings."""
+        return (self.baseline, *self.or_else)
 
     @property
     def timed(self) -> bool:

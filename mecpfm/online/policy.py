@@ -113,7 +113,8 @@ POLICIES: Mapping[str, Policy] = {
     "shortest-queue": Policy(dispatch="shortest-queue"),
     "mean-greedy": Policy(dispatch="tabular"),
     "ucb1": Policy(dispatch="tabular", bonus=0.05),
-    "ucb1-500": Policy(dispatch="tabular", bonus=0.05, cut_s=500.0),
+    "ucb1-500": Policy(dispatch="tabular", bonus=0.00288, cut_s=500.0),  # in seconds the same bonus
+    "ucb1-500-wide": Policy(dispatch="tabular", bonus=0.05, cut_s=500.0),
     "epsilon-0.1": Policy(dispatch="tabular", explore=0.1),
     "epsilon-0.1-500": Policy(dispatch="tabular", explore=0.1, cut_s=500.0),
     "epsilon-0.5": Policy(dispatch="tabular", explore=0.5),

@@ -26,11 +26,11 @@ from mecpfm.online.world import Scene, build, disjoint, longest
 PLANNED = "planned-cov"
 """The priced policy with two observed features, its caches planned every epoch."""
 LADDER = (
-    "remote", "random", "nearest", "shortest-queue", "mean-greedy", "ucb1", "ucb1-500", "epsilon-0.1",
-    "epsilon-0.1-500", "epsilon-0.5", "disjoint-linucb", "disjoint-lints", "disjoint-tsrc", "disjoint-wtsrc",
-    "disjoint-random-ei", "disjoint-random-fix", "hybrid-linucb", "hybrid-lints", "hybrid-tsrc", "structured-mean",
-    "structured-full", "structured-oracle", "priced-mean", "priced-tsrc", "priced-tsrc-delay", "priced-wtsrc",
-    "priced-random-ei", "priced-random-fix", "priced-cov", "priced-full", "priced-oracle",
+    "remote", "random", "nearest", "shortest-queue", "mean-greedy", "ucb1", "ucb1-500", "ucb1-500-wide",
+    "epsilon-0.1", "epsilon-0.1-500", "epsilon-0.5", "disjoint-linucb", "disjoint-lints", "disjoint-tsrc",
+    "disjoint-wtsrc", "disjoint-random-ei", "disjoint-random-fix", "hybrid-linucb", "hybrid-lints", "hybrid-tsrc",
+    "structured-mean", "structured-full", "structured-oracle", "priced-mean", "priced-tsrc", "priced-tsrc-delay",
+    "priced-wtsrc", "priced-random-ei", "priced-random-fix", "priced-cov", "priced-full", "priced-oracle",
 )  # fmt: skip
 """Policies of every scenario."""
 CHOOSERS = ("priced-tsrc", "priced-tsrc-delay", "priced-cov", "priced-random-ei", "priced-random-fix")
@@ -49,7 +49,7 @@ PROVED = ("structured-full", "follow-probe")
 """Policies about whose forecasts something is proved."""
 FIRST_MARK = 100
 """Requests before which no bound is shown."""
-WINDOWED = ("ucb1", "structured-mean", "priced-mean", "priced-tsrc", "priced-cov")
+WINDOWED = ("ucb1", "ucb1-500", "ucb1-500-wide", "structured-mean", "priced-mean", "priced-tsrc", "priced-cov")
 """Policies on disjoint windows: what sees nothing, state, prices, and two ways to choose features."""
 WINDOWS = 2
 """Disjoint windows that the trace holds after the requests that policies were tuned on."""

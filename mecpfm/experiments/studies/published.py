@@ -200,7 +200,7 @@ def budgets(case: Case, seed: int) -> Rows:
         plans = [solve(instance, method, seed=seed).objective for method in ("exact", "appro")]
     except InfeasibleError:
         return []
-    slack = instance.requests.model_copy(update={"cost_budget": np.full(case.recipe.requests, UNLIMITED)})
+    slack = instance.requests.model_copy(update={"cost_budget": np.full_like(instance.requests.cost_budget, UNLIMITED)})
     free = instance.model_copy(update={"requests": slack})
     without = [solve(free, method, seed=seed).objective for method in ("exact", "appro")]
     changes = [abs(plan / other - 1) for plan, other in zip(plans, without, strict=True)]
