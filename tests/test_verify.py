@@ -68,6 +68,9 @@ def uncoupled() -> dict[str, tuple[Content, Content]]:
     return found
 
 
+WRITTEN: dict[Path, str] = {}
+
+
 def text(content: Content | str) -> str:
     return content if isinstance(content, str) else json.dumps(content)
 
@@ -75,8 +78,11 @@ def text(content: Content | str) -> str:
 def judged(folder: Path, *contents: Content | str) -> Audit | None:
     """Audit of files with these contents (a certificate among them or not), None when one is refused."""
     paths = [folder / f"{i}.json" for i in range(len(contents))]
-    for path, content in zip(paths, contents, strict=True):
-        path.write_text(text(content))
+    for path, content in zip(paths, map(text, contents), strict=True):
+        if WRITTEN.get(path) != content:
+            path.unlink(missing_ok=True)  # a disk may wait where a file is emptied and written anew
+            path.write_text(content)
+            WRITTEN[path] = content
     check: Callable[..., Audit] = (coupled_audit if len(contents) == 3 else published_audit).audit
     try:
         return check(*paths)
