@@ -16,7 +16,7 @@ from mecpfm import paths
 
 pytest.importorskip("distributed")
 
-RUN = [sys.executable, "-m", "mecpfm", "experiment", "equivalence"]
+RUN = [sys.executable, "-m", "mecpfm", "experiment", "fraction"]
 BLOCKED = """
 import sys, time
 from mecpfm import paths
@@ -134,7 +134,7 @@ def start_blocked(cluster: Cluster, home: Path, patience: int) -> subprocess.Pop
 
 
 def stored(home: Path) -> list[Path]:
-    return list((home / "results" / "cache" / "equivalence").glob("*.json"))
+    return list((home / "results" / "cache" / "fraction").glob("*.json"))
 
 
 def ends(run: subprocess.Popen[str]) -> tuple[int, str]:
@@ -161,7 +161,7 @@ def test_a_worker_may_die(cluster: Cluster, tmp_path: Path):
     subprocess.run(
         [*RUN, "--workers", "1"], env=os.environ | {"MECPFM_HOME": str(homes[1])}, check=True, capture_output=True
     )
-    one, two = (home / "results" / "quick" / "equivalence.csv" for home in homes)
+    one, two = (home / "results" / "quick" / "fraction.csv" for home in homes)
     assert one.read_bytes() == two.read_bytes()
 
 
