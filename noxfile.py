@@ -39,21 +39,21 @@ def style(session: nox.Session) -> None:
 def tests(session: nox.Session) -> None:
     """The whole suite with the locked versions."""
     install_locked(session)
-    run(session, "python -m pytest -n 2 tests")
+    run(session, "python -m pytest -n 2 --dist worksteal tests")
 
 
 @nox.session(python=[FIRST])
 def interpreted(session: nox.Session) -> None:
     """The same kernels without compilation."""
     install_locked(session)
-    run(session, "python -m pytest -n 2 tests -m kernels", env={"NUMBA_DISABLE_JIT": "1"})
+    run(session, "python -m pytest -n 2 --dist worksteal tests -m kernels", env={"NUMBA_DISABLE_JIT": "1"})
 
 
 @nox.session(python=[FIRST])
 def notebooks(session: nox.Session) -> None:
     """Committed notebooks, run again: every output must come out as committed."""
     install_locked(session)
-    run(session, "python -m pytest -n 2 --dist loadscope --nbval --nbval-current-env notebooks")
+    run(session, "python -m pytest -n 2 --dist loadscope --no-loadscope-reorder --nbval --nbval-current-env notebooks")
 
 
 @nox.session(python=[FIRST])
@@ -83,4 +83,4 @@ def docs(session: nox.Session) -> None:
 def newest(session: nox.Session) -> None:
     """The whole suite with the newest versions that pyproject.toml allows; warnings are errors there too."""
     session.install("-e", ".[notebooks,gurobi,static,cluster,peers,dev]")
-    run(session, "python -m pytest -n 2 tests")
+    run(session, "python -m pytest -n 2 --dist worksteal tests")

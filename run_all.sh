@@ -151,11 +151,11 @@ if [ "$task" = test ]; then
     "$python" -m ruff check .
     "$python" -m ruff format --check .
     "$python" -m mypy
-    "$python" -m pytest -n 2 tests
+    "$python" -m pytest -n 2 --dist worksteal tests
     # The same kernels without compilation: what they compute must not depend on it.
-    NUMBA_DISABLE_JIT=1 "$python" -m pytest -n 2 tests -m kernels
+    NUMBA_DISABLE_JIT=1 "$python" -m pytest -n 2 --dist worksteal tests -m kernels
     # Committed notebooks, run again: every output must come out as committed.
-    "$python" -m pytest -n 2 --dist loadscope --nbval --nbval-current-env notebooks
+    "$python" -m pytest -n 2 --dist loadscope --no-loadscope-reorder --nbval --nbval-current-env notebooks
     exit
 fi
 "$python" -m mecpfm doctor || echo "run_all.sh: doctor failed; going on" >&2

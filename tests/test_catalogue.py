@@ -1,13 +1,11 @@
 """The names in help, completion and lists are those that are registered, and what is said of them is so."""
 
 import math
-import os
-import subprocess
-import sys
 from typing import Any
 
 import numpy as np
 import pytest
+from command import mecpfm
 
 from mecpfm.cli import catalogue
 from mecpfm.coupled import generate as coupled_generate
@@ -20,11 +18,6 @@ from mecpfm.published import methods as published
 from mecpfm.published import online
 from mecpfm.published.generate import Recipe, generate
 from mecpfm.published.policies import POLICIES
-
-
-def mecpfm(*words: object, **environment: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "mecpfm", *map(str, words)]
-    return subprocess.run(command, capture_output=True, text=True, env=os.environ | environment)
 
 
 @pytest.mark.parametrize(

@@ -1,16 +1,15 @@
 """The command line keeps its contract: exit codes, one line of error, JSON and nothing else."""
 
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from command import mecpfm
 
 from mecpfm.cli.output import table
 
-ROOT = Path(__file__).parents[1]
 FIELDS = (
     "setting method seed status feasible violations objective bound gap total_delay_s average_cost average_accuracy "
     "runtime_s solver instance_sha256 decisions"
@@ -21,11 +20,6 @@ TRACE_FIELDS = (
     "setting source scenario policy seed requests loss_s delay_s delay_p95_s accuracy regret_s edge_share pulled_gb "
     "demand_r2 ledger layout dropped load assumed changed"
 ).split()
-
-
-def mecpfm(*words: object, **environment: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "mecpfm", *map(str, words)]
-    return subprocess.run(command, capture_output=True, text=True, env=os.environ | environment)
 
 
 @pytest.fixture(scope="module")

@@ -2,23 +2,17 @@
 
 import io
 import json
-import os
-import subprocess
 import sys
 import time
 from pathlib import Path
 
 import pytest
+from command import mecpfm
 
 import mecpfm as package
 from mecpfm.cli import output
 from mecpfm.cli.instances import share
 from mecpfm.errors import InputError
-
-
-def mecpfm(*words: object, given: str | None = None, **environment: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "mecpfm", *map(str, words)]
-    return subprocess.run(command, capture_output=True, text=True, input=given, env=os.environ | environment)
 
 
 @pytest.fixture(scope="module")

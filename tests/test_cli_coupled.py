@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from command import ROOT, mecpfm
 from coupled_strategies import small
-from test_cli import ROOT, mecpfm
 from test_coupled_dual import forged, narrow
 
 from mecpfm.coupled import audit as audit_module

@@ -64,7 +64,7 @@ def test_methods_agree_with_enumeration_on_pulls_per_block(seed):
     assert solve(instance, "ilp", solver="highs").objective == pytest.approx(optimum, abs=1e-6)
     assert solve_nlip(presolve(instance).instance).objective == pytest.approx(optimum, abs=1e-9)
     for method in ("polish", "no-sharing", "trimcaching", "rounding-nested"):
-        plan = solve(instance, method)
+        plan = solve(instance, method, iterations=100)
         assert plan.feasible
         assert plan.bound <= optimum + 1e-9
         assert plan.objective >= optimum - 1e-9

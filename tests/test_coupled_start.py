@@ -30,7 +30,7 @@ def option(plan) -> np.ndarray:
 @pytest.mark.parametrize("method", ["auto", "polish", "branch"])
 def test_a_warm_start_is_never_left_for_worse(method: str):
     """From any plan, feasible or not, with the prices of another instance, even with no time at all."""
-    for seed in range(150):
+    for seed in range(60):
         random = np.random.default_rng(seed)
         instance = small(seed, 6, 2, families=bool(seed % 2))
         start = decision(instance, random)
@@ -110,7 +110,7 @@ def pinned_optimum(instance: Instance, keep: Keep) -> float:
 def test_pins_are_kept_and_cost_what_they_must():
     """Against enumeration: the plan keeps the pins, meets the optimum with pins (ilp), and both bounds hold."""
     refused = 0
-    for seed in range(120):
+    for seed in range(60):
         random = np.random.default_rng(seed)
         instance = small(seed, 4, 2, families=bool(seed % 2))
         plan = decision(instance, random)
@@ -136,4 +136,4 @@ def test_pins_are_kept_and_cost_what_they_must():
         assert found.bound <= solve_nlip(instance).objective + slack
         assert verify(instance, proof) >= found.bound - 1e-9 * (1 + found.bound)
         assert method == "auto" or verify(instance, proof) == pytest.approx(found.bound, rel=1e-9, abs=1e-9)
-    assert 5 < refused < 60
+    assert 3 < refused < 30

@@ -3,11 +3,11 @@
 import ast
 import re
 import subprocess
-import sys
 from pathlib import Path
 from types import SimpleNamespace
 
 import pandas as pd
+from command import mecpfm
 
 from mecpfm.experiments import report, stated
 
@@ -46,8 +46,7 @@ def test_every_command_of_the_documents_exists():
     helps: dict[str, str] = {}
     for command, rest in commands:
         if command not in helps:
-            words = [sys.executable, "-m", "mecpfm", *command.split(), "--help"]
-            done = subprocess.run(words, capture_output=True, text=True, env={"COLUMNS": "200"})
+            done = mecpfm(*command.split(), "--help", COLUMNS="200")
             assert done.returncode == 0, command
             helps[command] = done.stdout
         for option in re.findall(r"--[a-z-]+", rest):

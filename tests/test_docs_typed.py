@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from command import mecpfm
 
 ROOT = Path(__file__).parents[1]
 SLOW = ("notebooks", "experiment ", "claims", "figures", "reproduce", "data fetch")
@@ -39,9 +40,12 @@ def test_commands_do_what_is_shown(document: str, least: int, tmp_path: Path):
     shutil.copy(ROOT / "tests" / "cases" / "t_ok.csv", tmp_path / "my_requests.csv")
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHON": sys.executable, "MECPFM_DATA_DIR": str(tmp_path)}
     for command in commands:
-        script = f'set -o pipefail; mecpfm() {{ "$PYTHON" -m mecpfm "$@"; }}; {command}'
-        words = ["bash", "-c", script]
-        done = subprocess.run(words, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=600)
+        if re.fullmatch(r"[\w ./,=+-]+", command) and document != "README.md":  # nothing that a shell would change
+            done = mecpfm(*command.split()[1:], cwd=tmp_path, MECPFM_DATA_DIR=str(tmp_path))
+        else:
+            script = f'set -o pipefail; mecpfm() {{ "$PYTHON" -m mecpfm "$@"; }}; {command}'
+            words = ["bash", "-c", script]
+            done = subprocess.run(words, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=600)
         assert done.returncode == 0, (command, done.stderr)
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from test_cli import mecpfm
+from command import mecpfm
 
 from mecpfm.archives import read_npz, schema_of
 from mecpfm.coupled.generate import Recipe as CoupledRecipe

@@ -17,9 +17,8 @@ from mecpfm.coupled.instance import Instance
 from mecpfm.published.generate import Recipe as PublishedRecipe
 from mecpfm.published.generate import generate as generate_published
 
-SEARCHING = (
-    "auto", "polish", "branch", "ilp", "lp", "lp-cut", "cocar", "gap-rounding", "rounding-nested", "rounding-coupled",
-)  # fmt: skip
+SEARCHING = ("auto", "branch", "ilp", "lp-cut", "cocar", "gap-rounding", "rounding-nested")
+"""One of each kind; that any method ends at every look at the clock is asked in test_clock.py."""
 READING, SOLVING, PROGRESS, COMPILING = "reading", "using HiGHS", "iterations: cost", "compiling kernels"
 
 
@@ -59,8 +58,8 @@ def interrupted(path: Path, method: str, line: str, wait_s: float = 0.0, **varia
     ("method", "line", "wait_s"),
     [
         *((method, READING, 0.0) for method in (*SEARCHING, "no-sharing")),
-        *((method, SOLVING, wait_s) for method in ("ilp", "lp-cut") for wait_s in (0.0, 2.0)),
-        *((method, PROGRESS, wait_s) for method in ("auto", "polish", "branch") for wait_s in (0.0, 1.0)),
+        *((method, SOLVING, wait_s) for method, wait_s in (("ilp", 0.0), ("lp-cut", 0.0), ("ilp", 1.0))),
+        *((method, PROGRESS, wait_s) for method, wait_s in (("auto", 0.0), ("polish", 0.0), ("auto", 0.5))),
     ],
 )
 def test_a_coupled_search_gives_its_best_plan_so_far(paths, method, line, wait_s):
@@ -76,7 +75,7 @@ def test_a_coupled_search_gives_its_best_plan_so_far(paths, method, line, wait_s
     assert "interrupted; the best plan so far follows" in stderr
 
 
-@pytest.mark.parametrize("method", ["popularity", "lru", "accuracy-first", "dual", "remote"])
+@pytest.mark.parametrize("method", ["popularity", "dual", "remote"])
 def test_a_coupled_baseline_ends_with_its_plan(paths, method):
     """They are done in no time; only their bound is shorter."""
     code, plan, stderr = interrupted(paths / "coupled.npz", method, READING)
@@ -85,7 +84,7 @@ def test_a_coupled_baseline_ends_with_its_plan(paths, method):
     assert 0 < plan["bound"] <= plan["objective"]
 
 
-@pytest.mark.parametrize("method", ["lp", "ilp", "exact", "appro", "nbs"])
+@pytest.mark.parametrize("method", ["lp", "exact", "appro", "nbs"])
 def test_a_published_method_gives_a_plan(paths, method):
     """Its own, or greedy's where it has none yet."""
     code, plan, stderr = interrupted(paths / "published.json", method, READING)

@@ -57,9 +57,9 @@ def altered(instance: Instance, random: np.random.Generator) -> Instance:
 
 
 def test_old_prices_prove_the_same_to_the_last_bit_and_never_too_little():
-    """2,400 changes: site by site as verify at once, and never below what the enumerated optimum saves."""
+    """1,200 changes: site by site as verify at once, and never below what the enumerated optimum saves."""
     changes = 0
-    for seed in range(240):
+    for seed in range(120):
         random = np.random.default_rng(seed)
         instance = small(seed, 4, 3, families=bool(seed % 2))
         _, given = certified(instance, "polish", iterations=0)
@@ -74,7 +74,7 @@ def test_old_prices_prove_the_same_to_the_last_bit_and_never_too_little():
             saved = before - solve_nlip(other).objective
             assert saved <= before - moved.bound + TOLERANCE * max(1.0, before)
             changes += 1
-    assert changes == 2400
+    assert changes == 1200
 
 
 @pytest.mark.parametrize("resource", ["memory_gb", "compute_s"])
@@ -151,8 +151,8 @@ def _regrown(net: Network, random: np.random.Generator, kind: int, site: str) ->
 
 
 def test_changed_users_links_and_models_are_bounded_too():
-    """By name: 300 changes of networks against the enumerated optimum of both."""
-    for seed in range(60):
+    """By name: 150 changes of networks against the enumerated optimum of both."""
+    for seed in range(30):
         random = np.random.default_rng(seed)
         net = network(4, seed)
         built = build(net)

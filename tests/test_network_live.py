@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from command import mecpfm
 
 from mecpfm.data.topologies import great_circle_km
 from mecpfm.errors import InputError
@@ -141,12 +142,8 @@ def test_the_command_serves_the_folders_sites(tmp_path):
     """JSON names the folder, says what was assumed, and scales nothing unless asked; --scenario is refused."""
     write(tmp_path / "net")
     requests(tmp_path / "trace.csv", users=("u1", "u2"), models=("llama-7b-chat", "gpt-j-6b-code"))
-    words = [sys.executable, "-m", "mecpfm", "simulate-trace", str(tmp_path / "trace.csv"), "--policy", "nearest"]
-    words += ["--network", str(tmp_path / "net")]
-    found = [
-        subprocess.run([*words, *more], capture_output=True, text=True)
-        for more in (["--json"], ["--json", "--load", "0.5"], ["--scenario", "base"])
-    ]
+    words = ["simulate-trace", tmp_path / "trace.csv", "--policy", "nearest", "--network", tmp_path / "net"]
+    found = [mecpfm(*words, *more) for more in (["--json"], ["--json", "--load", "0.5"], ["--scenario", "base"])]
     plain, scaled = (json.loads(done.stdout) for done in found[:2])
     assert plain["network"] == str(tmp_path / "net")
     assert plain["changed"] == []

@@ -21,6 +21,12 @@ DRAWN = go.Figure(go.Scatter(x=[1, 2], y=[3, 4]))
 needs_browser = pytest.mark.skipif(chromium.browser() is None, reason="no Chromium on this machine")
 
 
+@pytest.fixture(autouse=True)
+def _however_slow_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A browser that works is waited for: under load one needs more than a user's minute to start."""
+    monkeypatch.setattr(chromium, "PATIENCE_S", 600.0)
+
+
 def bundle(drawn: go.Figure) -> dict[str, object]:
     assert plotly.io.renderers.default == "mecpfm", figures.__name__
     return drawn._repr_mimebundle_()

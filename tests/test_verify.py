@@ -1,6 +1,7 @@
 """``verify`` proves or complains: honest files pass for every method, every change that makes them false is found."""
 
 import copy
+import itertools
 import json
 import math
 from collections.abc import Callable, Iterator
@@ -16,6 +17,7 @@ from strategies import tiny
 
 from mecpfm.coupled import audit as coupled_audit
 from mecpfm.coupled.drawing import GUARANTEE
+from mecpfm.coupled.drawing import NAME as GUARANTEED
 from mecpfm.coupled.instance import Instance
 from mecpfm.coupled.methods import certified, solve
 from mecpfm.coupled.table import METHODS, OWN_PROOF
@@ -66,6 +68,9 @@ def uncoupled() -> dict[str, tuple[Content, Content]]:
     return found
 
 
+WRITTEN: dict[Path, str] = {}
+
+
 def text(content: Content | str) -> str:
     return content if isinstance(content, str) else json.dumps(content)
 
@@ -73,8 +78,11 @@ def text(content: Content | str) -> str:
 def judged(folder: Path, *contents: Content | str) -> Audit | None:
     """Audit of files with these contents (a certificate among them or not), None when one is refused."""
     paths = [folder / f"{i}.json" for i in range(len(contents))]
-    for path, content in zip(paths, contents, strict=True):
-        path.write_text(text(content))
+    for path, content in zip(paths, map(text, contents), strict=True):
+        if WRITTEN.get(path) != content:
+            path.unlink(missing_ok=True)  # a disk may wait where a file is emptied and written anew
+            path.write_text(content)
+            WRITTEN[path] = content
     check: Callable[..., Audit] = (coupled_audit if len(contents) == 3 else published_audit).audit
     try:
         return check(*paths)
@@ -203,15 +211,16 @@ def saved(instance: Content, plan: Content) -> float:
 
 
 def test_every_false_plan_is_found(folder: Path, coupled: Any, uncoupled: Any) -> None:
-    """Each value of each method's plan, replaced, dropped, reordered: a change that makes it false is never silent.
+    """Each value of a plan, replaced, dropped, reordered: a change that makes it false is never silent.
 
-    Decisions of one kind are changed for one method of it.
+    All changes for one method of each kind; methods of one kind share the code that judges them, so of every other
+    method each eighth change, beginning at another one.
     """
     tried = caught = 0
-    for method, (*others_, plan) in [*coupled.items(), *uncoupled.items()]:
-        come_to = decided(others_[0])
-        for way, value, changed in mutants(plan):
-            if way[0] == "decisions" and len(way) > 2 and method not in ("lp", "lp-cut", "exact", "no-sharing"):
+    for number, (method, (*others_, plan)) in enumerate([*coupled.items(), *uncoupled.items()]):
+        come_to, whole = decided(others_[0]), method in ("lp", "lp-cut", "exact", "no-sharing", GUARANTEED)
+        for way, value, changed in itertools.islice(mutants(plan), 0 if whole else number % 8, None, 1 if whole else 8):
+            if way[0] == "decisions" and len(way) > 2 and not whole:
                 continue
             if way == (GUARANTEE,) and type(value) in (int, float) and value <= saved(others_[0], plan):
                 continue  # a plan that saves more keeps a guarantee of less
@@ -220,7 +229,7 @@ def test_every_false_plan_is_found(folder: Path, coupled: Any, uncoupled: Any) -
                 caught += 1
                 assert not silent(judged(folder, *others_, changed)), (method, way, value)
     print(f"plans: {tried} mutants, {caught} false, all found")
-    assert caught > 3000
+    assert caught > 1500
 
 
 def test_swapped_statements_are_found(folder: Path, coupled: Any, uncoupled: Any) -> None:

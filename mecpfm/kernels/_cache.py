@@ -13,7 +13,7 @@ import pickle
 import re
 import sys
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 from numba.core.caching import CompileResultCacheImpl, FunctionCache, IndexDataCacheFile, _CacheLocator
 
@@ -97,7 +97,7 @@ class CheckedFile(IndexDataCacheFile):
             raise OSError(f"{path}: damaged") from None  # which Numba takes for an absent file
 
 
-class ByContent(_CacheLocator):  # type: ignore[misc]
+class ByContent(_CacheLocator):
     """A folder for each state of a source file, wherever that lies: checkouts with equal kernels compile them once."""
 
     def __init__(self, function: Any, source: str) -> None:
@@ -108,7 +108,7 @@ class ByContent(_CacheLocator):  # type: ignore[misc]
         """Numba's constructor: None where the folder cannot be written, which sends it to its own locators."""
         found = cls(function, source)
         try:
-            found.ensure_cache_path()
+            found.ensure_cache_path()  # type: ignore[no-untyped-call]
         except OSError:
             return None
         return found
@@ -126,18 +126,18 @@ class ByContent(_CacheLocator):  # type: ignore[misc]
         return self._line
 
 
-class _Located(CompileResultCacheImpl):  # type: ignore[misc]
+class _Located(CompileResultCacheImpl):
     # Numba's own where BASE cannot be written.
-    _locator_classes: ClassVar[list[Any]] = [ByContent, *CompileResultCacheImpl._locator_classes]
+    _locator_classes = [ByContent, *CompileResultCacheImpl._locator_classes]  # noqa: RUF012
 
 
-class KernelCache(FunctionCache):  # type: ignore[misc]
+class KernelCache(FunctionCache):
     """Compiled code of one kernel on the disk."""
 
     _impl_class = _Located
 
     def __init__(self, py_func: Any) -> None:
-        super().__init__(py_func)
+        super().__init__(py_func)  # type: ignore[no-untyped-call]
         self._cache_file.__class__ = CheckedFile
 
 
