@@ -1,13 +1,13 @@
 """Run notebooks in a real JupyterLab, opened by a headless Chromium: ``python tests/in_jupyterlab.py [NAME ...]``.
 
 Every cell from the first to the last, as a reader does; a warning, a traceback or an error in the console fails, and
-the explorer's sliders must move its numbers. Copies are run, with a home of their own: the checkout stays as it is.
+the explorer's sliders must move its numbers, and git must find nothing changed after saving. Copies are run, with a
+home of their own: the checkout stays as it is.
 """
 
 from __future__ import annotations
 
 import asyncio
-import difflib
 import json
 import os
 import shutil
@@ -33,6 +33,7 @@ PATIENCE_S = 1_800.0
 """Longest time for a notebook, and a sixth of it for JupyterLab to open one."""
 SETTINGS = {
     "notebook-extension/tracker": {"windowingMode": "none"},  # every output is drawn, not only those in sight
+    "docmanager-extension/plugin": {"autosaveInterval": 10},  # seconds; it must not matter when it comes
     "apputils-extension/notification": {"fetchNews": "false", "checkForUpdates": False},
 }
 SERVER = "config/jupyter_server_config.d/mecpfm.json"
@@ -195,10 +196,15 @@ async def slide(page: Page) -> list[str]:
 
 
 def changed(folder: Path, name: str) -> list[str]:
-    """What a reader's git would show of a notebook that was run and saved: the first lines of the difference."""
-    before, now = ((at / "notebooks" / f"{name}.ipynb").read_text().splitlines() for at in (ROOT, folder))
-    found = [line[:100] for line in difflib.unified_diff(before, now, lineterm="", n=0) if line[:1] in "+-"][2:]
-    return [f"saving it changes {len(found)} lines: {found[:6]}"] if found else []
+    """What git shows of a notebook that was run and saved: the first lines of the difference."""
+    shown = git(folder, "diff", "--unified=0", f"notebooks/{name}.ipynb").splitlines()[5:]
+    return [f"saving it changes {len(shown)} lines: {[line[:100] for line in shown[:6]]}"] if shown else []
+
+
+def git(folder: Path, *words: str) -> str:
+    """What git says in a folder."""
+    named = ("-c", "user.name=lab", "-c", "user.email=lab@example.org")
+    return subprocess.run(["git", "-C", str(folder), *named, *words], capture_output=True, check=True, text=True).stdout
 
 
 async def main(chosen: list[str]) -> int:
@@ -211,6 +217,9 @@ async def main(chosen: list[str]) -> int:
         for name, copied in (("claims.toml", "claims.toml"), ("jupyter.json", SERVER)):
             (folder / copied).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(ROOT / name, folder / copied)
+        git(folder, "init", "--quiet")
+        git(folder, "add", ".")
+        git(folder, "commit", "--quiet", "--message", "as committed")
         with lab(folder) as url:
             async with Browser(path=browser(), headless=True) as chromium:
                 for name in chosen:
@@ -231,9 +240,8 @@ async def main(chosen: list[str]) -> int:
 if __name__ == "__main__":
     if not browser():
         raise SystemExit("no Chromium on this machine; apt-get install chromium")
-    changes = ["git", "-C", str(ROOT), "status", "--porcelain"]
-    before = subprocess.run(changes, capture_output=True, check=True).stdout
+    before = git(ROOT, "status", "--porcelain")
     wrong = asyncio.run(main(sys.argv[1:] or [name for group in stages(names()) for name in group]))
-    if subprocess.run(changes, capture_output=True, check=True).stdout != before:
+    if git(ROOT, "status", "--porcelain") != before:
         raise SystemExit("the checkout has changed")
     raise SystemExit(f"{wrong} notebooks with complaints" if wrong else 0)

@@ -77,6 +77,23 @@ def test_the_frame_of_a_lesson(notebook: nbformat.NotebookNode):
     assert not drawn or text(notebook).count("**Expect to see**") >= 1
 
 
+def test_minutes_to_read_follow_the_text(notebook: nbformat.NotebookNode):
+    """120 words a minute, 3 s for a line of code, half a minute for a figure: said to within 5 minutes."""
+    lines = [
+        line
+        for cell in code_cells(notebook)
+        if "solution" not in cell.metadata.get("tags", ())
+        for line in cell.source.splitlines()
+        if line
+    ]
+    shown = sum(
+        "application/vnd.plotly.v1+json" in out.get("data", {}) for cell in code_cells(notebook) for out in cell.outputs
+    )
+    minutes = len(text(notebook).split()) / 120 + len(lines) * 3 / 60 + shown / 2
+    said = re.search(r"\*\*Reading\*\* takes (\d+) minutes", notebook.cells[0].source)
+    assert said and abs(int(said[1]) - minutes) <= 5, minutes
+
+
 def test_series_are_named_in_words(notebook: nbformat.NotebookNode):
     """No sentence tells series apart by their colour."""
     assert not re.findall(r"\b(blue|orange|red|green|yellow|pink|grey line)\b", re.sub(r"\$.*?\$", "", text(notebook)))

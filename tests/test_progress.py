@@ -11,7 +11,7 @@ from mecpfm.experiments import notebooks, progress
 
 
 def test_every_notebook_runs_once_and_those_that_measure_time_alone():
-    """Those that may meet come first, the one that compiles for all before the longest; verdicts last; nobody is lost."""
+    """Those that may meet come first, headed by the one that compiles for all; verdicts last; nobody is lost."""
     names = notebooks.names()
     found = progress.stages(names)
     assert sorted(name for group in found for name in group) == names

@@ -1,6 +1,8 @@
 """What Jupyter's server writes of a committed notebook that was run: nothing, where it came out the same."""
 
+import copy
 import json
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -68,6 +70,22 @@ def test_what_came_out_the_same_is_saved_as_it_was(folder: Path):
     file = folder / "notebooks" / "one.ipynb"
     before = file.read_bytes()
     saved(folder, run(folder))
+    assert file.read_bytes() == before
+
+
+def test_a_save_in_the_middle_of_a_run_does_no_harm(folder: Path):
+    """What is kept is what git has, not what the last save wrote."""
+    commit = ["-c", "user.name=a", "-c", "user.email=a@example.org", "commit", "-qm", "one"]
+    for words in (["init", "-q"], ["add", "."], commit):
+        subprocess.run(["git", "-C", str(folder), *words], check=True)
+    file = folder / "notebooks" / "one.ipynb"
+    before, content = file.read_bytes(), run(folder)
+    early = copy.deepcopy(content)
+    for cell in early["cells"][1:]:
+        cell |= {"outputs": [], "execution_count": None}
+    saved(folder, early)
+    assert file.read_bytes() != before
+    saved(folder, content)
     assert file.read_bytes() == before
 
 

@@ -7,6 +7,8 @@ them, numbers of widgets, 7 for 7.0, what is unfolded. Other notebooks, and what
 from __future__ import annotations
 
 import copy
+import subprocess
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +24,7 @@ def _load_jupyter_server_extension(server: Any) -> None:
 
 
 def keep_committed(*, model: dict[str, Any], path: str, contents_manager: Any, **_: Any) -> None:
-    """Put into ``model``, before it is saved to ``path``, what the file has and a run has not changed.
+    """Put into ``model``, before it is saved to ``path``, what was committed and a run has not changed.
 
     Parameters
     ----------
@@ -30,6 +32,10 @@ def keep_committed(*, model: dict[str, Any], path: str, contents_manager: Any, *
         Jupyter's contents model; its ``content`` is changed in place.
     path
         Below ``contents_manager.root_dir``.
+
+    Notes
+    -----
+    The file itself is not what to compare with where there is git: it is saved in the middle of a run, too.
     """
     file = Path(contents_manager.root_dir, path.strip("/"))
     ours = file.parent.name == "notebooks" and (file.parents[1] / "claims.toml").exists()
@@ -37,7 +43,7 @@ def keep_committed(*, model: dict[str, Any], path: str, contents_manager: Any, *
         return
     import nbformat
 
-    stored, now = nbformat.read(file, as_version=4), model["content"]
+    stored, now = nbformat.reads(_committed(file), as_version=4), model["content"]
     if now["metadata"].get("kernelspec", {}).get("name") == stored.metadata.kernelspec.name:
         now["metadata"] |= {name: stored.metadata[name] for name in NAMED_BY_KERNEL}
     before = {cell.get("id"): cell for cell in stored.cells if cell.cell_type == "code"}
@@ -46,6 +52,16 @@ def keep_committed(*, model: dict[str, Any], path: str, contents_manager: Any, *
             cell |= {"outputs": old.outputs, "execution_count": old.execution_count}
             if "jupyter" in old.metadata:  # running a cell unfolds what it printed
                 cell["metadata"]["jupyter"] = old.metadata["jupyter"]
+
+
+def _committed(file: Path) -> str:
+    """What git has of a file, or else the file."""
+    with suppress(OSError):
+        command = ["git", "-C", str(file.parent), "show", f"HEAD:./{file.name}"]
+        done = subprocess.run(command, capture_output=True, check=False)
+        if done.returncode == 0:
+            return done.stdout.decode("utf-8")
+    return file.read_text(encoding="utf-8")
 
 
 def _same(old: Any, cell: Any) -> bool:
