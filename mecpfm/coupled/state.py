@@ -52,6 +52,8 @@ class AutoState:
     progress: Progress | None
     choice: Ints
     cost: float = math.inf
+    greedy: Ints = field(init=False)
+    """Greedy's plan, (R,)."""
     dual: Dual = field(init=False)
     pool: Pool = field(init=False)
     bound: float = 0.0
@@ -158,7 +160,7 @@ class AutoState:
         found = anytime.search(
             self.instance, self.structure, replace(self.dual, bound=self.bound), iterations=iterations,
             budget=budget.share(part), seed=self.seed + self.rounds, known=known if self.rounds else None,
-            gap=self.gap, seen=self.pool.add,
+            gap=self.gap, seen=self.pool.add, greedy=self.greedy,
             progress=told and (lambda count, cost: told(done + count, min(cost, self.cost), self.bound)),
         )  # fmt: skip
         self.iterations, self.rounds = done + found.iterations, self.rounds + 1
