@@ -111,6 +111,26 @@ class Budget:
 
 
 FOREVER = Budget()
+LOOK_S = 0.1
+"""Seconds between two looks at the clock that a search aims at, however slow the machine is at the moment."""
+
+
+class Pace:
+    """Iterations until the next look at the clock: ``most`` without a time limit, else what took ``LOOK_S`` lately."""
+
+    def __init__(self, most: int, budget: Budget) -> None:
+        self._most, self._timed, self._looked = most, not math.isinf(budget.end), now()
+        self.count = 1 if self._timed else most
+
+    def look(self) -> None:
+        """So many iterations are done."""
+        if self._timed:
+            before, self._looked = self._looked, now()
+            took = self._looked - before
+            if took > LOOK_S:
+                self.count = max(self.count // 2, 1)
+            elif took < LOOK_S / 4:
+                self.count = min(2 * self.count, self._most)
 
 
 def watched(time_limit: float | None) -> bool:

@@ -13,7 +13,7 @@ import pytest
 from coupled_strategies import small
 
 from mecpfm import clock
-from mecpfm.clock import Budget
+from mecpfm.clock import FOREVER, Budget, Pace
 from mecpfm.coupled import baselines, methods
 from mecpfm.coupled.certificate import verify
 from mecpfm.coupled.check import assess
@@ -158,12 +158,39 @@ def test_a_lost_process_costs_one_call(caplog):
     """The solver's process is killed between two calls: no solution and one line, then a new process."""
     model = linear_model(presolve(generate(MIDDLE, 2)).instance, cut=True)
     assert process.run(model, Budget.of(600.0), lambda *_: None, {}) is not None
-    worker = process._workers[os.getpid()].process
+    worker = process._workers[os.getpid(), 0].process
     worker.kill()
     worker.wait()
     assert process.run(model, Budget.of(600.0), lambda *_: None, {}) is None
     assert [line.message for line in caplog.records] == [process.LOST]
     assert process.run(model, Budget.of(600.0), lambda *_: None, {}) is not None
+
+
+def test_a_second_process_solves_beside_a_long_run():
+    """While the first has work; it counts as free once it is ready."""
+    model = linear_model(presolve(generate(MIDDLE, 2)).instance, cut=True)
+    with process._locks[0]:
+        process.stop()
+        assert process.busy()
+        process.start(2)
+        process._workers[os.getpid(), 1].up = process._workers[os.getpid(), 1].receive(Budget.of(600.0)) is not None
+        assert not process.busy()
+        found = process.run(model, Budget.of(600.0), lambda *_: None, {})
+    assert found is not None
+    assert found.objective == highs.here(model).objective
+
+
+def test_looks_at_the_clock_keep_pace_with_the_machine(monkeypatch):
+    """Half as many iterations where they took long, up to the most where they did not; all at once without a limit."""
+    at = [0.0]
+    monkeypatch.setattr(clock, "now", lambda: at[0])
+    assert Pace(50, FOREVER).count == 50
+    pace, counts = Pace(5, Budget.of(10.0)), []
+    for took in (0.0, 0.0, 0.0, 0.05, 1.0, 1.0, 1.0):
+        at[0] += took
+        pace.look()
+        counts.append(pace.count)
+    assert counts == [2, 4, 5, 5, 2, 1, 1]
 
 
 def test_errors_of_the_other_process_arrive_here():

@@ -92,18 +92,20 @@ def search(
     known: Polished | None = None,
     gap: float = 0.0,
     seen: Seen | None = None,
+    greedy: Ints | None = None,
 ) -> Polished:
     """Best plan found within the limits; whatever they are, never worse than all remote or TrimCaching-Gen's.
 
     ``progress(iterations, cost)`` is called as the search goes, cost in s. ``known`` is a plan to begin with, never
-    left for a worse one; a plan whose gap is ``gap`` ends the search. ``seen`` takes plans on the way.
+    left for a worse one; a plan whose gap is ``gap`` ends the search. ``seen`` takes plans on the way. ``greedy`` is
+    TrimCaching-Gen's plan, where it is known.
     """
     cost = float(structure.cells.remote_s.sum())
     nothing = Polished(np.full(len(structure.cells.remote_s), -1), cost, 0)
     state = Search(structure, dual, iterations, budget, seed, progress, nothing, gap, seen)
     if known is not None and state.offer(known):
         return state.best
-    if any(map(state.offer, _starts(instance, state))):
+    if any(map(state.offer, _starts(instance, state, greedy))):
         return state.best
     for found in itertools.chain(() if known is None else _around(known, state), _phases(state)):
         if state.offer(found) or budget.over:
@@ -111,13 +113,14 @@ def search(
     return state.best
 
 
-def _starts(instance: Instance, state: Search) -> Iterator[Polished]:
+def _starts(instance: Instance, state: Search, greedy: Ints | None) -> Iterator[Polished]:
     """Plans that need next to no time, whatever the limit."""
     structure, dual = state.structure, state.dual
     inserted = local_search.fresh(structure)  # cheap at any size, for those in a hurry
     repair(structure, local_search.moves(structure), inserted, np.full(len(structure.cells.remote_s), -1))
     yield Polished(np.append(structure.option, -1)[inserted.choice], float(inserted.cost[0]), 0)
-    yield local_search.improve(structure, dual, baselines.trimcaching(instance), iterations=0)
+    greedy = baselines.trimcaching(instance) if greedy is None else greedy
+    yield local_search.improve(structure, dual, greedy, iterations=0)
 
 
 def _around(known: Polished, state: Search) -> Iterator[Polished]:

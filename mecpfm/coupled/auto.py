@@ -16,7 +16,7 @@ import numpy as np
 from mecpfm.clock import FOREVER, Budget
 from mecpfm.coupled import anytime, baselines, window
 from mecpfm.coupled import start as starting
-from mecpfm.coupled.beside import Remainder
+from mecpfm.coupled.beside import ENDING_S, Remainder
 from mecpfm.coupled.certificate import Certificate
 from mecpfm.coupled.check import REMOTE, assess
 from mecpfm.coupled.dual import Dual, proven
@@ -27,6 +27,7 @@ from mecpfm.coupled.state import BOUNDING, AutoState
 from mecpfm.coupled.structure import MASK_BITS, Structure, build, restrict
 from mecpfm.coupled.tree import LEAF, Tree
 from mecpfm.plan import Plan
+from mecpfm.solvers import process
 from mecpfm.typing import Ints
 
 SECONDS = 10.0
@@ -88,12 +89,13 @@ def begin(
 ) -> AutoState:  # fmt: skip
     """Greedy's plan, or the one that is known, and the first bound."""
     structure = build(instance, exact_models=MASK_BITS)
-    if len(structure.option) <= COMPRESSED:
+    if len(structure.option) <= COMPRESSED and not budget.over:
         structure = restrict(structure, np.isin(structure.option, presolve(instance).option))
     nothing = np.full(instance.sizes[3], REMOTE)
     state = AutoState(instance, structure, budget, seed, gap, progress, nothing, threads=threads)
     state.offer(nothing)
-    state.offer(baselines.trimcaching(instance))
+    state.greedy = baselines.trimcaching(instance)
+    state.offer(state.greedy)
     if start is not None:
         state.offer(starting.known(instance, structure, start).choice)
         state.rounds = 1
@@ -111,7 +113,7 @@ def _first(state: AutoState, most: int) -> Remainder:
     if len(rest.rows) > LEAF and not state.done:
         state.search(min(FIRST, most), state.budget.share(SEARCHING))
         state.tighten()
-        rest = state.remainder()
+        rest = rest if state.budget.over else state.remainder()
     return rest
 
 
@@ -135,8 +137,10 @@ def _renewed(state: AutoState, rest: Remainder) -> Remainder:
     """What HiGHS is at work on, once more of it is known: the same, or half of it, or less, begun anew."""
     state.settle(rest)
     state.tighten()
+    if state.done or rest.settled or state.budget.over:
+        return rest
     new = state.remainder()
-    if state.done or rest.settled or len(new.rows) > SHRUNK * len(rest.rows):
+    if state.done or len(new.rows) > SHRUNK * len(rest.rows):
         return rest
     rest.stop()
     new.start(state.budget, state.gap, state.seed)
@@ -158,7 +162,7 @@ def _on_one_core(state: AutoState, most: int | None) -> None:
             each *= 2
             useful = state.search(int(min(each, limit - state.iterations)), budget.share(BRANCHING))
         state.tighten()
-        rest = state.remainder()
+        rest = rest if budget.over else state.remainder()
     if not (state.done or budget.over):
         rest.run(budget, state.gap, state.seed)
         state.settle(rest)
@@ -175,6 +179,7 @@ def _beside(state: AutoState, most: int | None) -> None:
     rest = _first(state, FIRST if most is None else most)
     tree = Tree(state)
     if not state.done:
+        process.start(2)  # one for HiGHS beside, one for windows, leaves and what the search asks for
         rest.start(budget, state.gap, state.seed)
     try:
         small = not state.done and len(rest.rows) <= TREE
@@ -190,7 +195,7 @@ def _beside(state: AutoState, most: int | None) -> None:
                 useful = state.search(int(min(each, limit - state.iterations)), own)
             rest = _renewed(state, rest)
         if not state.done:
-            rest.wait()
+            rest.wait(budget.left() + ENDING_S)
             state.settle(rest)
     finally:
         rest.stop()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import math
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -23,6 +24,8 @@ from mecpfm.solvers import Solution, highs, process
 from mecpfm.typing import Bools, Floats, Ints
 
 MOST_OPTIONS = 200_000
+ENDING_S = 0.5
+"""Seconds that HiGHS's end is waited for."""
 log = logging.getLogger("mecpfm")
 
 
@@ -61,18 +64,21 @@ class Remainder:
         """Whether HiGHS settled it: its end alone says nothing, for memory or a limit may have ended it."""
         return self.settled
 
-    def wait(self) -> None:
-        """Until HiGHS is done, or its time is over."""
+    def wait(self, most: float | None = None) -> None:
+        """Until HiGHS is done, its time is over, or ``most`` seconds have passed."""
         if self._future is not None:
-            self._future.result()
+            with contextlib.suppress(TimeoutError):
+                self._future.result(most)
 
     def stop(self) -> None:
-        """End HiGHS, if it is at work."""
+        """End HiGHS, if it is at work; a model that is still being made ends by itself, before HiGHS gets it."""
         self._cancelled = True
-        self.wait()
+        self.wait(ENDING_S)
 
     def run(self, budget: Budget, gap: float, seed: int, **options: Any) -> None:
         """Solve; what HiGHS refuses, or has no time for, is left open."""
+        if budget.over:
+            return
         self._small = presolve(self.instance.with_options(self.rows))
         model = linear_model(self._small.instance, cut=True)
         keywords = {"gap": gap, "seed": seed, "cutoff": self.cutoff, **options}

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from mecpfm import clock
-from mecpfm.clock import FOREVER, Budget
+from mecpfm.clock import FOREVER, Budget, Pace
 from mecpfm.coupled import split
 from mecpfm.coupled.instance import TOLERANCE
 from mecpfm.coupled.structure import EXACT_MODELS, Cells, Structure
@@ -27,7 +27,7 @@ from mecpfm.typing import Floats
 
 SLOTS = 1024
 CHUNK = 50
-"""Iterations between two looks at the clock ..."""
+"""Iterations between two looks at the clock, at most ..."""
 UNDECIDED = 12
 """Models of a family whose sets are enumerated where it has more than ``EXACT_MODELS``."""
 LOOK = 20
@@ -134,12 +134,13 @@ def solve(
     state = kernels.DualState(point, cut, point.copy(), cut.copy(), np.zeros(len(point)), control)
     upper = ceiling(cells)
     target = min(target, float(cells.remote_s.sum()))
-    node, scale, done = node or free(cells), scaling(cells), 0
+    node, scale, done, pace = node or free(cells), scaling(cells), 0, Pace(CHUNK, budget)
     with _ascent(cells, memory_row, threads) as ascend:
         while done < iterations:
-            chunk = min(CHUNK, iterations - done)
+            chunk = min(pace.count, iterations - done)
             ran = ascend(cells, state, node, scale, upper, target, chunk, theta_end)
             done += ran
+            pace.look()
             if ran < chunk or control[kernels.BOUND] >= enough or budget.over:
                 break
     if control[kernels.BOUND] == -np.inf:  # without any price, zero is proved

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from mecpfm.clock import FOREVER, Budget
+from mecpfm.clock import FOREVER, Budget, Pace
 from mecpfm.coupled import local_search
 from mecpfm.coupled.local_search import Polished
 from mecpfm.coupled.rounding import repair
@@ -54,16 +54,17 @@ def improve(
     state, journal = local_search.fresh(structure), empty_journal(requests)
     repair(structure, index, state, local_search.sorted_choice(structure, choice))
     best, found, least, done = state.choice.copy(), state.choice.copy(), float(state.cost[0]), 0
-    mean = least / requests
+    mean, pace = least / requests, Pace(local_search.CHUNK, budget)
     while done < iterations and least > enough:
         share = max(done / iterations, budget.spent())
         if share >= 1:
             break
         heat = mean * HOT * elementary.power(COLD / HOT, share)
-        chunk = min(local_search.CHUNK, iterations - done)
+        chunk = min(pace.count, iterations - done)
         cost = kernels.anneal(cells, index, state, best, journal, random, heat, chunk * EACH)
         done += chunk
         if cost < least:
             least, found[:] = cost, best
         states.restart(cells, index, state, state.choice.copy())  # sums anew: no drift
+        pace.look()
     return Polished(np.append(structure.option, -1)[found], least, done)

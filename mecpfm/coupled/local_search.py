@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import scipy.sparse
 
-from mecpfm.clock import FOREVER, Budget
+from mecpfm.clock import FOREVER, Budget, Pace
 from mecpfm.coupled.dual import Dual, proven, scratch
 from mecpfm.coupled.structure import Structure
 from mecpfm.kernels import coupled_local_search as kernels
@@ -154,18 +154,19 @@ def improve(
         kernels.rebuild(cells, index, state, journal, random, everywhere, price, value, mu, work)
     best, found, least, done = state.choice.copy(), state.choice.copy(), float(state.cost[0]), 0
     mean = max(dual.bound, 1e-9) / requests
-    most = min(TOUCHED, len(cells.capacity_s))
+    most, pace = min(TOUCHED, len(cells.capacity_s)), Pace(CHUNK, budget)
     while done < iterations and proven(least, dual.bound) == "feasible" and least > enough:
         share = max(done / iterations, budget.spent())
         if share >= 1:
             break
         heat = mean * HOT * elementary.power(COLD / HOT, begin + (1 - begin) * share)
-        chunk = min(CHUNK, iterations - done)
+        chunk = min(pace.count, iterations - done)
         cost = kernels.anneal(cells, index, state, best, journal, random, price, heat, chunk, EJECTIONS, most, work)
         done += chunk
         if cost < least:
             least, found[:] = cost, best
         states.restart(cells, index, state, state.choice.copy())  # sums anew: no drift
+        pace.look()
         if seen:
             seen(np.append(structure.option, -1)[state.choice])
         if progress:

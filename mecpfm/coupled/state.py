@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from mecpfm.clock import Budget
-from mecpfm.coupled import anytime, exchange, fix, single, steps, swaps
+from mecpfm.coupled import anytime, exchange, fix, single, steps, swaps, union
 from mecpfm.coupled.beside import Remainder
 from mecpfm.coupled.check import assess
 from mecpfm.coupled.configurations import Pool, recombined
@@ -52,6 +52,8 @@ class AutoState:
     progress: Progress | None
     choice: Ints
     cost: float = math.inf
+    greedy: Ints = field(init=False)
+    """Greedy's plan, (R,)."""
     dual: Dual = field(init=False)
     pool: Pool = field(init=False)
     bound: float = 0.0
@@ -98,8 +100,12 @@ class AutoState:
 
     @functools.cached_property
     def beside(self) -> Callable[..., Polished] | None:
-        """Local search beside the usual one: exchanges where memory is short, swaps where compute is and no pull."""
-        if exchange.binds(self.structure):
+        """Local search beside the usual one: where memory is short, or compute for one set of blocks a cloudlet."""
+        full = exchange.binds(self.structure)
+        if full and union.fits(self.structure):
+            self.exchanging = OFTEN
+            return functools.partial(union.improve, self.structure)
+        if full:
             return functools.partial(exchange.improve, self.structure)
         if self.rows is not None and swaps.fits(self.rows):
             self.exchanging = EXCHANGING if self.rows.price_s.any() else OFTEN
@@ -158,7 +164,7 @@ class AutoState:
         found = anytime.search(
             self.instance, self.structure, replace(self.dual, bound=self.bound), iterations=iterations,
             budget=budget.share(part), seed=self.seed + self.rounds, known=known if self.rounds else None,
-            gap=self.gap, seen=self.pool.add,
+            gap=self.gap, seen=self.pool.add, greedy=self.greedy,
             progress=told and (lambda count, cost: told(done + count, min(cost, self.cost), self.bound)),
         )  # fmt: skip
         self.iterations, self.rounds = done + found.iterations, self.rounds + 1

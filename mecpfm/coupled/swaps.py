@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from mecpfm.clock import FOREVER, Budget
+from mecpfm.clock import FOREVER, Budget, Pace
 from mecpfm.coupled import local_search
 from mecpfm.coupled.local_search import Polished
 from mecpfm.coupled.structure import Structure
@@ -19,7 +19,7 @@ MOST = 2_000
 EACH = 10
 """Steps an iteration."""
 WORK = 2_000_000
-"""Pairs between two looks at the clock, about 10 ms."""
+"""Pairs between two looks at the clock, about 10 ms; rounding of sums must not add up either."""
 
 
 def fits(rows: Sites | None) -> bool:
@@ -46,13 +46,13 @@ def improve(
     requests, remote = len(option), places.delay_s.shape[1] - 1
     place = np.append(np.repeat(_site(rows), np.diff(structure.cells.first_option)), remote)
     walk = _walk(places, place[local_search.sorted_choice(structure, choice)])
-    random, done = np.random.default_rng(seed), 0
-    chunk = max(WORK // requests**2, 1)
+    random, done, pace = np.random.default_rng(seed), 0, Pace(max(WORK // requests**2, 1), budget)
     while done < iterations * EACH and walk.cost[kernels.LEAST] > enough and not budget.over:
-        steps = min(chunk, iterations * EACH - done)
+        steps = min(pace.count, iterations * EACH - done)
         kernels.search(places, walk, random, steps)
         kernels.restart(places, walk)  # no drift
         done += steps
+        pace.look()
     return Polished(option[np.arange(requests), walk.best], float(walk.cost[kernels.LEAST]), done // EACH)
 
 

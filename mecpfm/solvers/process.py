@@ -1,7 +1,8 @@
 """HiGHS in a process of its own, which is ended at a deadline, at Ctrl-C, and with this process.
 
-It is started once (0.5 s) and serves one model after the other. It is no group member, so that Ctrl-C of a terminal
-does not reach it, and it ends when its standard input does: whichever way this process ends.
+It is started once (0.5 s) and serves one model after the other; beside a long run a second one does. It is no group
+member, so that Ctrl-C of a terminal does not reach it, and it ends when its standard input does: whichever way this
+process ends.
 """
 
 from __future__ import annotations
@@ -32,9 +33,9 @@ LOOK_S, GRACE_S = 0.05, 0.3
 """Seconds between two looks at the clock, and those that HiGHS has to end by itself at its limit."""
 LOST = "the solver's process ended by itself; perhaps there was not enough memory"
 log = logging.getLogger("mecpfm")
-_lock = threading.Lock()
-_workers: dict[int, _Worker] = {}
-"""By process id: a fork does not share its parent's."""
+_locks = (threading.Lock(), threading.Lock())
+_workers: dict[tuple[int, int], _Worker] = {}
+"""By process id, for a fork does not share its parent's, and by lock."""
 
 
 class _Worker:
@@ -52,6 +53,11 @@ class _Worker:
         theirs.close()
         self.up = False
 
+    @property
+    def ready(self) -> bool:
+        """Whether it has started."""
+        return self.up or self.pipe.poll()
+
     def receive(self, budget: Budget) -> tuple[str, Any] | None:
         """Next message, or None when time is over."""
         while not self.pipe.poll(LOOK_S):
@@ -66,21 +72,34 @@ class _Worker:
         self.pipe.close()
 
 
-def start() -> None:
-    """Start the process, unless it is there; it gets ready while others work."""
-    if os.getpid() not in _workers:
-        _workers[os.getpid()] = _Worker()
+def start(count: int = 1) -> None:
+    """Start the process, or both, unless it is there; it gets ready while others work."""
+    for number in range(count):
+        if (os.getpid(), number) not in _workers:
+            _workers[os.getpid(), number] = _Worker()
 
 
 def busy() -> bool:
-    """Whether it solves something now."""
-    return _lock.locked()
+    """Whether none of them is free; the second counts once it is ready."""
+    return not any(_free(number) for number in range(len(_locks)))
+
+
+def _free(number: int) -> bool:
+    if _locks[number].locked():
+        return False
+    worker = _workers.get((os.getpid(), number))
+    return not number or (worker is not None and worker.ready)
 
 
 @atexit.register
 def stop() -> None:
-    """End the process, if there is one."""
-    if worker := _workers.pop(os.getpid(), None):
+    """End the processes, if there are any."""
+    for number in range(len(_locks)):
+        _end(number)
+
+
+def _end(number: int) -> None:
+    if worker := _workers.pop((os.getpid(), number), None):
         worker.end()
 
 
@@ -88,21 +107,27 @@ def run(model: LinearModel, budget: Budget, tell: Tell, keywords: dict[str, Any]
     """``highs.here`` in the other process; None when it was ended, and what ``tell`` heard is all there is."""
     if budget.over:
         return None
-    with _lock:
-        try:
-            return _run(model, budget, tell, keywords)
-        except (EOFError, OSError):
-            log.warning(LOST)
-            stop()
-            return None
-        except BaseException:
-            stop()
-            raise
+    free = (number for number in range(len(_locks)) if _free(number) and _locks[number].acquire(blocking=False))
+    number = next(free, None)
+    if number is None:
+        number = 0
+        _locks[number].acquire()
+    try:
+        return _run(number, model, budget, tell, keywords)
+    except (EOFError, OSError):
+        log.warning(LOST)
+        _end(number)
+        return None
+    except BaseException:
+        _end(number)
+        raise
+    finally:
+        _locks[number].release()
 
 
-def _run(model: LinearModel, budget: Budget, tell: Tell, keywords: dict[str, Any]) -> Solution | None:
-    start()
-    worker = _workers[os.getpid()]
+def _run(number: int, model: LinearModel, budget: Budget, tell: Tell, keywords: dict[str, Any]) -> Solution | None:
+    start(number + 1)
+    worker = _workers[os.getpid(), number]
     worker.up = worker.up or worker.receive(budget) is not None
     if not worker.up or budget.over:
         return None
@@ -116,7 +141,7 @@ def _run(model: LinearModel, budget: Budget, tell: Tell, keywords: dict[str, Any
         else:
             solution: Solution = content
             return solution
-    stop()
+    _end(number)
     return None
 
 
@@ -141,5 +166,6 @@ def serve() -> None:
 
 
 def _end_with_parent() -> None:
-    sys.stdin.buffer.read()
+    while os.read(0, 1):  # not by the buffer, whose lock its end would find taken
+        pass
     os._exit(0)
