@@ -91,6 +91,8 @@ def _simulated(
     from mecpfm.params import changed, read_params
 
     given, seed = read_params(params, ("policy", "setting")), wanted.seed
+    if wanted.network is not None and given["setting"]:
+        raise InputError(f"{params}: [setting] is for scenarios; with --network the tables say it")
     policy = changed(f"{params}: policy", named(wanted.policy), given["policy"])
     policy = replace(policy, **(costs | ({"probing": "belief"} if "probes" in costs else {})))
     tables = None if wanted.network is None else read(wanted.network)  # its errors are told before a long file is read
