@@ -15,8 +15,9 @@ from collections import deque
 from pathlib import Path
 
 from mecpfm.network.example import write
+from mecpfm.network.folder import read
 from mecpfm.network.live import Dispatcher, Ticket
-from mecpfm.network.network import Network, read
+from mecpfm.network.network import Network
 
 SHOWN = ("remote", "nearest", "ucb1", "structured-mean", "structured-full", "priced-cov", "priced-tsrc", "hybrid-lints")
 REQUESTS, WARM, RUNS, FLYING = 20_000, 2_000, 7, 10

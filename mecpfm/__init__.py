@@ -16,13 +16,13 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from mecpfm.errors import InputError as InputError
     from mecpfm.errors import MecpfmError as MecpfmError
+    from mecpfm.network.folder import read as read
     from mecpfm.network.front import example as example
     from mecpfm.network.front import read_instance as read_instance
     from mecpfm.network.front import solve as solve
     from mecpfm.network.live import Dispatcher as Dispatcher
     from mecpfm.network.named import NamedPlan as NamedPlan
     from mecpfm.network.network import Network as Network
-    from mecpfm.network.network import read as read
     from mecpfm.network.settings import Remote as Remote
     from mecpfm.network.settings import Settings as Settings
     from mecpfm.network.stored import load as load
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOME = {
-    "read": "network.network",
+    "read": "network.folder",
     "Network": "network.network",
     "Settings": "network.settings",
     "Remote": "network.settings",

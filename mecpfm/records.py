@@ -148,7 +148,23 @@ class RootRecord(Record):
 
     @classmethod
     def read(cls, path: Path | str) -> Self:
-        """Read and validate a file, .npz or otherwise JSON; InputError names file, field and reason."""
+        """Read and validate a file, .npz or otherwise JSON.
+
+        Parameters
+        ----------
+        path
+            A file that :meth:`write` made, or one like it.
+
+        Returns
+        -------
+        Self
+            Validated.
+
+        Raises
+        ------
+        InputError
+            File, field and reason, in one line.
+        """
         path = Path(path)
         try:
             content = read_npz(path) if path.suffix == ".npz" else read_json(path)

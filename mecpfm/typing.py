@@ -13,7 +13,5 @@ Ints = NDArray[np.int64]
 """Indices, counts and masks."""
 Bools = NDArray[np.bool_]
 """Yes or no for each entry."""
-Numbers = NDArray[np.float64] | NDArray[np.int64]
-"""Either; Numba compiles one version for each."""
 Array = NDArray[Any]
 """Entries of any kind, where code only moves them."""

@@ -10,6 +10,7 @@ from mecpfm.published.instance import Cloudlets, Instance, Models, Requests
 from mecpfm.published.options import tabulate
 from mecpfm.records import Ragged
 from mecpfm.solvers import gurobi
+from mecpfm.solvers.model import LinearModel
 
 needs_gurobi = pytest.mark.skipif(
     gurobi.licence() not in ("full", "restricted"), reason=f"Gurobi cannot be used: {gurobi.licence()}"
@@ -130,3 +131,12 @@ def tiny_instances(draw: st.DrawFn, requests: int = 4, models: int = 3) -> Insta
         requests=draw(st.integers(1, requests)),
         budget=draw(st.sampled_from(BUDGETS)),
     )
+
+
+def residual(model: LinearModel, x: np.ndarray) -> float:
+    """Largest violation of any row, bound or integrality by ``x``; 0 when nothing is violated."""
+    activity = model.rows @ x
+    parts = [model.row_lower - activity, activity - model.row_upper, model.lower - x, x - model.upper]
+    parts.append(np.abs(x - np.round(x))[model.integer])
+    parts += [np.array([(b.values * x[b.left] * x[b.right]).sum() + b.linear @ x - b.upper]) for b in model.bilinear]
+    return max([0.0, *(float(part.max()) for part in parts if part.size)])

@@ -7,6 +7,7 @@ import pytest
 from coupled_strategies import instances, replaced, small
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+from strategies import residual
 
 from mecpfm.coupled.brute_force import solve_nlip
 from mecpfm.coupled.check import REMOTE, assess
@@ -202,5 +203,5 @@ def test_solution_of_the_model_is_feasible_for_its_rows() -> None:
     model = linear_model(instance, cut=True)
     found = highs.solve(model)
     assert found.x is not None
-    assert model.residual(found.x) < 1e-6
+    assert residual(model, found.x) < 1e-6
     assert choice_of(instance, found.x).shape == (instance.sizes[3],)

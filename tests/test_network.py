@@ -23,8 +23,9 @@ from mecpfm.network.change import saves_at_most
 from mecpfm.network.contract import TABLES
 from mecpfm.network.edit import changed, parse
 from mecpfm.network.example import write
+from mecpfm.network.folder import read
 from mecpfm.network.naming import of_network
-from mecpfm.network.network import Network, read
+from mecpfm.network.network import Network
 from mecpfm.network.page import page
 from mecpfm.network.settings import Remote, Settings
 from mecpfm.network.tables import AT_CENTRE

@@ -12,7 +12,7 @@ from mecpfm import cli
 from mecpfm.errors import InputError
 from mecpfm.network.build import build
 from mecpfm.network.example import write
-from mecpfm.network.network import read
+from mecpfm.network.folder import read
 
 USERS = "user,site,task,tokens_in,tokens_out"
 SITES = "site,latitude_deg,longitude_deg,gpu"

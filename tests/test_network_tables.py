@@ -14,7 +14,8 @@ from mecpfm.data.topologies import great_circle_km, load
 from mecpfm.errors import InputError
 from mecpfm.network import build as builder
 from mecpfm.network.build import build
-from mecpfm.network.network import Network, read
+from mecpfm.network.folder import read
+from mecpfm.network.network import Network
 from mecpfm.network.settings import Remote, Settings
 
 GPUS = {"A": (50.0, 500.0, 24.0), "B": (100.0, 900.0, 40.0)}

@@ -8,7 +8,7 @@ import nbformat
 import pytest
 
 from mecpfm.errors import InputError
-from mecpfm.experiments import notebooks
+from mecpfm.experiments import notebooks, recheck
 
 FOLDER = Path(__file__).parents[1] / "notebooks"
 PATHS = sorted(FOLDER.glob("*.ipynb"))
@@ -140,7 +140,7 @@ def test_check_names_the_cells_that_differ(tmp_path, monkeypatch):
     before = (tmp_path / "notebooks" / "one.ipynb").read_bytes()
     monkeypatch.setenv("MECPFM_HOME", str(tmp_path))
     monkeypatch.setattr(notebooks.paths, "sources", lambda: tmp_path)
-    found = notebooks.check(["one"])
+    found = recheck.check(["one"])
     assert [row[:2] for row in found] == [("one", "2"), ("one", "4")]
     assert "0.30000000000000004" in found[0][2]
     assert "image/png" not in found[0][2], "pictures are not compared"

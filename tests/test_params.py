@@ -126,3 +126,13 @@ def test_every_policy_says_what_it_has(name):
     """Fields that are set are taken by the learner: no default is passed over in silence."""
     rule = policies.POLICIES[name]
     assert rule.make(3, 0, rule.params)
+
+
+def test_a_network_has_its_own_setting(tmp_path):
+    """What the tables say is not silently left as it is: the file may not say it too."""
+    from mecpfm.cli import app
+
+    path = written(tmp_path, "[setting]\nspeeds = [1.0]\n")
+    words = ["simulate-trace", "--policy", "nearest", "--network", str(tmp_path), "--params", str(path)]
+    done = CliRunner().invoke(app, words)
+    assert str(done.exception) == f"{path}: [setting] is for scenarios; with --network the tables say it"

@@ -33,7 +33,6 @@ EXCEPT = {
     # Compared with a tolerance far above rounding.
     "coupled/configurations.py": {"@"},
     "coupled/assignment.py": {"@"},
-    "solvers/model.py": {"@"},
     # How many plans an exhaustive search has: only printed, to one decimal, in an error.
     "coupled/brute_force.py": {"math.log10"},
     "published/brute_force.py": {"math.log10"},

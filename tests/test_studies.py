@@ -10,6 +10,7 @@ from strategies import needs_gurobi, tiny
 from mecpfm.experiments import measure
 from mecpfm.experiments.config import experiments
 from mecpfm.experiments.studies import published as studies
+from mecpfm.experiments.studies import theorems
 from mecpfm.published.exact import solve_exact
 from mecpfm.published.formulation import ilp, solve_lp
 from mecpfm.published.generate import Recipe, generate
@@ -33,7 +34,7 @@ def test_equivalence_compares_three_engines():
     """Enumeration, HiGHS and Gurobi each solve the same instance; equal optima, or infeasible together."""
     statuses = set()
     for seed in range(12):
-        rows = studies.equivalence(TINY, seed)
+        rows = theorems.equivalence(TINY, seed)
         assert [row["method"] for row in rows] == ["brute-force", "ilp", "nlip"]
         (status,) = {row["status"] for row in rows}
         statuses.add(status)
@@ -47,7 +48,7 @@ def test_dual_solves_the_same_program_both_ways():
     """The explicit LP with forbidden options at zero has the one-multiplier value, above the LP as published."""
     raised = 0
     for seed in range(3):
-        explicit, by_dual = studies.dual(STRICT, seed)
+        explicit, by_dual = theorems.dual(STRICT, seed)
         assert (explicit["method"], by_dual["method"]) == ("lp-strengthened", "lp-dual")
         assert explicit["columns"] == by_dual["columns"] == len(ilp(generate(STRICT, seed)).cost)
         assert explicit["bound"] == pytest.approx(by_dual["bound"], rel=1e-9)
@@ -60,7 +61,7 @@ def test_dual_solves_the_same_program_both_ways():
 @pytest.mark.parametrize("seed", [0, 1, 2])
 def test_rounding_summarises_both_relaxations(seed):
     """Strengthened draws keep their rows with certainty and split one request; published ones split more, keep less."""
-    published, strengthened, appro = studies.rounding(STRICT, seed)
+    published, strengthened, appro = theorems.rounding(STRICT, seed)
     assert strengthened["kept"] == pytest.approx(1)
     assert published["kept"] < 0.5
     assert strengthened["fractional"] <= 1 < published["fractional"]
@@ -105,7 +106,7 @@ def test_a_plan_that_breaks_a_row_has_no_ratio():
 def test_no_rows_without_a_feasible_plan():
     """An instance that no plan can serve contributes nothing instead of stopping the experiment."""
     assert (
-        studies.rounding(Recipe(cloudlets=5, models=2, requests=3, accuracy_requirement=1.0, sites="uniform"), 0) == []
+        theorems.rounding(Recipe(cloudlets=5, models=2, requests=3, accuracy_requirement=1.0, sites="uniform"), 0) == []
     )
 
 

@@ -96,6 +96,15 @@ def ledger(
         Demands, in [low, high], and when they were known (:func:`known_from`), shape (T,).
     start
         The rule before anything is known, shape (n,).
+    low, high
+        The interval that forecasts are cut to.
+    ridge
+        Weight of the squared distance from ``start``.
+
+    Returns
+    -------
+    tuple of Ledger and Replay
+        Sums of squared errors by their causes, and the run.
 
     Raises
     ------
@@ -175,7 +184,24 @@ def _left(moments: Floats) -> Floats:
 def risk_bound(squared: float, requests: int, top: float, delta: float = 0.05) -> float:
     """Sum of the errors' conditional expectations, at most, with probability ``1 - delta`` (C3).
 
-    ``squared`` is the sum of squared errors, each at most ``top^2``.
+    Parameters
+    ----------
+    squared, requests
+        Sum of the squared errors, and how many there are.
+    top
+        Largest size of an error.
+    delta
+        Probability with which the bound may fail.
+
+    Returns
+    -------
+    float
+        In the unit of ``squared``.
+
+    Raises
+    ------
+    InputError
+        ``top`` or ``delta`` out of range.
     """
     _check(top, delta)
     surprise = -float(arrays.log(delta))
@@ -185,11 +211,28 @@ def risk_bound(squared: float, requests: int, top: float, delta: float = 0.05) -
 
 
 def hidden_bound(losses: Floats, seen: Bools, share: float, top: float, delta: float = 0.05) -> Floats:
-    """Total loss of each expert, at least, with probability ``1 - delta`` for all of them (C4), shape (N,).
+    """Total loss of each expert, at least, with probability ``1 - delta`` for all of them (C4).
 
-    ``losses`` and ``seen`` have shape (T, N); what was not seen is not looked at. Each round shows every expert with
-    probability ``share``, by coins that are tossed after the round's loss is determined. Losses are >= 0, about
-    ``top^2`` at most; the bound holds for larger ones too.
+    Parameters
+    ----------
+    losses, seen
+        Losses >= 0, about ``top^2`` at most (larger ones do no harm), and which were seen, shape (T, N).
+    share
+        Probability with which each round shows an expert, by coins tossed after its loss is determined.
+    top
+        Root of the usual largest loss.
+    delta
+        Probability with which the bounds may fail.
+
+    Returns
+    -------
+    ndarray
+        Shape (N,), in the unit of the losses.
+
+    Raises
+    ------
+    InputError
+        A share, ``top`` or ``delta`` out of range.
     """
     _check(top, delta)
     if not 0 < share <= 1:

@@ -48,4 +48,14 @@ class BanditPolicy(Protocol):
         """Arm to play for a context of shape (N,)."""
 
     def update(self, arm: int, context: Floats, reward: float) -> None:
-        """Learn from the reward of the arm that was played for this context."""
+        """Learn from the reward of the arm that was played for this context.
+
+        Parameters
+        ----------
+        arm
+            The one that was played.
+        context
+            The one that it was chosen for, shape (N,).
+        reward
+            Finite; larger is better.
+        """

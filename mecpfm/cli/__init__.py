@@ -176,8 +176,8 @@ def notebooks(
     check: Annotated[bool, typer.Option("--check", help="Only say which committed outputs differ here.")] = False,
 ) -> None:
     """Execute the notebooks through papermill; copies and resource use go to results/, figures to figures/."""
-    from mecpfm.experiments.notebooks import check as compare
     from mecpfm.experiments.notebooks import run
+    from mecpfm.experiments.recheck import check as compare
 
     if check:
         if found := compare(names or None):

@@ -221,7 +221,7 @@ def simulate(
     learner = changed(f"{params}: learner", POLICIES[policy].params, given)
     with named_in(f"{params}: learner"):  # what the learner's own checks refuse, too
         POLICIES[policy].make(1, seed, learner)
-    run = {"share": share, "source": source, "rounds": rounds, "seed": seed, "params": learner}
     with working("simulating"):
-        episode = simulate(Instance.read(instance), policy, **run)
+        problem = Instance.read(instance)
+        episode = simulate(problem, policy, share=share, source=source, rounds=rounds, seed=seed, params=learner)
     report(episode.to_object(), as_json)

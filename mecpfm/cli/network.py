@@ -61,8 +61,8 @@ class Files(NamedTuple):
 
 def solve_named(source: Path, method: str | None, files: Files, as_json: bool, **wanted: Any) -> None:
     """Solve a network in tables or an instance, print the plan by name, and keep it in a file."""
+    from mecpfm.network.folder import read
     from mecpfm.network.front import read_instance, solve
-    from mecpfm.network.network import read
     from mecpfm.published import instance as published
 
     with searching() as progress:
@@ -85,7 +85,7 @@ def solve_named(source: Path, method: str | None, files: Files, as_json: bool, *
 
 
 def _say(plan: NamedPlan) -> None:
-    from mecpfm.network.named import said
+    from mecpfm.network.summary import said
 
     typer.echo(said(plan))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
@@ -18,7 +18,6 @@ from mecpfm.warm import announcing
 if TYPE_CHECKING:
     from mecpfm.network.ground import Served
     from mecpfm.online.layouts import Reading
-    from mecpfm.online.policy import Policy
     from mecpfm.online.setting import Setting
     from mecpfm.online.trace import Trace
     from mecpfm.online.world import Scene
@@ -52,8 +51,38 @@ def simulate_trace(
     as_json: Json = False,
 ) -> None:
     """Serve requests of a trace whose service times are unknown until served (docs/online_setting.md)."""
+    if listing:
+        _list()
+        return
+    if policy is None:
+        raise InputError("--policy is missing; --list shows the names")
+    _require(requests, network, scenario)
+    costs = {"observed": observed, "probes": probes, "feature_cost_s": feature_cost, "probe_cost_s": probe_cost}
+    given = {name: value for name, value in costs.items() if value is not None}
+    content, said, account = _simulated(_Wanted(trace, policy, scenario, network, load, seed, requests), given, params)
+    _say(content, said, as_json)
+    if account and not as_json:
+        typer.echo(account)
+
+
+class _Wanted(NamedTuple):
+    """Options as typed."""
+
+    trace: Path | None
+    policy: str
+    scenario: str | None
+    network: Path | None
+    load: float | None
+    seed: int
+    requests: int | None
+
+
+def _simulated(
+    wanted: _Wanted, costs: dict[str, Any], params: Path | None
+) -> tuple[dict[str, Any], dict[str, Any], str]:
+    """What a run gives, with its ledger; what was assumed and changed; and the ledger in a line, if it has one."""
+    from mecpfm.network.folder import read
     from mecpfm.network.ground import serve
-    from mecpfm.network.network import read
     from mecpfm.online import ledger
     from mecpfm.online.policy import named
     from mecpfm.online.setting import GIVEN
@@ -61,45 +90,35 @@ def simulate_trace(
     from mecpfm.online.simulate import simulate
     from mecpfm.params import changed, read_params
 
-    if listing:
-        _list()
-        return
-    if policy is None:
-        raise InputError("--policy is missing; --list shows the names")
-    _require(requests, network, scenario)
-    given = read_params(params, ("policy", "setting"))
-    chosen = changed(f"{params}: policy", named(policy), given["policy"])
-    chosen = _changed(chosen, observed, probes, feature_cost, probe_cost)
-    tables = None if network is None else read(network)  # its errors are told before a long file is read
-    reading = _read(trace, scenario)
-    scenario = scenario or (GIVEN if tables else reading.scenario)
+    given, seed = read_params(params, ("policy", "setting")), wanted.seed
+    if wanted.network is not None and given["setting"]:
+        raise InputError(f"{params}: [setting] is for scenarios; with --network the tables say it")
+    policy = changed(f"{params}: policy", named(wanted.policy), given["policy"])
+    policy = replace(policy, **(costs | ({"probing": "belief"} if "probes" in costs else {})))
+    tables = None if wanted.network is None else read(wanted.network)  # its errors are told before a long file is read
+    reading = _read(wanted.trace, wanted.scenario)
+    scenario = wanted.scenario or (GIVEN if tables else reading.scenario)
     setting = changed(f"{params}: setting", setting_of(scenario), given["setting"])
-    setting = _setting(setting, reading.trace, requests, load)
-    served = serve(tables, reading.trace, setting.requests, load, seed) if tables else None
+    setting = _setting(setting, reading.trace, wanted.requests, wanted.load)
+    served = serve(tables, reading.trace, setting.requests, wanted.load, seed) if tables else None
     with announcing(), working("simulating"):
         scene = _scene(setting, reading.trace, served, seed)
-        outcome = simulate(scene, chosen, seed)
+        outcome = simulate(scene, policy, seed)
         metrics, account = outcome.metrics(), ledger.account(outcome)
-    said = _statement(reading, scene, served.assumed if served else None)
-    content: dict[str, Any] = {
-        "setting": "online",
-        "source": reading.trace.source,
-        "scenario": scenario,
-        **({"network": str(network)} if network else {}),
-        "policy": policy,
-        "seed": seed,
-        "requests": setting.requests,
-        **{name: value if math.isfinite(value) else None for name, value in metrics.items()},
-        **({"ledger": account} if as_json else {}),
-    }
-    _say(content, said, as_json)
-    if account is not None and not as_json:
-        typer.echo(ledger.sentence(account, len(outcome.demand.raw)))
+    where = {"network": str(wanted.network)} if tables else {}
+    content = {
+        "setting": "online", "source": reading.trace.source, "scenario": scenario, **where, "policy": wanted.policy,
+        "seed": seed, "requests": setting.requests,
+        **{name: value if math.isfinite(value) else None for name, value in metrics.items()}, "ledger": account,
+    }  # fmt: skip
+    sentence = "" if account is None else ledger.sentence(account, len(outcome.demand.raw))
+    return content, _statement(reading, scene, served.assumed if served else None), sentence
 
 
 def _say(content: dict[str, Any], said: dict[str, Any], as_json: bool) -> None:
     """Report, what was assumed and changed on stderr unless it is JSON."""
     if not as_json:
+        content.pop("ledger")
         for name in ("assumed", "changed"):
             for words in said.pop(name):
                 note(f"{name}: {words}")
@@ -153,17 +172,6 @@ def _statement(reading: Reading, scene: Scene, network: tuple[str, ...] | None) 
         "assumed": [*reading.assumed, *where],
         "changed": list(statement.changed(scene, reading.trace)),
     }
-
-
-def _changed(
-    policy: Policy, observed: int | None, probes: int | None, feature_cost: float | None, probe_cost: float | None
-) -> Policy:
-    changes: dict[str, Any] = {"observed": observed, "probes": probes}
-    changes |= {"feature_cost_s": feature_cost, "probe_cost_s": probe_cost}
-    changes = {name: value for name, value in changes.items() if value is not None}
-    if probes is not None:
-        changes["probing"] = "belief"
-    return replace(policy, **changes)
 
 
 def _read(path: Path | None, scenario: str | None) -> Reading:

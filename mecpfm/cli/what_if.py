@@ -19,6 +19,11 @@ if TYPE_CHECKING:
 
 GROUPS = {"site": "sites", "user": "users", "model": "models", "link": "links", "gpu": "gpus"}
 """Tables whose rows --every goes through, in the singular too."""
+COLUMNS = {
+    "change": "change", "at_most_s": "saves at most, s", "by_change_s": "of that by the change, s",
+    "saves_s": "saves, s", "moved": "users move",
+}  # fmt: skip
+"""Columns of the answer and their heads."""
 
 
 def what_if(
@@ -61,18 +66,11 @@ def what_if(
     if as_json:
         typer.echo(json.dumps({"objective_s": priced.objective_s, "changes": rows}, allow_nan=False))
         return
-    columns = {
-        "change": "change",
-        "at_most_s": "saves at most, s",
-        "by_change_s": "of that by the change, s",
-        "saves_s": "saves, s",
-        "moved": "users move",
-    }
-    shown = [name for name in columns if name in rows[0]]
     from mecpfm.plan import ROUNDING
 
     nothing = ROUNDING * abs(priced.objective_s)
-    table([columns[name] for name in shown], [[_cell(row[name], nothing) for name in shown] for row in rows])
+    shown = [name for name in COLUMNS if name in rows[0]]
+    table([COLUMNS[name] for name in shown], [[_cell(row[name], nothing) for name in shown] for row in rows])
 
 
 def _cell(value: Any, nothing: float) -> Any:
@@ -146,14 +144,14 @@ def _priced(plan: Path, folder: Path | None) -> tuple[Priced, Any]:
 
 def _base(priced: Priced, folder: Path | None) -> Network:
     """What changes apply to: the plan's network, or a folder's."""
-    from mecpfm.network.network import read
+    from mecpfm.network.folder import read
 
     return priced.network if folder is None else read(folder)
 
 
 def _note_changes(plan: Path, folder: Path, network: Network) -> None:
     """Say in a line when the plan's folder is another network by now."""
-    from mecpfm.network.network import read
+    from mecpfm.network.folder import read
     from mecpfm.network.prices import differences
 
     if not folder.is_dir():

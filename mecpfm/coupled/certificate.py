@@ -99,7 +99,25 @@ def certificate(structure: Structure, dual: Dual, instance: Instance | None = No
 
 
 def verify(instance: Instance, given: Certificate) -> float:
-    """Lower bound (s) that the multipliers prove; InputError when they do not belong to the instance."""
+    """Lower bound that multipliers prove.
+
+    Parameters
+    ----------
+    instance
+        Read from its file: nothing of the solver is used.
+    given
+        Prices from 0 to 1e100; whatever they are, the bound is valid.
+
+    Returns
+    -------
+    float
+        s.
+
+    Raises
+    ------
+    InputError
+        They do not belong to the instance.
+    """
     require_fit(instance, given)
     return total(instance, given, [terms(instance, given, np.arange(len(instance.options.request)))])
 

@@ -109,6 +109,23 @@ class Recipe:
 def generate(recipe: Recipe = Recipe(), seed: int = 0) -> Instance:
     """Instance of a recipe; the same recipe and seed give the same arrays on every machine with the same site files.
 
+    Parameters
+    ----------
+    recipe
+        Sizes, regime and ranges.
+    seed
+        Of every random stream.
+
+    Returns
+    -------
+    Instance
+        With names of no site: everything is numbered.
+
+    Raises
+    ------
+    InputError
+        A seed out of range, or a topology that is unknown.
+
     Examples
     --------
     >>> generate(Recipe(cloudlets=4, requests=10, models=6), seed=0).sizes[2:]  # cloudlets, requests

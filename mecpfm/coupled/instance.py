@@ -149,10 +149,10 @@ class Instance(RootRecord):
 
         Examples
         --------
-        >>> from mecpfm.coupled.tiny import TINY
-        >>> tiny = Instance.model_validate(TINY)
-        >>> tiny.change(cloudlets={"memory_gb": {0: "+2"}}).cloudlets.memory_gb.tolist()
-        [8.0, 9.0]
+        >>> from mecpfm.coupled.generate import Recipe, generate
+        >>> instance = generate(Recipe(cloudlets=4, requests=10, models=6, memory_gb=24.0), seed=0)
+        >>> instance.change(cloudlets={"memory_gb": {0: "+2"}}).cloudlets.memory_gb.tolist()
+        [26.0, 24.0, 24.0, 24.0]
         """
         from mecpfm.coupled.change import changed
 

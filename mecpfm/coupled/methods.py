@@ -45,9 +45,25 @@ class Bounded(NamedTuple):
 def solve(instance: Instance, method: str, **wanted: Any) -> Plan:
     """Plan of one method, judged by the checker, with a proven bound and the wall time of everything.
 
-    ``wanted`` are the fields of ``Request``. The bound is the method's own where it proves one, else the dual
-    engine's. ``iterations`` is the local search's budget: with it, and no time limit, a seed gives the same plan
-    everywhere; ``progress(iterations, cost, bound)`` is called as it goes. InputError for an unknown name.
+    Parameters
+    ----------
+    instance
+        The problem.
+    method
+        A name of ``METHODS``.
+    wanted
+        Fields of ``Request``. ``iterations`` is the local search's budget: with it, and no time limit, a seed gives the
+        same plan everywhere; ``progress(iterations, cost, bound)`` is called as it goes.
+
+    Returns
+    -------
+    Plan
+        Its bound is the method's own where it proves one, else the dual engine's.
+
+    Raises
+    ------
+    InputError
+        An unknown name, or what the method would pass over.
 
     Examples
     --------
@@ -67,7 +83,19 @@ def solve(instance: Instance, method: str, **wanted: Any) -> Plan:
 def certified(instance: Instance, method: str, **wanted: Any) -> tuple[Plan, Certificate]:
     """As ``solve``, with the multipliers of its bound: the dual engine's, and the LP's own duals for ``lp-cut``.
 
-    The plan's bound is theirs or a better one of its own proof.
+    Parameters
+    ----------
+    instance
+        The problem.
+    method
+        A name of ``METHODS``.
+    wanted
+        Fields of ``Request``.
+
+    Returns
+    -------
+    tuple of Plan and Certificate
+        The plan's bound is the certificate's, or a better one of the plan's own proof.
 
     Examples
     --------

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import json
 import math
 import os
@@ -10,12 +9,11 @@ import platform
 import resource
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from importlib.metadata import distributions
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import pandas as pd
@@ -51,7 +49,7 @@ def run(profile: str, chosen: list[str] | None = None, *, in_place: bool = False
     require(*NEEDED)
     if not in_place:
         paths.require_writable_home()
-    names = _known(chosen)
+    names = known(chosen)
     rows: dict[str, tuple[str, ...]] = {}
     failed: dict[str, str] = {}
     told = Told(profile, names)
@@ -149,7 +147,7 @@ def _in_place(source: Path, profile: str) -> None:
 
     if profile != "quick":
         raise InputError("committed notebooks are executed with the quick profile")
-    notebook = _executed(source)
+    notebook = executed(source)
     notebook.metadata["language_info"] = {"name": "python"}
     for cell in notebook.cells:
         for output in cell.get("outputs", ()):
@@ -157,7 +155,7 @@ def _in_place(source: Path, profile: str) -> None:
     write_atomic(source, (nbformat.writes(notebook) + "\n").encode())
 
 
-def _executed(source: Path, *, allow_errors: bool = False, **start: Any) -> Any:
+def executed(source: Path, *, allow_errors: bool = False, **start: Any) -> Any:
     """A notebook run in its own folder without time stamps; ``start`` goes to the kernel."""
     import nbformat
     from nbclient import NotebookClient
@@ -175,66 +173,8 @@ def _executed(source: Path, *, allow_errors: bool = False, **start: Any) -> Any:
     return notebook
 
 
-def check(chosen: list[str] | None = None) -> list[tuple[str, ...]]:
-    """Execute the committed notebooks anew and compare: rows (notebook, code cell, first difference).
-
-    Results and figures go to a temporary folder: nothing kept from earlier runs is used, nothing is changed.
-    """
-    require(*NEEDED)
-    rows: list[tuple[str, ...]] = []
-    wanted = _known(chosen)
-    with TemporaryDirectory() as folder:
-        for name in wanted:
-            found = differences(paths.sources() / "notebooks" / f"{name}.ipynb", {**os.environ, "MECPFM_HOME": folder})
-            print(f"{name}: {f'{len(found)} outputs differ' if found else 'the same'}", flush=True)
-            rows += found
-    return rows
-
-
-def differences(source: Path, environment: Mapping[str, str]) -> list[tuple[str, ...]]:
-    """Code cells, numbered from 1, whose outputs in the file are not those of a run now; an error is one too."""
-    import nbformat
-
-    committed = nbformat.read(source, as_version=4)
-    notebook = _executed(source, allow_errors=True, env=dict(environment))
-    pairs = [(a, b) for a, b in zip(committed.cells, notebook.cells, strict=True) if a.cell_type == "code"]
-    return [
-        (source.stem, str(i), found)
-        for i, (before, now) in enumerate(pairs, 1)
-        if (found := _difference(_plain(before.outputs), _plain(now.outputs)))
-    ]
-
-
-def bare(outputs: list[Any]) -> tuple[str, list[dict[str, Any]]]:
-    """What is compared of outputs: their text, whether written at once or in pieces, and the rest without its counts.
-
-    Pictures are taken out: they stand beside the data of their figure, and only where there is a browser. So are views
-    of widgets: their numbers are drawn by lot.
-    """
-    for one in outputs:
-        for kind in ("image/png", VIEW):
-            one.get("data", {}).pop(kind, None)
-    text = "".join(one["text"] for one in outputs if one["output_type"] == "stream")
-    return text, [dict(one, execution_count=0) for one in outputs if "text" not in one]
-
-
-def _plain(outputs: list[Any]) -> list[str]:
-    """The same as lines, parts in a fixed order."""
-    text, rest = bare(outputs)
-    return "\n".join([text, *(json.dumps(one, indent=1, sort_keys=True) for one in rest)]).splitlines()
-
-
-def _difference(before: list[str], now: list[str]) -> str:
-    """The first line that differs, or nothing."""
-    for old, new in itertools.zip_longest(before, now, fillvalue=""):
-        if old != new:
-            at = next((i for i, (a, b) in enumerate(zip(old, new, strict=False)) if a != b), 0)
-            start = max(at - 20, 0)
-            return f"{old.strip()[start : at + 40]!r} committed, {new.strip()[start : at + 40]!r} here"
-    return ""
-
-
-def _known(chosen: list[str] | None) -> list[str]:
+def known(chosen: list[str] | None) -> list[str]:
+    """Notebooks by name, all if none are chosen; InputError for one that is not there."""
     if unknown := set(chosen or ()) - set(names()):
         raise InputError(f"notebook {sorted(unknown)[0]!r} is unknown; known: {', '.join(names())}")
     return chosen or names()

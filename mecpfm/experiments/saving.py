@@ -66,7 +66,7 @@ def _committed(file: Path) -> str:
 
 def _same(old: Any, cell: Any) -> bool:
     """Whether two code cells have the same source and came out the same, as the comparison of notebooks sees it."""
-    from mecpfm.experiments.notebooks import bare
+    from mecpfm.experiments.recheck import bare
 
     same = cell.cell_type == "code" and cell.source == old.source
     return same and bare(copy.deepcopy(old.outputs)) == bare(copy.deepcopy(cell.outputs))

@@ -15,11 +15,24 @@ import plotly.io
 
 from mecpfm import paths
 from mecpfm.errors import FailedError, InputError
-from mecpfm.figures import coupled, explorer, export, headline, learning, maps, online, paper, sweep, timeline, verdicts
+from mecpfm.figures import (
+    coupled,
+    explorer,
+    export,
+    headline,
+    learning,
+    maps,
+    online,
+    paper,
+    programs,
+    sweep,
+    timeline,
+    verdicts,
+)
 from mecpfm.figures.lines import Draw
 
 KINDS: dict[str, Draw] = {
-    **paper.FIGURES, **learning.FIGURES, **coupled.FIGURES, **online.FIGURES, **maps.FIGURES,
+    **programs.FIGURES, **paper.FIGURES, **learning.FIGURES, **coupled.FIGURES, **online.FIGURES, **maps.FIGURES,
     "timeline": timeline.draw, "sweep": sweep.draw, "headline": headline.draw,
     "explorer": explorer.draw, "verdicts": verdicts.draw,
 }  # fmt: skip

@@ -1,4 +1,4 @@
-"""Figures of the paper's setting: the programs, their relaxations and roundings, and the learners."""
+"""Figures of the paper's setting: roundings of relaxations, and the learners."""
 
 from __future__ import annotations
 
@@ -7,36 +7,8 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from mecpfm.figures.lines import BELOW, DECADES, Axis, Draw, Lines, Panels, logarithmic, spread
-from mecpfm.figures.style import (
-    BLACK,
-    BLUE,
-    GREEN,
-    GREY,
-    LOOKS,
-    ORANGE,
-    PINK,
-    RED,
-    SKY,
-    TEMPLATE,
-    YELLOW,
-    figure,
-    line,
-)  # fmt: skip
+from mecpfm.figures.style import BLUE, GREEN, GREY, LOOKS, ORANGE, RED, TEMPLATE, figure
 
-ROWS = {
-    "pull": RED, "assign": BLACK, "link": BLUE, "budget": ORANGE, "capacity": GREEN, "accuracy": PINK,
-    "product": SKY, "cover": YELLOW,
-}  # fmt: skip
-"""Kinds of a program's rows."""
-SIZES = {"nlip": 14, "ilp": 6}
-"""Sizes of markers that lie on each other."""
-PROGRAMS = {
-    "NLIP, columns": {"color": BLACK, "dash": "solid"},
-    "ILP and LP, columns": {"color": BLUE, "dash": "solid"},
-    "ILP and LP, rows": {"color": BLUE, "dash": "dot"},
-    "source-free LP, columns": {"color": GREY, "dash": "dash"},
-}
-"""What is counted of which program."""
 RELAXATIONS = {"lp": ("LP as published", ORANGE), "lp-dual": ("strengthened LP", BLUE)}
 """Relaxations that are drawn from: words and colour."""
 RATIOS = {
@@ -49,70 +21,6 @@ SERIES = ((BLUE, "circle"), (ORANGE, "square"), (GREEN, "diamond"), (RED, "trian
 """Looks of series that are numbers."""
 SOURCES = ("cloud", "last", "nearest")
 """Where parts are pulled from."""
-
-
-def sparsity(frame: pd.DataFrame) -> go.Figure:
-    """The matrix of a small integer linear program: one mark a non-zero, coloured by the kind of its row.
-
-    Columns: row and column of a non-zero, kind of its row (pull, assign, ...), group of its column (x, ys, ...).
-    """
-    drawn = figure("Two dense rows couple everything; the rest is small blocks", "column", "row", height=620)
-    for kind, color in ROWS.items():
-        of = frame[frame["kind"] == kind]
-        marker = {"color": color, "symbol": "square", "size": 4.5}
-        drawn.add_trace(go.Scatter(x=of["column"], y=of["row"], mode="markers", name=kind, marker=marker))
-    for group, columns in frame.groupby("group", sort=False)["column"]:
-        drawn.add_vline(x=columns.min() - 0.5, line={"color": GREY, "width": 0.7})
-        middle = (columns.min() + columns.max()) / 2
-        drawn.add_annotation(x=middle, y=1.0, yref="paper", yanchor="bottom", text=f"<b>{group}</b>", showarrow=False)
-    drawn.update_xaxes(showgrid=False, zeroline=False, range=[-1, frame["column"].max() + 1])
-    drawn.update_yaxes(showgrid=False, zeroline=False, range=[frame["row"].max() + 1, -1], dtick=20)
-    drawn.update_layout(margin={"t": 70})
-    return drawn
-
-
-def equivalence(frame: pd.DataFrame) -> go.Figure:
-    """Optima of the linear and the non-linear program against enumeration: all on the diagonal, or not equivalent.
-
-    Columns: enumerated optimum (s), method (nlip or ilp), objective (s); one row an instance and method.
-    """
-    ends = [0, 1.05 * frame["enumerated"].max()]
-    drawn = figure(
-        "NLIP = ILP = enumeration: every optimum lies on the diagonal",
-        "optimum by enumeration (s)",
-        "optimum by a solver (s)",
-        height=460,
-    )
-    drawn.add_trace(go.Scatter(x=ends, y=ends, mode="lines", name="equal", line={"color": GREY, "dash": "dot"}))
-    for method, size in SIZES.items():
-        rows = frame[frame["method"] == method]
-        points = line(method, x=rows["enumerated"], y=rows["objective"], mode="markers")
-        drawn.add_trace(points.update(marker={"size": size, "line": {"width": 1.5}}))
-    drawn.update_yaxes(range=ends)
-    return drawn.update_layout(legend={"x": 0.02, "y": 0.98})
-
-
-def licence(frame: pd.DataFrame) -> go.Figure:
-    """Size of each program against the number of requests, and where Gurobi's restricted licence ends.
-
-    Columns: count (a key of ``PROGRAMS``), requests, size, built: whether the size was read off a built model. Rows of
-    count ``limit`` are level lines instead, named by column ``words``.
-    """
-    drawn = figure("The restricted licence ends before the problem begins", "requests", "columns or rows", height=460)
-    for name, look in PROGRAMS.items():
-        rows, built = (frame[(frame["count"] == name) & (frame["built"] == flag)] for flag in (False, True))
-        group = {"legendgroup": name, "name": name}
-        drawn.add_trace(go.Scatter(x=rows["requests"], y=rows["size"], mode="lines", line=look, **group))
-        marker = {"color": look["color"], "size": 8, "symbol": "circle-open", "line": {"width": 2}}
-        marks = {"x": built["requests"], "y": built["size"], "mode": "markers", "marker": marker}
-        drawn.add_trace(go.Scatter(**marks, **group, showlegend=False))
-    ends = [frame["requests"].min(), frame["requests"].max()]
-    for row in frame[frame["count"] == "limit"].itertuples():
-        level = {"x": ends, "y": [row.size, row.size], "mode": "lines+text", "line": {"color": RED, "width": 1}}
-        words = {"text": ["", row.words], "textposition": "bottom left", "textfont": {"color": RED}}
-        drawn.add_trace(go.Scatter(**level, **words, showlegend=False))
-    drawn.update_xaxes(**logarithmic(frame.loc[frame["built"], "requests"]))
-    return drawn.update_yaxes(**DECADES)
 
 
 def draws(frame: pd.DataFrame) -> go.Figure:
@@ -163,27 +71,6 @@ def best(frame: pd.DataFrame) -> go.Figure:
         drawn.add_trace(go.Scatter(x=of["draws"], y=of["excess"], **look))
     drawn.update_xaxes(**logarithmic(frame["draws"]))
     return drawn.update_yaxes(rangemode="tozero", tickformat=".2%")
-
-
-def multiplier(frame: pd.DataFrame) -> go.Figure:
-    """The dual function of one multiplier: concave, made of lines, and as high as the linear program is low.
-
-    Columns: kind (dual, line, maximum or level), u, value (s); ``name`` tells lines apart and labels levels.
-    """
-    drawn = figure("One multiplier solves the LP: every line lies above, the top is the LP's value", "u", "delay (s)")
-    for _, of in frame[frame["kind"] == "line"].groupby("name"):
-        thin = {"color": GREY, "width": 1}
-        drawn.add_trace(go.Scatter(x=of["u"], y=of["value"], mode="lines", line=thin, showlegend=False))
-    dual, top = frame[frame["kind"] == "dual"], frame[frame["kind"] == "maximum"]
-    curve, star = {"color": BLUE, "width": 3}, {"color": RED, "symbol": "star", "size": 15}
-    drawn.add_trace(go.Scatter(x=dual["u"], y=dual["value"], mode="lines", name="dual function g(u)", line=curve))
-    drawn.add_trace(go.Scatter(x=top["u"], y=top["value"], mode="markers", name="its maximum", marker=star))
-    for row in frame[frame["kind"] == "level"].itertuples():
-        dashes = {"color": RED, "dash": "dash", "width": 1}
-        drawn.add_hline(y=row.value, line=dashes, annotation_text=row.name, annotation_position="top left")
-    height = dual["value"].max() - dual["value"].min()
-    drawn.update_yaxes(range=[dual["value"].min() - 0.05 * height, dual["value"].max() + 0.25 * height])
-    return drawn.update_layout(legend={"x": 0.4, "y": 0.05})
 
 
 def factorial(frame: pd.DataFrame) -> go.Figure:
@@ -257,7 +144,6 @@ Columns: source, method, metric, round (last of the block), mean, ci_low, ci_hig
 """
 
 FIGURES: dict[str, Draw] = {
-    "sparsity": sparsity, "equivalence": equivalence, "licence": licence, "draws": draws, "ratio": ratio,
-    "best": best, "multiplier": multiplier, "factorial": factorial, "steps": steps, "rounds": ROUNDS,
+    "draws": draws, "ratio": ratio, "best": best, "factorial": factorial, "steps": steps, "rounds": ROUNDS,
     "recorded": RECORDED,
 }  # fmt: skip

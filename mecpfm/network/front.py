@@ -21,8 +21,9 @@ from mecpfm.network import naming
 from mecpfm.network.build import build
 from mecpfm.network.change import carry, keep_of
 from mecpfm.network.example import drawn, write
+from mecpfm.network.folder import read
 from mecpfm.network.named import NamedPlan
-from mecpfm.network.network import Network, read
+from mecpfm.network.network import Network
 from mecpfm.network.prices import carry_prices
 from mecpfm.network.tables import Names
 from mecpfm.plan import Plan
@@ -78,6 +79,11 @@ def solve(
         Sites whose caches, and users whose service, stay as ``start`` has them.
     progress
         Called with iterations, cost and bound, s, as the search goes.
+
+    Returns
+    -------
+    NamedPlan
+        Decisions by name, with the bound that is proved.
 
     Raises
     ------
@@ -162,6 +168,16 @@ def chosen(instance: coupled.Instance, plan: NamedPlan) -> np.typing.NDArray[np.
 def read_instance(path: Path | str) -> coupled.Instance | published.Instance:
     """Instance of a file, .json or .npz, of either setting: its schema says which.
 
+    Parameters
+    ----------
+    path
+        Its schema says which setting it is of.
+
+    Returns
+    -------
+    mecpfm.coupled.instance.Instance or mecpfm.published.instance.Instance
+        Checked.
+
     Raises
     ------
     InputError
@@ -193,9 +209,24 @@ def example(
 ) -> Network:
     """The network that ``mecpfm new`` writes: eight sites, six models over two backbones, so many classes of users.
 
-    ``topology`` takes sites and links of a topohub network, or of a GraphML file, in their place. With ``sites``,
-    ``models``, ``regime`` or ``seed`` it is a random network of that size: compute-bound, memory-bound, link-bound or
-    mixed.
+    Parameters
+    ----------
+    users
+        How many classes of users.
+    topology
+        A topohub network, or a GraphML file, whose sites and links take the place of the eight.
+    sites, models, regime, seed
+        With any of them it is a random network of that size: compute-bound, memory-bound, link-bound or mixed.
+
+    Returns
+    -------
+    Network
+        Ready to solve.
+
+    Raises
+    ------
+    InputError
+        An unknown topology or regime, or a size out of range.
 
     Examples
     --------

@@ -15,9 +15,9 @@ from mecpfm.errors import InputError
 from mecpfm.kernels import arrays, online_history
 from mecpfm.network.ground import expected_s, may_serve, serve
 from mecpfm.network.network import Network
-from mecpfm.online.dispatcher import Dispatcher, Ticket
+from mecpfm.online.dispatcher import Dispatcher
 from mecpfm.online.features import fresh_history
-from mecpfm.online.names import SceneNames
+from mecpfm.online.names import SceneNames, Ticket
 from mecpfm.online.trace import BYTES_PER_TOKEN, Trace
 from mecpfm.online.world import Scene, build
 from mecpfm.typing import Floats, Ints

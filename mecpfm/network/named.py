@@ -19,6 +19,7 @@ from mecpfm.files import write_atomic
 from mecpfm.network.build import build
 from mecpfm.network.network import Network
 from mecpfm.network.prices import Priced, carry_prices
+from mecpfm.network.summary import gap_of, number, said
 from mecpfm.network.tables import Context, Tables, prices
 from mecpfm.plan import Plan, instance_sha256
 
@@ -232,36 +233,6 @@ class NamedPlan:
         from mecpfm.network.page import page
 
         write_atomic(Path(path), page(self).encode(), parents=False)
-
-
-def said(plan: NamedPlan) -> str:
-    """The summary in a line."""
-    s, gap = plan.summary, plan.gap
-    proof = f"bound {plan.bound:.6g} s ({f'gap {100 * gap:.2g} %' if gap > 1e-9 else 'gap 0'})"
-    pulling = int((plan.sites["pulled_gb"] > 0).sum())
-    parts = [
-        f"{s['status']}: {plan.objective:.6g} s" + (f" in {s['period_s']:g} s" if s.get("period_s") else ""),
-        "no bound proved" if math.isnan(gap) else proof,
-    ]
-    rest = [
-        f"{s['users_at_edge']} of {s['users']} users at the edge",
-        f"{pulling} {'site pulls' if pulling == 1 else 'sites pull'} {s['pulled_gb']:.4g} GB",
-    ]
-    if s.get("deadlines_missed") is not None:
-        rest.append(f"{s['deadlines_missed']} deadlines missed")
-    if broken := len(s["violations"]):
-        rest.append(f"{broken} rows broken, the first: {s['violations'][0]}")
-    return "; ".join([", ".join(parts), *rest])
-
-
-def gap_of(plan: Plan) -> float:
-    """Relative gap, never negative; NaN without a bound."""
-    return plan.gap if math.isnan(plan.gap) else max(plan.gap, 0.0)
-
-
-def number(value: float) -> float | None:
-    """What JSON can say of a number."""
-    return value if math.isfinite(value) else None
 
 
 def _records(frame: pd.DataFrame) -> list[dict[str, Any]]:

@@ -13,8 +13,9 @@ from mecpfm.coupled.check import REMOTE
 from mecpfm.coupled.proof import Proof
 from mecpfm.network import published_tables
 from mecpfm.network.build import Built
-from mecpfm.network.named import Basis, NamedPlan, gap_of, number
+from mecpfm.network.named import Basis, NamedPlan
 from mecpfm.network.network import Network
+from mecpfm.network.summary import gap_of, number
 from mecpfm.network.tables import Context, Names, Tables, tabulate
 from mecpfm.plan import Plan
 from mecpfm.published import instance as published

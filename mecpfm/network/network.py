@@ -12,10 +12,9 @@ import pandas as pd
 
 from mecpfm.data.tables import gpus as committed_gpus
 from mecpfm.errors import InputError, nearest
-from mecpfm.network.contract import TABLES, checked, read_csv
+from mecpfm.network.contract import TABLES, checked
 from mecpfm.network.library import check_sizes
-from mecpfm.network.settings import SETTINGS, Settings, read_settings, settings_of
-from mecpfm.network.topology import of_topology
+from mecpfm.network.settings import SETTINGS, Settings, settings_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,6 +94,11 @@ class Network:
             ``speeds`` by both, ``Lyon-Grenoble``. A DataFrame replaces the table. ``settings={"reach": 3, "remote":
             {"congestion": 9}}`` are those of ``network.toml``.
 
+        Returns
+        -------
+        Network
+            The changed copy.
+
         Raises
         ------
         InputError
@@ -112,7 +116,20 @@ class Network:
         return changed(self, changes, add or {}, remove or {})
 
     def revised(self, tables: Mapping[str, pd.DataFrame | None], settings: Settings) -> Network:
-        """A copy with other tables, each checked by its contract, and names against each other."""
+        """A copy with other tables, each checked by its contract, and names against each other.
+
+        Parameters
+        ----------
+        tables
+            By name; None takes a table away. Tables that are not named stay.
+        settings
+            In place of the settings.
+
+        Returns
+        -------
+        Network
+            The other network, without a folder.
+        """
         other = object.__new__(Network)
         for name, value in {**vars(self), "settings": settings, "source": ""}.items():
             object.__setattr__(other, name, value)
@@ -185,7 +202,25 @@ class Network:
 
     @classmethod
     def from_object(cls, content: Any, where: str) -> Network:
-        """The network that ``to_object`` gave; InputError, which begins with ``where``, for what is none."""
+        """The network that ``to_object`` gave.
+
+        Parameters
+        ----------
+        content
+            An object of tables, by column.
+        where
+            What messages begin with.
+
+        Returns
+        -------
+        Network
+            Checked.
+
+        Raises
+        ------
+        InputError
+            ``where``, field and reason, in one line.
+        """
         if not isinstance(content, dict) or not all(isinstance(part, dict) for part in content.values()):
             raise InputError(f"{where} must be an object of tables")
         if lost := sorted({"sites", "links", "models", "users"} - content.keys()):
@@ -211,34 +246,3 @@ def _cells(column: Any) -> bool:
 
 def _plain(cell: Any) -> Any:
     return None if isinstance(cell, float) and not math.isfinite(cell) else cell
-
-
-def read(folder: Path | str) -> Network:
-    """Network of a folder of CSV files (docs/your_own_network.md); InputError names file, row, column and reason.
-
-    Examples
-    --------
-    >>> import tempfile, mecpfm as mp
-    >>> from mecpfm.network.example import write
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     write(Path(folder) / "net")
-    ...     len(mp.read(f"{folder}/net").sites)
-    8
-    """
-    folder = Path(folder)
-    if not folder.is_dir():
-        raise InputError(f"{folder}: is no folder; `mecpfm new` writes an example of one")
-    settings = read_settings(folder / SETTINGS)
-    tables: dict[str, pd.DataFrame | None] = {}
-    for name in TABLES:
-        path = folder / f"{name}.csv"
-        if path.exists():
-            tables[name] = read_csv(path)
-        elif name in ("sites", "links", "models", "users") and not (name == "links" and settings.topology):
-            raise InputError(f"{path}: is missing; `mecpfm new` writes an example of every file")
-    for path in sorted(folder.glob("*.csv")):
-        if path.stem not in TABLES:
-            raise InputError(f"{path}: is no table of a network; {nearest(path.stem, TABLES)}")
-    if settings.topology:
-        tables |= of_topology(folder, settings, tables)
-    return Network(**tables, settings=settings, source=str(folder))  # type: ignore[arg-type]

@@ -8,8 +8,9 @@ from typing import Any
 
 import pandas as pd
 
-from mecpfm.network.named import NamedPlan, said
+from mecpfm.network.named import NamedPlan
 from mecpfm.network.picture import FAR, HEIGHT, IDLE, LONGEST, WIDTH, colours, frame
+from mecpfm.network.summary import said
 from mecpfm.network.tables import AT_CENTRE, PRICES
 
 WORDS = {

@@ -37,6 +37,16 @@ BESIDE = ("feasible", "gap", *NAMED)
 def load(path: Path | str) -> NamedPlan:
     """Plan of a file that ``NamedPlan.save`` or ``mecpfm solve -o`` wrote.
 
+    Parameters
+    ----------
+    path
+        A JSON file.
+
+    Returns
+    -------
+    NamedPlan
+        Tables, summary, certificate and network as they were.
+
     Raises
     ------
     InputError

@@ -6,13 +6,13 @@ import math
 import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mecpfm.errors import InputError, nearest
+from mecpfm.errors import InputError
 from mecpfm.online.desk import Desk
-from mecpfm.online.names import SceneNames, names_of, number
+from mecpfm.online.names import SceneNames, Ticket, index_of, names_of, number
 from mecpfm.online.policy import Policy, named
 from mecpfm.online.rows import InFlight
 from mecpfm.online.world import Scene
@@ -23,21 +23,6 @@ if TYPE_CHECKING:
 CENTRE = "data centre"
 PATIENCE_S = 3_600.0
 LATEST_S, LONGEST_S, LARGEST = 1e12, 1e9, 1e12
-SHOWN = 40
-"""Characters of an unknown name that an error repeats."""
-
-
-class Ticket(NamedTuple):
-    """Where a request goes."""
-
-    number: int
-    """Counts up from 0; never given twice, not after loading either."""
-    site: str
-    """Name of the site, or ``data centre``."""
-    small: bool
-    """Whether the model's small variant serves it (scenario ``variants``)."""
-    service_s: float | None
-    """Predicted service time there, s; None where the policy predicts none."""
 
 
 class Dispatcher:
@@ -142,6 +127,11 @@ class Dispatcher:
         payload_mb
             What travels to the place of service, MB; as usual for the user when absent.
 
+        Returns
+        -------
+        Ticket
+            Place, and the predicted service time.
+
         Raises
         ------
         InputError
@@ -150,7 +140,7 @@ class Dispatcher:
         try:
             who, what = self._users[user], self._models[model]
         except (KeyError, TypeError):
-            who, what = self._index("user", user, self._users), self._index("model", model, self._models)
+            who, what = index_of("user", user, self._users), index_of("model", model, self._models)
         static = self._static[who] if features is None else self._known(who, features)
         payload = self._payloads[who]
         if payload_mb is not None:
@@ -196,13 +186,13 @@ class Dispatcher:
         Returns the numbers of its open tickets, which are given up: decide those requests anew. A site that is down
         already has none.
         """
-        where = self._index("site", site, self._sites)
+        where = index_of("site", site, self._sites)
         with self._lock:
             return self._desk.down(where)
 
     def up(self, site: str) -> None:
         """Send to a site again; it holds nothing yet. No effect on one that is up."""
-        where = self._index("site", site, self._sites)
+        where = index_of("site", site, self._sites)
         with self._lock:
             self._desk.rows.line.closed[where] = False
 
@@ -239,13 +229,6 @@ class Dispatcher:
 
         return read(cls, Path(path))
 
-    def _index(self, kind: str, name: str, known: Mapping[str, int]) -> int:
-        try:
-            return known[name]
-        except (KeyError, TypeError):
-            name = str(name)[:SHOWN]
-            raise InputError(f"{kind} {name!r} is unknown; {nearest(name, known)}") from None
-
     def _known(self, who: int, features: Mapping[str, float] | Sequence[float]) -> list[float]:
         """Features of a request, in their order."""
         if type(features) is not dict and not isinstance(features, Mapping):  # the first is quick
@@ -256,9 +239,8 @@ class Dispatcher:
             features = dict(zip(self._features, features, strict=True))
         found, known = self._static[who].copy(), self._features
         for name, value in features.items():
-            if name not in known:
-                self._index("feature", name, known)
+            at = index_of("feature", name, known)
             if type(value) is not float or not -LARGEST <= value <= LARGEST:
                 value = number(name, value, LARGEST, -LARGEST)
-            found[known[name]] = value
+            found[at] = value
         return found

@@ -19,7 +19,7 @@ from mecpfm.typing import Bools, Floats, Ints
 DOUBT = 0.05
 """Probability with which the bounds that hold with some probability may fail."""
 MOST_REPLAYED = 100_000
-"""Replayed above which nothing is told that needs the features which were hidden."""
+"""Requests above which nothing is told that needs the features which were hidden."""
 MISSPECIFIED = 10.0
 """Mean squared distance of the expected demand from a linear rule on the real trace, by judgement, s^2."""
 DELAYED_RIDGE = ("ridge", "covariance")

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
 
-from mecpfm.errors import InputError
+from mecpfm.errors import InputError, nearest
 from mecpfm.online.world import Scene
 from mecpfm.typing import Floats, Ints
+
+SHOWN = 40
+"""Characters of an unknown name that an error repeats."""
 
 
 class SceneNames(NamedTuple):
@@ -25,6 +29,28 @@ class SceneNames(NamedTuple):
     payload_gb: Floats
     static: Floats
     """Features, shape (U, S)."""
+
+
+class Ticket(NamedTuple):
+    """Where a request goes."""
+
+    number: int
+    """Counts up from 0; never given twice, not after loading either."""
+    site: str
+    """Name of the site, or ``data centre``."""
+    small: bool
+    """Whether the model's small variant serves it (scenario ``variants``)."""
+    service_s: float | None
+    """Predicted service time there, s; None where the policy predicts none."""
+
+
+def index_of(kind: str, name: str, known: Mapping[str, int]) -> int:
+    """Number of a name; InputError with the nearest known one otherwise."""
+    try:
+        return known[name]
+    except (KeyError, TypeError):
+        name = str(name)[:SHOWN]
+        raise InputError(f"{kind} {name!r} is unknown; {nearest(name, known)}") from None
 
 
 def number(name: str, value: float, most: float, least: float = 0.0) -> float:

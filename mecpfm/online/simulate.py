@@ -118,6 +118,20 @@ class Run:
 def simulate(scene: Scene, policy: Policy, seed: int = 0) -> Outcome:
     """A whole run.
 
+    Parameters
+    ----------
+    scene
+        What no policy changes (:func:`mecpfm.online.world.build`).
+    policy
+        How requests are dispatched.
+    seed
+        Of the policy's own draws.
+
+    Returns
+    -------
+    Outcome
+        What happened to each request, and what the policy has learned.
+
     Examples
     --------
     >>> from dataclasses import replace

@@ -93,25 +93,11 @@ def build(
         When the trace is too short for the window, ``first`` is outside of its part, or all arrive at once.
     """
     supply = _streams(seed)
-    size, rows = setting.requests, len(trace.time_s)
-    surveyed_rows, low, high = _parts(rows, size, part)
-    if high > rows or high - low < size:
-        raise InputError(f"{trace.source}: has {rows} requests; {size} from row {low} on are needed")
-    drawn = low + int(next(supply).integers(0, high - low - size + 1))
-    first = drawn if first is None else first
-    if not low <= first <= high - size:
-        raise InputError(f"first is {first}; must be in [{low}, {high - size}]")
-    window = slice(first, first + size)
+    surveyed_rows, window = _window(setting.requests, trace, part, first, next(supply))
+    first = window.start
     work = np.clip(trace.work_s, *setting.work_s)
     ground = ground or _drawn(setting, trace, supply, real_sites)
-    span = _span(trace.time_s[window], setting)
-    if span < SHORTEST_S:
-        raise InputError(f"{trace.source}: time_s: requests {first + 1} to {first + size} arrive within {span:g} s")
-    factor = 1.0 if setting.load is None else work[window].sum() / (setting.load * ground.speed.sum()) / span
-    if not span * factor <= LONGEST_S:
-        raise InputError(
-            f"{trace.source}: the window lasts {span * factor:.3g} s; at most {LONGEST_S:g} s are possible"
-        )
+    factor = _factor(setting, trace, window, work[window].sum(), ground.speed.sum())
     arrival = _arrivals(trace.time_s[window], setting, factor)
     congestion = _congestion(setting, float(arrival[-1]), next(supply))
     world = _world(setting, trace, ground, window, arrival, work[window], congestion)
@@ -127,26 +113,41 @@ def build(
     )  # fmt: skip
 
 
+def _window(size: int, trace: Trace, part: Part, first: int | None, random: np.random.Generator) -> tuple[int, slice]:
+    """Rows that are surveyed, from the first on, and rows that are served, drawn where ``first`` is not given."""
+    rows = len(trace.time_s)
+    surveyed_rows, low, high = _parts(rows, size, part)
+    if high > rows or high - low < size:
+        raise InputError(f"{trace.source}: has {rows} requests; {size} from row {low} on are needed")
+    drawn = low + int(random.integers(0, high - low - size + 1))
+    first = drawn if first is None else first
+    if not low <= first <= high - size:
+        raise InputError(f"first is {first}; must be in [{low}, {high - size}]")
+    return surveyed_rows, slice(first, first + size)
+
+
+def _factor(setting: Setting, trace: Trace, window: slice, work_s: float, speed: float) -> float:
+    """What time is stretched by, so that all cloudlets together, of that speed, have the load they should have."""
+    span, first, last = _span(trace.time_s[window], setting), window.start + 1, window.stop
+    if span < SHORTEST_S:
+        raise InputError(f"{trace.source}: time_s: requests {first} to {last} arrive within {span:g} s")
+    factor = 1.0 if setting.load is None else work_s / (setting.load * speed) / span
+    if not span * factor <= LONGEST_S:
+        lasts = f"{span * factor:.3g} s; at most {LONGEST_S:g} s are possible"
+        raise InputError(f"{trace.source}: the window lasts {lasts}")
+    return factor
+
+
 def _world(
     setting: Setting, trace: Trace, ground: Ground, window: slice, arrival: Floats, work: Floats, congestion: Floats
 ) -> World:
     return World(
-        arrival=arrival,
-        work=work,
-        home=ground.home[trace.origin[window]],
-        model=trace.model[window],
-        group=trace.group[window],
-        payload_gb=trace.payload_gb[window],
-        static=np.ascontiguousarray(trace.static[window]),
-        near=ground.near,
-        net_s=ground.net_s,
-        speed=ground.speed,
-        memory_gb=ground.memory_gb,
-        part_gb=ground.part_gb,
-        base=ground.base,
-        congestion=congestion,
+        arrival=arrival, work=work, home=ground.home[trace.origin[window]], model=trace.model[window],
+        group=trace.group[window], payload_gb=trace.payload_gb[window],
+        static=np.ascontiguousarray(trace.static[window]), near=ground.near, net_s=ground.net_s, speed=ground.speed,
+        memory_gb=ground.memory_gb, part_gb=ground.part_gb, base=ground.base, congestion=congestion,
         constants=_constants(setting),
-    )
+    )  # fmt: skip
 
 
 def _drawn(setting: Setting, trace: Trace, supply: Iterator[np.random.Generator], real: bool) -> Ground:
@@ -239,6 +240,5 @@ def _congestion(setting: Setting, last_s: float, random: np.random.Generator) ->
 def _constants(setting: Setting) -> Constants:
     # Floats even where the setting says 1: an int would compile every kernel again.
     codes: dict[str, Any] = {"queue_limit": setting.queue_limit, "eviction": EVICTION[setting.eviction]}
-    return Constants(
-        **codes, **{name: float(getattr(setting, name)) for name in Constants._fields if name not in codes}
-    )
+    floats: dict[str, Any] = {name: float(getattr(setting, name)) for name in Constants._fields if name not in codes}
+    return Constants(**codes, **floats)

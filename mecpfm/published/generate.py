@@ -89,7 +89,24 @@ def streams(seed: int) -> dict[str, Streams]:
 def generate(recipe: Recipe = Recipe(), seed: int = 0, *, network: NDArray[np.float64] | None = None) -> Instance:
     """Instance of the released generator; the same recipe and seed give the same arrays on every machine.
 
-    ``network`` replaces the random one: distances in s/GB, shape (C + 1, C + 1), the data centre last.
+    Parameters
+    ----------
+    recipe
+        Sizes and ranges.
+    seed
+        Of every random stream.
+    network
+        In place of the random one: distances, s/GB, shape (C + 1, C + 1), the data centre last.
+
+    Returns
+    -------
+    Instance
+        Checked.
+
+    Raises
+    ------
+    InputError
+        A seed out of range.
 
     Examples
     --------

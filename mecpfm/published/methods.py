@@ -59,11 +59,34 @@ def solve(
 ) -> Plan:
     """Run a method by name and time it; the clock stands still while kernels are compiled and licences looked up.
 
-    A method that draws does so from ``SeedSequence([seed, crc32(name)])``: methods under one seed are independent.
-    Raises InputError for an unknown name, and whatever the method raises.
+    Parameters
+    ----------
+    instance
+        The problem.
+    method
+        A name of ``METHODS``.
+    solver
+        For methods that need one.
+    seed
+        A method that draws does so from ``SeedSequence([seed, crc32(name)])``: methods under one seed are independent.
+    time_limit
+        Seconds; None: none.
+
+    Returns
+    -------
+    Plan
+        Judged by the checker.
+
+    Raises
+    ------
+    InputError
+        An unknown name, or a number out of range.
+    InfeasibleError, LimitError
+        Whatever the method raises.
 
     Examples
     --------
+    >>> from mecpfm.published.generate import Recipe, generate
     >>> plan = solve(generate(Recipe(cloudlets=8, requests=5, models=4), seed=3), "exact")
     >>> plan.status, bool(plan.gap < 1e-9)
     ('optimal', True)

@@ -92,16 +92,25 @@ def simulate(
 
     Parameters
     ----------
+    instance
+        The problem; its caches start empty.
     policy
         A name in ``POLICIES``.
     share, source
         The pull rule; by default the one released with the policy.
     rounds
         Number of requests to serve; by default each one once.
+    seed
+        Of every random stream.
     params
         Parameters of the penalty, the context and the learner; by default the policy's.
     changed
         Fields of ``params`` that are otherwise: ``features=50``.
+
+    Returns
+    -------
+    Episode
+        What happened in each round.
 
     Raises
     ------

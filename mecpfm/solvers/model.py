@@ -59,14 +59,6 @@ class LinearModel:
         """What costs are divided by for a solver, whose tolerances are absolute: 1 unless all are below 1."""
         return min(1.0, float(np.abs(self.cost).max(initial=0.0))) or 1.0
 
-    def residual(self, x: Floats) -> float:
-        """Largest violation of any row, bound or integrality by ``x``; 0 when nothing is violated."""
-        activity = self.rows @ x
-        parts = [self.row_lower - activity, activity - self.row_upper, self.lower - x, x - self.upper]
-        parts.append(np.abs(x - np.round(x))[self.integer])
-        parts += [np.array([(b.values * x[b.left] * x[b.right]).sum() + b.linear @ x - b.upper]) for b in self.bilinear]
-        return max([0.0, *(float(part.max()) for part in parts if part.size)])
-
 
 @dataclass(frozen=True, eq=False)
 class Solution:

@@ -1,4 +1,4 @@
-"""Studies of the paper's setting: sweeps, learners round by round, pull rules, and what the theorems say, measured.
+"""Studies of the paper's setting: sweeps, learners round by round, and pull rules.
 
 Frozen values equal docs/published_setting.md.
 """
@@ -12,18 +12,10 @@ from typing import Any
 
 import numpy as np
 
-from mecpfm import solvers
-from mecpfm.errors import InfeasibleError
-from mecpfm.experiments.measure import offline, online, optimum, plan_ratio, published_relaxation, ratio_bound
+from mecpfm.experiments.measure import offline, online
 from mecpfm.experiments.study import SHARED_FRACTIONS, Point, Profile, Rows, study
-from mecpfm.published.brute_force import solve_brute_force
-from mecpfm.published.exact import solve_exact
-from mecpfm.published.formulation import ilp, solve_ilp, solve_nlip
 from mecpfm.published.generate import Recipe, generate
-from mecpfm.published.methods import solve
 from mecpfm.published.online import SOURCES, simulate
-from mecpfm.published.relaxation import relax, strengthen
-from mecpfm.published.rounding import round_options
 
 OFFLINE = ("lp", "lp-dual", "appro", "exact", "nbs", "nbs-released", "nonshare", "sc", "greedy")
 """Methods of every sweep."""
@@ -33,8 +25,6 @@ ONLINE = (
 """Policies of every sweep."""
 LEARNERS = ONLINE[:-1]
 """Those that learn: the policies whose regret is shown round by round."""
-ROUNDINGS = 10_000
-"""Draws from one relaxation whose ratio is measured."""
 MARKS = 41
 """Rounds, evenly spread, at which cumulative values are kept."""
 SEEDS = {"quick": 10, "paper": 50}
@@ -56,20 +46,12 @@ SWEEPS: Mapping[str, tuple[str, tuple[float, ...], Mapping[str, int]]] = {
 """Name: (field of the recipe, values, what is held fixed), as published."""
 DIVISORS = {"models": 50, "requests": 10}
 """Released holder divisors of the sweeps that did not use the generator's 20; caches start empty online."""
-UNLIMITED = 1e12
-"""A budget that nothing reaches, W s."""
 COMPARED = ("appro", "nbs", "nbs-released", "nonshare", "sc")
 """The paper's algorithm and its baselines."""
 BASE: dict[str, Any] = {"cloudlets": 100, "models": 10, "families": 2, "requests": 100}
 """Instance of the studies that vary something else than its size."""
 LONG: dict[str, Any] = {"cloudlets": 100, "models": 50, "families": 10, "requests": 400}
 """Instance of the study round by round: a request a round."""
-TINY: dict[str, Any] = {"cloudlets": 5, "models": 4, "families": 2, "requests": 4, "sites": "uniform"}
-"""Instance that can be enumerated."""
-TINY_BUDGETS = (150.0, 250.0, 400.0, 40_000.0)
-"""Its budgets: from hopeless for most to slack."""
-STRICT = 0.6
-"""Accuracy requirement that forbids a third of the options: with released ones nearly no row of the LP binds."""
 
 
 def _swept(name: str) -> Callable[[Profile], list[Point]]:
@@ -110,7 +92,7 @@ class Case:
     recipe: Recipe
 
 
-def _cases(changes: Mapping[str, dict[str, Any]]) -> Callable[[Profile], list[Point]]:
+def cases(changes: Mapping[str, dict[str, Any]]) -> Callable[[Profile], list[Point]]:
     """Points of sweeps with these fields changed, numbered; a key is a sweep, with or without more words of a name."""
 
     def points(chosen: Profile) -> list[Point]:
@@ -128,14 +110,14 @@ def _cases(changes: Mapping[str, dict[str, Any]]) -> Callable[[Profile], list[Po
 @study(
     "holders",
     shows="sweeps with the holder divisors that were released for them",
-    points=_cases({name: {"holder_divisor": divisor} for name, divisor in DIVISORS.items()}),
+    points=cases({name: {"holder_divisor": divisor} for name, divisor in DIVISORS.items()}),
     seeds=SEEDS,
 )
 @study(
     "second-parameters",
     shows="the second released parameter set, over requests",
     # Its budgets are so small that beyond ten requests nobody has a plan: so once more with slack ones.
-    points=_cases(
+    points=cases(
         {"requests": {"parameters": "second"}, "requests, slack budgets": {"parameters": "second", "cost_budget": 4e4}}
     ),
     seeds=SEEDS,
@@ -185,28 +167,6 @@ def ablation(recipe: Recipe, seed: int) -> Rows:
     ]
 
 
-def _evaluated(chosen: Profile) -> list[Point]:
-    """Every point of the sweeps and of the study of draws."""
-    swept = _cases({name: {} for name in SWEEPS})(chosen)
-    drawn = [Case(f"rounding {value:g}", recipe) for value, recipe in _drawn(chosen)]
-    return [*swept, *(Point(len(swept) + i, case) for i, case in enumerate(drawn))]
-
-
-@study("budgets", shows="whether a budget changes a plan", points=_evaluated, seeds={"quick": 2, "paper": 50})
-def budgets(case: Case, seed: int) -> Rows:
-    """How far the optimum and Appro's plan are from those without budgets; no rows where no plan keeps them."""
-    instance = generate(case.recipe, seed)
-    try:
-        plans = [solve(instance, method, seed=seed).objective for method in ("exact", "appro")]
-    except InfeasibleError:
-        return []
-    slack = instance.requests.model_copy(update={"cost_budget": np.full_like(instance.requests.cost_budget, UNLIMITED)})
-    free = instance.model_copy(update={"requests": slack})
-    without = [solve(free, method, seed=seed).objective for method in ("exact", "appro")]
-    changes = [abs(plan / other - 1) for plan, other in zip(plans, without, strict=True)]
-    return [{"method": "budgets", "case": case.name, "optimum": plans[0], "change": max(changes)}]
-
-
 def _shared(library: Any) -> Callable[[Profile], list[Point]]:
     def points(chosen: Profile) -> list[Point]:
         instance = BASE | {"library": library, "sites": chosen.sites}
@@ -231,91 +191,3 @@ def fraction(recipe: Recipe, seed: int) -> Rows:
     rows = [offline(instance, method, seed) for method in ("appro", "exact", "nonshare", "sc")]
     common = {"share": True, "source": "nearest"}
     return rows + [online(instance, name, seed, **common) for name in ("ol", "random", "myopic")]
-
-
-@study(
-    "equivalence",
-    shows="NLIP against ILP on four-request instances",
-    points=lambda _: [Point(b, Recipe(**TINY, cost_budget=b, accuracy_requirement=STRICT)) for b in TINY_BUDGETS],
-    seeds={name: 2 * seeds for name, seeds in SEEDS.items()},
-)
-def equivalence(recipe: Recipe, seed: int) -> Rows:
-    """One tiny instance by enumeration, the ILP by HiGHS, the NLIP by Gurobi (enumerated where it cannot be used)."""
-    instance = generate(recipe, seed)
-    return [
-        optimum(lambda: solve_brute_force(instance), "brute-force"),
-        optimum(lambda: solve_ilp(instance, solver="highs"), "ilp"),
-        optimum(lambda: solve_nlip(instance), "nlip"),
-    ]
-
-
-def _growing(largest: float, **fields: Any) -> list[Point]:
-    """Points of the sweep over requests on drawn positions, up to ``largest`` requests."""
-    axis, values, fixed = SWEEPS["requests"]
-    base: dict[str, Any] = {**fixed, "sites": "uniform", **fields}
-    return [Point(int(value), Recipe(**base | {axis: int(value)})) for value in values if value <= largest]
-
-
-def _drawn(chosen: Profile) -> list[Point]:
-    return _growing(chosen.largest, accuracy_requirement=STRICT)
-
-
-@study(
-    "dual",
-    shows="one multiplier against the explicit LP",
-    # HiGHS needs seconds for the explicit LP of the larger ones (benchmarks/exact.py).
-    points=lambda chosen: _growing(chosen.largest / 2),
-    seeds=SEEDS,
-)
-def dual(recipe: Recipe, seed: int) -> Rows:
-    """The strengthened LP twice: written out with every source for HiGHS, and by its one multiplier.
-
-    No rows when the instance is infeasible.
-    """
-    instance = generate(recipe, seed)
-    try:
-        plan = solve(instance, "lp-dual")
-    except InfeasibleError:
-        return []
-    explicit = ilp(instance).relaxed()
-    explicit.upper[: instance.accuracy.size] = strengthen(instance).allowed.ravel()
-    found = solvers.solve(explicit, "highs")
-    size = {"columns": len(explicit.cost)}
-    return [
-        {"method": "lp-strengthened", "bound": found.objective, "runtime_s": found.runtime_s, **size},
-        {"method": "lp-dual", "bound": plan.bound, "runtime_s": plan.runtime_s, **size},
-    ]
-
-
-@study(
-    "rounding",
-    shows="draws of the rounding, as published and strengthened",
-    points=_drawn,
-    seeds=SEEDS,
-)
-def rounding(recipe: Recipe, seed: int) -> Rows:
-    """Ratios to the relaxation: of independent draws from both LPs, budgets ignored, and of the plan Appro returns.
-
-    No rows when the instance is infeasible. ``kept`` is the probability that a draw keeps capacity and accuracy.
-    """
-    instance = generate(recipe, seed)
-    try:
-        exact, strengthened = solve_exact(instance).objective, relax(instance)
-        appro = solve(instance, "appro", seed=seed)
-    except InfeasibleError:
-        return []
-    allowed = strengthened.options.allowed
-    uniforms = np.random.default_rng(seed).random((ROUNDINGS, len(allowed)))
-    rows = []
-    for method, relaxed in (("lp", published_relaxation(instance)), ("lp-dual", strengthened)):
-        ratio = round_options(instance, relaxed, uniforms).objective / relaxed.value
-        rows.append(
-            {
-                "method": method, "requests": recipe.requests, "bound": relaxed.value, "exact": exact,
-                "fractional": int((relaxed.x.max(axis=1) < 1 - 1e-9).sum()), "ratio": float(ratio.mean()),
-                "largest": float(ratio.max()), "theorem": ratio_bound(relaxed),
-                "kept": float((relaxed.x * allowed).sum(axis=1).prod()),
-            }
-        )  # fmt: skip
-    plan = {"method": "appro", "requests": recipe.requests, "bound": appro.bound, "exact": exact}
-    return [*rows, plan | {"ratio": plan_ratio(appro)}]
