@@ -34,14 +34,15 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 
 
 def test_the_wheel_holds_the_package_and_its_data(built: tuple[Path, Path]):
-    """Every module, the committed tables, the schemas and py.typed; no test, no notebook."""
+    """Every module, the committed tables, the schemas, py.typed, what Jupyter loads; no test, no notebook."""
     names = set(zipfile.ZipFile(built[0]).namelist())
     package = {path.relative_to(ROOT).as_posix() for path in (ROOT / "mecpfm").rglob("*.py")}
     data = {f"mecpfm/data/tables/{path.name}" for path in (ROOT / "data").glob("*.csv")}
     schemas = {path.relative_to(ROOT).as_posix() for path in (ROOT / "mecpfm").rglob("*.json")}
     assert len(data) >= 4
     assert package | data | schemas | {"mecpfm/py.typed"} <= names
-    assert {name.split("/")[0] for name in names} == {"mecpfm", "mecpfm-0.1.0.dist-info"}
+    server = "mecpfm-0.1.0.data/data/etc/jupyter/jupyter_server_config.d/mecpfm.json"
+    assert {name for name in names if name.split("/")[0] not in ("mecpfm", "mecpfm-0.1.0.dist-info")} == {server}
     assert any(name.endswith("licenses/LICENSE") for name in names)
 
 

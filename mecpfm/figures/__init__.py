@@ -6,6 +6,7 @@ A figure that is drawn for several studies has a variant in its name: ``sweep-re
 from __future__ import annotations
 
 import base64
+import textwrap
 from typing import Any
 
 import numpy as np
@@ -37,6 +38,8 @@ KINDS: dict[str, Draw] = {
     "explorer": explorer.draw, "verdicts": verdicts.draw,
 }  # fmt: skip
 """Every kind of figure by name."""
+WIDEST = 70
+"""Letters of a title on one line."""
 
 # Notebooks store a figure's data and a picture, not a copy of the plotting library: small files that can be compared.
 plotly.io.renderers["mecpfm"] = export.Everywhere()
@@ -53,7 +56,16 @@ def draw(name: str, frame: pd.DataFrame) -> go.Figure:
     kind = name.partition("-")[0]
     if kind not in KINDS:
         raise InputError(f"figure {name!r} is unknown; known: {', '.join(kinds())}")
-    return go.Figure(_settled(KINDS[kind](frame).to_plotly_json())).update_layout(width=None)
+    return _fitted(go.Figure(_settled(KINDS[kind](frame).to_plotly_json())).update_layout(width=None))
+
+
+def _fitted(drawn: go.Figure) -> go.Figure:
+    """A long title on two lines: it fits at 900 px with an open side bar, and the tool bar does not lie on it."""
+    title = drawn.layout.title.text or ""
+    if len(title) > WIDEST and "<br>" not in title:
+        top = drawn.layout.margin.t or 0
+        drawn.update_layout(title_text="<br>".join(textwrap.wrap(title, WIDEST)), margin={"t": max(top, 66)})
+    return drawn
 
 
 def _settled(value: Any) -> Any:

@@ -22,7 +22,7 @@ def costs(frame: pd.DataFrame) -> go.Figure:
     (logarithmic axis).
     """
     drawn = figure(
-        "Which price of a feature is worth paying: delay against observing nothing, the price included",
+        "What features are worth when each of them takes time",
         "time that observing one feature takes (s)", "change of the mean delay", height=480,
         margin={"l": 100, "t": 80},
     )  # fmt: skip
@@ -38,7 +38,13 @@ def costs(frame: pd.DataFrame) -> go.Figure:
     drawn.add_hline(y=0, annotation_position="top left", **look)
     wide = paid.pivot(index="cost_s", columns="method", values="change")
     above = {"y": 1.0, "yref": "paper", "yanchor": "bottom", "showarrow": False, "yshift": 8}
-    for low, high, method in best(wide):
+    spans = best(wide)
+    some = [span for span in spans if 0 < counts[span[2]] < max(counts.values())]
+    if some:
+        drawn.update_layout(
+            title_text=f"Some features beat all and none from {some[0][0]:.2g} to {some[-1][1]:.2g} s each"
+        )
+    for low, high, method in spans:
         drawn.add_vrect(x0=low, x1=high, fillcolor=LOOKS[method].color, opacity=0.09, line_width=0)
         middle = (np.log10(low) + np.log10(high)) / 2
         drawn.add_annotation(x=middle, text=f"<b>{counts[method]}</b>", **above)

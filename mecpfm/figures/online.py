@@ -61,7 +61,7 @@ def ladder(frame: pd.DataFrame) -> go.Figure:
     Steps are paired, NaN at the first rung. Rungs whose ``kind`` is ``context`` change what is known of the request;
     they are coloured apart.
     """
-    titles = ["mean and 95 % interval", "paired change by this rung"]
+    titles = ["mean and 95 % interval", "paired change (coloured: what is known of the request)"]
     drawn = make_subplots(cols=2, shared_yaxes=True, horizontal_spacing=0.04, subplot_titles=titles)
     frame = frame.assign(label=_labels(frame), color=np.where(frame["kind"] == CONTEXT, BLUE, GREY))
     dots = go.Scatter(
@@ -78,10 +78,11 @@ def ladder(frame: pd.DataFrame) -> go.Figure:
         text, x = f"{step['step']:+.1f} s ".replace("-", "−"), min(step["step_low"], step["step"], 0)
         drawn.add_annotation(text=text, x=x, y=step["label"], xanchor="right", showarrow=False, row=1, col=2)
     low = min(steps["step_low"].fillna(steps["step"]).min(), 0)
-    drawn.update_xaxes(range=[1.22 * low, -0.08 * low], title_text="change of the mean delay (s)", col=2)
+    drawn.update_xaxes(range=[1.5 * low, -0.08 * low], title_text="change of the mean delay (s)", col=2)
     drawn.update_xaxes(title_text="mean delay (s)", rangemode="tozero", col=1)
     drawn.update_yaxes(categoryorder="array", categoryarray=list(frame["label"])[::-1])
-    title = "From UCB1 to known demand: what each rung adds (blue: what is known of the request)"
+    most = steps.loc[steps["step"].idxmin()]
+    title = f"Most is gained by: {most['rung']} ({most['step']:.0f} s)".replace("-", "−")
     return drawn.update_layout(template=TEMPLATE, title_text=title, height=470, margin={"l": 260, "t": 80})
 
 
@@ -139,7 +140,7 @@ def _all_features(drawn: go.Figure, frame: pd.DataFrame) -> None:
 CHOOSERS = Lines(
     Axis("observed", "features observed, d", ticks="observed"),
     Axis("mean"),
-    title="What d features are worth, by how they are chosen",
+    title="Few features, chosen by error or covariance, save nearly what all save",
     cols=Panels(
         "metric",
         {"saved": "delay saved against observing nothing", "demand_r2": "R² of the prediction, while learning"},
@@ -194,11 +195,11 @@ PROBING = Lines(
 REGRET = Lines(
     Axis("round", "requests served", {"zeroline": False}),
     Axis("mean", settings={"rangemode": "tozero", "zeroline": False}),
-    title="Empirical regret and squared error, cumulative over requests, means over seeds",
+    title="Who observes nothing regrets and errs most; all features err least",
     cols=Panels(
         "metric",
         {
-            "cumulative_regret": "empirical regret, against the best place in the same state",
+            "cumulative_regret": "empirical regret",
             "squared_error": "squared error of the predictions",
         },
     ),
@@ -231,7 +232,7 @@ def proved(frame: pd.DataFrame) -> go.Figure:
     drawn.update_xaxes(title_text="requests served, T", **DECADES)
     drawn.update_yaxes(**logarithmic(pd.Series([50, 100, 200, 500, 1000, 2000, 5000])))
     drawn.update_yaxes(title_text="squared error a request (s²)", col=1)
-    title = "What is proved of the forecasts, beside what is measured, means over seeds"
+    title = "The proved bounds come down to little above what is measured"
     place = {"height": 480, "margin": {"t": 80}, "legend": BELOW | {"y": -0.22}}
     return drawn.update_layout(template=TEMPLATE, title_text=title, **place)
 
