@@ -41,8 +41,9 @@ def keep_committed(*, model: dict[str, Any], path: str, contents_manager: Any, *
     ours = file.parent.name == "notebooks" and (file.parents[1] / "claims.toml").exists()
     if model.get("type") != "notebook" or not model.get("content") or not ours or not file.exists():
         return
-    import nbformat
+    import nbformat as untyped
 
+    nbformat: Any = untyped
     stored, now = nbformat.reads(_committed(file), as_version=4), model["content"]
     if now["metadata"].get("kernelspec", {}).get("name") == stored.metadata.kernelspec.name:
         now["metadata"] |= {name: stored.metadata[name] for name in NAMED_BY_KERNEL}
