@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
 import resource
 import subprocess
@@ -71,21 +72,23 @@ def exponents(rows: list[dict[str, float]]) -> dict[str, float]:
 def svg(rows: list[dict[str, float]]) -> str:
     """Log-log picture: options against CPU seconds of build, greedy, bound, and GB of memory."""
     colours = {"build": "#4477aa", "greedy": "#228833", "bound": "#ee6677", "memory": "#777777"}
-    parts = ['<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 480 300" font-family="sans-serif" font-size="11">']
-    place = [(60 + 90 * (np.log10(row["options"]) - 3), row) for row in rows]
+    parts = ['<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 480 290" font-family="sans-serif" font-size="11">']
     for power in range(-3, 3):
-        y = 150 - 45 * power
         parts.append(
-            f'<path d="M60 {y}H420" stroke="#ddd"/><text x="55" y="{y + 4}" text-anchor="end">1e{power}</text>'
+            f'<path d="M50 {110 - 45 * power}H400" stroke="#ddd"/>'
+            f'<text x="45" y="{114 - 45 * power}" text-anchor="end">1e{power}</text>'
         )
-    for power in range(3, 8):
-        parts.append(f'<text x="{90 * power - 210}" y="298" text-anchor="middle">1e{power}</text>')
-    for name, colour in colours.items():
-        points = [(x, 150 - 45 * np.log10(max(row[name], 1e-3))) for x, row in place]
-        line = " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
-        unit = "GB" if name == "memory" else "s"
+    parts += [f'<text x="{70 * power - 90}" y="262" text-anchor="middle">1e{power}</text>' for power in range(2, 8)]
+    parts.append('<text x="225" y="282" text-anchor="middle">options</text>')
+    place = [50 + 70 * (np.log10(row["options"]) - 2) for row in rows]
+    label = math.inf
+    for name, colour in sorted(colours.items(), key=lambda item: rows[-1][item[0]]):  # upwards
+        height = [110 - 45 * np.log10(max(row[name], 1e-3)) for row in rows]
+        line = " ".join(f"{x:.1f},{y:.1f}" for x, y in zip(place, height, strict=True))
+        label = min(height[-1] + 4, label - 13)  # below each other where lines meet
         parts.append(f'<polyline points="{line}" fill="none" stroke="{colour}" stroke-width="2"/>')
-        parts.append(f'<text x="{points[-1][0] + 5:.1f}" y="{points[-1][1]:.1f}" fill="{colour}">{name}, {unit}</text>')
+        unit = "GB" if name == "memory" else "s"
+        parts.append(f'<text x="{place[-1] + 5:.1f}" y="{label:.1f}" fill="{colour}">{name}, {unit}</text>')
     return "\n".join([*parts, "</svg>\n"])
 
 

@@ -48,4 +48,6 @@ def test_a_bound_rises_to_the_next_step_and_rounding_lifts_none(steps_up, size, 
     assert bound <= steps.raised(bound, size) <= cost
     assert steps.raised(cost * (1 + noise * 1e-10), size) <= cost * (1 + 1e-10)
     assert cost - size < steps.below(cost, size) < cost
+    if steps_up < 10**6:  # where rounding leaves steps clear
+        assert steps.raised(steps.below(cost, size), size) == cost
     assert (steps.raised(bound, 0.0), steps.below(cost, 0.0)) == (bound, cost)

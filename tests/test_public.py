@@ -19,6 +19,7 @@ FOLDER = Path(__file__).parents[1] / "benchmarks"
 sys.path.insert(0, str(FOLDER))
 import orlib  # noqa: E402
 import public  # noqa: E402
+import targets  # noqa: E402
 
 SEEDS = st.integers(0, 2**32 - 1)
 QUIET = settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -171,3 +172,34 @@ def test_without_the_data_folder_one_line_says_where_to_get_it(tmp_path):
     (tmp_path / "optima.json").write_text("{}")
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.stderr == f"mecpfm: error: {tmp_path / 'optima.json'}: must be a list of objects\n"
+
+
+@pytest.mark.parametrize(
+    ("measured", "sign", "word"),
+    [(0.2, 1, "aim met"), (0.9, 1, "must met"), (1.1, 1, "not met"), (math.inf, 1, "not met"), (math.nan, 1, "no data"),
+     (99.0, -1, "aim met"), (0.7, -1, "must met"), (0.4, -1, "not met")],
+)  # fmt: skip
+def test_a_target_is_met_or_not(measured, sign, word):
+    """Where less is better and where more is; without a proof or without data nothing is met."""
+    must, aim = (1.0, 0.3) if sign > 0 else (0.5, 0.9)
+    assert str(targets.Row("work", "s", measured, must, aim, sign)).endswith(f"| {word} |")
+
+
+def test_targets_count_runs_and_time_beyond_limits():
+    """Median of the runs; an hour's limit is not passed, and no data is said to be none."""
+    bench = targets.Bench(2)
+    assert bench.runs(targets.drawn("c", 0, 2, 6), 3600.0).gap == 0.0
+    assert bench.over == [(3600.0, 0.0)] * 2
+    bench.over.append((10.0, 1.0))
+    assert [row.measured for row in bench.kept()] == [0.5, 2.0]
+    assert math.isnan(next(targets.knapsacks(bench, [])).measured)
+
+
+@pytest.mark.parametrize("kind", "cde")
+def test_drawn_assignments_are_those_of_a_seed(kind):
+    """Whole numbers, four fifths of the mean load fit."""
+    one, same, other = (targets.drawn(kind, seed, 3, 10) for seed in (1, 1, 2))
+    assert one.options.delay_s.tolist() == same.options.delay_s.tolist() != other.options.delay_s.tolist()
+    load = np.bincount(one.options.cloudlet, one.options.compute_s)
+    assert one.cloudlets.compute_s.tolist() == np.floor(0.8 * load / 3).tolist()
+    assert (one.options.delay_s == np.round(one.options.delay_s)).all()

@@ -40,8 +40,8 @@ SEARCHING, WINDOW, BRANCHING = 0.3, 0.3, 0.5
 """Shares of the time left, at most, for the first round of the search, a window, and the tree between two rounds."""
 COMPRESSED = 2_000_000
 """Options beyond which looking for those that others make needless takes more memory than it saves."""
-TREE = 6_000
-"""Largest remainder, in options, for a window and for branching: in a larger one no node comes near a leaf."""
+WINDOWED, TREE = 6_000, 15_000
+"""Largest remainder, in options, for a window, and for branching, which in a larger one no longer lifts the bound."""
 
 
 def solve(
@@ -152,7 +152,7 @@ def _on_one_core(state: AutoState, most: int | None) -> None:
     limit, each, given, budget = math.inf if most is None else most, FIRST, math.inf, state.budget
     rest, tree, useful = _first(state, FIRST if most is None else most), Tree(state), True
     while useful and not (state.done or budget.over or state.iterations >= limit):
-        if len(rest.rows) <= min(SHRUNK * given, TREE):
+        if len(rest.rows) <= min(SHRUNK * given, WINDOWED):
             given = len(rest.rows)
             rest.run(budget.share(SEARCHING), state.gap, state.seed)
             state.settle(rest)
@@ -182,7 +182,7 @@ def _beside(state: AutoState, most: int | None) -> None:
         process.start(2)  # one for HiGHS beside, one for windows, leaves and what the search asks for
         rest.start(budget, state.gap, state.seed)
     try:
-        small = not state.done and len(rest.rows) <= TREE
+        small = not state.done and len(rest.rows) <= WINDOWED
         if small and window.run(state, replace(budget.share(WINDOW), until=rest.answered)):
             rest = _renewed(state, rest)
         useful = True

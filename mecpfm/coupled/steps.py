@@ -30,5 +30,5 @@ def raised(bound: float, step: float) -> float:
 
 
 def below(cost: float, step: float) -> float:
-    """A limit, s, that every plan cheaper than ``cost`` is cheaper than too."""
-    return cost - step * (1 - PART) if step * PART > ROUNDING * cost else cost
+    """A limit, s, that every plan cheaper than ``cost`` is cheaper than too; as a bound it rises to ``cost``."""
+    return cost - step * (1 - 2 * PART) if step * PART > ROUNDING * cost else cost
