@@ -52,6 +52,8 @@ BASE: dict[str, Any] = {"cloudlets": 100, "models": 10, "families": 2, "requests
 """Instance of the studies that vary something else than its size."""
 LONG: dict[str, Any] = {"cloudlets": 100, "models": 50, "families": 10, "requests": 400}
 """Instance of the study round by round: a request a round."""
+STRICT = 0.6
+"""Accuracy requirement that forbids a third of the options: with released ones nearly no row of the LP binds."""
 
 
 def _swept(name: str) -> Callable[[Profile], list[Point]]:
@@ -191,3 +193,10 @@ def fraction(recipe: Recipe, seed: int) -> Rows:
     rows = [offline(instance, method, seed) for method in ("appro", "exact", "nonshare", "sc")]
     common = {"share": True, "source": "nearest"}
     return rows + [online(instance, name, seed, **common) for name in ("ol", "random", "myopic")]
+
+
+def growing(largest: float, **fields: Any) -> list[Point]:
+    """Points of the sweep over requests on drawn positions, up to ``largest`` requests."""
+    axis, values, fixed = SWEEPS["requests"]
+    base: dict[str, Any] = {**fixed, "sites": "uniform", **fields}
+    return [Point(int(value), Recipe(**base | {axis: int(value)})) for value in values if value <= largest]

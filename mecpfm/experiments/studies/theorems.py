@@ -9,7 +9,7 @@ import numpy as np
 from mecpfm import solvers
 from mecpfm.errors import InfeasibleError
 from mecpfm.experiments.measure import optimum, plan_ratio, published_relaxation, ratio_bound
-from mecpfm.experiments.studies.published import SEEDS, SWEEPS
+from mecpfm.experiments.studies.published import SEEDS, STRICT, growing
 from mecpfm.experiments.study import Point, Rows, study
 from mecpfm.published.brute_force import solve_brute_force
 from mecpfm.published.exact import solve_exact
@@ -25,8 +25,6 @@ TINY: dict[str, Any] = {"cloudlets": 5, "models": 4, "families": 2, "requests": 
 """Instance that can be enumerated."""
 TINY_BUDGETS = (150.0, 250.0, 400.0, 40_000.0)
 """Its budgets: from hopeless for most to slack."""
-STRICT = 0.6
-"""Accuracy requirement that forbids a third of the options: with released ones nearly no row of the LP binds."""
 
 
 @study(
@@ -45,18 +43,11 @@ def equivalence(recipe: Recipe, seed: int) -> Rows:
     ]
 
 
-def _growing(largest: float, **fields: Any) -> list[Point]:
-    """Points of the sweep over requests on drawn positions, up to ``largest`` requests."""
-    axis, values, fixed = SWEEPS["requests"]
-    base: dict[str, Any] = {**fixed, "sites": "uniform", **fields}
-    return [Point(int(value), Recipe(**base | {axis: int(value)})) for value in values if value <= largest]
-
-
 @study(
     "dual",
     shows="one multiplier against the explicit LP",
     # HiGHS needs seconds for the explicit LP of the larger ones (benchmarks/exact.py).
-    points=lambda chosen: _growing(chosen.largest / 2),
+    points=lambda chosen: growing(chosen.largest / 2),
     seeds=SEEDS,
 )
 def dual(recipe: Recipe, seed: int) -> Rows:
@@ -82,7 +73,7 @@ def dual(recipe: Recipe, seed: int) -> Rows:
 @study(
     "rounding",
     shows="draws of the rounding, as published and strengthened",
-    points=lambda chosen: _growing(chosen.largest, accuracy_requirement=STRICT),
+    points=lambda chosen: growing(chosen.largest, accuracy_requirement=STRICT),
     seeds=SEEDS,
 )
 def rounding(recipe: Recipe, seed: int) -> Rows:
