@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from mecpfm.errors import InputError
-from mecpfm.files import STDIN, read_json, repeated, require_fits, require_regular
+from mecpfm.files import STDIN, read_json, readable, repeated, require_fits, require_regular
 
 HEAD = 4096
 """Bytes of a JSON file in which the schema usually stands."""
@@ -31,10 +31,10 @@ def read_npz(path: Path) -> dict[str, Any]:
     nested: dict[str, Any] = {}
     require_fits(path, require_regular(path))
     try:
-        with zipfile.ZipFile(path) as plain:  # np.load would also take, and unpickle, other formats
+        with readable(path), zipfile.ZipFile(path) as plain:  # np.load would also take, and unpickle, other formats
             require_fits(f"{path}: unpacked", sum(_unpacked(plain, member) for member in plain.infolist()))
             archive = np.load(path, allow_pickle=False)
-        with archive:
+        with readable(path), archive:
             if len(set(archive.files)) < len(archive.files):
                 raise ValueError(f"array {repeated(archive.files)!r} stands twice")
             for key in archive.files:
@@ -46,8 +46,6 @@ def read_npz(path: Path) -> dict[str, Any]:
                         raise ValueError(f"{group!r} in {key!r} is an array as well")
                 place[last] = _array(archive, key)
                 place[last].flags.writeable = False
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror})") from None
     except _DAMAGED as error:
         raise InputError(f"{path}: is not a usable .npz archive ({error})") from None
     return nested
@@ -82,7 +80,7 @@ def _array(archive: Any, key: str) -> Any:
 def _npz_schema(path: Path) -> Any:
     require_regular(path)
     try:
-        with zipfile.ZipFile(path) as archive:
+        with readable(path), zipfile.ZipFile(path) as archive:
             require_fits(path, _unpacked(archive, archive.getinfo("schema.npy")))
             with archive.open("schema.npy") as member:
                 return np.lib.format.read_array(member, allow_pickle=False).tolist()
@@ -90,8 +88,6 @@ def _npz_schema(path: Path) -> Any:
         return None
     except MemoryError as error:
         raise InputError(f"{path}: does not fit into memory ({error})") from None
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror})") from None
     except _DAMAGED as error:
         raise InputError(f"{path}: is not a usable .npz archive ({error})") from None
 
@@ -107,11 +103,8 @@ def schema_of(path: Path) -> str:
         found = read_json(path).get("schema")
     else:
         require_regular(path)
-        try:
-            with path.open("rb") as stream:
-                head = re.match(rb'\s*\{\s*"schema"\s*:\s*"([^"\\]*)"', stream.read(HEAD))
-        except OSError as error:
-            raise InputError(f"{path}: cannot be read ({error.strerror})") from None
+        with readable(path), path.open("rb") as stream:
+            head = re.match(rb'\s*\{\s*"schema"\s*:\s*"([^"\\]*)"', stream.read(HEAD))
         found = head.group(1).decode(errors="replace") if head else read_json(path).get("schema")
     if not isinstance(found, str):
         raise InputError(f"{path}: schema is {found!r}; must be a name such as 'mecpfm.coupled/1'")

@@ -16,6 +16,7 @@ import sys
 import tempfile
 import tomllib
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -44,12 +45,20 @@ def require_fits(what: object, size: float) -> None:
         raise InputError(f"{what}: takes {size / 1e9:.3g} GB; at most {most / 1e9:g} (set MECPFM_MAX_GB for more)")
 
 
+@contextlib.contextmanager
+def readable(path: Path) -> Iterator[None]:
+    """InputError names the file where the system cannot read it."""
+    try:
+        yield
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror})") from None
+
+
 def require_regular(path: Path) -> int:
     """Size of a regular file in bytes; InputError for what may never end or has no content (pipe, device, folder)."""
     try:
-        found = path.stat()
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror})") from None
+        with readable(path):
+            found = path.stat()
     except ValueError as error:  # a null byte in the name
         raise InputError(f"{str(path)!r}: cannot be read ({error})") from None
     if not stat.S_ISREG(found.st_mode):
@@ -78,9 +87,8 @@ def _standard_input(stream: TextIO) -> bytes:
 def read_json(path: Path) -> dict[str, Any]:
     """Read one JSON object; InputError when the file is absent, truncated, not UTF-8 or not an object."""
     try:
-        content = loads(_bytes(path).decode("utf-8"))
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror})") from None
+        with readable(path):
+            content = loads(_bytes(path).decode("utf-8"))
     except UnicodeDecodeError:
         raise InputError(f"{path}: is not UTF-8 text") from None
     except RecursionError:
@@ -96,9 +104,8 @@ def read_toml(path: Path) -> dict[str, Any]:
     """Content of a TOML file; InputError names the file."""
     try:
         require_fits(path, require_regular(path))
-        return tomllib.loads(path.read_text(encoding="utf-8-sig"))
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror})") from None
+        with readable(path):
+            return tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except ValueError as error:
         raise InputError(f"{path}: is not valid TOML ({error})") from None
 

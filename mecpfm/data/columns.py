@@ -17,6 +17,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from mecpfm.errors import InputError, closest
+from mecpfm.files import readable
 
 _DAY_AND_MONTH = re.compile(r"\d{1,2}[/.-]\d{1,2}[/.-]\d{4}")
 _COMMA = re.compile(r"[+-]?\d[\d.]*,\d")
@@ -146,10 +147,8 @@ def _with_points(path: Path, name: str, cells: pd.Series[str]) -> pd.Series[str]
 
 def _records(path: Path) -> TextTable:
     try:
-        with path.open(encoding="utf-8-sig", newline="") as stream:
+        with readable(path), path.open(encoding="utf-8-sig", newline="") as stream:
             header, *rows = [row for row in csv.reader(stream, strict=True) if row]
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror})") from None
     except UnicodeDecodeError:
         raise InputError(f"{path}: is not UTF-8 text") from None
     except csv.Error as error:

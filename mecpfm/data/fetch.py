@@ -17,6 +17,7 @@ from mecpfm import paths
 from mecpfm.data import registry
 from mecpfm.data.registry import DataFile
 from mecpfm.errors import InputError
+from mecpfm.files import readable
 
 TIMEOUT_S = 30
 
@@ -39,11 +40,9 @@ def _sha256(path: Path, mtime_ns: int, size: int) -> str:
 
 
 def _digest(path: Path) -> str:
-    try:
+    with readable(path):
         state = path.stat()
         return _sha256(path, state.st_mtime_ns, state.st_size)
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror})") from None
 
 
 def _cache() -> Path:

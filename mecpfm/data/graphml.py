@@ -10,7 +10,7 @@ import numpy as np
 
 from mecpfm.data.topologies import Topology, great_circle_km
 from mecpfm.errors import InputError
-from mecpfm.files import require_fits, require_regular
+from mecpfm.files import readable, require_fits, require_regular
 
 
 class _Plain(ElementTree.TreeBuilder):
@@ -32,9 +32,8 @@ def read_graphml(path: Path) -> Topology:
     """
     require_fits(path, require_regular(path))
     try:
-        root = ElementTree.parse(path, ElementTree.XMLParser(target=_Plain())).getroot()
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror})") from None
+        with readable(path):
+            root = ElementTree.parse(path, ElementTree.XMLParser(target=_Plain())).getroot()
     except (ElementTree.ParseError, ValueError, LookupError) as error:
         raise InputError(f"{path}: is not usable GraphML ({error})") from None
     kinds = {(key.get("for"), key.get("id")): key.get("attr.name") for key in root.iterfind("{*}key")}

@@ -17,7 +17,7 @@ from typing import Any
 
 from mecpfm.data.columns import TextTable
 from mecpfm.errors import InputError
-from mecpfm.files import MOST_TEXT, STDIN, require_regular
+from mecpfm.files import MOST_TEXT, STDIN, readable, require_regular
 
 
 def read_rows(path: Path) -> TextTable:
@@ -44,11 +44,8 @@ def _bytes(path: Path) -> bytes:
         content = sys.stdin.buffer.read(MOST_TEXT + 1)
     else:
         require_regular(path)
-        try:
-            with path.open("rb") as stream:
-                content = stream.read(MOST_TEXT + 1)
-        except OSError as error:
-            raise InputError(f"{path}: cannot be read ({error.strerror})") from None
+        with readable(path), path.open("rb") as stream:
+            content = stream.read(MOST_TEXT + 1)
     return _bounded(path, content)
 
 

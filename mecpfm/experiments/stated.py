@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from pathlib import Path
 from typing import Literal
 
@@ -11,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from mecpfm import paths
 from mecpfm.errors import InputError
 from mecpfm.experiments.config import SWEEPS, TIMED
+from mecpfm.files import read_toml
 from mecpfm.records import explain
 
 Test = Literal["reduction", "gain", "column", "spread", "speedup", "exponent", "workload"]
@@ -71,14 +71,11 @@ class Claim(BaseModel):
 def read(path: Path | None = None) -> list[Claim]:
     """All claims of claims.toml; InputError names the entry and field that is wrong."""
     path = path or paths.sources() / "claims.toml"
-    try:
-        entries = tomllib.loads(path.read_text(encoding="utf-8"))["claim"]
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror})") from None
-    except (tomllib.TOMLDecodeError, KeyError) as error:
-        raise InputError(f"{path}: is not a list of [[claim]] tables ({error})") from None
+    content = read_toml(path)
+    if "claim" not in content:
+        raise InputError(f"{path}: holds no [[claim]] tables")
     claims = []
-    for i, entry in enumerate(entries):
+    for i, entry in enumerate(content["claim"]):
         try:
             claims.append(Claim.model_validate(entry))
         except ValidationError as error:

@@ -16,7 +16,7 @@ import pandas as pd
 
 from mecpfm.data.columns import Column, remedy
 from mecpfm.errors import InputError, nearest
-from mecpfm.files import require_fits, require_regular
+from mecpfm.files import readable, require_fits, require_regular
 
 HUGE = 1e9
 TEXT, OPTIONAL_TEXT = Column("text"), Column("text", missing=True)
@@ -156,10 +156,8 @@ def read_csv(path: Path) -> pd.DataFrame:
     """All cells of a CSV file as text; InputError when it cannot be read, is no UTF-8 or has ragged rows."""
     require_fits(path, require_regular(path))
     try:
-        with path.open(encoding="utf-8-sig", newline="") as stream:
+        with readable(path), path.open(encoding="utf-8-sig", newline="") as stream:
             rows = [row for row in csv.reader(stream, strict=True) if any(cell.strip() for cell in row)]
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror})") from None
     except UnicodeDecodeError as error:
         raise InputError(f"{path}: is not UTF-8 text (byte {error.start}); save it as UTF-8") from None
     except csv.Error as error:
