@@ -62,7 +62,7 @@ def _drawn(chosen: Profile) -> list[Point]:
     "dual",
     shows="one multiplier against the explicit LP",
     # HiGHS needs seconds for the explicit LP of the larger ones (benchmarks/exact.py).
-    points=lambda chosen: growing(chosen.largest / 2),
+    points=lambda chosen: _growing(chosen.largest / 2),
     seeds=SEEDS,
 )
 def dual(recipe: Recipe, seed: int) -> Rows:
