@@ -56,8 +56,6 @@ SWEEPS: Mapping[str, tuple[str, tuple[float, ...], Mapping[str, int]]] = {
 """Name: (field of the recipe, values, what is held fixed), as published."""
 DIVISORS = {"models": 50, "requests": 10}
 """Released holder divisors of the sweeps that did not use the generator's 20; caches start empty online."""
-UNLIMITED = 1e12
-"""A budget that nothing reaches, W s."""
 COMPARED = ("appro", "nbs", "nbs-released", "nonshare", "sc")
 """The paper's algorithm and its baselines."""
 BASE: dict[str, Any] = {"cloudlets": 100, "models": 10, "families": 2, "requests": 100}
@@ -110,7 +108,7 @@ class Case:
     recipe: Recipe
 
 
-def _cases(changes: Mapping[str, dict[str, Any]]) -> Callable[[Profile], list[Point]]:
+def cases_of(changes: Mapping[str, dict[str, Any]]) -> Callable[[Profile], list[Point]]:
     """Points of sweeps with these fields changed, numbered; a key is a sweep, with or without more words of a name."""
 
     def points(chosen: Profile) -> list[Point]:
@@ -128,14 +126,14 @@ def _cases(changes: Mapping[str, dict[str, Any]]) -> Callable[[Profile], list[Po
 @study(
     "holders",
     shows="sweeps with the holder divisors that were released for them",
-    points=_cases({name: {"holder_divisor": divisor} for name, divisor in DIVISORS.items()}),
+    points=cases_of({name: {"holder_divisor": divisor} for name, divisor in DIVISORS.items()}),
     seeds=SEEDS,
 )
 @study(
     "second-parameters",
     shows="the second released parameter set, over requests",
     # Its budgets are so small that beyond ten requests nobody has a plan: so once more with slack ones.
-    points=_cases(
+    points=cases_of(
         {"requests": {"parameters": "second"}, "requests, slack budgets": {"parameters": "second", "cost_budget": 4e4}}
     ),
     seeds=SEEDS,
@@ -183,28 +181,6 @@ def ablation(recipe: Recipe, seed: int) -> Rows:
         online(instance, learner, seed, share=share, source=source) | {"share": share, "source": source}
         for share, source, learner in itertools.product((False, True), SOURCES, ONLINE)
     ]
-
-
-def _evaluated(chosen: Profile) -> list[Point]:
-    """Every point of the sweeps and of the study of draws."""
-    swept = _cases({name: {} for name in SWEEPS})(chosen)
-    drawn = [Case(f"rounding {value:g}", recipe) for value, recipe in _drawn(chosen)]
-    return [*swept, *(Point(len(swept) + i, case) for i, case in enumerate(drawn))]
-
-
-@study("budgets", shows="whether a budget changes a plan", points=_evaluated, seeds={"quick": 2, "paper": 50})
-def budgets(case: Case, seed: int) -> Rows:
-    """How far the optimum and Appro's plan are from those without budgets; no rows where no plan keeps them."""
-    instance = generate(case.recipe, seed)
-    try:
-        plans = [solve(instance, method, seed=seed).objective for method in ("exact", "appro")]
-    except InfeasibleError:
-        return []
-    slack = instance.requests.model_copy(update={"cost_budget": np.full_like(instance.requests.cost_budget, UNLIMITED)})
-    free = instance.model_copy(update={"requests": slack})
-    without = [solve(free, method, seed=seed).objective for method in ("exact", "appro")]
-    changes = [abs(plan / other - 1) for plan, other in zip(plans, without, strict=True)]
-    return [{"method": "budgets", "case": case.name, "optimum": plans[0], "change": max(changes)}]
 
 
 def _shared(library: Any) -> Callable[[Profile], list[Point]]:
@@ -256,7 +232,7 @@ def _growing(largest: float, **fields: Any) -> list[Point]:
     return [Point(int(value), Recipe(**base | {axis: int(value)})) for value in values if value <= largest]
 
 
-def _drawn(chosen: Profile) -> list[Point]:
+def drawn(chosen: Profile) -> list[Point]:
     return _growing(chosen.largest, accuracy_requirement=STRICT)
 
 
@@ -290,7 +266,7 @@ def dual(recipe: Recipe, seed: int) -> Rows:
 @study(
     "rounding",
     shows="draws of the rounding, as published and strengthened",
-    points=_drawn,
+    points=drawn,
     seeds=SEEDS,
 )
 def rounding(recipe: Recipe, seed: int) -> Rows:
