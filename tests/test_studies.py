@@ -9,8 +9,8 @@ from strategies import needs_gurobi, tiny
 
 from mecpfm.experiments import measure
 from mecpfm.experiments.config import experiments
+from mecpfm.experiments.studies import budgets, theorems
 from mecpfm.experiments.studies import published as studies
-from mecpfm.experiments.studies import theorems
 from mecpfm.published.exact import solve_exact
 from mecpfm.published.formulation import ilp, solve_lp
 from mecpfm.published.generate import Recipe, generate
@@ -114,8 +114,8 @@ def test_a_budget_that_binds_is_seen(monkeypatch):
     """The study of budgets finds a change where they bind, none where they are slack, and no plan where none is."""
     found = {}
     for budget in ("binding", "slack"):
-        monkeypatch.setattr(studies, "generate", lambda _, seed, budget=budget: tiny(seed, budget=budget))
-        found[budget] = [studies.budgets(studies.Case("tiny", TINY), seed) for seed in range(40)]
+        monkeypatch.setattr(budgets, "generate", lambda _, seed, budget=budget: tiny(seed, budget=budget))
+        found[budget] = [budgets.budgets(studies.Case("tiny", TINY), seed) for seed in range(40)]
     changes = {budget: [row["change"] for rows in found[budget] for row in rows] for budget in found}
     assert max(changes["binding"]) > 1e-3
     assert max(changes["slack"]) < 1e-12

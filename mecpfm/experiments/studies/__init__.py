@@ -4,6 +4,6 @@ Imported together, in the order in which studies are listed.
 """
 
 # isort: off
-from mecpfm.experiments.studies import published, theorems, coupled, tsrc, online
+from mecpfm.experiments.studies import published, theorems, budgets, coupled, tsrc, online
 
-__all__ = ["coupled", "online", "published", "theorems", "tsrc"]
+__all__ = ["budgets", "coupled", "online", "published", "theorems", "tsrc"]

@@ -9,7 +9,7 @@ import numpy as np
 from mecpfm import solvers
 from mecpfm.errors import InfeasibleError
 from mecpfm.experiments.measure import optimum, plan_ratio, published_relaxation, ratio_bound
-from mecpfm.experiments.studies.published import SEEDS, SWEEPS, Case, cases
+from mecpfm.experiments.studies.published import SEEDS, SWEEPS
 from mecpfm.experiments.study import Point, Profile, Rows, study
 from mecpfm.published.brute_force import solve_brute_force
 from mecpfm.published.exact import solve_exact
@@ -25,8 +25,6 @@ TINY: dict[str, Any] = {"cloudlets": 5, "models": 4, "families": 2, "requests": 
 """Instance that can be enumerated."""
 TINY_BUDGETS = (150.0, 250.0, 400.0, 40_000.0)
 """Its budgets: from hopeless for most to slack."""
-UNLIMITED = 1e12
-"""A budget that nothing reaches, W s."""
 STRICT = 0.6
 """Accuracy requirement that forbids a third of the options: with released ones nearly no row of the LP binds."""
 
@@ -54,7 +52,7 @@ def _growing(largest: float, **fields: Any) -> list[Point]:
     return [Point(int(value), Recipe(**base | {axis: int(value)})) for value in values if value <= largest]
 
 
-def _drawn(chosen: Profile) -> list[Point]:
+def drawn(chosen: Profile) -> list[Point]:
     return _growing(chosen.largest, accuracy_requirement=STRICT)
 
 
@@ -88,7 +86,7 @@ def dual(recipe: Recipe, seed: int) -> Rows:
 @study(
     "rounding",
     shows="draws of the rounding, as published and strengthened",
-    points=_drawn,
+    points=drawn,
     seeds=SEEDS,
 )
 def rounding(recipe: Recipe, seed: int) -> Rows:
@@ -117,25 +115,3 @@ def rounding(recipe: Recipe, seed: int) -> Rows:
         )  # fmt: skip
     plan = {"method": "appro", "requests": recipe.requests, "bound": appro.bound, "exact": exact}
     return [*rows, plan | {"ratio": plan_ratio(appro)}]
-
-
-def _evaluated(chosen: Profile) -> list[Point]:
-    """Every point of the sweeps and of the study of draws."""
-    swept = cases({name: {} for name in SWEEPS})(chosen)
-    drawn = [Case(f"rounding {value:g}", recipe) for value, recipe in _drawn(chosen)]
-    return [*swept, *(Point(len(swept) + i, case) for i, case in enumerate(drawn))]
-
-
-@study("budgets", shows="whether a budget changes a plan", points=_evaluated, seeds={"quick": 2, "paper": 50})
-def budgets(case: Case, seed: int) -> Rows:
-    """How far the optimum and Appro's plan are from those without budgets; no rows where no plan keeps them."""
-    instance = generate(case.recipe, seed)
-    try:
-        plans = [solve(instance, method, seed=seed).objective for method in ("exact", "appro")]
-    except InfeasibleError:
-        return []
-    slack = instance.requests.model_copy(update={"cost_budget": np.full_like(instance.requests.cost_budget, UNLIMITED)})
-    free = instance.model_copy(update={"requests": slack})
-    without = [solve(free, method, seed=seed).objective for method in ("exact", "appro")]
-    changes = [abs(plan / other - 1) for plan, other in zip(plans, without, strict=True)]
-    return [{"method": "budgets", "case": case.name, "optimum": plans[0], "change": max(changes)}]
