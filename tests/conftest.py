@@ -1,12 +1,12 @@
 """Shared settings: property tests draw the same examples on every machine, and Ctrl-C means the same everywhere."""
 
 import os
-import re
 import signal
 import subprocess
 from typing import Any
 
 import pytest
+from command import COMPILING
 from hypothesis import settings
 
 # Without compilation a third of them asks whether the same comes out.
@@ -16,8 +16,6 @@ settings.load_profile("ci")
 
 # A shell that starts the tests in the background lets them, and every command they start, ignore SIGINT.
 signal.signal(signal.SIGINT, signal.default_int_handler)
-
-COMPILING = re.compile("mecpfm: compiling kernels, once: about [0-9]+ s\n")
 
 
 @pytest.fixture(autouse=True)
