@@ -112,7 +112,7 @@ RACE = Lines(
         "legend": ABOVE | {"y": 1.12},
         "margin": {"t": 150},
         "title": {"y": 0.98, "yanchor": "top"},
-    },  # fmt: skip
+    },
 )
 """Cost and gap against wall time, local search and HiGHS's MIP in equal time, a column an instance class.
 
