@@ -81,7 +81,7 @@ def ladder(frame: pd.DataFrame) -> go.Figure:
     drawn.update_xaxes(range=[1.5 * low, -0.08 * low], title_text="change of the mean delay (s)", col=2)
     drawn.update_xaxes(title_text="mean delay (s)", rangemode="tozero", col=1)
     drawn.update_yaxes(categoryorder="array", categoryarray=list(frame["label"])[::-1])
-    most = steps.loc[steps["step"].idxmin()]
+    most = min(steps.to_dict("records"), key=lambda row: float(row["step"]))
     title = f"Most is gained by: {most['rung']} ({most['step']:.0f} s)".replace("-", "−")
     return drawn.update_layout(template=TEMPLATE, title_text=title, height=470, margin={"l": 260, "t": 80})
 
