@@ -125,6 +125,14 @@ def test_every_kind_has_a_case():
 
 
 @pytest.mark.parametrize("kind", CASES)
+def test_every_figure_has_a_title_that_fits(kind: str):
+    """Above it; in lines of at most seventy letters, or broken by its maker."""
+    title = figures.draw(f"{kind}-variant", pd.DataFrame(CASES[kind][0])).layout.title.text
+    assert title
+    assert "<br>" in title or len(title) <= figures.WIDEST
+
+
+@pytest.mark.parametrize("kind", CASES)
 def test_numbers_of_the_frame_are_drawn(kind: str):
     """The traces hold the frame's numbers, and the axes say what they show."""
     rows, shown = CASES[kind]

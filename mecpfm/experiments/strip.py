@@ -21,7 +21,7 @@ def strip(points: pd.DataFrame) -> str:
     if points.empty:
         return ""
     labels = [str(point).partition(": ")[::2] for point in points["point"]]
-    step = ROW if len(points) <= LABELLED else ROW * 0.62
+    step = ROW if len(points) <= LABELLED else ROW * 0.8
     needed = float(points["threshold"].iloc[0])
     low, high = min(0.0, needed, points["ci_low"].min()), max(0.0, needed, points["ci_high"].max())
     scale = (WIDTH - LEFT - 22) / (high - low or 1.0)

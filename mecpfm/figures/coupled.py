@@ -101,12 +101,18 @@ def _possible(frame: pd.DataFrame) -> pd.DataFrame:
 RACE = Lines(
     Axis("seconds", "seconds"),
     Axis("mean", settings={"tickformat": ".0%", "rangemode": "tozero"}),
+    "Cost and certified gap after as many seconds, local search beside HiGHS's MIP",
     rows=Panels("metric", {"over_bound": "cost over the best bound", "gap": "gap to the own bound"}),
     cols=Panels("case"),
     prepare=_possible,
     finish=_seconds,
     subplots={"shared_xaxes": True, "shared_yaxes": True, "horizontal_spacing": 0.02, "vertical_spacing": 0.06},
-    layout={"height": 560, "legend": ABOVE | {"y": 1.12}, "margin": {"t": 110}},
+    layout={
+        "height": 600,
+        "legend": ABOVE | {"y": 1.12},
+        "margin": {"t": 150},
+        "title": {"y": 0.98, "yanchor": "top"},
+    },
 )
 """Cost and gap against wall time, local search and HiGHS's MIP in equal time, a column an instance class.
 
@@ -130,6 +136,7 @@ def _sizes(drawn: go.Figure, frame: pd.DataFrame) -> None:
 GROWTH = Lines(
     Axis("value"),
     Axis("mean"),
+    "Cost and bound grow side by side; the gap is what lies between them",
     rows=Panels("panel", {"cost": "cost and bound (s)", "gap": "certified gap"}),
     cols=Panels("axis", above=False),
     as_given=True,
@@ -137,7 +144,7 @@ GROWTH = Lines(
     prepare=_costs_and_gap,
     finish=_sizes,
     subplots={"shared_xaxes": True, "vertical_spacing": 0.08},
-    layout={"height": 560, "legend": ABOVE},
+    layout={"height": 610, "legend": ABOVE, "margin": {"t": 100}},
 )
 """Cost, bound and gap against the size of the problem.
 

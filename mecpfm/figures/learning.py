@@ -33,8 +33,9 @@ def practice(frame: pd.DataFrame) -> go.Figure:
                 drawn.add_hline(y=level, annotation_position="top right", row=1, col=col, **look)
         ticks = logarithmic(curves.loc[curves["panel"] == name, "observed"])
         drawn.update_xaxes(title_text="features observed, d", row=1, col=col, **ticks)
-    drawn.update_yaxes(range=[0, 1.08])
-    return drawn.update_yaxes(title_text="share of right guesses", col=1)
+    drawn.update_yaxes(range=[0, 1.08]).update_yaxes(title_text="share of right guesses", col=1)
+    title = "Where to look can be learned: TSRC stands above a fresh random subset"
+    return drawn.update_layout(title_text=title, margin={"t": 80})
 
 
 def drift(frame: pd.DataFrame) -> go.Figure:
@@ -44,8 +45,9 @@ def drift(frame: pd.DataFrame) -> go.Figure:
     """
     drawn = panels(frame, "problem", WORLDS, "round")
     drawn.add_vline(x=frame["round"].max() / 2, line={"color": GREY, "dash": "dot"}, row=1, col=1)
-    drawn.update_xaxes(title_text="round")
-    return drawn.update_yaxes(title_text="share of right guesses", col=1)
+    drawn.update_xaxes(title_text="round").update_yaxes(title_text="share of right guesses", col=1)
+    title = "Another feature decides: who forgets (WTSRC) recovers"
+    return drawn.update_layout(title_text=title, margin={"t": 80})
 
 
 def subsets(frame: pd.DataFrame) -> go.Figure:

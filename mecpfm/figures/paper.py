@@ -89,7 +89,8 @@ def factorial(frame: pd.DataFrame) -> go.Figure:
         drawn.add_trace(go.Heatmap(z=values, **cells, **scale, colorbar=bar, showscale=col == 2), row=1, col=col)
     drawn.update_xaxes(title_text="where parts are pulled from")
     drawn.update_yaxes(autorange="reversed", row=1)
-    return drawn.update_layout(template=TEMPLATE, height=480, margin={"l": 190})
+    title = "Sharing helps whoever pulls from the nearest holder, and hardly anybody else"
+    return drawn.update_layout(template=TEMPLATE, title_text=title, height=500, margin={"l": 190, "t": 90})
 
 
 def steps(frame: pd.DataFrame) -> go.Figure:
@@ -114,6 +115,7 @@ def steps(frame: pd.DataFrame) -> go.Figure:
 ROUNDS = Lines(
     Axis("round", "round"),
     Axis("mean", settings={"rangemode": "tozero"}),
+    "OL is far below MAB and ADMS as released, and level with epsilon-greedy under one rule",
     rows=Panels(
         "metric", {"cumulative_regret": "cumulative regret (empirical)", "cumulative_penalty": "cumulative penalty"}
     ),
@@ -121,7 +123,7 @@ ROUNDS = Lines(
     by_column=False,
     every=5,
     subplots={"shared_yaxes": "rows", "shared_xaxes": True},
-    layout={"height": 720, "legend": BELOW | {"y": -0.12}},
+    layout={"height": 720, "margin": {"t": 90}, "legend": BELOW | {"y": -0.12}},
 )
 """Cumulative regret and penalty by round, released pull rules beside the common one.
 
