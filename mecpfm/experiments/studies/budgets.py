@@ -17,8 +17,8 @@ UNLIMITED = 1e12
 def _evaluated(chosen: Profile) -> list[Point]:
     """Every point of the sweeps and of the study of draws."""
     swept = cases_of({name: {} for name in SWEEPS})(chosen)
-    drawn = [Case(f"rounding {value:g}", recipe) for value, recipe in drawn(chosen)]
-    return [*swept, *(Point(len(swept) + i, case) for i, case in enumerate(drawn))]
+    rounded = [Case(f"rounding {value:g}", recipe) for value, recipe in drawn(chosen)]
+    return [*swept, *(Point(len(swept) + i, case) for i, case in enumerate(rounded))]
 
 
 @study("budgets", shows="whether a budget changes a plan", points=_evaluated, seeds={"quick": 2, "paper": 50})
