@@ -53,6 +53,7 @@ def _growing(largest: float, **fields: Any) -> list[Point]:
 
 
 def drawn(chosen: Profile) -> list[Point]:
+    """Points of the study of draws."""
     return _growing(chosen.largest, accuracy_requirement=STRICT)
 
 
