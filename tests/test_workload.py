@@ -78,7 +78,7 @@ def test_claims_carry_the_workload(monkeypatch: pytest.MonkeyPatch):
         table(3 + i + random.standard_normal(8), random.standard_normal(16)).assign(value=float(i)) for i in (0, 1)
     ]
     one = next(claim for claim in read() if claim.test == "workload")
-    one = one.model_copy(update={"method": "ours", "baseline": "theirs", "threshold": 0.1})
+    one = one.model_copy(update={"method": "ours", "baseline": "theirs", "or_else": (), "threshold": 0.1})
     monkeypatch.setattr(evidence, "_outcome", lambda name, profile: pd.concat(parts))
     found = claims.judge(one, "quick")
     first = reduction(parts[0], "ours", "theirs")
