@@ -277,7 +277,7 @@ def test_compiling_is_announced_once(tmp_path):
     """A cold cache: one line on stderr; a warm one: no line."""
     path = tmp_path / "instance.json"
     generate_published(PublishedRecipe(cloudlets=5, requests=3, models=4), 0).write(path)
-    words = [sys.executable, "-m", "mecpfm", "solve", str(path), "--method", "greedy", "--json"]
+    words = [sys.executable, "-m", "mecpfm", "solve", str(path), "--method", "nbs", "--json"]
     env = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path / "cache"), "NUMBA_DISABLE_JIT": "0"}
     cold, warm = (subprocess.run(words, capture_output=True, text=True, env=env) for _ in range(2))
     assert cold.returncode == warm.returncode == 0

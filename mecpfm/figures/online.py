@@ -233,9 +233,7 @@ def proved(frame: pd.DataFrame) -> go.Figure:
     drawn.update_yaxes(**logarithmic(pd.Series([50, 100, 200, 500, 1000, 2000, 5000])))
     drawn.update_yaxes(title_text="squared error a request (s²)", col=1)
     drawn.update_layout(height=480, margin={"t": 80}, legend=BELOW | {"y": -0.22})
-    return drawn.update_layout(
-        template=TEMPLATE, title_text="The proved bounds come down to little above what is measured"
-    )
+    return drawn.update_layout(template=TEMPLATE, title_text="The bounds come down to little above what is measured")
 
 
 PROVED = {
