@@ -42,7 +42,7 @@ def test_the_default_is_right_where_costs_come_in_steps(seed, size):
     noise=st.floats(0, 1),
 )
 def test_a_bound_rises_to_the_next_step_and_rounding_lifts_none(steps_up, size, part, noise):
-    """What is above a step by rounding alone stays there; what is cheaper is so by a step; rounding leaves steps clear."""
+    """What is above a step by rounding alone stays there; what is cheaper is so by a step."""
     cost = steps_up * size
     bound = cost - part * size
     assert steps.raised(bound, size) == (
