@@ -64,8 +64,15 @@ def _fitted(drawn: go.Figure) -> go.Figure:
     title = drawn.layout.title.text or ""
     if len(title) > WIDEST and "<br>" not in title:
         top = drawn.layout.margin.t or 0
-        drawn.update_layout(title_text="<br>".join(textwrap.wrap(title, WIDEST)), margin={"t": max(top, 66)})
+        drawn.update_layout(title_text="<br>".join(_balanced(title)), margin={"t": max(top, 66)})
     return drawn
+
+
+def _balanced(title: str) -> list[str]:
+    """As few lines as the width allows, and these as short as they can be: no word stands alone."""
+    widths = range(1, WIDEST + 1)
+    wrapped = [textwrap.wrap(title, width, break_long_words=False, break_on_hyphens=False) for width in widths]
+    return next(lines for lines in wrapped if len(lines) == len(wrapped[-1]))
 
 
 def _settled(value: Any) -> Any:
