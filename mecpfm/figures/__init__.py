@@ -60,11 +60,13 @@ def draw(name: str, frame: pd.DataFrame) -> go.Figure:
 
 
 def _fitted(drawn: go.Figure) -> go.Figure:
-    """A long title on two lines: it fits at 900 px with an open side bar, and the tool bar does not lie on it."""
+    """A long title on two lines: it fits at 900 px with an open side bar, above the panels' titles and beside the tool bar."""
     title = drawn.layout.title.text or ""
     if len(title) > WIDEST and "<br>" not in title:
-        top = drawn.layout.margin.t or 0
-        drawn.update_layout(title_text="<br>".join(_balanced(title)), margin={"t": max(top, 66)})
+        panels = [note.text for note in drawn.layout.annotations if note.yref == "paper" and (note.y or 0) >= 1]
+        below = 66 + 22 * max((text.count("<br>") + 1 for text in panels), default=0)
+        top = max(drawn.layout.margin.t or 0, below)
+        drawn.update_layout(title_text="<br>".join(_balanced(title)), margin={"t": top})
     return drawn
 
 
