@@ -61,7 +61,7 @@ def ladder(frame: pd.DataFrame) -> go.Figure:
     Steps are paired, NaN at the first rung. Rungs whose ``kind`` is ``context`` change what is known of the request;
     they are coloured apart.
     """
-    titles = ["mean and 95 % interval", "paired change (coloured: what is known of the request)"]
+    titles = ["mean and 95 % interval", "paired change; blue: more is known"]
     drawn = make_subplots(cols=2, shared_yaxes=True, horizontal_spacing=0.04, subplot_titles=titles)
     frame = frame.assign(label=_labels(frame), color=np.where(frame["kind"] == CONTEXT, BLUE, GREY))
     dots = go.Scatter(

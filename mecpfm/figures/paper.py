@@ -138,7 +138,7 @@ RECORDED = Lines(
     cols=Panels("source"),
     by_column=False,
     subplots={"shared_xaxes": True},
-    layout={"height": 640, "margin": {"t": 90}, "legend": BELOW | {"y": -0.12}},
+    layout={"height": 690, "margin": {"t": 150}, "legend": BELOW | {"y": -0.12}},
 )
 """Regret and penalty by blocks of rounds: as the authors recorded them, and ours.
 
