@@ -12,11 +12,7 @@ import numpy as np
 
 from mecpfm import clock, ranges
 from mecpfm.clock import FOREVER, Budget
-from mecpfm.coupled import (
-    anytime,
-    baselines,
-    dual,
-)
+from mecpfm.coupled import anytime, baselines, dual
 from mecpfm.coupled.certificate import Certificate, certificate, verify
 from mecpfm.coupled.check import assess
 from mecpfm.coupled.dual import proven

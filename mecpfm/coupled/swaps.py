@@ -9,7 +9,7 @@ import numpy as np
 from mecpfm.clock import FOREVER, Budget, Pace
 from mecpfm.coupled import local_search
 from mecpfm.coupled.local_search import Polished
-from mecpfm.coupled.structure import Structure
+from mecpfm.coupled.structure import Structure, site
 from mecpfm.kernels import coupled_swaps as kernels
 from mecpfm.kernels.coupled_single import Sites
 from mecpfm.typing import Ints
@@ -44,7 +44,7 @@ def improve(
     """
     places, option = _places(structure, rows)
     requests, remote = len(option), places.delay_s.shape[1] - 1
-    place = np.append(np.repeat(_site(rows), np.diff(structure.cells.first_option)), remote)
+    place = np.append(site(structure), remote)
     walk = _walk(places, place[local_search.sorted_choice(structure, choice)])
     random, done, pace = np.random.default_rng(seed), 0, Pace(max(WORK // requests**2, 1), budget)
     while done < iterations * EACH and walk.cost[kernels.LEAST] > enough and not budget.over:
@@ -56,20 +56,16 @@ def improve(
     return Polished(option[np.arange(requests), walk.best], float(walk.cost[kernels.LEAST]), done // EACH)
 
 
-def _site(rows: Sites) -> Ints:
-    """Cloudlet of each row."""
-    return np.repeat(np.arange(len(rows.price_s)), np.diff(rows.first))
-
-
 def _places(structure: Structure, rows: Sites) -> tuple[kernels.Places, Ints]:
     """The assignment, and the instance's option of a request at a place, (R, C + 1)."""
-    cells, cloudlets, site = structure.cells, len(rows.price_s), _site(rows)
+    cells, cloudlets = structure.cells, len(rows.price_s)
+    at = np.repeat(np.arange(cloudlets), np.diff(rows.first))
     shape = (len(cells.remote_s), cloudlets + 1)
     delay_s, compute_s, option = np.full(shape, np.inf), np.zeros(shape), np.full(shape, -1)
     delay_s[:, cloudlets] = cells.remote_s
-    delay_s[rows.request, site] = rows.delay_s
-    compute_s[rows.request, site] = rows.compute_s
-    option[rows.request, site] = structure.option[cells.first_option[:-1]]
+    delay_s[rows.request, at] = rows.delay_s
+    compute_s[rows.request, at] = rows.compute_s
+    option[rows.request, at] = structure.option[cells.first_option[:-1]]
     room_s = np.append(cells.capacity_s, np.inf)
     return kernels.Places(delay_s, compute_s, np.append(rows.price_s, 0.0), room_s), option
 

@@ -104,31 +104,13 @@ SEARCHES: dict[str, Callable[..., tuple[Plan, Structure, dual.Dual]]] = {
     "branch": branch.solve,
 }
 """Methods that bring the dual engine's bound along."""
-
-
 KEEPING = (*SEARCHES, "ilp", "nlip")
 """Methods that plan around pins."""
-
-
-CUT_SHORT = (
-    "lp",
-    "lp-cut",
-    "ilp",
-    "nlip",
-    "cocar",
-    "gap-rounding",
-    *rounding.ROUNDINGS,
-    drawing.NAME,
-)
+CUT_SHORT = ("lp", "lp-cut", "ilp", "nlip", "cocar", "gap-rounding", *rounding.ROUNDINGS, drawing.NAME)
 """Methods that need TrimCaching-Gen's plan when their own search was cut short."""
-
-
 FRACTIONAL = frozenset({"lp", "lp-cut"})
-
-
 OWN_PROOF = FRACTIONAL | {"auto", "ilp", "nlip", "branch"}
 """Methods that may prove more than a certificate holds: a solver's bound, enumeration, fixing, a search tree."""
-
 
 METHODS: dict[str, Method] = {
     "lp": _relaxation,
