@@ -126,15 +126,24 @@ class ByContent(_CacheLocator):
         return self._line
 
 
-class _Located(CompileResultCacheImpl):
-    # Numba's own where BASE cannot be written.
+class OfPart(ByContent):
+    """The same for a kernel as other kernels call it."""
+
+    def get_disambiguator(self) -> str:
+        """Its files stand beside the kernel's own."""
+        return f"{self._line}-part"
+
+
+class Located(CompileResultCacheImpl):
+    """Where the code of a kernel is kept: Numba's own places where ``BASE`` cannot be written."""
+
     _locator_classes = [ByContent, *CompileResultCacheImpl._locator_classes]  # noqa: RUF012
 
 
 class KernelCache(FunctionCache):
     """Compiled code of one kernel on the disk."""
 
-    _impl_class = _Located
+    _impl_class = Located
 
     def __init__(self, py_func: Any) -> None:
         super().__init__(py_func)  # type: ignore[no-untyped-call]

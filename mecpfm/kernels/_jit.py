@@ -14,7 +14,7 @@ import numba
 from numba.core import event
 
 from mecpfm import clock
-from mecpfm.kernels._cache import KernelCache
+from mecpfm.kernels._compiler import Kernel
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -47,7 +47,6 @@ def inlined(function: Callable[P, R]) -> Callable[P, R]:
 
 
 def _compiled(function: Callable[P, R], inline: Literal["never", "always"]) -> Callable[P, R]:
-    compiled = numba.njit(error_model="numpy", nogil=True, inline=inline)(function)
-    if hasattr(compiled, "_cache"):  # without compilation there is none
-        compiled._cache = KernelCache(function)
-    return cast(Callable[P, R], compiled)
+    if numba.config.DISABLE_JIT:  # type: ignore[attr-defined]
+        return function
+    return cast(Callable[P, R], Kernel(function, {"error_model": "numpy", "nogil": True, "inline": inline}))

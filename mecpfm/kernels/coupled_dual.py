@@ -11,6 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from mecpfm.kernels._jit import inlined, kernel
+from mecpfm.kernels.copying import copy
 from mecpfm.kernels.coupled_cut import Problem, Tangent, Work, gather, most, probe, serve, solve_cell
 from mecpfm.kernels.coupled_records import Cells
 from mecpfm.kernels.coupled_sets import TIE
@@ -266,14 +267,14 @@ def advance(state: DualState, bound: float, slope: Floats, scale: Floats, upper:
         if bound > control[BOUND] + IMPROVEMENT * abs(bound):
             control[STALLED] = 0
         control[BOUND] = bound
-        state.best[:] = state.point
-        state.best_cut[:] = state.cut
+        copy(state.point, state.best)
+        copy(state.cut, state.best_cut)
     if bound == np.inf:
         return False
     if control[STALLED] >= IDLE:
         control[THETA] *= SHRINK
         control[STALLED] = 0
-        state.point[:] = state.best
+        copy(state.best, state.point)
         state.step[:] = 0.0
         return True
     # A step towards a level little above the best bound: the cost of a plan is too far away to aim at.

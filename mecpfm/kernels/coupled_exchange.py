@@ -10,6 +10,7 @@ import numpy as np
 
 from mecpfm.kernels import elementary
 from mecpfm.kernels._jit import inlined, kernel
+from mecpfm.kernels.copying import copy
 from mecpfm.kernels.coupled_dual import first_open
 from mecpfm.kernels.coupled_local_search import CHANGED, ITERATION, Journal, note, undo
 from mecpfm.kernels.coupled_records import Cells
@@ -179,7 +180,7 @@ def anneal(
     """So many exchanges; ``best`` gets the best plan among them and the first. Returns its cost, s."""
     loss, users = np.zeros(len(moves.family)), np.zeros(len(moves.family), dtype=np.int64)
     needed, least = np.zeros(len(cells.size_gb), dtype=np.int64), state.cost[0]
-    best[:] = state.choice
+    copy(state.choice, best)
     for _ in range(count):
         cost = state.cost[0]
         journal.count[CHANGED] = 0
@@ -189,5 +190,5 @@ def anneal(
             undo(cells, moves, state, journal, cost)
         elif state.cost[0] < least:
             least = state.cost[0]
-            best[:] = state.choice
+            copy(state.choice, best)
     return least

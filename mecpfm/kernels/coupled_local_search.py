@@ -12,6 +12,7 @@ import numpy as np
 
 from mecpfm.kernels import elementary
 from mecpfm.kernels._jit import inlined, kernel
+from mecpfm.kernels.copying import copy
 from mecpfm.kernels.coupled_cut import Work, serve
 from mecpfm.kernels.coupled_dual import first_open
 from mecpfm.kernels.coupled_records import Cells
@@ -253,7 +254,7 @@ def anneal(
     value, mu = np.empty(len(state.choice)), np.empty(len(state.compute))
     touched = np.empty(most + 1, np.int64)
     least = state.cost[0]
-    best[:] = state.choice
+    copy(state.choice, best)
     for iteration in range(iterations * (1 + ejections)):
         cost = state.cost[0]
         journal.count[CHANGED] = 0
@@ -269,5 +270,5 @@ def anneal(
             undo(cells, moves, state, journal, cost)
         elif state.cost[0] < least:
             least = state.cost[0]
-            best[:] = state.choice
+            copy(state.choice, best)
     return least

@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from mecpfm.kernels._jit import kernel
+from mecpfm.kernels.copying import copy
 from mecpfm.kernels.coupled_cut import Problem, Tangent, Work, gather, most, probe, solve_cell
 from mecpfm.kernels.coupled_dual import (
     BOUND,
@@ -92,7 +93,8 @@ def climb(value: Floats, size: Floats, items: Ints, left: float, kept: Bools) ->
                     left -= size[items[at]]
                 at += 1
                 continue
-            best, kept[:] = worth, inside
+            best = worth
+            copy(inside, kept)
         at -= 1
         while at >= 0 and not inside[at]:
             at -= 1
@@ -166,8 +168,9 @@ def linear(cells: Cells, point: Floats, slope: Floats) -> float:
     requests, cloudlets = len(cells.remote_s), len(cells.capacity_s)
     memory = requests + cloudlets
     slope[:requests] = 1.0
-    slope[requests:memory] = -cells.capacity_s
-    slope[memory : memory + cloudlets] = -cells.memory_gb
+    for c in range(cloudlets):
+        slope[requests + c] = -cells.capacity_s[c]
+        slope[memory + c] = -cells.memory_gb[c]
     slope[memory + cloudlets :] = 0.0
     total = 0.0
     for i in range(memory + cloudlets):

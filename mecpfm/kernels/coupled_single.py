@@ -10,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from mecpfm.kernels._jit import kernel
+from mecpfm.kernels.copying import copy
 from mecpfm.kernels.coupled_dual import BOUND, THETA, DualState, advance
 from mecpfm.kernels.coupled_pack import pack
 from mecpfm.typing import Bools, Floats, Ints
@@ -44,7 +45,7 @@ def fill(value: Floats, units: Ints, room: int, table: Floats) -> None:
     """Most that the first i items are worth in x units: ``table[i, x]``; items of no value are left out."""
     table[0, : room + 1] = 0.0
     for i in range(len(value)):
-        table[i + 1, : room + 1] = table[i, : room + 1]
+        copy(table[i, : room + 1], table[i + 1, : room + 1])
         if value[i] > 0:
             for x in range(units[i], room + 1):
                 table[i + 1, x] = max(table[i, x], table[i, x - units[i]] + value[i])

@@ -11,6 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from mecpfm.kernels._jit import inlined, kernel
+from mecpfm.kernels.copying import copy
 from mecpfm.typing import Floats, Ints
 
 DEARER, CHEAPER = 1.05, 0.98
@@ -119,7 +120,7 @@ def shift(places: Places, walk: Walk, r: int, b: int, tenure: int) -> None:
 @kernel
 def restart(places: Places, walk: Walk) -> None:
     """Sums of the plan, anew."""
-    walk.left[:] = places.room_s
+    copy(places.room_s, walk.left)
     walk.users[:] = 0
     walk.cost[0] = 0.0
     for r in range(len(walk.at)):
@@ -153,4 +154,4 @@ def search(places: Places, walk: Walk, random: np.random.Generator, steps: int) 
             kept = kept and not over
         if kept and walk.cost[0] < walk.cost[LEAST]:
             walk.cost[LEAST] = walk.cost[0]
-            walk.best[:] = walk.at
+            copy(walk.at, walk.best)

@@ -11,6 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from mecpfm.kernels._jit import kernel
+from mecpfm.kernels.copying import copy
 from mecpfm.typing import Bools, Floats, Ints
 
 SHORTEST, LONGEST = 2, 14
@@ -159,4 +160,4 @@ def search(items: UnionItems, chosen: UnionChoice, random: np.random.Generator, 
                 chosen.until[k] = chosen.step[0] + tenure
         if chosen.saved_s[0] > chosen.saved_s[BEST]:
             chosen.saved_s[BEST] = chosen.saved_s[0]
-            chosen.best[:] = chosen.inside
+            copy(chosen.inside, chosen.best)

@@ -149,7 +149,9 @@ def correct(state: Floats, context: Floats, arm: int, change: float) -> None:
     if not np.isfinite(change):
         raise ValueError("a reward must be finite")
     means = len(context) * (len(context) + 1) // 2
-    state[means:, arm] += change * _solve(state, context, arm)
+    found = _solve(state, context, arm)
+    for i in range(len(found)):
+        state[means + i, arm] += change * found[i]
 
 
 @kernel
@@ -190,7 +192,8 @@ def credit(counts: Floats, history: Floats, turn: int, shown: Ints, reward: floa
                 counts[ROUNDS, i] -= 1
                 counts[REWARDS, i] -= history[slot, EARNED]
         history[slot, EARNED] = reward
-        history[slot, SHOWN:] = shown
+        for place in range(len(shown)):
+            history[slot, SHOWN + place] = shown[place]
     for i in shown:
         counts[ROUNDS, i] += 1
         counts[REWARDS, i] += reward

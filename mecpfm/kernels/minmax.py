@@ -12,6 +12,7 @@ from __future__ import annotations
 import numpy as np
 
 from mecpfm.kernels._jit import kernel
+from mecpfm.kernels.copying import copy
 from mecpfm.typing import Floats, Ints
 
 ROUNDING = 1e-13
@@ -106,6 +107,13 @@ def mixture(base: Floats, shared: Floats, private: Floats, low: Ints, high: Ints
 
 
 @kernel
+def _set_pair(ends: Ints, row: int, low: Ints, high: Ints) -> None:
+    """Two choices, written to a row of ``ends`` and to the next."""
+    copy(low, ends[row])
+    copy(high, ends[row + 1])
+
+
+@kernel
 def balance_capped(
     base: Floats, shared: Floats, private: Floats, cap: float
 ) -> tuple[float, float, float, Ints, Ints, Ints]:
@@ -118,7 +126,8 @@ def balance_capped(
     """
     u, value, low, high = balance(base, shared, private, 1.0)
     ends = np.empty((4, base.shape[0]), np.int64)
-    ends[0], ends[1], ends[2], ends[3] = low, high, low, high
+    _set_pair(ends, 0, low, high)
+    _set_pair(ends, 2, low, high)
     b0, t0 = mixture(base, shared, private, low, high)
     if t0 <= cap:
         return u, 1 - u, value, low, high, ends
@@ -127,7 +136,7 @@ def balance_capped(
         for k in range(base.shape[1]):
             free[j, k] = 0.0 if np.isfinite(base[j, k]) else np.inf
     u, value, low, high = balance(free, shared, private, 1.0)
-    ends[2], ends[3] = low, high
+    _set_pair(ends, 2, low, high)
     if value > cap:
         return u, 1 - u, np.inf, low, high, ends
     b1, t1 = mixture(base, shared, private, low, high)
@@ -141,9 +150,9 @@ def balance_capped(
             return w * u, w * (1 - u), value, low, high, ends
         if t >= cap:
             b0, t0 = b, t
-            ends[0], ends[1] = low, high
+            _set_pair(ends, 0, low, high)
         if t <= cap:
             b1, t1 = b, t
-            ends[2], ends[3] = low, high
+            _set_pair(ends, 2, low, high)
         if t == cap:
             return w * u, w * (1 - u), value, low, high, ends

@@ -11,6 +11,7 @@ import numpy as np
 
 from mecpfm.kernels import follow_probe, linear_bandit
 from mecpfm.kernels._jit import inlined, kernel
+from mecpfm.kernels.copying import copy
 from mecpfm.kernels.episode import Visibility, draw_keys
 from mecpfm.kernels.online_history import COUNT, SUM, History
 from mecpfm.typing import Bools, Floats, Ints
@@ -146,7 +147,7 @@ def learn(demand: Demand, request: int, work: float, surprise: float, reward: fl
     if demand.explored[request]:
         _gather(demand, request, min(work, demand.cap))
     if demand.predictor == COVARIANCE and (turn + 1) % RESELECT == 0:
-        demand.subset[:] = greedy_subset(demand.moments, len(demand.subset))
+        copy(greedy_subset(demand.moments, len(demand.subset)), demand.subset)
 
 
 @inlined

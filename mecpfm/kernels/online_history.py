@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from mecpfm.kernels import elementary
 from mecpfm.kernels._jit import kernel
+from mecpfm.kernels.copying import copy
 from mecpfm.typing import Floats, Ints
 
 DYNAMIC = 12
@@ -75,7 +76,7 @@ def describe(
     total, own, kin, at = history.total, history.groups[group], history.models[model], len(static)
     total[GAP] += 0.05 * (gap - total[GAP])
     overall = total[SUM] / total[COUNT] if total[COUNT] else 0.0
-    out[:at] = static
+    copy(static, out[:at])
     out[at] = own[SUM] / own[COUNT] if own[COUNT] else overall
     out[at + 1] = own[GROUP_LAST] if own[COUNT] else overall
     out[at + 2] = own[GROUP_RECENT] if own[COUNT] else overall

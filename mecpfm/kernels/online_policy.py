@@ -13,6 +13,7 @@ import numpy as np
 
 from mecpfm.kernels import elementary, linear_bandit
 from mecpfm.kernels._jit import inlined, kernel
+from mecpfm.kernels.copying import copy
 from mecpfm.kernels.online_edge import congestion_s, edge_s, remote_s
 from mecpfm.kernels.online_records import Edge, Log, World
 from mecpfm.kernels.tabular_bandit import PLAYS, REWARDS
@@ -140,7 +141,7 @@ def probe(
     learner.seen[:] = False
     for place in linear_bandit.reveal(keys, rule.probes):
         learner.seen[place] = True
-    learner.looked[request] = learner.seen
+    copy(learner.seen, learner.looked[request])
 
 
 @inlined

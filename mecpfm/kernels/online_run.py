@@ -6,6 +6,7 @@ import numpy as np
 
 from mecpfm.kernels import elementary, linear_bandit
 from mecpfm.kernels._jit import inlined, kernel
+from mecpfm.kernels.copying import copy
 from mecpfm.kernels.online_demand import LOOKING, Demand, forecast, learn, look
 from mecpfm.kernels.online_demand import TRUE as TRUTH
 from mecpfm.kernels.online_edge import dispatch, least_s, leave
@@ -52,8 +53,12 @@ def run(
     arm_random: np.random.Generator,
     start: int,
     stop: int,
+    until: float,
 ) -> None:
-    """Serve the requests ``start`` to ``stop - 1``; each first lets everything complete that is due when it is sent."""
+    """Serve the requests ``start`` to ``stop - 1``; each first lets everything complete that is due when it is sent.
+
+    In the end lets everything complete that is due by ``until``, s.
+    """
     for request in range(start, stop):
         now = world.arrival[request] + rule.held_s
         settle(world, edge, log, history, demand, rule, learner, now)
@@ -75,6 +80,7 @@ def run(
         log.least_s[request] = least_s(world, edge, request, rule.variants, now) + rule.held_s
         dispatch(world, edge, log, request, option % (places + 1), option // (places + 1), rule.held_s)
         history.marks[IN_FLIGHT] += 1
+    settle(world, edge, log, history, demand, rule, learner, until)
 
 
 @kernel
@@ -232,5 +238,5 @@ def _best_line(
         if score > most:
             best, most = option, score
             if rule.dispatch == HYBRID:
-                learner.context[request] = context
+                copy(context, learner.context[request])
     return best

@@ -47,4 +47,5 @@ def describe_option(
         out[5] = 1.0
         out[6] = congestion_guess(learner, now) / 30
     out[0], out[4], out[7] = 1.0, 1 / speed, variant
-    out[HYBRID_STATE:] = demand.context[request, :-1] / speed
+    for i in range(demand.context.shape[1] - 1):
+        out[HYBRID_STATE + i] = demand.context[request, i] / speed

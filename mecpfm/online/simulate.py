@@ -96,10 +96,10 @@ class Run:
             raise InputError(f"features and probes cost {self.rule.held_s:g} s a request; must be <= {LONGEST_S:g} s")
         self.next, self.prefetched_gb = 0, 0.0
 
-    def advance(self, stop: int) -> None:
-        """Serve requests up to ``stop - 1``, the last one at ``now``."""
+    def advance(self, stop: int, until: float = -math.inf) -> None:
+        """Serve requests up to ``stop - 1``, the last one at ``now``, and let complete what is due by ``until``, s."""
         common = self.scene.world, self.edge, self.log, self.history, self.demand, self.rule, self.learner
-        online_run.run(*common, self.features, self.arms, self.next, stop)
+        online_run.run(*common, self.features, self.arms, self.next, stop, until)
         self.next = stop
 
     @property
@@ -109,9 +109,7 @@ class Run:
 
     def finish(self) -> Outcome:
         """Serve what is left, let everything complete and return what happened."""
-        self.advance(len(self.scene.world.work))
-        common = self.scene.world, self.edge, self.log, self.history, self.demand, self.rule, self.learner
-        online_run.settle(*common, math.inf)
+        self.advance(len(self.scene.world.work), math.inf)
         return Outcome(self.scene, self.policy, self.log, self.demand, self.learner, self.prefetched_gb)
 
 

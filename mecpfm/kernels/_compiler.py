@@ -1,0 +1,147 @@
+"""Kernels that other kernels call are parts: typed and translated once, optimised only inside what Python calls.
+
+Numba makes of every function a library that can be called from Python and from C, optimises it, turns it into machine
+code, and then takes its optimised code into each caller, which is optimised again. Of a tree of kernels Python calls
+the root only. So a kernel has two dispatchers: itself, for calls from Python, and a part, for calls from kernels.
+Results are the same bits; compiling takes less than half as long (docs/speed.md).
+"""
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+
+import llvmlite.binding as llvm
+from numba.core.codegen import JITCodeLibrary
+from numba.core.compiler import CompilerBase, CompileResult, DefaultPassBuilder, compile_result
+from numba.core.compiler_machinery import register_pass
+from numba.core.environment import lookup_environment as lookup
+from numba.core.registry import CPUDispatcher
+from numba.core.typed_passes import NativeLowering
+
+from mecpfm.kernels._cache import KernelCache, Located, OfPart
+
+ENVIRONMENT = "_ZN08NumbaEnv"
+"""How the names of the variables begin that point to what a function raises."""
+
+
+class PartLibrary(JITCodeLibrary):
+    """Code of a part: linked with what it calls, neither optimised nor loaded."""
+
+    def _optimize_final_module(self) -> None:
+        pass
+
+    def _finalize_final_module(self) -> None:
+        self._finalize_dynamic_globals()  # type: ignore[no-untyped-call]
+        self._verify_declare_only_symbols()  # type: ignore[no-untyped-call]
+        self._finalized = True
+
+    def serialize_using_object_code(self) -> tuple[str, bytes]:
+        """What the cache keeps: the code that callers take in."""
+        return self.name, self._get_module_for_linking().as_bitcode()  # type: ignore[no-untyped-call]
+
+    @classmethod
+    def loaded(cls, codegen: Any, kept: tuple[str, bytes]) -> PartLibrary:
+        """The library that was kept."""
+        name, code = kept
+        library = cls(codegen, name)  # type: ignore[no-untyped-call]
+        library._shared_module = library._final_module = llvm.parse_bitcode(code)
+        library._finalized = True
+        return library
+
+
+@register_pass(mutates_CFG=True, analysis_only=False)
+class KernelLowering(NativeLowering):
+    """Numba's last pass. What Python does not call ends before machine code."""
+
+    _name = "kernel_lowering"
+
+    def run_pass(self, state: Any) -> bool:
+        """Translate one function."""
+        if not state.flags.no_cpython_wrapper:
+            super().run_pass(state)  # type: ignore[no-untyped-call]
+            _point_to_environments(state.library)
+            return True
+        state.flags.no_compile = True
+        state.library = PartLibrary(state.targetctx.codegen(), state.func_id.func_qualname)  # type: ignore[no-untyped-call]
+        super().run_pass(state)  # type: ignore[no-untyped-call]
+        state.library.finalize()
+        entry = object()  # callers find the code by it; nothing calls it
+        state.targetctx.insert_user_function(entry, state.cr.fndesc, [state.library])
+        state.cr = state.cr._replace(cfunc=entry)
+        return True
+
+
+def _point_to_environments(library: Any) -> None:
+    """Numba does so for each library that it loads; parts came along with this one."""
+    for variable in library._final_module.global_variables:
+        if variable.name.startswith(ENVIRONMENT):
+            environment = lookup(variable.name)  # type: ignore[no-untyped-call]
+            if environment is not None:
+                library.codegen.set_env(variable.name, environment)
+
+
+class KernelCompiler(CompilerBase):
+    """Numba's compiler with the lowering above."""
+
+    def define_pipelines(self) -> list[Any]:
+        """Numba's passes, the last one replaced."""
+        manager = DefaultPassBuilder.define_nopython_pipeline(self.state)  # type: ignore[no-untyped-call]
+        manager.passes = [(KernelLowering if made is NativeLowering else made, why) for made, why in manager.passes]
+        return [manager]
+
+
+class _PartImpl(Located):
+    _locator_classes = [OfPart, *Located._locator_classes[1:]]  # noqa: RUF012
+
+    def rebuild(self, target_context: Any, payload: Any) -> CompileResult:
+        """Numba's CompileResult._rebuild, without loading code for calls from Python."""
+        library, fndesc, environment, signature, _, _, annotation, reload_init, environments = payload
+        for begin in reload_init:
+            begin()
+        return compile_result(  # type: ignore[no-untyped-call]
+            target_context=target_context, typing_context=target_context.typing_context, entry_point=object(),
+            library=PartLibrary.loaded(target_context.codegen(), library), environment=environment, fndesc=fndesc,
+            signature=signature, type_annotation=annotation, objectmode=False, lifted=(), reload_init=reload_init,
+            referenced_envs=environments,
+        )  # fmt: skip
+
+
+class PartCache(KernelCache):
+    """Code of one part on the disk."""
+
+    _impl_class = _PartImpl
+
+
+class Part(CPUDispatcher):
+    """A kernel as other kernels call it."""
+
+    def __init__(self, function: Any, options: dict[str, Any]) -> None:
+        super().__init__(function, {}, {**options, "no_cpython_wrapper": True}, KernelCompiler)
+        self._cache = PartCache(function)
+
+    def add_overload(self, cres: Any) -> None:
+        """Numba's would make it callable from Python."""
+        self.overloads[tuple(cres.signature.args)] = cres
+
+
+class Kernel(CPUDispatcher):
+    """A kernel as Python calls it."""
+
+    def __init__(self, function: Any, options: dict[str, Any]) -> None:
+        options = {"nopython": True, "no_cfunc_wrapper": True, **options}
+        super().__init__(function, {}, options, KernelCompiler)
+        self._cache = KernelCache(function)
+
+    @functools.cached_property
+    def part(self) -> Part:
+        """The same for calls from kernels."""
+        return Part(self.py_func, self.targetoptions)
+
+    def get_call_template(self, args: Any, kws: Any) -> Any:
+        """What a calling kernel gets to know."""
+        return self.part.get_call_template(args, kws)
+
+    def get_overload(self, sig: Any) -> Any:
+        """The same once more: what it calls."""
+        return self.part.get_overload(sig)
