@@ -8,7 +8,6 @@ Results are the same bits; compiling takes less than half as long (docs/speed.md
 
 from __future__ import annotations
 
-import functools
 from typing import Any
 
 import llvmlite.binding as llvm
@@ -44,13 +43,13 @@ class PartLibrary(JITCodeLibrary):
     def loaded(cls, codegen: Any, kept: tuple[str, bytes]) -> PartLibrary:
         """The library that was kept."""
         name, code = kept
-        library = cls(codegen, name)  # type: ignore[no-untyped-call]
+        library = cls(codegen, name)
         library._shared_module = library._final_module = llvm.parse_bitcode(code)
         library._finalized = True
         return library
 
 
-@register_pass(mutates_CFG=True, analysis_only=False)
+@register_pass(mutates_CFG=True, analysis_only=False)  # type: ignore[no-untyped-call]
 class KernelLowering(NativeLowering):
     """Numba's last pass. What Python does not call ends before machine code."""
 
@@ -132,11 +131,13 @@ class Kernel(CPUDispatcher):
         options = {"nopython": True, "no_cfunc_wrapper": True, **options}
         super().__init__(function, {}, options, KernelCompiler)
         self._cache = KernelCache(function)
+        self._part: Part | None = None  # most kernels are never called from both
 
-    @functools.cached_property
-    def part(self) -> Part:
+    @property
+    def part(self) -> Any:
         """The same for calls from kernels."""
-        return Part(self.py_func, self.targetoptions)
+        self._part = self._part or Part(self.py_func, self.targetoptions)
+        return self._part
 
     def get_call_template(self, args: Any, kws: Any) -> Any:
         """What a calling kernel gets to know."""
