@@ -1,8 +1,11 @@
 """Kernels are typed, their records are described, and an edit of one file recompiles only what uses it."""
 
 import ast
+import os
 import re
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -154,3 +157,56 @@ def test_places_and_orders_are_numpy_s(numbers: list[float]) -> None:
     assert ordering.ascending(values).tolist() == np.argsort(values, kind="stable").tolist()
     if numbers:
         assert ordering.largest(values) == np.argmax(values)
+
+
+PARTS = """
+import sys
+from mecpfm.kernels._jit import kernel
+
+
+@kernel
+def inverse(x):
+    if x == 0:
+        raise ValueError("no inverse of", x)
+    return 1.0 / x
+
+
+@kernel
+def total(x):
+    return inverse(x) + inverse(2 * x)
+
+
+@kernel
+def difference(x):
+    return inverse(x) - inverse(2 * x)
+
+
+for called, value in ((total, 0.75), (difference, 0.25)):
+    assert called(2.0) == value
+    try:
+        called(0.0)
+    except ValueError as error:
+        print(*error.args, end="; ")
+assert not inverse.overloads, "compiled for Python, which never called it"
+assert inverse(4.0) == 0.25 and len(inverse.part.overloads) == 1
+for used in (inverse.part, total, difference, inverse):
+    print(sum(used.stats.cache_hits.values()), end=" ")
+"""
+
+
+def test_a_kernel_that_kernels_call_is_a_part_of_them(tmp_path: Path) -> None:
+    """What it raises arrives, and so it does where caller, part or both were loaded; Python may call it as well."""
+    script = tmp_path / "parts.py"
+    script.write_text(PARTS)
+    cache = tmp_path / "cache"
+
+    def run() -> str:
+        environment = {**os.environ, "NUMBA_CACHE_DIR": str(cache), "NUMBA_DISABLE_JIT": "0"}
+        done = subprocess.run([sys.executable, script], env=environment, capture_output=True, text=True, check=True)
+        return done.stdout
+
+    said = "no inverse of 0.0; " * 2
+    assert run() == said + "0 0 0 0 "
+    for kept in cache.glob("*/parts.total-*"):
+        kept.unlink()
+    assert run() == said + "1 0 1 1 "
