@@ -81,9 +81,8 @@ def page(judged: Judged, profile: str, failures: list[str]) -> str:
 
 def _legend() -> str:
     """What a point, its dot and the light of a verdict say."""
-    words = (("reproduced", "reproduced, holds"), ("partly", "partly"), ("undecided", "undecided"))
-    words += (("contradicted", "not-reproduced, contradicted, does not hold"),)
-    lights = " &nbsp; ".join(f"{_light(verdict)}{said}" for verdict, said in words)
+    words = ("reproduced, holds", "partly", "undecided", "not-reproduced, contradicted, does not hold")
+    lights = " &nbsp; ".join(f"{_light(said.partition(',')[0])}{said}" for said in words)
     return (
         "<p class=small>A point is one setting of an experiment. It holds, or is against the claim, when its whole "
         "interval lies on that side of what is needed (dashed), and is open otherwise; all intervals of a claim hold "

@@ -181,7 +181,7 @@ def placement(frame: pd.DataFrame) -> go.Figure:
     drawn.update_xaxes(title_text="change against LRU", tickformat=".0%", zeroline=False)
     names = {"tickvals": list(range(len(methods))), "ticktext": [f"{LOOKS[name].name} " for name in methods]}
     drawn.update_yaxes(range=[-0.5, len(methods) - 0.5], zeroline=False, **names)
-    best = frame.loc[frame["reduction"].where(frame["metric"] == "loss_s").idxmax()]
+    best = frame[frame["metric"] == "loss_s"].sort_values("reduction").iloc[-1]
     saved, low, high = (f"{100 * best[name]:.1f}".replace("-", "−") for name in ("reduction", "ci_low", "ci_high"))
     title = f"Against LRU, {LOOKS[best['method']].name} saves most delay: {saved} % ({low} to {high}), "
     title += str(best["scenario"])

@@ -99,9 +99,9 @@ def steps(frame: pd.DataFrame) -> go.Figure:
     Columns: step, mean, ci_low, ci_high (total delay, s), in order; the first row is the start, the last the end.
     """
     change = frame["mean"].diff().fillna(frame["mean"])
-    most = change.idxmin()
-    title = f"From MAB as released to OL: most is saved by {str(frame['step'][most]).removeprefix('+ ')}"
-    drawn = figure(f"{title}, {-change[most]:,.0f} s", "", "total delay (s)", height=460)
+    step, least = min(zip(frame["step"], change, strict=True), key=lambda row: row[1])
+    title = f"From MAB as released to OL: most is saved by {step.removeprefix('+ ')}, {-least:,.0f} s"
+    drawn = figure(title, "", "total delay (s)", height=460)
     base = frame["mean"].where(change < 0, frame["mean"] - change)
     base.iloc[0] = base.iloc[-1] = 0
     height = change.abs()
