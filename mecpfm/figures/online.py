@@ -198,27 +198,6 @@ PROBING = Lines(
 )
 """Columns: method, probes, change, ci_low, ci_high (shares, paired, against seeing all states)."""
 
-REGRET = Lines(
-    Axis("round", "requests served", {"zeroline": False}),
-    Axis("mean", settings={"rangemode": "tozero", "zeroline": False}),
-    title="Who observes nothing regrets and errs most; all features err least",
-    cols=Panels(
-        "metric",
-        {
-            "cumulative_regret": "empirical regret",
-            "squared_error": "squared error of the predictions",
-        },
-    ),
-    bands=(),  # seeds differ more than learners do: only paired differences say much
-    every=5,
-    finish=lambda drawn, _: [
-        drawn.update_yaxes(title_text=f"cumulative ({unit})", col=col) for col, unit in ((1, "s"), (2, "s²"))
-    ],
-    subplots={"horizontal_spacing": 0.09},
-    layout={"height": 500, "margin": {"t": 80}, "legend": BELOW},
-)
-"""Columns: method, round, metric (cumulative_regret, squared_error), mean."""
-
 
 def proved(frame: pd.DataFrame) -> go.Figure:
     """Squared error of forecasts so far, what is proved of it, and the best constant, by requests served.
@@ -252,5 +231,5 @@ PROVED = {
 
 FIGURES: dict[str, Draw] = {
     "predictable": predictable, "ladder": ladder, "scenarios": scenarios, "choosers": CHOOSERS, "costs": costs,
-    "probing": PROBING, "placement": placement, "regret": REGRET, "proved": proved,
+    "probing": PROBING, "placement": placement, "proved": proved,
 }  # fmt: skip
