@@ -84,8 +84,8 @@ def test_what_is_said_of_times_was_measured():
         assert text == durations.renewed(file.stem, text, seconds), (
             f"{file.name}: python -m mecpfm.experiments.durations"
         )
-        twice = dict.fromkeys(seconds, 7260.0)
-        assert durations.renewed(file.stem, text, twice) != text, f"{file.name} says nothing"
+        others = dict.fromkeys(seconds, 7260.0)
+        assert durations.renewed(file.stem, text, others) != text, f"{file.name} says nothing"
 
 
 def test_times_are_entered_once(tmp_path, monkeypatch: pytest.MonkeyPatch):

@@ -16,7 +16,9 @@ import pandas as pd
 from mecpfm import paths
 from mecpfm.records import write_atomic
 
-RUNNING = re.compile(r"(?<=running )(?:a quarter of a minute|half a minute|a minute and a half|a minute|\d+ minutes)")
+RUNNING = re.compile(
+    r"(?<=running )(?:(?:a|three) quarters? of a minute|half a minute|a minute(?: and a half)?|\d+ minutes)"
+)
 """What a lesson's frame says of its time."""
 
 
@@ -52,8 +54,8 @@ def words(seconds: float) -> str:
     ('a quarter of a minute', 'half a minute', 'a minute and a half', '3 minutes')
     """
     quarters = max(round(seconds / 15), 1)
-    short = {1: "a quarter of a minute", 2: "half a minute", 3: "half a minute", 4: "a minute", 5: "a minute"}
-    short |= {6: "a minute and a half", 7: "a minute and a half"}
+    short = {1: "a quarter of a minute", 2: "half a minute", 3: "three quarters of a minute"}
+    short |= {4: "a minute", 5: "a minute", 6: "a minute and a half", 7: "a minute and a half"}
     return short.get(quarters, f"{round(seconds / 60)} minutes")
 
 
