@@ -32,6 +32,7 @@ nb_custom_formats = {".ipynb": ["conf.read_notebook", {}]}
 autodoc_member_order = "bysource"
 autodoc_typehints = "none"
 napoleon_google_docstring = False
+napoleon_use_rtype = False  # types are shown as written: two settings have an Instance, a cross-reference is ambiguous
 html_theme = "furo"
 html_title = f"mecpfm {release}"
 html_static_path = ["site.css", str(Path(plotly.__file__).parent / "package_data" / "plotly.min.js")]

@@ -162,9 +162,10 @@ def test_ladder_states_every_step_and_what_it_is_compared_with():
         columns=["rung", "over", "kind", "mean", "ci_low", "ci_high", "step", "step_low", "step_high"],
     )
     drawn = figures.draw("ladder", frame)
-    dots, bars = drawn.data
+    dots, known, others = drawn.data
     assert list(dots.x) == frame["mean"].tolist()
-    assert list(bars.x) == [-10.0, -2.0, 1.0]
+    assert (list(known.x), list(others.x)) == ([-2.0, 1.0], [-10.0])
+    assert known.marker.color == style.BLUE != others.marker.color
     assert dots.marker.color[2] == style.BLUE != dots.marker.color[0]
     assert "against: state" in dots.y[3]
     assert not any("against" in label for label in dots.y[:3])

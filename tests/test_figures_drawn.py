@@ -133,6 +133,17 @@ def test_every_figure_has_a_title_that_fits(kind: str):
 
 
 @pytest.mark.parametrize("kind", CASES)
+def test_no_title_lies_on_another(kind: str):
+    """Where panels have titles, a figure's title of two lines begins at the top and there is room between them."""
+    layout = figures.draw(f"{kind}-variant", pd.DataFrame(CASES[kind][0])).layout
+    panels = [note.text.count("<br>") + 1 for note in layout.annotations if note.yref == "paper" and note.y >= 1]
+    lines = layout.title.text.count("<br>") + 1
+    if lines > 1 and panels:
+        assert layout.title.y == 1
+        assert layout.margin.t >= 22 * (lines + max(panels))
+
+
+@pytest.mark.parametrize("kind", CASES)
 def test_numbers_of_the_frame_are_drawn(kind: str):
     """The traces hold the frame's numbers, and the axes say what they show."""
     rows, shown = CASES[kind]

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from mecpfm import paths
-from mecpfm.experiments import notebooks, progress
+from mecpfm.experiments import durations, notebooks, progress
 
 
 def test_every_notebook_runs_once_and_those_that_measure_time_alone():
@@ -70,6 +70,48 @@ def test_lines_tell_how_far_it_is(tmp_path, monkeypatch: pytest.MonkeyPatch):
     told = progress.Told("quick", ["01_a", "02_b"])
     assert told.line("01_a", 31.2, "") == "[1/2] 01_a: ok, 0:31 (1:00 of about 4:00)"
     assert told.line("02_b", float("nan"), "boom") == "[2/2] 02_b: boom, ? (3:20)"
+
+
+def test_what_is_said_of_times_was_measured():
+    """The table has every notebook and both commands; frames, README and docs/speed.md say what it holds."""
+    seconds = durations.measured()
+    assert set(seconds) == {
+        *notebooks.names(),
+        *(f"./run_all.sh{rest}" for rest in ("", " --test", " --profile paper")),
+    }
+    for file in durations.said():
+        text = file.read_text(encoding="utf-8")
+        assert text == durations.renewed(file.stem, text, seconds), (
+            f"{file.name}: python -m mecpfm.experiments.durations"
+        )
+        others = dict.fromkeys(seconds, 7260.0)
+        assert durations.renewed(file.stem, text, others) != text, f"{file.name} says nothing"
+
+
+def test_times_are_entered_once(tmp_path, monkeypatch: pytest.MonkeyPatch):
+    """What a run recorded goes into the table and from there into every text; other times and words stay."""
+    for folder in ("docs", "notebooks", "results"):
+        (tmp_path / folder).mkdir()
+    monkeypatch.setattr(paths, "sources", lambda: tmp_path)
+    monkeypatch.setattr(paths, "results", lambda: tmp_path / "results")
+    assert durations.measured() == durations.recorded("quick") == {}
+    (tmp_path / "docs" / "running_times.csv").write_text("what,seconds\n./run_all.sh,753\n./run_all.sh --test,99\n")
+    (tmp_path / "results" / "resources.csv").write_text("profile,notebook,seconds\nquick,01_a,58.7\npaper,01_a,900\n")
+    texts = {
+        "notebooks/01_a.ipynb": ("running half a minute (quick), or running 9 minutes", "half a minute", "a minute"),
+        "README.md": ("./run_all.sh  # about 1 minutes\n./run_all.sh --test  # about 2 minutes", "1 ", "13 "),
+        "docs/speed.md": (
+            "| `./run_all.sh` | 1 min 2 s alone | `./run_all.sh --x` | 5 min 5 s",
+            "1 min 2 s",
+            "12 min 33 s",
+        ),
+    }
+    for name, (text, _, _) in texts.items():
+        (tmp_path / name).write_text(text)
+    durations.renew()
+    assert durations.table().read_text() == "what,seconds\n./run_all.sh,753\n./run_all.sh --test,99\n01_a,59\n"
+    for name, (text, before, after) in texts.items():
+        assert (tmp_path / name).read_text() == text.replace(before, after, 1), name
 
 
 def test_no_bar_without_a_terminal(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch):

@@ -22,11 +22,18 @@ console.error = (...words) => errors.push(words.join(" "));
 MEASURE = """
 const texts = [...document.querySelectorAll("svg text")].map(text => {
   const box = text.getBoundingClientRect(), map = text.closest("svg").getBoundingClientRect();
-  return {height: box.height, inside: box.left >= map.left - 1 && box.right <= map.right + 1};
+  const lines = [...text.closest("svg").querySelectorAll("path")].map(one => one.getBoundingClientRect());
+  const label = text.getAttribute("x") === "0" && box.bottom > lines[0].top + 1;
+  const least = Math.min(...lines.map(one => one.left));
+  return {
+    height: box.height, inside: box.left >= map.left - 1 && box.right <= map.right + 1,
+    clear: !label || box.right <= least,
+  };
 });
 parent.document.body.dataset.found = JSON.stringify({
   errors, body: document.documentElement.scrollWidth, width: innerWidth,
   letters: Math.min(...texts.map(one => one.height)), outside: texts.filter(one => !one.inside).length,
+  crossed: texts.filter(one => !one.clear).length, picture: Math.min(...[...document.images].map(one => one.width)),
   pictures: [...document.images].filter(one => one.naturalWidth > 0).length,
   drawn: document.querySelectorAll("svg").length,
   loaded: performance.getEntriesByType("resource").filter(one => !one.name.startsWith("data:")).length,
@@ -97,7 +104,10 @@ def test_a_strip_shows_points_intervals_and_what_is_needed():
     assert [many.count(f"fill='{strip.COLOURS[one]}'") for one in ("open", "against", "holds")] == [1, 1, 38]
     assert many.count("against; odd</title>") == many.count("; ") == 1
     assert len(re.findall(r">sweep\d<", many)) == 2
-    assert len(re.findall(r">sweep0: \d<", few)) == 3
+    assert len(re.findall(r">sweep0<", few)) == 1
+    assert [len(re.findall(rf">{i}<", few)) for i in range(3)] == [2, 1, 1], "each its own; zero is on the axis, too"
+    mixed = strip.strip(frame[18:22].assign(point=["a: 1", "a: 2", "b", f"b: {'long' * 9}"]))
+    assert re.findall(r"<text x=0 y=[\d.]+>([^<]*)<", mixed) == ["a: 1", "a: 2", "b", f"b: {('long' * 9)[:23]}…"]
     assert ">0.38<" in few
     assert strip.strip(frame[:0]) == ""
 
@@ -123,6 +133,7 @@ def test_the_page_in_a_browser(judged: Judged, home: Path, width: int):
     assert found["loaded"] == 0
     assert found["body"] <= found["width"] == width
     assert found["letters"] >= 10
-    assert found["outside"] == 0
+    assert found["outside"] == found["crossed"] == 0
+    assert found["picture"] >= 700, "its letters can be read, too: it scrolls where the page is narrower"
     assert found["pictures"] == 1
     assert found["drawn"] > 50

@@ -55,7 +55,7 @@ def run(profile: str, chosen: list[str] | None = None, *, in_place: bool = False
     told = Told(profile, names)
     with told.bar() as now:
         for name, seconds, peak_mb, error, written_mb in _all(stages(names), profile, in_place, now):
-            rows[name] = (name, f"{seconds:.1f}", f"{peak_mb:.0f}", f"{written_mb:.1f}")
+            rows[name] = (name, f"{seconds:.1f}", f"{peak_mb:.0f}", f"{max(written_mb, 0):.1f}")
             print(told.line(name, seconds, error), flush=True)
             if error:
                 failed[name] = error

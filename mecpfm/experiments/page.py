@@ -37,12 +37,13 @@ body{margin:0;background:#fff;color:#1a1a1a;font:15px/1.45 system-ui,sans-serif}
 main{max-width:1180px;margin:0 auto;padding:12px 16px;box-sizing:border-box;overflow-wrap:anywhere}
 h1{font-size:1.4em;margin:.4em 0}h2{font-size:1.2em;margin:1.6em 0 .4em}h3{font-size:1em;margin:1.2em 0 .2em}
 img,svg{display:block;width:100%;height:auto}svg text{font-size:13px;fill:#1a1a1a}figure{margin:8px 0}
-img{max-width:900px}.wide{overflow-x:auto}table{border-collapse:collapse;overflow-wrap:normal}
+img{max-width:900px}.wide,figure{overflow-x:auto}table{border-collapse:collapse;overflow-wrap:normal}
 th,td{text-align:left;vertical-align:top;border-bottom:1px solid #ddd;padding:4px 12px 4px 0}
 .light{display:inline-block;width:13px;height:13px;border-radius:50%;margin-right:5px;vertical-align:-1px}
 .pair{display:grid;grid-template-columns:1fr 1fr;gap:4px 24px;max-width:960px}.small{font-size:.87em;color:#444}
 code{background:#f3f3f3;padding:1px 4px}.failed{border-left:4px solid #D55E00;padding-left:12px}
-@media(max-width:600px){.pair{grid-template-columns:1fr}svg text{font-size:15px}}
+@media(max-width:600px){.pair{grid-template-columns:1fr}img{min-width:700px}table{font-size:.87em}
+th,td{padding-right:6px}ul{padding-left:20px}}
 """
 
 
@@ -66,6 +67,7 @@ def page(judged: Judged, profile: str, failures: list[str]) -> str:
     parts = [
         "<h1>What holds of the paper, and by how much</h1>",
         "<p>Every verdict is computed from experiments; a claim and what is needed stand in claims.toml.</p>",
+        _legend(),
         _failed(failures, judged.missing),
         f"<h2>The abstract, phrase by phrase</h2>{_lights({name: run[0] for name, run in runs.items()})}",
         *_figures(judged.verdicts, runs, profile),
@@ -75,6 +77,17 @@ def page(judged: Judged, profile: str, failures: list[str]) -> str:
     head += f"<link rel=icon href='data:,'><title>mecpfm: what holds</title><style>{STYLE}</style>"
     body = "\n".join(parts)
     return f"<!doctype html><html lang=en><head>{head}</head><body><main>{body}</main></body></html>\n"
+
+
+def _legend() -> str:
+    """What a point, its dot and the light of a verdict say."""
+    words = ("reproduced, holds", "partly", "undecided", "not-reproduced, contradicted, does not hold")
+    lights = " &nbsp; ".join(f"{_light(said.partition(',')[0])}{said}" for said in words)
+    return (
+        "<p class=small>A point is one setting of an experiment. It holds, or is against the claim, when its whole "
+        "interval lies on that side of what is needed (dashed), and is open otherwise; all intervals of a claim hold "
+        f"together with 95 %. Lights: {lights}</p>"
+    )
 
 
 def _failed(failures: list[str], missing: dict[str, str]) -> str:

@@ -6,9 +6,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
-import pandas as pd
-
-from mecpfm import paths
+from mecpfm.experiments.durations import measured, recorded
 
 ALONE = ("03_offline_experiments", "05_online_experiments", "07_coupled_offline", "08_coupled_online", "12_dual_bound")
 """They measure running times, or need tables that a neighbour could be computing at the same time."""
@@ -16,9 +14,8 @@ FIRST = ("00", "01", "02", "13")
 """While the first compiles what most of the others need, those run, and draw, that need none of it."""
 LAST = "09_claims"
 """It judges what all others computed."""
-SECONDS = {"03": 22.0, "04": 24.0, "06": 24.0, "07": 90.0, "08": 45.0, "09": 29.0, "13": 20.0}
-"""What notebooks take with the quick profile on two idle cores, by number, where none was recorded yet."""
 OTHER_S = 12.0
+"""What a notebook takes that was never measured."""
 
 
 def stages(names: Sequence[str]) -> list[list[str]]:
@@ -28,7 +25,8 @@ def stages(names: Sequence[str]) -> list[list[str]]:
     """
     rank = {number: i for i, number in enumerate(FIRST)}
     free = [name for name in names if name not in (*ALONE, LAST)]
-    free.sort(key=lambda name: (rank.get(name[:2], len(FIRST)), -SECONDS.get(name[:2], OTHER_S)))
+    seconds = measured()
+    free.sort(key=lambda name: (rank.get(name[:2], len(FIRST)), -seconds.get(name, OTHER_S)))
     found = [free, *([name] for name in names if name in ALONE), [name for name in names if name == LAST]]
     return [group for group in found if group]
 
@@ -37,7 +35,8 @@ class Told:
     """Says how far a run of notebooks is: ``[4/10] 03_offline_experiments: ok, 0:22 (2:10 of about 8:20)``."""
 
     def __init__(self, profile: str, names: Sequence[str]) -> None:
-        self.weights = {name: _recorded(profile).get(name, SECONDS.get(name[:2], OTHER_S)) for name in names}
+        seconds = measured() | recorded(profile)
+        self.weights = {name: seconds.get(name, OTHER_S) for name in names}
         self.start, self.done = time.monotonic(), list[str]()
 
     def line(self, name: str, seconds: float, error: str) -> str:
@@ -77,12 +76,3 @@ def clock(seconds: float) -> str:
     '2:10'
     """
     return f"{round(seconds) // 60}:{round(seconds) % 60:02d}"
-
-
-def _recorded(profile: str) -> dict[str, float]:
-    """Seconds of an earlier run here."""
-    file = paths.results() / "resources.csv"
-    if not file.exists():
-        return {}
-    rows = pd.read_csv(file).query("profile == @profile").dropna(subset="seconds")
-    return dict(zip(rows["notebook"], rows["seconds"].astype(float), strict=True))

@@ -67,6 +67,8 @@ def _fitted(drawn: go.Figure) -> go.Figure:
         below = 66 + 22 * max((text.count("<br>") + 1 for text in panels), default=0)
         top = max(drawn.layout.margin.t or 0, below)
         drawn.update_layout(title_text="<br>".join(_balanced(title)), margin={"t": top})
+        if panels:  # else a title is in the middle of the margin, and its second line on what stands there
+            drawn.update_layout(title={"yref": "container", "y": 1, "yanchor": "top", "pad": {"t": 20}})
     return drawn
 
 

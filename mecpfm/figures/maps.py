@@ -76,12 +76,15 @@ def plan_map(frame: pd.DataFrame) -> go.Figure:
     Rows of kind link, pull, user, site and centre, in points of the drawing (``mecpfm.network.picture``).
     """
     margin, legend = {"l": 10, "r": 10, "t": 50, "b": 10}, {"orientation": "h", "y": 0}
-    drawn = figure("Who serves whom, what is pulled from where", "", "", height=620, margin=margin, legend=legend)
+    kinds = dict(iter(frame.groupby("kind")))
+    pulls, centre = kinds.get("pull", frame[:0]), kinds["centre"].iloc[0]
+    far = int(((pulls["x"] == centre["x"]) & (pulls["y"] == centre["y"])).sum())
+    title = f"{far} of {len(pulls)} pulls come from the data centre; a dot is a user, in the colour of who serves it"
+    drawn = figure(title, "", "", height=620, margin=margin, legend=legend)
     drawn.update_xaxes(range=[0, PICTURE[0]], visible=False, fixedrange=False)
     drawn.update_yaxes(range=[PICTURE[1], 0], scaleanchor="x", visible=False, fixedrange=False)
-    kinds = dict(iter(frame.groupby("kind")))
     drawn.add_trace(_links(kinds.get("link", frame[:0]), "x", "y").update(name="link"))
-    for i, row in enumerate(kinds.get("pull", frame[:0]).to_dict("records")):
+    for i, row in enumerate(pulls.to_dict("records")):
         x, y = curve(*((row[f"x{end}"], row[f"y{end}"]) for end in ("", "_bend", "_to")))
         look = {"name": "pull, as wide as its GB", "showlegend": not i, "legendgroup": "pull", "opacity": 0.6}
         drawn.add_trace(_arrow(x, y, row["label"], row["colour"], row["size"], 9 + row["size"], **look))
@@ -93,7 +96,8 @@ def plan_map(frame: pd.DataFrame) -> go.Figure:
         rows = kinds[kind]
         marker = {"size": 2 * rows["size"], "color": rows["colour"], "symbol": symbol, "opacity": 1}
         words = {"text": rows["name"].where(rows["named"], ""), "customdata": rows["label"]}
-        hover = {"hovertemplate": "%{customdata}<extra></extra>", "textposition": "top center", "mode": "markers+text"}
+        above = "top center" if kind == "site" else "bottom center"  # arrows leave the centre upwards, to the sites
+        hover = {"hovertemplate": "%{customdata}<extra></extra>", "textposition": above, "mode": "markers+text"}
         look = {"name": name or "data centre", "marker": marker}
         drawn.add_trace(go.Scatter(x=rows["x"], y=rows["y"], **look, **words, **hover))
     return drawn

@@ -59,9 +59,9 @@ def ladder(frame: pd.DataFrame) -> go.Figure:
 
     Columns: rung, over (rung it is compared with), kind, mean, ci_low, ci_high, step, step_low, step_high (all s).
     Steps are paired, NaN at the first rung. Rungs whose ``kind`` is ``context`` change what is known of the request;
-    they are coloured apart.
+    the legend tells them apart.
     """
-    titles = ["mean and 95 % interval", "paired change; blue: more is known"]
+    titles = ["mean and 95 % interval", "paired change"]
     drawn = make_subplots(cols=2, shared_yaxes=True, horizontal_spacing=0.04, subplot_titles=titles)
     frame = frame.assign(label=_labels(frame), color=np.where(frame["kind"] == CONTEXT, BLUE, GREY))
     dots = go.Scatter(
@@ -71,9 +71,11 @@ def ladder(frame: pd.DataFrame) -> go.Figure:
     )  # fmt: skip
     drawn.add_trace(dots, row=1, col=1)
     steps = frame[frame["step"].notna()]
-    ends = spread(steps, "step", "step_low", "step_high") | {"color": "#222222"}
-    bars = {"orientation": "h", "marker": {"color": steps["color"]}, "error_x": ends, "showlegend": False}
-    drawn.add_trace(go.Bar(x=steps["step"], y=steps["label"], **bars), row=1, col=2)
+    for words, color in (("more is known of the request", BLUE), ("another change", GREY)):
+        of = steps[steps["color"] == color]
+        ends = spread(of, "step", "step_low", "step_high") | {"color": "#222222"}
+        bars = {"orientation": "h", "marker": {"color": color}, "error_x": ends, "name": words}
+        drawn.add_trace(go.Bar(x=of["step"], y=of["label"], **bars), row=1, col=2)
     for step in steps.to_dict("records"):
         text, x = f"{step['step']:+.1f} s ".replace("-", "−"), min(step["step_low"], step["step"], 0)
         drawn.add_annotation(text=text, x=x, y=step["label"], xanchor="right", showarrow=False, row=1, col=2)
@@ -83,7 +85,8 @@ def ladder(frame: pd.DataFrame) -> go.Figure:
     drawn.update_yaxes(categoryorder="array", categoryarray=list(frame["label"])[::-1])
     most = min(steps.to_dict("records"), key=lambda step: step["step"])
     title = f"Most is gained by: {most['rung']} ({most['step']:.0f} s)".replace("-", "−")
-    return drawn.update_layout(template=TEMPLATE, title_text=title, height=470, margin={"l": 260, "t": 80})
+    look = {"height": 500, "margin": {"l": 260, "t": 80}, "barmode": "overlay", "legend": BELOW}
+    return drawn.update_layout(template=TEMPLATE, title_text=title, **look)
 
 
 def _labels(frame: pd.DataFrame) -> list[str]:
@@ -178,40 +181,22 @@ def placement(frame: pd.DataFrame) -> go.Figure:
     drawn.update_xaxes(title_text="change against LRU", tickformat=".0%", zeroline=False)
     names = {"tickvals": list(range(len(methods))), "ticktext": [f"{LOOKS[name].name} " for name in methods]}
     drawn.update_yaxes(range=[-0.5, len(methods) - 0.5], zeroline=False, **names)
-    title = "Planned caches and eviction by value, against LRU under the same dispatcher"
+    best = frame[frame["metric"] == "loss_s"].sort_values("reduction").iloc[-1]
+    saved, low, high = (f"{100 * best[name]:.1f}".replace("-", "−") for name in ("reduction", "ci_low", "ci_high"))
+    title = f"Against LRU, {LOOKS[best['method']].name} saves most delay: {saved} % ({low} to {high}), "
+    title += str(best["scenario"])
     return drawn.update_layout(template=TEMPLATE, title_text=title, margin={"l": 150, "t": 80})
 
 
 PROBING = Lines(
     Axis("probes", "cloudlets probed for each request", {"dtick": 1}),
     Axis("change", "delay above seeing all", {"tickformat": ".0%", "zeroline": False}),
-    title="What seeing fewer queues costs, by who is asked",
+    title="Seeing few queues costs least where sampled beliefs choose them",
     finish=lambda drawn, _: drawn.add_hline(
         y=0, line={"color": GREEN, "dash": "dash"}, annotation_text="all seen", annotation_position="bottom left"
     ),
 )
 """Columns: method, probes, change, ci_low, ci_high (shares, paired, against seeing all states)."""
-
-REGRET = Lines(
-    Axis("round", "requests served", {"zeroline": False}),
-    Axis("mean", settings={"rangemode": "tozero", "zeroline": False}),
-    title="Who observes nothing regrets and errs most; all features err least",
-    cols=Panels(
-        "metric",
-        {
-            "cumulative_regret": "empirical regret",
-            "squared_error": "squared error of the predictions",
-        },
-    ),
-    bands=(),  # seeds differ more than learners do: only paired differences say much
-    every=5,
-    finish=lambda drawn, _: [
-        drawn.update_yaxes(title_text=f"cumulative ({unit})", col=col) for col, unit in ((1, "s"), (2, "s²"))
-    ],
-    subplots={"horizontal_spacing": 0.09},
-    layout={"height": 500, "margin": {"t": 80}, "legend": BELOW},
-)
-"""Columns: method, round, metric (cumulative_regret, squared_error), mean."""
 
 
 def proved(frame: pd.DataFrame) -> go.Figure:
@@ -246,5 +231,5 @@ PROVED = {
 
 FIGURES: dict[str, Draw] = {
     "predictable": predictable, "ladder": ladder, "scenarios": scenarios, "choosers": CHOOSERS, "costs": costs,
-    "probing": PROBING, "placement": placement, "regret": REGRET, "proved": proved,
+    "probing": PROBING, "placement": placement, "proved": proved,
 }  # fmt: skip

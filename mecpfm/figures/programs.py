@@ -93,7 +93,9 @@ def multiplier(frame: pd.DataFrame) -> go.Figure:
 
     Columns: kind (dual, line, maximum or level), u, value (s); ``name`` tells lines apart and labels levels.
     """
-    drawn = figure("One multiplier solves the LP: every line lies above, the top is the LP's value", "u", "delay (s)")
+    drawn = figure(
+        "One multiplier solves the LP: every line lies above, the top is the LP's value", "price u", "delay (s)"
+    )
     for _, of in frame[frame["kind"] == "line"].groupby("name"):
         thin = {"color": GREY, "width": 1}
         drawn.add_trace(go.Scatter(x=of["u"], y=of["value"], mode="lines", line=thin, showlegend=False))

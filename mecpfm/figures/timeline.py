@@ -41,12 +41,15 @@ def draw(frame: pd.DataFrame) -> go.Figure:
     for words, mark in (("serving or held", ""), ("pulling", "x"), (IDLE, "/")):
         bar = go.Bar(x=[None], y=[SERVING], name=words, marker=_look(GREY, mark), orientation="h")
         drawn.add_trace(bar, row=2, col=1)
-    drawn.update_yaxes(title_text="in system", rangemode="tozero", nticks=5, row=1)
+    drawn.update_yaxes(title_text="requests<br>in system", rangemode="tozero", nticks=5, row=1)
     lanes = [SERVING, *backbones]
     drawn.update_yaxes(categoryorder="array", categoryarray=lanes[::-1], row=2)
     drawn.update_xaxes(title_text="time (s)", row=2)
     legend = {"orientation": "h", "y": -0.18, "x": 0}
-    title = "One cloudlet: its queue, what it serves, which backbones it holds and pulls"
+    spent = (bars["end_s"] - bars["start_s"])[bars["lane"] == SERVING].groupby(bars["what"] == IDLE).sum()
+    title = (
+        f"In {100 * spent.get(True, 0) / spent.sum():.0f} % of the time with requests the cloudlet waits for a backbone"
+    )
     return drawn.update_layout(
         template=TEMPLATE, title_text=title, barmode="overlay", height=520, margin={"l": 160}, legend=legend
     )
