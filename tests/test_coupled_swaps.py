@@ -115,8 +115,8 @@ def test_swaps_reach_the_best_assignment(seed):
 
 def test_the_default_swaps_where_compute_is_short_and_exchanges_where_memory_is():
     """An assignment has one set of blocks a cloudlet; a library has many."""
-    assert begun(assigned(requests=30)).beside.func is swaps.improve
-    assert begun(generate(Recipe(requests=30, cloudlets=4, models=12), 0)).beside.func is not swaps.improve
+    assert begun(assigned(requests=30)).exchanges.improve.func is swaps.improve
+    assert begun(generate(Recipe(requests=30, cloudlets=4, models=12), 0)).exchanges.improve.func is not swaps.improve
 
 
 def begun(instance):

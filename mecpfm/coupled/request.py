@@ -9,6 +9,7 @@ from typing import Any
 
 from mecpfm.clock import Budget
 from mecpfm.coupled.certificate import Certificate
+from mecpfm.coupled.engine import DEFAULT, EngineParams
 from mecpfm.coupled.pins import Keep
 from mecpfm.typing import Ints
 
@@ -39,6 +40,8 @@ class Request:
     threads: int | None = None
     """Cores that ``auto`` may use under a time limit, all by default; no bit of what it computes depends on them, but
     with one HiGHS and the search take turns."""
+    params: EngineParams = DEFAULT
+    """Numbers that steer bound, search and tree; a table that the method would pass over is refused."""
 
     @functools.cached_property
     def budget(self) -> Budget:
@@ -60,4 +63,4 @@ class Request:
     def quietly(self) -> dict[str, Any]:
         """The same without progress, for a search that is only a part of a method."""
         budget = {} if self.iterations is None else {"iterations": self.iterations}
-        return {"seed": self.seed, "time_limit": self.own.limit(), **budget}
+        return {"seed": self.seed, "time_limit": self.own.limit(), "params": self.params, **budget}
