@@ -38,7 +38,7 @@ class EngineParams:
         for name in TABLES:
             if getattr(self, name) != getattr(DEFAULT, name) and name not in USED.get(method, USED_BY_ALL):
                 able = [other for other, used in USED.items() if name in used]
-                raise InputError(f"{name} is for the methods {' '.join(able)}; method is {method!r}")
+                raise InputError(f"[{name}] is for the methods {' '.join(able)}; method is {method!r}")
 
 
 TABLES = tuple(table.name for table in fields(EngineParams))
