@@ -121,6 +121,15 @@ def test_whatever_is_wrong_is_one_line(tmp_path, text, said):
         EngineParams.read(path)
 
 
+def test_the_example_of_the_docs_is_read(tmp_path):
+    """Its tables are all there are, each with a number that is another than by default."""
+    page = (ROOT / "docs" / "command_line.md").read_text()
+    example = re.search(r"    # solve, networks.*\n((?:    .*\n)+)", page)
+    assert example is not None
+    read = EngineParams.read(written(tmp_path, example[1].replace("    ", "", 1).replace("\n    ", "\n")), "auto")
+    assert [table for table in TABLES if getattr(read, table) != getattr(DEFAULT, table)] == [*TABLES]
+
+
 def test_a_method_refuses_what_it_would_pass_over(tmp_path):
     """From a file its name is in the line; the bound's numbers are for all, a table that is as it was for any."""
     path = written(tmp_path, "[tree]\nnodes = 3\n")

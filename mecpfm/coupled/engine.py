@@ -23,7 +23,25 @@ class EngineParams:
 
     @classmethod
     def read(cls, path: Path | None, method: str | None = None) -> EngineParams:
-        """What a TOML file changes, for a method; InputError names the file, and the table, field or method."""
+        """What a TOML file changes: ``[search]`` holds fields of ``SearchParams``, and so on.
+
+        Parameters
+        ----------
+        path
+            The file; None: the defaults.
+        method
+            If given, the one that it is for.
+
+        Returns
+        -------
+        EngineParams
+            What the file does not name is as by default.
+
+        Raises
+        ------
+        InputError
+            One line: file, table, field and reason, or a table that the method would pass over.
+        """
         given = read_params(path, TABLES)
         read = cls(
             **{name: changed(f"{path}: {name}", getattr(DEFAULT, name), values) for name, values in given.items()}
