@@ -199,7 +199,7 @@ class AutoParams(_Checked):
     """Largest remainder, in options, for a window."""
     window_per_request: NotNegative = 2.0
     """Options of a window, at most, times the requests."""
-    window_halvings: Few = 14
+    window_halvings: Annotated[int, functools.partial(ranges.count, high=100)] = 14
     """Bisections that find a window's width."""
     tree_options: Size = 15_000
     """Largest remainder, in options, for branching, which in a larger one no longer lifts the bound."""
