@@ -50,8 +50,7 @@ def solve(instance: Instance, method: str, **wanted: Any) -> Plan:
     method
         A name of ``METHODS``.
     wanted
-        Fields of ``Request``. ``iterations`` is the local search's budget: with it, and no time limit, a seed gives the
-        same plan everywhere; ``progress(iterations, cost, bound)`` is called as it goes.
+        Fields of ``Request``, by name.
 
     Returns
     -------
@@ -83,12 +82,8 @@ def certified(instance: Instance, method: str, **wanted: Any) -> tuple[Plan, Cer
 
     Parameters
     ----------
-    instance
-        The problem.
-    method
-        A name of ``METHODS``.
-    wanted
-        Fields of ``Request``.
+    instance, method, wanted
+        Those of ``solve``; the same is refused.
 
     Returns
     -------

@@ -20,13 +20,18 @@ OWN = 0.85
 
 @dataclasses.dataclass(frozen=True)
 class Request:
-    """What the caller asked for beside the method's name."""
+    """What ``solve`` and ``certified`` may be asked for beside the method's name."""
 
     solver: str = "auto"
+    """``auto``, ``gurobi`` or ``highs``, for methods that need one."""
     seed: int = 0
+    """Of every random stream."""
     time_limit: float | None = None
+    """Of everything, s; where it is None ``branch`` takes 60, and ``auto`` 10 unless there are ``iterations``."""
     iterations: int | None = None
+    """Budget of the local search: with it, and no time limit, a seed gives the same plan everywhere."""
     progress: Progress | None = None
+    """Called with iterations, cost and bound, s, as the search goes."""
     start: Ints | None = None
     """A plan to begin with, (R,): options of this instance, -1 for remote. What comes out is never worse than it, or
     than what is left of it where it breaks a row."""
