@@ -1,5 +1,6 @@
 """Parameters of the coupled engine: the defaults are what everything was made with, others change what they say."""
 
+import contextlib
 import json
 import re
 from dataclasses import fields, replace
@@ -8,11 +9,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 from command import ROOT, mecpfm
+from coupled_strategies import instances
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from test_coupled_swaps import assigned
 
 from mecpfm.coupled import baselines, diving, dual, exchange, local_search, methods, single
+from mecpfm.coupled.brute_force import solve_nlip
 from mecpfm.coupled.certificate import verify
 from mecpfm.coupled.engine import DEFAULT, TABLES, USED, EngineParams
 from mecpfm.coupled.exchanges import Exchanges
@@ -20,7 +23,7 @@ from mecpfm.coupled.generate import Recipe, generate
 from mecpfm.coupled.params import AutoParams, DiveParams, DualParams, ExchangeParams, SearchParams, TreeParams
 from mecpfm.coupled.structure import build
 from mecpfm.coupled.table import METHODS
-from mecpfm.errors import InputError
+from mecpfm.errors import InputError, LimitError
 
 NAMES = [(table, field.name) for table in TABLES for field in fields(getattr(DEFAULT, table))]
 INSTANCE = generate(Recipe(requests=40, cloudlets=5, models=16, families=2, regime="compute-bound"), 2)
@@ -143,6 +146,40 @@ def test_a_method_refuses_what_it_would_pass_over(tmp_path):
     for method in METHODS:
         EngineParams(dual=DualParams(iterations=3)).require_use(method)
         EngineParams(search=SearchParams(chunk=25)).require_use(method)
+
+
+@st.composite
+def drawn_params(draw):
+    """A few numbers at the ends of their ranges, or far from the default."""
+    params = DEFAULT
+    for table, name in draw(st.lists(st.sampled_from(NAMES), min_size=1, max_size=6)):
+        ends = [0, 1, 2, 50] if isinstance(default(table, name), int) else [0.0, 1e-6, 0.3, 1.0, 2.0]
+        with contextlib.suppress(InputError):
+            own = replace(getattr(params, table), **{name: draw(st.sampled_from(ends))})
+            params = replace(params, **{table: own})
+    return params
+
+
+@settings(max_examples=60, deadline=None)
+@given(data=st.data(), params=drawn_params(), method=st.sampled_from(sorted(USED)), timed=st.booleans())
+def test_no_number_makes_a_plan_or_a_bound_wrong(data, params, method, timed):
+    """Bound <= optimum <= cost by enumeration, the certificate's too, with a clock and without."""
+    instance = data.draw(instances(families=True, requests=5, cloudlets=2, per_request=4))
+    params = replace(DEFAULT, **{table: getattr(params, table) for table in USED[method]})
+    limit = {"time_limit": 0.05} if timed else {"iterations": 15}
+    if method == "branch":
+        limit["time_limit"] = 2.0
+    try:
+        plan, proof = methods.certified(instance, method, params=params, **limit)
+    except LimitError:  # no time for the master programme
+        assert (method, timed) == ("rounding-configurations", True)
+        return
+    optimum = solve_nlip(instance).objective
+    slack = 1e-6 * (1 + optimum)
+    assert plan.feasible
+    assert plan.objective >= optimum - slack
+    assert plan.bound <= optimum + slack
+    assert verify(instance, proof) <= optimum + slack
 
 
 def test_the_command_plans_as_python_does(tmp_path):
