@@ -124,7 +124,7 @@ class DualParams(_Checked):
     """The ascent of the multipliers, which every certified bound comes from."""
 
     iterations: Count = 2_000
-    """Iterations, at most (``auto`` has its own number)."""
+    """Iterations, at most; in ``auto`` its ``dual_iterations`` in their place."""
     theta: Theta = 1.0
     """First length of a step relative to Polyak's."""
     warm_theta: Theta = 0.3
@@ -134,7 +134,7 @@ class DualParams(_Checked):
     chunk: Count = 50
     """Iterations between two looks at the clock, at most."""
     knapsack_iterations: Count = 600
-    """Iterations, at most, where compute rows are kept as knapsacks: cloudlets of one set of blocks."""
+    """Iterations, at most, where ``auto`` keeps compute rows as knapsacks: cloudlets of one set of blocks."""
     knapsack_theta: Theta = 0.5
     """First length of a step there ..."""
     knapsack_warm_theta: Theta = 0.1
