@@ -19,9 +19,11 @@ from pathlib import Path
 
 from mecpfm.coupled import anytime, branch, dual, local_search, methods
 from mecpfm.coupled.certificate import certificate, verify
+from mecpfm.coupled.engine import EngineParams
 from mecpfm.coupled.formulation import linear_model
 from mecpfm.coupled.generate import Recipe, generate
 from mecpfm.coupled.instance import Instance
+from mecpfm.coupled.params import TreeParams
 from mecpfm.coupled.presolve import presolve
 from mecpfm.coupled.structure import build
 from mecpfm.solvers import highs
@@ -146,7 +148,7 @@ def main() -> None:
     view = build(warm)
     unproved = dataclasses.replace(dual.solve(view), bound=0.0)  # else an early proof leaves kernels uncompiled
     local_search.improve(view, unproved, iterations=25)
-    branch.solve(warm, time_limit=600, iterations=1_000, nodes=3)
+    branch.solve(warm, time_limit=600, iterations=1_000, params=EngineParams(tree=TreeParams(nodes=3)))
     for name in names:
         bounds(name, seeds)
         if name == "S" or (name == "M" and options.full):

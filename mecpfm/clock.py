@@ -122,6 +122,15 @@ class Pace:
         self._most, self._timed, self._looked = most, not math.isinf(budget.end), now()
         self.count = 1 if self._timed else most
 
+    def parts(self, total: int) -> Iterator[int]:
+        """How many iterations to do next, until ``total`` are done; the clock is looked at after each part."""
+        done = 0
+        while done < total:
+            part = min(self.count, total - done)
+            yield part
+            done += part
+            self.look()
+
     def look(self) -> None:
         """So many iterations are done."""
         if self._timed:

@@ -194,6 +194,20 @@ def test_looks_at_the_clock_keep_pace_with_the_machine(monkeypatch):
     assert counts == [2, 4, 5, 5, 2, 1, 1]
 
 
+def test_parts_make_the_whole(monkeypatch):
+    """Without a limit parts of the most and a rest; with one they grow while they take no time, from 1 on."""
+    at = [0.0]
+    monkeypatch.setattr(clock, "now", lambda: at[0])
+    assert list(Pace(50, FOREVER).parts(120)) == [50, 50, 20]
+    assert list(Pace(50, FOREVER).parts(0)) == []
+    assert list(Pace(5, Budget.of(10.0)).parts(13)) == [1, 2, 4, 5, 1]
+    slow = []
+    for part in Pace(5, Budget.of(10.0)).parts(9):
+        at[0] += part  # 1 s an iteration
+        slow.append(part)
+    assert slow == [1] * 9
+
+
 def test_errors_of_the_other_process_arrive_here():
     """An option that HiGHS refuses is refused as it is here."""
     model = linear_model(presolve(generate(MIDDLE, 2)).instance)

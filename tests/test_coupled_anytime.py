@@ -7,12 +7,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mecpfm import clock
-from mecpfm.clock import FOREVER
 from mecpfm.coupled import anytime, assignment, baselines, branch, diving, dual, local_search, methods
 from mecpfm.coupled.brute_force import solve_nlip
 from mecpfm.coupled.certificate import verify
 from mecpfm.coupled.check import assess
+from mecpfm.coupled.engine import EngineParams
 from mecpfm.coupled.generate import Recipe, generate
+from mecpfm.coupled.params import TreeParams
 from mecpfm.coupled.structure import build, restrict
 from mecpfm.kernels import coupled_cut
 
@@ -217,8 +218,9 @@ def test_interrupting_the_tree_keeps_every_open_bound(monkeypatch):
     root = dual.solve(structure)
     remote = np.full(instance.sizes[3], -1)
     search = branch.BranchSearch(instance, structure, remote, float(instance.requests.remote_delay_s.sum()))
+    search.params = EngineParams(tree=TreeParams(nodes=9, branch_leaf_options=0))
     interrupted_after(monkeypatch, 1)
     with clock.listening():
-        bound = branch.run(search, root, nodes=9, budget=FOREVER, mip_options=0)
+        bound = branch.run(search, root)
     assert search.nodes == 1
     assert root.bound <= bound < search.cost

@@ -15,10 +15,12 @@ from mecpfm.coupled.beside import Remainder
 from mecpfm.coupled.brute_force import solve_nlip
 from mecpfm.coupled.certificate import Certificate, certificate, terms, verify
 from mecpfm.coupled.check import assess
+from mecpfm.coupled.engine import EngineParams
 from mecpfm.coupled.formulation import linear_model
 from mecpfm.coupled.generate import Recipe, generate
 from mecpfm.coupled.instance import Instance, most
 from mecpfm.coupled.packing import packed
+from mecpfm.coupled.params import TreeParams
 from mecpfm.coupled.presolve import presolve
 from mecpfm.coupled.proof import Proof
 from mecpfm.coupled.structure import build
@@ -236,11 +238,10 @@ def test_the_tree_ends_with_the_optimum(families, data):
     """Whatever HiGHS gets: nothing but what cannot be branched on, small leaves, or everything."""
     instance = drawn(data, families)
     optimum = solve_nlip(instance).objective
-    state = auto.begin(instance, clock.FOREVER, seed=0, progress=None, start=None, prices=None, gap=0.0)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(tree, "LEAF", data.draw(st.sampled_from([0, 3, 1_000])))
-        patch.setattr(tree, "ITERATIONS", data.draw(st.sampled_from([1, 50])))
-        tree.Tree(state).run(clock.FOREVER)
+    leaf, iterations = data.draw(st.sampled_from([0, 3, 1_000])), data.draw(st.sampled_from([1, 50]))
+    params = EngineParams(tree=TreeParams(leaf_options=leaf, iterations=iterations))
+    state = auto.begin(instance, clock.FOREVER, seed=0, progress=None, start=None, prices=None, gap=0.0, params=params)
+    tree.Tree(state).run(clock.FOREVER)
     assert state.done
     assert state.cost == pytest.approx(optimum, abs=1e-6 * (1 + optimum))
     assert state.bound <= optimum + 1e-6 * (1 + optimum)

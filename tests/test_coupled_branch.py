@@ -8,15 +8,21 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mecpfm import clock
-from mecpfm.clock import FOREVER
 from mecpfm.coupled import branch, diving, dual, local_search, methods
 from mecpfm.coupled.brute_force import nlip_objective, solve_nlip
 from mecpfm.coupled.certificate import verify
 from mecpfm.coupled.check import assess
+from mecpfm.coupled.engine import EngineParams
 from mecpfm.coupled.generate import Recipe, generate
+from mecpfm.coupled.params import TreeParams
 from mecpfm.coupled.structure import build
 
 FAMILIES = pytest.mark.parametrize("families", [True, False])
+
+
+def limits(nodes, leaf):
+    """So many nodes, and so many options that HiGHS gets."""
+    return EngineParams(tree=TreeParams(nodes=nodes, branch_leaf_options=leaf))
 
 
 @FAMILIES
@@ -26,7 +32,7 @@ FAMILIES = pytest.mark.parametrize("families", [True, False])
 def test_bound_and_cost_enclose_the_optimum(families, mip_options, data):
     """Cost >= optimum >= bound, with MIP leaves and without; status optimal is claimed only for the optimum."""
     instance = data.draw(instances(families=families, requests=5, cloudlets=2, per_request=4))
-    plan, *_ = branch.solve(instance, iterations=25, nodes=40, mip_options=mip_options)
+    plan, *_ = branch.solve(instance, iterations=25, params=limits(40, mip_options))
     optimum = solve_nlip(instance).objective
     assert plan.feasible
     assert plan.bound <= optimum + 1e-6
@@ -51,7 +57,8 @@ def test_a_leaf_that_is_not_solved_keeps_its_bound(monkeypatch):
     search, root = enclosed()
     assert root.bound < search.cost - 1e-3
     monkeypatch.setattr(branch, "branch", lambda *_: [])
-    bound = branch.run(search, root, nodes=100, budget=FOREVER, mip_options=0)
+    search.params = limits(100, 0)
+    bound = branch.run(search, root)
     assert bound == root.bound
     assert search.given_up == root.bound
 
@@ -69,8 +76,8 @@ def test_a_planted_leaf_survives_the_rest_of_the_tree(monkeypatch):
         return real(*arguments)
 
     monkeypatch.setattr(branch, "branch", plant)
-    monkeypatch.setattr(branch, "MIP_SECONDS", 5.0)
-    bound = branch.run(search, root, nodes=60, budget=FOREVER, mip_options=5)
+    search.params = limits(60, 5)
+    bound = branch.run(search, root)
     assert planted
     assert bound <= root.bound + 1e-4 < search.cost
 
@@ -85,7 +92,8 @@ def test_an_interrupted_mip_gives_its_leaf_up(monkeypatch):
         return plan.__class__(**{**plan.__dict__, "status": "feasible", "bound": root.bound})
 
     monkeypatch.setattr(branch, "solve_ilp", unfinished)
-    bound = branch.run(search, root, nodes=10, budget=FOREVER, mip_options=10_000)
+    search.params = limits(10, 10_000)
+    bound = branch.run(search, root)
     assert bound == pytest.approx(root.bound)
 
 
@@ -108,7 +116,8 @@ def test_a_leaf_whose_optimal_plan_is_refused_is_given_up(monkeypatch, decide):
 
     monkeypatch.setattr(branch, "solve_ilp", wrong)
     cost = search.cost
-    assert branch.run(search, root, nodes=10, budget=FOREVER, mip_options=10_000) == root.bound
+    search.params = limits(10, 10_000)
+    assert branch.run(search, root) == root.bound
     assert search.given_up == root.bound < search.cost == cost
 
 
@@ -188,7 +197,8 @@ def test_the_tree_from_all_remote_never_passes_the_optimum(iterations, mip_optio
         search = branch.BranchSearch(instance, structure, remote, float(instance.requests.remote_delay_s.sum()))
         optimum = solve_nlip(instance).objective
         root = dual.solve(structure, iterations=iterations)
-        bound = branch.run(search, root, nodes=40, budget=FOREVER, mip_options=mip_options)
+        search.params = limits(40, mip_options)
+        bound = branch.run(search, root)
         assert bound <= optimum + 1e-6 * max(optimum, 1), seed
         assert search.cost >= optimum - 1e-9
         proved += dual.proven(search.cost, bound) == "optimal"

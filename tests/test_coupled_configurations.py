@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mecpfm.clock import FOREVER
-from mecpfm.coupled import auto, configurations, drawing, methods
+from mecpfm.coupled import auto, drawing, methods
 from mecpfm.coupled.brute_force import solve_nlip
 from mecpfm.coupled.check import assess
 from mecpfm.coupled.configurations import Pool, joined, master, recombined
@@ -299,10 +299,9 @@ def test_conditional_means_count_what_is_served_already():
     assert saved(part, drawing.derandomized(part)) == (2.5, 2.5)
 
 
-def test_a_pool_keeps_the_newest(monkeypatch):
+def test_a_pool_keeps_the_newest():
     """What is seen again counts as new."""
-    monkeypatch.setattr(configurations, "MOST", 2)
-    pool = Pool(alone(1, 3))
+    pool = Pool(alone(1, 3), most=2)
     for r in (0, 1, 0, 2):
         pool.add(np.where(np.arange(3) == r, np.arange(3), -1))
     assert pool.gathered().option.tolist() == [0, 2]

@@ -10,6 +10,7 @@ from mecpfm import clock
 from mecpfm.coupled import anytime, dual, local_search
 from mecpfm.coupled.brute_force import solve_nlip
 from mecpfm.coupled.check import assess
+from mecpfm.coupled.engine import DEFAULT
 from mecpfm.coupled.structure import build
 from mecpfm.kernels import coupled_local_search as kernels
 from mecpfm.kernels import coupled_state as states
@@ -148,7 +149,7 @@ def test_interrupt_returns_the_best_plan_so_far():
     with clock.listening():
         found = local_search.improve(structure, bound, iterations=10_000, progress=interrupt)
     assert not clock.interrupted()
-    assert found.iterations == local_search.CHUNK
+    assert found.iterations == DEFAULT.search.chunk
     assert assess(instance, "polish", found.choice).objective == pytest.approx(seen[0], abs=1e-9)
 
 
@@ -173,7 +174,7 @@ def test_large_families_are_searched_too():
 def test_the_search_is_compiled_once_for_all_sizes():
     """Few and many cloudlets give the kernels equal types: a second compilation would eat a time limit unseen."""
     layouts = set()
-    for cloudlets in (2, 1 + local_search.NEIGHBOURS, 3 * local_search.NEIGHBOURS):
+    for cloudlets in (2, 1 + DEFAULT.search.neighbours, 3 * DEFAULT.search.neighbours):
         structure = build(small(1, 30, cloudlets, families=True, per_request=6))
         arrays = (
             *structure.cells,

@@ -113,10 +113,25 @@ def test_swaps_reach_the_best_assignment(seed):
     assert one.cost == pytest.approx(solve_nlip(instance).objective)
 
 
+@pytest.mark.kernels
+def test_load_too_much_is_never_free_for_ever():
+    """The price of a place that is not overloaded in 40,000 steps rises again once it is."""
+    view = build(assigned(requests=4))
+    places, _ = swaps._places(view, single.sites(view))
+    wide = places._replace(room_s=np.full_like(places.room_s, 1e9))
+    walk = swaps._walk(wide, np.full(4, places.delay_s.shape[1] - 1))
+    kernels.search(wide, walk, np.random.default_rng(0), 40_000)
+    assert (walk.price[:-1] == kernels.CHEAPEST).all()
+    narrow = places._replace(room_s=np.where(np.isfinite(places.room_s), 1e-3, np.inf))
+    kernels.restart(narrow, walk)
+    kernels.search(narrow, walk, np.random.default_rng(0), 10)
+    assert walk.price[:-1].max() > kernels.CHEAPEST
+
+
 def test_the_default_swaps_where_compute_is_short_and_exchanges_where_memory_is():
     """An assignment has one set of blocks a cloudlet; a library has many."""
-    assert begun(assigned(requests=30)).beside.func is swaps.improve
-    assert begun(generate(Recipe(requests=30, cloudlets=4, models=12), 0)).beside.func is not swaps.improve
+    assert begun(assigned(requests=30)).exchanges.improve.func is swaps.improve
+    assert begun(generate(Recipe(requests=30, cloudlets=4, models=12), 0)).exchanges.improve.func is not swaps.improve
 
 
 def begun(instance):

@@ -84,6 +84,6 @@ def test_it_reaches_the_best_of_small_knapsacks(seed):
 
 def test_the_default_uses_it_on_such_instances_alone():
     """Not where several cloudlets serve, nor where a request may take one of several models."""
-    assert begun(union_knapsack()).beside.func is union.improve
+    assert begun(union_knapsack()).exchanges.improve.func is union.improve
     for other in (generate(Recipe(requests=30, cloudlets=1, models=12), 0), assigned(requests=30)):
-        assert begun(other).beside.func is not union.improve
+        assert begun(other).exchanges.improve.func is not union.improve

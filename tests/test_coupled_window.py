@@ -1,7 +1,6 @@
 """Windows: one small MIP over the options that lose least, in the default method."""
 
 import numpy as np
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_coupled_auto import drawn
@@ -10,15 +9,18 @@ from test_coupled_single import located
 from mecpfm.clock import FOREVER, Budget
 from mecpfm.coupled import auto, window
 from mecpfm.coupled.brute_force import solve_nlip
+from mecpfm.coupled.engine import EngineParams
 from mecpfm.coupled.formulation import linear_model
 from mecpfm.coupled.generate import Recipe, generate
+from mecpfm.coupled.params import AutoParams
 from mecpfm.solvers import highs
 
 SEEDS = st.integers(0, 2**32 - 1)
 
 
-def begun(instance):
-    return auto.begin(instance, FOREVER, seed=0, progress=None, start=None, prices=None, gap=0.0)
+def begun(instance, share=2.0):
+    params = EngineParams(auto=AutoParams(window_per_request=share))
+    return auto.begin(instance, FOREVER, seed=0, progress=None, start=None, prices=None, gap=0.0, params=params)
 
 
 @settings(max_examples=60)
@@ -26,11 +28,9 @@ def begun(instance):
 def test_no_window_proves_more_than_is_true(data, share):
     """Of any size, on instances of either kind: bound <= optimum <= cost, and the bound never falls."""
     instance = data.draw(st.one_of(st.builds(located, SEEDS), st.just(None))) or drawn(data, families=True)
-    state, optimum = begun(instance), solve_nlip(instance).objective
+    state, optimum = begun(instance, share), solve_nlip(instance).objective
     before = state.bound
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(window, "OPTIONS", share)
-        window.run(state, FOREVER)
+    window.run(state, FOREVER)
     assert before * (1 - 1e-12) <= state.bound <= optimum * (1 + 2e-9) + 1e-9
     assert optimum <= state.cost + 1e-9
 
@@ -40,20 +40,17 @@ def test_a_window_proves_what_the_bound_alone_does_not():
     state = begun(generate(Recipe(requests=60, cloudlets=8, models=12), 3))
     left = len(state.remainder().rows)
     assert not state.done
-    assert left > window.OPTIONS * 60
+    assert left > AutoParams().window_per_request * 60
     bound = state.bound
     assert window.run(state, FOREVER)
     assert state.bound > bound
     assert state.solver == highs.NAME
 
 
-def test_no_window_where_all_that_is_left_is_as_small(monkeypatch):
+def test_no_window_where_all_that_is_left_is_as_small():
     """Then HiGHS gets it anyway; and none without time."""
-    state = begun(located(5))
-    monkeypatch.setattr(window, "OPTIONS", 100)
-    assert not window.run(state, FOREVER)
-    monkeypatch.setattr(window, "OPTIONS", 0.1)
-    assert not window.run(state, Budget(end=0.0))
+    assert not window.run(begun(located(5), 100.0), FOREVER)
+    assert not window.run(begun(located(5), 0.1), Budget(end=0.0))
 
 
 def test_highs_ends_once_it_is_told():

@@ -18,6 +18,7 @@ from mecpfm.cli.instances import solve as solve_command
 from mecpfm.cli.network import compare, show
 from mecpfm.coupled.audit import audit
 from mecpfm.coupled.check import assess
+from mecpfm.coupled.engine import DEFAULT
 from mecpfm.coupled.generate import Recipe as CoupledRecipe
 from mecpfm.coupled.generate import generate as generate_coupled
 from mecpfm.coupled.methods import certified
@@ -266,12 +267,20 @@ def test_other_problems_are_refused(plan: mp.NamedPlan, tmp_path: Path):
         mp.solve(network(), start=plan, keep={"nowhere"})
     with pytest.raises(mp.InputError, match="another setting"):
         mp.solve(network(), start=mp.solve(instance))
-    more = ({"iterations": 3}, {"gap": 0.1}, {"start": plan}, {"keep": {"x"}}, {"progress": print})
+    more = (
+        {"iterations": 3},
+        {"gap": 0.1},
+        {"start": plan},
+        {"keep": {"x"}},
+        {"progress": print},
+        {"threads": 1},
+        {"params": DEFAULT},
+    )
     for asked in more:
         with pytest.raises(mp.InputError, match="are for networks and coupled instances"):
             mp.solve(instance, **asked)
     instance.write(tmp_path / "paper.json")
-    for asked in ({"gap": "1%"}, {"iterations": 3}, {"certificate": tmp_path / "c.json"}):
+    for asked in ({"gap": "1%"}, {"iterations": 3}, {"certificate": tmp_path / "c.json"}, {"params": tmp_path / "p"}):
         for output in (None, tmp_path / "plan.json"):
             with pytest.raises(mp.InputError, match=r"paper\.json: .* are for networks and coupled instances"):
                 solve_command(tmp_path / "paper.json", output=output, **asked)

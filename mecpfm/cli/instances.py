@@ -100,6 +100,7 @@ def solve(
     certificate: Annotated[Path | None, typer.Option(help="Where to save the bound's multipliers (coupled).")] = None,
     output: Annotated[Path | None, typer.Option("-o", "--output", help="Where to save the plan by name.")] = None,
     html: Annotated[Path | None, typer.Option(help="Where to save a page with its map and tables.")] = None,
+    params: Params = None,
     as_json: Json = False,
 ) -> None:
     """Solve a network or an instance and report decisions, objective, bound and gap."""
@@ -110,18 +111,20 @@ def solve(
         if file is not None:
             target(file)
     common: dict[str, Any] = {"solver": solver, "seed": seed, "time_limit": time_limit}
-    wanted: dict[str, Any] = {} if iterations is None else {"iterations": iterations}
-    if threads is not None:
-        wanted["threads"] = threads
-    if gap is not None:
-        wanted["gap"] = share(gap)
+    given = {"iterations": iterations, "threads": threads, "gap": None if gap is None else share(gap), "params": params}
+    wanted: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
     with clock.listening():
         log.debug("reading %s; Ctrl-C gives the best plan so far", instance)
         published = not (instance.is_dir() or schema_of(instance).startswith("mecpfm.coupled/"))
         if published and (wanted or certificate is not None):
             raise InputError(
-                f"{instance}: --iterations, --threads, --gap and --certificate are for networks and coupled instances"
+                f"{instance}: --iterations, --threads, --gap, --params and --certificate are for networks and coupled "
+                "instances"
             )
+        if params is not None:
+            from mecpfm.coupled.engine import EngineParams
+
+            wanted["params"] = EngineParams.read(params, method or "auto")
         if instance.is_dir() or output is not None or html is not None:
             from mecpfm.cli.network import Files, solve_named
 

@@ -22,20 +22,14 @@ from mecpfm.coupled.check import assess
 from mecpfm.coupled.diving import Opened, core, dive, opened_only
 from mecpfm.coupled.dual import Dual, proven
 from mecpfm.coupled.dual import solve as solve_dual
+from mecpfm.coupled.engine import DEFAULT, EngineParams
 from mecpfm.coupled.instance import Instance
 from mecpfm.coupled.local_search import Polished, Progress, Seen
+from mecpfm.coupled.params import DualParams
 from mecpfm.coupled.rounding import repair
 from mecpfm.coupled.structure import Structure, build, option_cells, restrict
 from mecpfm.plan import Plan
 from mecpfm.typing import Ints
-
-DIVING, INSIDE, VARYING = 0.3, 0.1, 0.5
-"""Shares of the time left: at most for the first dive, for the search inside its cells, for other dives."""
-SETTLING_S = 4.0
-WARM, WARM_HEAT = 0.3, 0.5
-"""First theta of the dual engine from old prices, and how far the search around a known plan has cooled at first."""
-AGAIN = 4_000
-"""One other dive for so many iterations, while there is time."""
 
 
 @dataclass(eq=False)
@@ -51,6 +45,7 @@ class Search:
     best: Polished
     gap: float = 0.0
     seen: Seen | None = None
+    params: EngineParams = DEFAULT
 
     @property
     def enough(self) -> float:
@@ -75,7 +70,7 @@ class Search:
         tell, before = self.progress, self.best
         return local_search.improve(
             view, dual, choice, iterations=iterations, budget=self.budget.share(share), seed=self.seed,
-            begin=begin, enough=self.enough, seen=self.seen,
+            begin=begin, enough=self.enough, seen=self.seen, params=self.params.search,
             progress=tell and (lambda done, cost: tell(before.iterations + done, min(before.cost, cost))),
         )  # fmt: skip
 
@@ -93,6 +88,7 @@ def search(
     gap: float = 0.0,
     seen: Seen | None = None,
     greedy: Ints | None = None,
+    params: EngineParams = DEFAULT,
 ) -> Polished:
     """Best plan found within the limits; whatever they are, never worse than all remote or TrimCaching-Gen's.
 
@@ -102,7 +98,7 @@ def search(
     """
     cost = float(structure.cells.remote_s.sum())
     nothing = Polished(np.full(len(structure.cells.remote_s), -1), cost, 0)
-    state = Search(structure, dual, iterations, budget, seed, progress, nothing, gap, seen)
+    state = Search(structure, dual, iterations, budget, seed, progress, nothing, gap, seen, params)
     if known is not None and state.offer(known):
         return state.best
     if any(map(state.offer, _starts(instance, state, greedy))):
@@ -127,41 +123,42 @@ def _around(known: Polished, state: Search) -> Iterator[Polished]:
     """Local search in the cells that a known plan opens, not too hot, then the assignment for the blocks it uses."""
     if state.budget.over:
         return
-    structure, cell = state.structure, option_cells(state.structure)
+    structure, cell, own = state.structure, option_cells(state.structure), state.params.search
     opened = np.full(len(structure.cells.first_record) - 1, -1)
     opened[cell[np.isin(structure.option, known.choice)]] = 1
     view = opened_only(structure, opened)
-    yield state.polished(view, state.dual, known.choice, state.iterations // 8, INSIDE, WARM_HEAT)
+    yield state.polished(view, state.dual, known.choice, state.iterations // 8, own.inside_share, own.warm_heat)
     yield from _settled(view, state.dual, state.best.choice, state)
 
 
 def _phases(state: Search) -> Iterator[Polished]:
     """Plans, as they are found; ``state.best`` is up to date whenever the next one is asked for."""
-    structure, dual, budget = state.structure, state.dual, state.budget
+    structure, dual, budget, params = state.structure, state.dual, state.budget, state.params
     if budget.over:
         return
-    view = core(structure, dual)
-    opened = dive(view, dual, limit=state.best.cost, opening=budget.share(DIVING), budget=budget)
+    own, view = params.search, core(structure, dual, params.dive)
+    opening = budget.share(own.dive_share)
+    opened = dive(view, dual, limit=state.best.cost, opening=opening, budget=budget, params=params)
     yield from _inside(view, opened, state, state.iterations // 4)
-    first, random, opening = opened, np.random.default_rng(state.seed), budget.share(VARYING)
-    for _ in range(state.iterations // AGAIN):
+    first, random, opening = opened, np.random.default_rng(state.seed), budget.share(own.dives_share)
+    for _ in range(state.iterations // params.dive.every):
         if opening.over:
             break
-        other = dive(view, dual, random, limit=state.best.cost, opening=opening, budget=budget)
+        other = dive(view, dual, random, limit=state.best.cost, opening=opening, budget=budget, params=params)
         opened = other if other.dual.bound < opened.dual.bound else opened
     if opened is not first:
         yield from _inside(view, opened, state, state.iterations // 4)
     used = np.isin(structure.option, state.best.choice) | np.isin(structure.option, view.option)
     wide = restrict(structure, used)
-    found = state.polished(wide, dual, state.best.choice, max(state.iterations - state.best.iterations, 0), 0.8)
-    yield found
+    left = max(state.iterations - state.best.iterations, 0)
+    yield state.polished(wide, dual, state.best.choice, left, own.wide_share)
     yield from _settled(wide, dual, state.best.choice, state)
 
 
 def _inside(view: Structure, opened: Opened, state: Search, iterations: int) -> Iterator[Polished]:
     """Local search in the open cells alone, then the assignment for the blocks it uses."""
     small = opened_only(view, opened.state)
-    found = state.polished(small, opened.dual, None, iterations, INSIDE)
+    found = state.polished(small, opened.dual, None, iterations, state.params.search.inside_share)
     yield found
     yield from _settled(small, opened.dual, found.choice, state)
 
@@ -169,8 +166,9 @@ def _inside(view: Structure, opened: Opened, state: Search, iterations: int) -> 
 def _settled(view: Structure, dual: Dual, choice: Ints, state: Search) -> Iterator[Polished]:
     if state.budget.over:
         return
-    most = SETTLING_S if math.isfinite(state.budget.end) else math.inf  # only a time limit limits
-    better = settle(view, local_search.sorted_choice(view, choice), budget=state.budget.share(1 / 2, most))
+    own = state.params.search
+    most = own.settle_s if math.isfinite(state.budget.end) else math.inf  # only a time limit limits
+    better = settle(view, local_search.sorted_choice(view, choice), budget=state.budget.share(own.settle_share, most))
     if better is not None:
         yield local_search.improve(view, dual, np.append(view.option, -1)[better], iterations=0)
 
@@ -185,17 +183,18 @@ def solve(
     start: Ints | None = None,
     prices: Certificate | None = None,
     gap: float = 0.0,
+    params: EngineParams = DEFAULT,
 ) -> tuple[Plan, Structure, Dual]:
     """Default method; Structure and Dual make the certificate.
 
     ``progress(iterations, cost, bound)`` is called as the search goes, both in s. Under a time limit the number of
     iterations, and with it the plan, depends on the machine; so it does where ``clock.listening`` heard Ctrl-C.
-    ``start``, ``prices`` and ``gap`` are those of ``request.Request``.
+    ``start``, ``prices``, ``gap`` and ``params`` are those of ``request.Request``.
     """
     budget = Budget.of(time_limit)
     found, structure, dual = bound_and_search(
         instance, iterations=iterations, budget=budget, seed=seed, progress=progress, start=start, prices=prices,
-        gap=gap,
+        gap=gap, params=params,
     )  # fmt: skip
     plan = assess(
         instance, "polish", found.choice, bound=dual.bound, status=proven(found.cost, dual.bound), seed=seed,
@@ -214,25 +213,29 @@ def bound_and_search(
     start: Ints | None = None,
     prices: Certificate | None = None,
     gap: float = 0.0,
+    params: EngineParams = DEFAULT,
 ) -> tuple[Polished, Structure, Dual]:
-    """Bound, in at most half of the time, then search."""
+    """Bound, in at most a share of the time, then search."""
     structure = build(instance)
     known = None if start is None else starting.known(instance, structure, start)
-    dual = _bound(structure, known, prices, gap, budget.share(1 / 2))
+    dual = _bound(structure, known, prices, gap, budget.share(params.search.bound_share), params.dual)
     found = search(
         instance, structure, dual, iterations=iterations, budget=budget, seed=seed, known=known, gap=gap,
-        progress=progress and (lambda done, cost: progress(done, cost, dual.bound)),
+        params=params, progress=progress and (lambda done, cost: progress(done, cost, dual.bound)),
     )  # fmt: skip
     return found, structure, dual
 
 
 def _bound(
-    structure: Structure, known: Polished | None, prices: Certificate | None, gap: float, budget: Budget
-) -> Dual:
+    structure: Structure, known: Polished | None, prices: Certificate | None, gap: float, budget: Budget,
+    params: DualParams,
+) -> Dual:  # fmt: skip
     """Dual bound; from prices, and until the plan that is known has the gap asked for, where there are such."""
     target = math.inf if known is None else known.cost
     if prices is None:
-        return solve_dual(structure, target=target, budget=budget)
+        return solve_dual(structure, target=target, budget=budget, params=params)
     enough = target * (1 - gap) if gap > 0 else math.inf
     warm = starting.dual_of(structure, prices)
-    return solve_dual(structure, target=target, warm=warm, theta=WARM, enough=enough, budget=budget)
+    return solve_dual(
+        structure, target=target, warm=warm, theta=params.warm_theta, enough=enough, budget=budget, params=params
+    )

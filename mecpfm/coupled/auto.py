@@ -14,34 +14,25 @@ from dataclasses import replace
 import numpy as np
 
 from mecpfm.clock import FOREVER, Budget
-from mecpfm.coupled import anytime, baselines, window
+from mecpfm.coupled import baselines, window
 from mecpfm.coupled import start as starting
 from mecpfm.coupled.beside import ENDING_S, Remainder
 from mecpfm.coupled.certificate import Certificate
 from mecpfm.coupled.check import REMOTE, assess
 from mecpfm.coupled.dual import Dual, proven
+from mecpfm.coupled.engine import DEFAULT, EngineParams
 from mecpfm.coupled.instance import Instance
 from mecpfm.coupled.presolve import presolve
 from mecpfm.coupled.request import Progress
-from mecpfm.coupled.state import BOUNDING, AutoState
+from mecpfm.coupled.state import AutoState
 from mecpfm.coupled.structure import MASK_BITS, Structure, build, restrict
-from mecpfm.coupled.tree import LEAF, Tree
+from mecpfm.coupled.tree import Tree
 from mecpfm.plan import Plan
 from mecpfm.solvers import process
 from mecpfm.typing import Ints
 
 SECONDS = 10.0
 """Time limit where neither one nor a number of iterations is given."""
-SHRUNK = 0.5
-"""HiGHS begins anew when no more than this share of what it was given is left."""
-FIRST = 2_000
-"""Iterations of the first round of the search; each round doubles them."""
-SEARCHING, WINDOW, BRANCHING = 0.3, 0.3, 0.5
-"""Shares of the time left, at most, for the first round of the search, a window, and the tree between two rounds."""
-COMPRESSED = 2_000_000
-"""Options beyond which looking for those that others make needless takes more memory than it saves."""
-WINDOWED, TREE = 6_000, 15_000
-"""Largest remainder, in options, for a window, and for branching, which in a larger one no longer lifts the bound."""
 
 
 def solve(
@@ -55,20 +46,21 @@ def solve(
     prices: Certificate | None = None,
     gap: float = 0.0,
     threads: int | None = None,
+    params: EngineParams = DEFAULT,
 ) -> tuple[Plan, Structure, Dual]:
     """Best plan and bound within the limits, 10 s if there are none; Structure and Dual make the certificate.
 
     With ``iterations`` and no time limit one part runs after the other, and a seed gives the same plan everywhere;
-    with a time limit, whatever parts find in time counts. ``progress``, ``start``, ``prices``, ``gap`` and
-    ``threads`` are those of ``request.Request``.
+    with a time limit, whatever parts find in time counts. ``progress``, ``start``, ``prices``, ``gap``,
+    ``threads`` and ``params`` are those of ``request.Request``.
     """
     budget = Budget.of(SECONDS if time_limit is None and iterations is None else time_limit)
     state = begin(
         instance, budget, seed=seed, progress=progress, start=start, prices=prices, gap=gap,
-        threads=cores() if threads is None else threads,
+        threads=cores() if threads is None else threads, params=params,
     )  # fmt: skip
     if not math.isfinite(budget.end):
-        _in_turn(state, FIRST if iterations is None else iterations)
+        _in_turn(state, params.auto.first_iterations if iterations is None else iterations)
     elif state.threads == 1 and not budget.over:
         _on_one_core(state, iterations)
     elif not budget.over:
@@ -85,14 +77,14 @@ def solve(
 
 def begin(
     instance: Instance, budget: Budget, *, seed: int, progress: Progress | None, start: Ints | None,
-    prices: Certificate | None, gap: float, threads: int = 1,
+    prices: Certificate | None, gap: float, threads: int = 1, params: EngineParams = DEFAULT,
 ) -> AutoState:  # fmt: skip
     """Greedy's plan, or the one that is known, and the first bound."""
     structure = build(instance, exact_models=MASK_BITS)
-    if len(structure.option) <= COMPRESSED and not budget.over:
+    if len(structure.option) <= params.auto.presolve_options and not budget.over:
         structure = restrict(structure, np.isin(structure.option, presolve(instance).option))
     nothing = np.full(instance.sizes[3], REMOTE)
-    state = AutoState(instance, structure, budget, seed, gap, progress, nothing, threads=threads)
+    state = AutoState(instance, structure, budget, seed, gap, progress, nothing, threads=threads, params=params)
     state.offer(nothing)
     state.greedy = baselines.trimcaching(instance)
     state.offer(state.greedy)
@@ -100,7 +92,7 @@ def begin(
         state.offer(starting.known(instance, structure, start).choice)
         state.rounds = 1
     warm = None if prices is None else starting.dual_of(structure, prices)
-    state.dual = state.ascend(warm, 1.0 if warm is None else anytime.WARM, budget.share(BOUNDING))
+    state.dual = state.ascend(warm, budget.share(params.auto.bound_share))
     state.prove(state.dual.bound)
     state.sharpen()
     state.tell()
@@ -109,9 +101,9 @@ def begin(
 
 def _first(state: AutoState, most: int) -> Remainder:
     """What HiGHS gets first: a short search comes before, unless greedy's plan leaves little."""
-    rest = state.remainder()
-    if len(rest.rows) > LEAF and not state.done:
-        state.search(min(FIRST, most), state.budget.share(SEARCHING))
+    rest, own = state.remainder(), state.params.auto
+    if len(rest.rows) > state.params.tree.leaf_options and not state.done:
+        state.search(min(own.first_iterations, most), state.budget.share(own.search_share))
         state.tighten()
         rest = rest if state.budget.over else state.remainder()
     return rest
@@ -121,7 +113,7 @@ def _in_turn(state: AutoState, most: int) -> None:
     """One part after the other, with no clock: HiGHS on a small remainder, the search, HiGHS again."""
     rest, given = _first(state, most), math.inf
     while not state.done:
-        if len(rest.rows) <= LEAF and len(rest.rows) < given:
+        if len(rest.rows) <= state.params.tree.leaf_options and len(rest.rows) < given:
             given = len(rest.rows)
             rest.run(FOREVER, state.gap, state.seed, mip_max_nodes=most)
             state.settle(rest)
@@ -140,27 +132,34 @@ def _renewed(state: AutoState, rest: Remainder) -> Remainder:
     if state.done or rest.settled or state.budget.over:
         return rest
     new = state.remainder()
-    if state.done or len(new.rows) > SHRUNK * len(rest.rows):
+    if state.done or len(new.rows) > state.params.auto.renewed * len(rest.rows):
         return rest
     rest.stop()
-    new.start(state.budget, state.gap, state.seed)
+    _start(state, new)
     return new
+
+
+def _start(state: AutoState, rest: Remainder) -> None:
+    """HiGHS at work, unless on so much it would only take memory."""
+    if len(rest.rows) <= state.params.auto.highs_options:
+        rest.start(state.budget, state.gap, state.seed)
 
 
 def _on_one_core(state: AutoState, most: int | None) -> None:
     """HiGHS for a share of the time, whenever what is left for it shrank, and the search for the next."""
-    limit, each, given, budget = math.inf if most is None else most, FIRST, math.inf, state.budget
-    rest, tree, useful = _first(state, FIRST if most is None else most), Tree(state), True
+    own, budget, given, useful = state.params.auto, state.budget, math.inf, True
+    limit, each = math.inf if most is None else most, own.first_iterations
+    rest, tree = _first(state, each if most is None else most), Tree(state)
     while useful and not (state.done or budget.over or state.iterations >= limit):
-        if len(rest.rows) <= min(SHRUNK * given, WINDOWED):
+        if len(rest.rows) <= min(own.renewed * given, own.window_options):
             given = len(rest.rows)
-            rest.run(budget.share(SEARCHING), state.gap, state.seed)
+            rest.run(budget.share(own.search_share), state.gap, state.seed)
             state.settle(rest)
-        if len(rest.rows) <= TREE and not state.done:
-            tree.run(budget.share(BRANCHING))
+        if len(rest.rows) <= own.tree_options and not state.done:
+            tree.run(budget.share(own.tree_share))
         if not state.done:
             each *= 2
-            useful = state.search(int(min(each, limit - state.iterations)), budget.share(BRANCHING))
+            useful = state.search(int(min(each, limit - state.iterations)), budget.share(own.tree_share))
         state.tighten()
         rest = rest if budget.over else state.remainder()
     if not (state.done or budget.over):
@@ -175,24 +174,23 @@ def cores() -> int:
 
 def _beside(state: AutoState, most: int | None) -> None:
     """HiGHS and the rest at once: a window, then the tree and the search; HiGHS begins anew when much was left out."""
-    limit, each, budget = math.inf if most is None else most, FIRST, state.budget
-    rest = _first(state, FIRST if most is None else most)
-    tree = Tree(state)
+    own, budget, useful = state.params.auto, state.budget, True
+    limit, each = math.inf if most is None else most, own.first_iterations
+    rest, tree = _first(state, each if most is None else most), Tree(state)
     if not state.done:
         process.start(2)  # one for HiGHS beside, one for windows, leaves and what the search asks for
-        rest.start(budget, state.gap, state.seed)
+        _start(state, rest)
     try:
-        small = not state.done and len(rest.rows) <= WINDOWED
-        if small and window.run(state, replace(budget.share(WINDOW), until=rest.answered)):
+        small = not state.done and len(rest.rows) <= own.window_options
+        if small and window.run(state, replace(budget.share(own.window_share), until=rest.answered)):
             rest = _renewed(state, rest)
-        useful = True
         while useful and not (state.done or rest.settled or budget.over or state.iterations >= limit):
-            own = replace(budget, until=rest.answered)
-            if LEAF < len(rest.rows) <= TREE:
-                tree.run(own.share(BRANCHING))
+            until = replace(budget, until=rest.answered)
+            if state.params.tree.leaf_options < len(rest.rows) <= own.tree_options:
+                tree.run(until.share(own.tree_share))
             if not state.done:
                 each *= 2
-                useful = state.search(int(min(each, limit - state.iterations)), own)
+                useful = state.search(int(min(each, limit - state.iterations)), until)
             rest = _renewed(state, rest)
         if not state.done:
             rest.wait(budget.left() + ENDING_S)

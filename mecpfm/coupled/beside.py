@@ -23,7 +23,6 @@ from mecpfm.errors import LimitError
 from mecpfm.solvers import Solution, highs, process
 from mecpfm.typing import Bools, Floats, Ints
 
-MOST_OPTIONS = 200_000
 ENDING_S = 0.5
 """Seconds that HiGHS's end is waited for."""
 log = logging.getLogger("mecpfm")
@@ -53,9 +52,7 @@ class Remainder:
         return cls(instance, np.sort(structure.option[kept]), best, cost, cost * (1 - fix.CLOSE))
 
     def start(self, budget: Budget, gap: float, seed: int) -> None:
-        """Begin, and return at once; where HiGHS would only take memory nothing begins, and nothing ends."""
-        if len(self.rows) > MOST_OPTIONS:
-            return
+        """Begin, and return at once."""
         thread = ThreadPoolExecutor(1)
         self._future = thread.submit(self.run, replace(budget, until=lambda: self._cancelled), gap, seed)
         thread.shutdown(wait=False)

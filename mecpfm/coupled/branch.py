@@ -20,6 +20,7 @@ from mecpfm.coupled.certificate import Certificate
 from mecpfm.coupled.check import assess
 from mecpfm.coupled.dual import Dual, explore, free, proven
 from mecpfm.coupled.dual import solve as solve_dual
+from mecpfm.coupled.engine import DEFAULT, EngineParams
 from mecpfm.coupled.formulation import solve_ilp
 from mecpfm.coupled.instance import Instance
 from mecpfm.coupled.structure import Structure
@@ -28,11 +29,8 @@ from mecpfm.kernels.coupled_dual import Node
 from mecpfm.plan import Plan
 from mecpfm.typing import Floats, Ints
 
-MIP_OPTIONS = 4_000
-"""Largest remainder, in options, that is handed to HiGHS."""
-MIP_SECONDS = 10.0
-NODE_ITERATIONS = 250
 SECONDS = 60.0
+"""Time limit where none is given."""
 
 
 @dataclass(eq=False)
@@ -43,6 +41,7 @@ class BranchSearch:
     structure: Structure
     choice: Ints
     cost: float
+    params: EngineParams = DEFAULT
     given_up: float = np.inf
     nodes: int = 0
 
@@ -57,29 +56,28 @@ def solve(
     instance: Instance,
     *,
     time_limit: float | None = None,
-    nodes: int = 10_000,
     iterations: int = 5_000,
     seed: int = 0,
-    mip_options: int = MIP_OPTIONS,
     progress: Callable[[int, float, float], None] | None = None,
     start: Ints | None = None,
     prices: Certificate | None = None,
     gap: float = 0.0,
+    params: EngineParams = DEFAULT,
 ) -> tuple[Plan, Structure, Dual]:
     """Plan with the best bound proved within the limits (60 s unless given); ``optimal`` when nothing better exists.
 
     Structure and Dual are the root's: its multipliers certify a bound, the tree a better one. ``iterations`` are those
-    of the search that gives the first incumbent, in at most half of the time; ``start``, ``prices`` and ``gap`` are
-    those of ``request.Request``.
+    of the search that gives the first incumbent, in a share of the time; ``start``, ``prices``, ``gap`` and ``params``
+    are those of ``request.Request``.
     """
     budget = Budget.of(SECONDS if time_limit is None else time_limit)
     first, structure, root = anytime.bound_and_search(
-        instance, iterations=iterations, budget=budget.share(1 / 2), seed=seed, progress=progress,
-        start=start, prices=prices, gap=gap,
+        instance, iterations=iterations, budget=budget.share(params.tree.incumbent_share), seed=seed,
+        progress=progress, start=start, prices=prices, gap=gap, params=params,
     )  # fmt: skip
     cost = assess(instance, "branch", first.choice).objective  # the checker's, not the search's running sum
-    search = BranchSearch(instance, structure, first.choice, cost)
-    bound = run(search, root, nodes=nodes, budget=budget, mip_options=mip_options, gap=gap)
+    search = BranchSearch(instance, structure, first.choice, cost, params)
+    bound = run(search, root, budget=budget, gap=gap)
     plan = assess(
         instance, "branch", search.choice, bound=bound, status=proven(search.cost, bound), seed=seed,
         runtime_s=budget.elapsed(),
@@ -87,28 +85,26 @@ def solve(
     return plan, structure, root
 
 
-def run(search: BranchSearch, root: Dual, *, nodes: int, budget: Budget, mip_options: int, gap: float = 0.0) -> float:
+def run(search: BranchSearch, root: Dual, *, budget: Budget = FOREVER, gap: float = 0.0) -> float:
     """Best-first search; returns the least bound of all that is left open, given up, or the incumbent's cost.
 
     It ends when nothing left open is below the incumbent's cost by more than ``gap`` of it.
     """
-    serial = itertools.count()
+    serial, nodes = itertools.count(), search.params.tree.nodes
     heap: list[tuple[float, int, Dual, Node]] = [(root.bound, next(serial), root, free(search.structure.cells))]
     while heap and heap[0][0] < (1 - gap) * search.cost and search.nodes < nodes and not budget.over:
         _, _, dual, node = heapq.heappop(heap)
         search.nodes += 1
-        for new, child in expand(search, dual, node, budget, mip_options):
+        for new, child in expand(search, dual, node, budget):
             heapq.heappush(heap, (new.bound, next(serial), new, child))
     left = heap[0][0] if heap else np.inf
     return float(min(search.cost, search.given_up, left))
 
 
-def expand(
-    search: BranchSearch, dual: Dual, node: Node, budget: Budget, mip_options: int
-) -> Iterator[tuple[Dual, Node]]:
+def expand(search: BranchSearch, dual: Dual, node: Node, budget: Budget) -> Iterator[tuple[Dual, Node]]:
     """Children of a node that may hold a better plan; a small remainder is solved instead."""
-    node, kept, fractional = tighten(search, dual, node, budget)
-    if int(kept.sum()) <= mip_options:
+    own, (node, kept, fractional) = search.params.tree, tighten(search, dual, node, budget)
+    if int(kept.sum()) <= own.branch_leaf_options:
         close(search, dual.bound, kept, budget)
         return
     children = branch(search.structure, node, *fractional)
@@ -116,8 +112,8 @@ def expand(
         search.given_up = min(search.given_up, dual.bound)
     for child in children:
         new = solve_dual(
-            search.structure, target=search.cost, warm=dual, node=child, iterations=NODE_ITERATIONS, theta=0.3,
-            theta_end=5e-3, budget=budget,
+            search.structure, target=search.cost, warm=dual, node=child, iterations=own.iterations,
+            theta=own.theta, theta_end=own.theta_end, budget=budget, params=search.params.dual,
         )  # fmt: skip
         bound = max(new.bound, dual.bound)  # a child's optimum is never below its parent's
         if bound < search.cost:
@@ -159,7 +155,7 @@ def close(search: BranchSearch, bound: float, kept: NDArray[np.bool_], budget: B
     rows = np.sort(search.structure.option[kept])
     small = instance.with_options(rows)
     try:
-        plan = solve_ilp(small, solver="highs", time_limit=budget.share(1, MIP_SECONDS).limit())
+        plan = solve_ilp(small, solver="highs", time_limit=budget.share(1, search.params.tree.leaf_s).limit())
     except LimitError:
         search.given_up = min(search.given_up, bound)
         return

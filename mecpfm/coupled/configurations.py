@@ -16,16 +16,14 @@ import scipy.sparse as sp
 from mecpfm.clock import FOREVER, Budget
 from mecpfm.coupled import fix
 from mecpfm.coupled.check import REMOTE
+from mecpfm.coupled.engine import DEFAULT
 from mecpfm.coupled.instance import Instance, most
+from mecpfm.coupled.params import AutoParams
 from mecpfm.solvers import LinearModel, highs
 from mecpfm.typing import Bools, Floats, Ints
 
-MOST = 3_000
-"""Configurations that a pool keeps, the newest."""
 WHOLE = 1e-6
 """A fraction that is nearer to 0 or 1 is."""
-NODES, BRANCHED = 20, 1_000
-"""Of HiGHS's branch and bound: nodes, and columns, those of least reduced cost: 2,000 took it 25 times as long."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,10 +51,10 @@ class Configurations:
 
 
 class Pool:
-    """Configurations of the plans it was shown, each once, the last seen last; at most ``MOST``."""
+    """Configurations of the plans it was shown, each once, the last seen last; no more than ``most``."""
 
-    def __init__(self, instance: Instance) -> None:
-        self._instance = instance
+    def __init__(self, instance: Instance, most: int = DEFAULT.auto.configurations) -> None:
+        self._instance, self._most = instance, most
         self._known: dict[bytes, None] = {}
 
     def add(self, choice: Ints) -> None:
@@ -71,7 +69,7 @@ class Pool:
             if len(part):
                 self._known.pop(key := part.tobytes(), None)
                 self._known[key] = None
-        while len(self._known) > MOST:
+        while len(self._known) > self._most:
             del self._known[next(iter(self._known))]
 
     def __len__(self) -> int:
@@ -133,7 +131,9 @@ def joined(instance: Instance, given: Configurations, chosen: Ints) -> Ints:
     return choice
 
 
-def recombined(instance: Instance, given: Configurations, cost: float, budget: Budget = FOREVER) -> Ints | None:
+def recombined(
+    instance: Instance, given: Configurations, cost: float, budget: Budget = FOREVER, params: AutoParams = DEFAULT.auto
+) -> Ints | None:
     """Plan (R,) cheaper than ``cost``, s, of the configurations alone; None where there is none, or none was found.
 
     A linear optimum that is whole is the answer. Else HiGHS branches on few columns, none whose reduced cost leaves no
@@ -146,11 +146,11 @@ def recombined(instance: Instance, given: Configurations, cost: float, budget: B
     x, whole = found.x, np.abs(found.x - np.round(found.x)).max() < WHOLE
     if not whole:
         reduced = model.cost - model.rows.T @ found.duals
-        order = np.argsort(reduced, kind="stable")[:BRANCHED]
+        order = np.argsort(reduced, kind="stable")[: params.master_columns]
         kept = np.sort(order[reduced[order] <= cost - found.objective])
         part = {name: getattr(model, name)[kept] for name in ("cost", "lower", "upper", "integer")}
         small = replace(model, rows=model.rows[:, kept].tocsr(), **part)
-        found = highs.solve(small, time_limit=budget.limit(), cutoff=cutoff, mip_max_nodes=NODES)
+        found = highs.solve(small, time_limit=budget.limit(), cutoff=cutoff, mip_max_nodes=params.master_nodes)
         if found.x is None:
             return None
         x = np.zeros(len(model.cost))

@@ -14,20 +14,11 @@ import numpy as np
 from mecpfm.clock import FOREVER, Budget
 from mecpfm.coupled.dual import Dual, explore, free
 from mecpfm.coupled.dual import solve as solve_dual
+from mecpfm.coupled.engine import DEFAULT, EngineParams
+from mecpfm.coupled.params import DiveParams
 from mecpfm.coupled.structure import Structure, option_cells, restrict
 from mecpfm.kernels.coupled_dual import Node
 from mecpfm.typing import Ints
-
-HOPELESS = 0.005
-"""Options that cost more than this share of the bound by reduced cost are left out of the search ..."""
-WHOLE = 10_000
-"""... but no more than leaves this many."""
-STEPS = 12
-"""Steps of a dive, about: each opens as many cells as it takes."""
-RARE, SURE = 0.05, 0.9
-"""Fractions below which a dive ends, and above which cells are opened at once."""
-ITERATIONS = 200
-NOISE = 0.3
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,13 +29,17 @@ class Opened:
     dual: Dual
 
 
-def _bound(structure: Structure, warm: Dual, node: Node, target: float, budget: Budget) -> Dual:
+def _bound(
+    structure: Structure, warm: Dual, node: Node, target: float, budget: Budget, params: EngineParams
+) -> Dual:  # fmt: skip
+    own = params.dive
     return solve_dual(
-        structure, target=target, warm=warm, node=node, iterations=ITERATIONS, theta=0.3, theta_end=5e-3, budget=budget
-    )
+        structure, target=target, warm=warm, node=node, iterations=own.iterations, theta=own.theta,
+        theta_end=own.theta_end, budget=budget, params=params.dual,
+    )  # fmt: skip
 
 
-def core(structure: Structure, dual: Dual) -> Structure:
+def core(structure: Structure, dual: Dual, params: DiveParams = DEFAULT.dive) -> Structure:
     """The options of small reduced cost: their cell's loss when it opens, and their own when chosen."""
     cells = structure.cells
     seen = explore(structure, dual, iterations=1)
@@ -52,9 +47,9 @@ def core(structure: Structure, dual: Dual) -> Structure:
     mu = dual.point[len(cells.remote_s) :][cell // len(cells.exact)]
     gain = dual.point[cells.request] - cells.delay_s - (mu + seen.cut[cell]) * cells.compute_s
     loss = np.repeat(np.maximum(-seen.value, 0)[cell] + np.maximum(-gain, 0), np.diff(cells.first_option))
-    limit = HOPELESS * dual.bound
-    if len(loss) > WHOLE:
-        limit = max(limit, float(np.partition(loss, WHOLE)[WHOLE]))
+    limit, most = params.hopeless * dual.bound, params.kept_options
+    if len(loss) > most:
+        limit = max(limit, float(np.partition(loss, most)[most]))
         return restrict(structure, loss <= limit)
     return structure
 
@@ -72,6 +67,7 @@ def dive(
     limit: float = math.inf,
     opening: Budget = FOREVER,
     budget: Budget = FOREVER,
+    params: EngineParams = DEFAULT,
 ) -> Opened:
     """Open the cells that the subproblems open most, bound again, until the rest is hardly ever opened; close it.
 
@@ -80,22 +76,22 @@ def dive(
     search does. ``random`` perturbs the order of opening.
     """
     exact = np.tile(structure.cells.exact, len(structure.cells.capacity_s))
-    node, dual, each = free(structure.cells), warm, 0
+    node, dual, each, own = free(structure.cells), warm, 0, params.dive
     while True:
         undecided = exact & (node.state == 0)
         fraction = np.where(undecided, explore(structure, dual, node, iterations=60, budget=budget).open, 0.0)
         if random is not None:
-            fraction *= 1 + NOISE * (2 * random.random(len(fraction)) - 1)
+            fraction *= 1 + own.noise * (2 * random.random(len(fraction)) - 1)
         late = opening.over
-        each = each or max(1, round(fraction.sum() / STEPS))
+        each = each or max(1, round(fraction.sum() / own.steps))
         first = np.argsort(-fraction, kind="stable")[:each]
-        chosen = np.union1d(first[fraction[first] > RARE], np.flatnonzero(fraction > (0.5 if late else SURE)))
+        chosen = np.union1d(first[fraction[first] > own.rare], np.flatnonzero(fraction > (0.5 if late else own.sure)))
         if late or not len(chosen):
             node.state[undecided] = -1
             node.state[chosen] = 1
-            return Opened(node.state, _bound(structure, dual, node, limit, budget))
+            return Opened(node.state, _bound(structure, dual, node, limit, budget, params))
         node.state[chosen] = 1
-        found = _bound(structure, dual, node, min(limit, 1.1 * dual.bound), budget)
+        found = _bound(structure, dual, node, min(limit, 1.1 * dual.bound), budget, params)
         if found.bound >= limit:
             node.state[chosen] = -1
         else:

@@ -19,6 +19,7 @@ from mecpfm.coupled.check import NEGLIGIBLE, assess
 from mecpfm.coupled.configurations import Configurations, Pool, joined, master
 from mecpfm.coupled.dual import proven
 from mecpfm.coupled.dual import solve as solve_dual
+from mecpfm.coupled.engine import DEFAULT, EngineParams
 from mecpfm.coupled.instance import Instance
 from mecpfm.coupled.structure import build
 from mecpfm.errors import LimitError
@@ -144,18 +145,20 @@ def draw(given: Fractional, random: np.random.Generator) -> Ints:
 
 
 def solve(
-    instance: Instance, *, iterations: int = 20_000, seed: int = 0, time_limit: float | None = None, draws: int = DRAWS
-) -> Plan:
+    instance: Instance, *, iterations: int = 20_000, seed: int = 0, time_limit: float | None = None,
+    draws: int = DRAWS, params: EngineParams = DEFAULT,
+) -> Plan:  # fmt: skip
     """The cheapest of the derandomized plan and ``draws`` drawn ones; it saves at least its metric ``GUARANTEE``.
 
     Configurations are those of the plans that the local search came by. LimitError when time is over before the
     master programme is solved.
     """
     budget, structure, pool = Budget.of(time_limit), build(instance), Pool(instance)
-    dual = solve_dual(structure, budget=budget.share(1 / 2))
+    dual = solve_dual(structure, budget=budget.share(1 / 2), params=params.dual)
     anytime.search(
-        instance, structure, dual, iterations=iterations, budget=budget.share(SEARCHING), seed=seed, seen=pool.add
-    )
+        instance, structure, dual, iterations=iterations, budget=budget.share(SEARCHING), seed=seed, seen=pool.add,
+        params=params,
+    )  # fmt: skip
     part, solver = fractions(instance, pool.gathered(), budget)
     random = np.random.default_rng(seed)
     chosen = [derandomized(part), *(draw(part, random) for _ in range(draws))]

@@ -18,7 +18,9 @@ import numpy as np
 from mecpfm import clock
 from mecpfm.clock import FOREVER, Budget, Pace
 from mecpfm.coupled import split
+from mecpfm.coupled.engine import DEFAULT
 from mecpfm.coupled.instance import TOLERANCE
+from mecpfm.coupled.params import DualParams
 from mecpfm.coupled.structure import EXACT_MODELS, Cells, Structure
 from mecpfm.kernels import coupled_dual as kernels
 from mecpfm.kernels import coupled_pack
@@ -26,12 +28,10 @@ from mecpfm.kernels.coupled_cut import Work
 from mecpfm.typing import Floats
 
 SLOTS = 1024
-CHUNK = 50
-"""Iterations between two looks at the clock, at most ..."""
 UNDECIDED = 12
 """Models of a family whose sets are enumerated where it has more than ``EXACT_MODELS``."""
 LOOK = 20
-"""... and steps between two of ``explore``."""
+"""Steps of ``explore`` between two looks at the clock."""
 SHARE_SCALE = 3.0
 """Step of the shares w relative to that of v: found by trial, docs/experiments.md."""
 
@@ -113,34 +113,36 @@ def solve(
     target: float = math.inf,
     warm: Dual | None = None,
     node: kernels.Node | None = None,
-    iterations: int = 2_000,
-    theta: float = 1.0,
-    theta_end: float = 1e-3,
+    iterations: int | None = None,
+    theta: float | None = None,
+    theta_end: float | None = None,
     enough: float = math.inf,
     budget: Budget = FOREVER,
     memory_row: bool = False,
     threads: int = 1,
+    params: DualParams = DEFAULT.dual,
 ) -> Dual:
     """Maximise the bound; ``target`` is the cost of any known plan (serving all remotely by default).
 
-    When the budget is over, or the bound is ``enough``, it ends after the next ``CHUNK`` iterations: there is always
-    a bound. ``memory_row`` keeps the memory rows as knapsacks over the families: never weaker at equal multipliers.
-    With it a large instance is evaluated by ``threads`` at once, which changes no bit.
+    When the budget is over, or the bound is ``enough``, it ends after the next chunk of iterations: there is always a
+    bound. ``iterations`` and both ``theta`` are those of ``params`` unless given. ``memory_row`` keeps the memory rows
+    as knapsacks over the families: never weaker at equal multipliers. With it a large instance is evaluated by
+    ``threads`` at once, which changes no bit.
     """
     began, cells = clock.now(), structure.cells
+    iterations = params.iterations if iterations is None else iterations
+    theta, end = theta or params.theta, theta_end or params.theta_end
     point = start(cells) if warm is None else warm.point.copy()
     cut = np.zeros(len(cells.first_record) - 1) if warm is None else warm.cut.copy()
     control = np.array([-np.inf, theta, 0.0])
     state = kernels.DualState(point, cut, point.copy(), cut.copy(), np.zeros(len(point)), control)
     upper = ceiling(cells)
     target = min(target, float(cells.remote_s.sum()))
-    node, scale, done, pace = node or free(cells), scaling(cells), 0, Pace(CHUNK, budget)
+    node, scale, done = node or free(cells), scaling(cells), 0
     with _ascent(cells, memory_row, threads) as ascend:
-        while done < iterations:
-            chunk = min(pace.count, iterations - done)
-            ran = ascend(cells, state, node, scale, upper, target, chunk, theta_end)
+        for chunk in Pace(params.chunk, budget).parts(iterations):
+            ran = ascend(cells, state, node, scale, upper, target, chunk, end)
             done += ran
-            pace.look()
             if ran < chunk or control[kernels.BOUND] >= enough or budget.over:
                 break
     if control[kernels.BOUND] == -np.inf:  # without any price, zero is proved

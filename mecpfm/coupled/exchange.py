@@ -8,7 +8,9 @@ import numpy as np
 
 from mecpfm.clock import FOREVER, Budget, Pace
 from mecpfm.coupled import local_search
+from mecpfm.coupled.engine import DEFAULT
 from mecpfm.coupled.local_search import Polished
+from mecpfm.coupled.params import ExchangeParams
 from mecpfm.coupled.rounding import repair
 from mecpfm.coupled.structure import Structure, site
 from mecpfm.kernels import coupled_exchange as kernels
@@ -16,11 +18,6 @@ from mecpfm.kernels import coupled_state as states
 from mecpfm.kernels import elementary
 from mecpfm.kernels.coupled_local_search import empty_journal
 from mecpfm.typing import Ints
-
-EACH = 20
-"""Exchanges an iteration, which then takes about as long as one of ``polish``."""
-HOT, COLD = 1.0, 0.1
-"""First and last temperature relative to the mean delay of a request in the plan that it begins with."""
 
 
 def binds(structure: Structure) -> bool:
@@ -43,8 +40,9 @@ def improve(
     budget: Budget = FOREVER,
     seed: int = 0,
     enough: float = -math.inf,
+    params: ExchangeParams = DEFAULT.exchange,
 ) -> Polished:
-    """Simulated annealing from a plan (instance options), ``EACH`` exchanges an iteration, until a budget ends.
+    """Simulated annealing from a plan (instance options), some exchanges an iteration, until a budget ends.
 
     What the view leaves out of the plan is inserted anew; the plan that comes out is no dearer than that. A cost of
     ``enough``, s, or less ends it too; the same seed, plan and iterations give the same plan bit by bit.
@@ -54,17 +52,15 @@ def improve(
     state, journal = local_search.fresh(structure), empty_journal(requests)
     repair(structure, index, state, local_search.sorted_choice(structure, choice))
     best, found, least, done = state.choice.copy(), state.choice.copy(), float(state.cost[0]), 0
-    mean, pace = least / requests, Pace(local_search.CHUNK, budget)
-    while done < iterations and least > enough:
+    mean, cold = least / requests, params.cold / params.hot
+    for chunk in Pace(params.chunk, budget).parts(iterations):
         share = max(done / iterations, budget.spent())
-        if share >= 1:
+        if share >= 1 or least <= enough:
             break
-        heat = mean * HOT * elementary.power(COLD / HOT, share)
-        chunk = min(pace.count, iterations - done)
-        cost = kernels.anneal(cells, index, state, best, journal, random, heat, chunk * EACH)
+        heat = mean * params.hot * elementary.power(cold, share)
+        cost = kernels.anneal(cells, index, state, best, journal, random, heat, chunk * params.exchanges)
         done += chunk
         if cost < least:
             least, found[:] = cost, best
         states.restart(cells, index, state, state.choice.copy())  # sums anew: no drift
-        pace.look()
     return Polished(np.append(structure.option, -1)[found], least, done)

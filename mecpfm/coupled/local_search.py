@@ -14,6 +14,8 @@ import scipy.sparse
 
 from mecpfm.clock import FOREVER, Budget, Pace
 from mecpfm.coupled.dual import Dual, proven, scratch
+from mecpfm.coupled.engine import DEFAULT
+from mecpfm.coupled.params import SearchParams
 from mecpfm.coupled.structure import Structure
 from mecpfm.kernels import coupled_local_search as kernels
 from mecpfm.kernels import coupled_state as states
@@ -22,13 +24,6 @@ from mecpfm.kernels.coupled_cut import Work
 from mecpfm.kernels.coupled_star import MAX_ENUMERATED
 from mecpfm.typing import Floats, Ints
 
-CHUNK = 25
-"""Iterations between two looks at the clock; also the steps of the temperature."""
-TOUCHED = 6
-EJECTIONS = 30
-NEIGHBOURS = 8
-HOT, COLD = 1.0, 0.03
-"""First and last temperature relative to the mean delay of a request in the dual bound."""
 Progress = Callable[[int, float], None]
 Seen = Callable[[Ints], None]
 """Takes plans that the search came by, as instance options (R,) or -1: each is feasible, none need be good."""
@@ -43,8 +38,8 @@ class Polished:
     iterations: int
 
 
-def moves(structure: Structure) -> states.Moves:
-    """Indices that the search needs beside the cells."""
+def moves(structure: Structure, neighbours: int = DEFAULT.search.neighbours) -> states.Moves:
+    """Indices that the search needs beside the cells; so many cloudlets are near each one."""
     cells, blocks = structure.cells, structure.blocks
     record = np.repeat(np.arange(len(cells.request)), np.diff(cells.first_option))
     cell = np.repeat(np.arange(len(cells.first_record) - 1), np.diff(cells.first_record))
@@ -73,19 +68,19 @@ def moves(structure: Structure) -> states.Moves:
         member_block=members.indices.astype(np.int64),
         member_mask=members.data.astype(np.int64),
         models=np.bincount(structure.family, minlength=len(cells.exact)),
-        near=_neighbours(cells.request, cell // len(cells.exact), len(cells.remote_s), len(cells.capacity_s)),
+        near=_near(cells.request, cell // len(cells.exact), len(cells.remote_s), len(cells.capacity_s), neighbours),
         live=live if len(live) else np.arange(len(cells.capacity_s)),
     )
 
 
-def _neighbours(request: Ints, cloudlet: Ints, requests: int, cloudlets: int) -> Ints:
-    """Cloudlets that share most requests with each cloudlet, itself first, shape (C, up to 1 + NEIGHBOURS)."""
+def _near(request: Ints, cloudlet: Ints, requests: int, cloudlets: int, neighbours: int) -> Ints:
+    """Cloudlets that share most requests with each cloudlet, itself first, shape (C, up to 1 + neighbours)."""
     reach = scipy.sparse.csr_array((np.ones(len(request)), (request, cloudlet)), shape=(requests, cloudlets))
     reach.data[:] = 1
     common = (reach.T @ reach).toarray()
     np.fill_diagonal(common, np.inf)
     # a copy: a strided view would be another type to Numba, and the search compiled twice
-    return np.argsort(-common, axis=1, kind="stable")[:, : 1 + NEIGHBOURS].copy()
+    return np.argsort(-common, axis=1, kind="stable")[:, : 1 + neighbours].copy()
 
 
 def fresh(structure: Structure) -> states.SearchState:
@@ -137,12 +132,13 @@ def improve(
     enough: float = -math.inf,
     progress: Progress | None = None,
     seen: Seen | None = None,
+    params: SearchParams = DEFAULT.search,
 ) -> Polished:
     """Polish a decision (instance options, all remote by default) until a budget ends or it meets the bound.
 
     A cost of ``enough``, s, or less ends it too. ``begin`` is where on its way from hot to cold the temperature starts.
     """
-    cells, index = structure.cells, moves(structure)
+    cells, index = structure.cells, moves(structure, params.neighbours)
     requests = len(cells.remote_s)
     state, work, random = fresh(structure), workspace(structure), np.random.default_rng(seed)
     journal, price = kernels.empty_journal(requests), guide(structure, dual)
@@ -154,19 +150,17 @@ def improve(
         kernels.rebuild(cells, index, state, journal, random, everywhere, price, value, mu, work)
     best, found, least, done = state.choice.copy(), state.choice.copy(), float(state.cost[0]), 0
     mean = max(dual.bound, 1e-9) / requests
-    most, pace = min(TOUCHED, len(cells.capacity_s)), Pace(CHUNK, budget)
-    while done < iterations and proven(least, dual.bound) == "feasible" and least > enough:
+    most, each, cold = min(params.touched, len(cells.capacity_s)), params.ejections, params.cold / params.hot
+    for chunk in Pace(params.chunk, budget).parts(iterations):
         share = max(done / iterations, budget.spent())
-        if share >= 1:
+        if share >= 1 or proven(least, dual.bound) == "optimal" or least <= enough:
             break
-        heat = mean * HOT * elementary.power(COLD / HOT, begin + (1 - begin) * share)
-        chunk = min(pace.count, iterations - done)
-        cost = kernels.anneal(cells, index, state, best, journal, random, price, heat, chunk, EJECTIONS, most, work)
+        heat = mean * params.hot * elementary.power(cold, begin + (1 - begin) * share)
+        cost = kernels.anneal(cells, index, state, best, journal, random, price, heat, chunk, each, most, work)
         done += chunk
         if cost < least:
             least, found[:] = cost, best
         states.restart(cells, index, state, state.choice.copy())  # sums anew: no drift
-        pace.look()
         if seen:
             seen(np.append(structure.option, -1)[state.choice])
         if progress:

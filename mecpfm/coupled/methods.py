@@ -12,12 +12,14 @@ import numpy as np
 
 from mecpfm import clock, ranges
 from mecpfm.clock import FOREVER, Budget
-from mecpfm.coupled import anytime, baselines, dual
+from mecpfm.coupled import baselines, dual
 from mecpfm.coupled.certificate import Certificate, certificate, verify
 from mecpfm.coupled.check import assess
 from mecpfm.coupled.dual import proven
+from mecpfm.coupled.engine import DEFAULT
 from mecpfm.coupled.instance import Instance
 from mecpfm.coupled.lp_proof import lp_certificate
+from mecpfm.coupled.params import DualParams
 from mecpfm.coupled.pins import Keep, kept, pin
 from mecpfm.coupled.request import Request
 from mecpfm.coupled.start import dual_of
@@ -48,8 +50,7 @@ def solve(instance: Instance, method: str, **wanted: Any) -> Plan:
     method
         A name of ``METHODS``.
     wanted
-        Fields of ``Request``. ``iterations`` is the local search's budget: with it, and no time limit, a seed gives the
-        same plan everywhere; ``progress(iterations, cost, bound)`` is called as it goes.
+        Fields of ``Request``, by name.
 
     Returns
     -------
@@ -71,7 +72,7 @@ def solve(instance: Instance, method: str, **wanted: Any) -> Plan:
     request = Request(**wanted)
     plan, _ = _solve(instance, method, request)
     if not math.isfinite(plan.bound):
-        found = dual_bound(instance, plan.objective, request.budget, request.prices)
+        found = dual_bound(instance, plan.objective, request.budget, request.prices, request.params.dual)
         plan = dataclasses.replace(plan, bound=found.dual.bound)
     return plan.ended(request.budget.elapsed())
 
@@ -81,12 +82,8 @@ def certified(instance: Instance, method: str, **wanted: Any) -> tuple[Plan, Cer
 
     Parameters
     ----------
-    instance
-        The problem.
-    method
-        A name of ``METHODS``.
-    wanted
-        Fields of ``Request``.
+    instance, method, wanted
+        Those of ``solve``; the same is refused.
 
     Returns
     -------
@@ -118,7 +115,8 @@ def _certificate(
     if method == "lp-cut" and "fraction" in plan.decisions:
         with contextlib.suppress(LimitError):
             return lp_certificate(instance, time_limit=request.budget.limit())
-    bounded = found or dual_bound(instance, plan.objective, request.budget, request.prices)
+    budget, prices = request.budget, request.prices
+    bounded = found or dual_bound(instance, plan.objective, budget, prices, request.params.dual)
     proof = certificate(*bounded, instance)
     if proof.compute_row is None:
         return proof
@@ -128,14 +126,15 @@ def _certificate(
 
 @announcing()
 def dual_bound(
-    instance: Instance, target: float, budget: Budget = FOREVER, prices: Certificate | None = None
-) -> Bounded:
+    instance: Instance, target: float, budget: Budget = FOREVER, prices: Certificate | None = None,
+    params: DualParams = DEFAULT.dual,
+) -> Bounded:  # fmt: skip
     """Dual engine's bound, s; ``target``, the cost of any known plan, and ``prices`` only steer the steps."""
     view = build(instance)
     if prices is None:
-        return Bounded(view, dual.solve(view, target=target, budget=budget))
-    warm = dual_of(view, prices)
-    return Bounded(view, dual.solve(view, target=target, warm=warm, theta=anytime.WARM, budget=budget))
+        return Bounded(view, dual.solve(view, target=target, budget=budget, params=params))
+    warm, theta = dual_of(view, prices), params.warm_theta
+    return Bounded(view, dual.solve(view, target=target, warm=warm, theta=theta, budget=budget, params=params))
 
 
 @announcing()
@@ -168,6 +167,7 @@ def _require_use(method: str, request: Request) -> None:
     if not 0 <= request.gap < 1:
         raise InputError(f"gap is {request.gap}; must be in [0, 1)")
     ranges.count("threads", request.threads, 1)
+    request.params.require_use(method)
     for name, given, able in (
         ("threads", request.threads is not None, ("auto",)),
         ("start", request.start is not None and request.keep is None, tuple(SEARCHES)),

@@ -9,6 +9,7 @@ from typing import Any
 
 from mecpfm.clock import Budget
 from mecpfm.coupled.certificate import Certificate
+from mecpfm.coupled.engine import DEFAULT, EngineParams
 from mecpfm.coupled.pins import Keep
 from mecpfm.typing import Ints
 
@@ -19,13 +20,18 @@ OWN = 0.85
 
 @dataclasses.dataclass(frozen=True)
 class Request:
-    """What the caller asked for beside the method's name."""
+    """What ``solve`` and ``certified`` may be asked for beside the method's name."""
 
     solver: str = "auto"
+    """``auto``, ``gurobi`` or ``highs``, for methods that need one."""
     seed: int = 0
+    """Of every random stream."""
     time_limit: float | None = None
+    """Of everything, s; where it is None ``branch`` takes 60, and ``auto`` 10 unless there are ``iterations``."""
     iterations: int | None = None
+    """Budget of the local search: with it, and no time limit, a seed gives the same plan everywhere."""
     progress: Progress | None = None
+    """Called with iterations, cost and bound, s, as the search goes."""
     start: Ints | None = None
     """A plan to begin with, (R,): options of this instance, -1 for remote. What comes out is never worse than it, or
     than what is left of it where it breaks a row."""
@@ -39,6 +45,8 @@ class Request:
     threads: int | None = None
     """Cores that ``auto`` may use under a time limit, all by default; no bit of what it computes depends on them, but
     with one HiGHS and the search take turns."""
+    params: EngineParams = DEFAULT
+    """Numbers that steer bound, search and tree; a table that the method would pass over is refused."""
 
     @functools.cached_property
     def budget(self) -> Budget:
@@ -60,4 +68,4 @@ class Request:
     def quietly(self) -> dict[str, Any]:
         """The same without progress, for a search that is only a part of a method."""
         budget = {} if self.iterations is None else {"iterations": self.iterations}
-        return {"seed": self.seed, "time_limit": self.own.limit(), **budget}
+        return {"seed": self.seed, "time_limit": self.own.limit(), "params": self.params, **budget}

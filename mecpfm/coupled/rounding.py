@@ -16,10 +16,12 @@ from mecpfm.coupled import local_search
 from mecpfm.coupled.check import assess
 from mecpfm.coupled.dual import Dual, explore, proven
 from mecpfm.coupled.dual import solve as solve_dual
+from mecpfm.coupled.engine import DEFAULT
 from mecpfm.coupled.formulation import solve_lp
 from mecpfm.coupled.instance import Instance
 from mecpfm.coupled.laminar import forest, tree
 from mecpfm.coupled.opening import opening
+from mecpfm.coupled.params import DualParams
 from mecpfm.coupled.presolve import presolve
 from mecpfm.coupled.structure import Structure, build, site
 from mecpfm.coupled.structure import owner as owner
@@ -112,7 +114,10 @@ TREES = frozenset({"rounding-tree", "opening-tree"})
 """Those that need blocks whose sets of models are nested or disjoint."""
 
 
-def solve(instance: Instance, method: str, *, draws: int = 20, seed: int = 0, time_limit: float | None = None) -> Plan:
+def solve(
+    instance: Instance, method: str, *, draws: int = 20, seed: int = 0, time_limit: float | None = None,
+    params: DualParams = DEFAULT.dual,
+) -> Plan:  # fmt: skip
     """Best of ``draws`` repaired roundings, fewer when time is over; ``method`` is a key of ``ROUNDINGS``.
 
     LimitError when time is over before there are fractions to round, InputError where the blocks form no tree and the
@@ -122,7 +127,7 @@ def solve(instance: Instance, method: str, *, draws: int = 20, seed: int = 0, ti
     structure = build(instance)
     if method in TREES:
         forest(structure)
-    dual = solve_dual(structure, budget=budget.share(1 / 2))
+    dual = solve_dual(structure, budget=budget.share(1 / 2), params=params)
     x, source = fractions(instance, structure, dual, budget, memory_cut=method == "opening-tree")
     random, index, state = np.random.default_rng(seed), local_search.moves(structure), local_search.fresh(structure)
     draw = ROUNDINGS[method](structure, x)

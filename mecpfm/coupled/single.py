@@ -12,18 +12,17 @@ import numpy as np
 
 from mecpfm import clock
 from mecpfm.clock import Budget
-from mecpfm.coupled.dual import CHUNK, Dual
+from mecpfm.coupled.dual import Dual
+from mecpfm.coupled.engine import DEFAULT
 from mecpfm.coupled.fix import free
 from mecpfm.coupled.instance import most
+from mecpfm.coupled.params import DualParams
 from mecpfm.coupled.structure import Structure
 from mecpfm.kernels import coupled_dual as dual_kernels
 from mecpfm.kernels import coupled_single as kernels
 from mecpfm.kernels.coupled_single import Sites
 from mecpfm.typing import Bools, Floats, Ints
 
-STEPS = 600
-THETA, WARM, END = 0.5, 0.1, 1e-3
-"""First length of a step, when nothing and when a better plan is known since, and last one."""
 UNITS, ENTRIES = 20_000, 4_000_000
 """Most units of a cloudlet's compute, and most entries of a table."""
 DECIMALS = (1.0, 10.0, 100.0, 1000.0)
@@ -78,19 +77,21 @@ def _tables(rows: Sites) -> Floats:
     return np.empty((longest + 1, units + 1))
 
 
-def ascend(structure: Structure, rows: Sites, start: Dual, target: float, budget: Budget) -> Dual:
+def ascend(
+    structure: Structure, rows: Sites, start: Dual, target: float, budget: Budget, params: DualParams = DEFAULT.dual
+) -> Dual:
     """Maximise the bound from the prices of ``start``, which may be of either kind; ``target`` is a plan's cost."""
     began, remote = clock.now(), structure.cells.remote_s
     v = np.minimum(start.point[: len(remote)], remote)
     none = np.empty(0)
-    control = np.array([-math.inf, WARM if start.compute_row else THETA, 0.0])
+    control = np.array([-math.inf, params.knapsack_warm_theta if start.compute_row else params.knapsack_theta, 0.0])
     state = dual_kernels.DualState(v, none, v.copy(), none.copy(), np.zeros(len(v)), control)
     table, taken, done = _tables(rows), np.empty(len(rows.request), dtype=np.bool_), 0
     scale = np.ones(len(v))
-    while done < STEPS:
-        ran = kernels.ascend(rows, state, scale, remote, target, CHUNK, END, table, taken)
+    while done < params.knapsack_iterations:
+        ran = kernels.ascend(rows, state, scale, remote, target, params.chunk, params.theta_end, table, taken)
         done += ran
-        if ran < CHUNK or budget.over:
+        if ran < params.chunk or budget.over:
             break
     point = np.zeros(len(start.point))
     point[: len(v)] = state.best

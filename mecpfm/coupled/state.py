@@ -5,18 +5,19 @@ from __future__ import annotations
 import functools
 import logging
 import math
-from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from mecpfm.clock import Budget
-from mecpfm.coupled import anytime, exchange, fix, single, steps, swaps, union
+from mecpfm.coupled import anytime, fix, single, steps
 from mecpfm.coupled.beside import Remainder
 from mecpfm.coupled.check import assess
 from mecpfm.coupled.configurations import Pool, recombined
 from mecpfm.coupled.dual import Dual, proven
 from mecpfm.coupled.dual import solve as solve_dual
+from mecpfm.coupled.engine import DEFAULT, EngineParams
+from mecpfm.coupled.exchanges import Exchanges
 from mecpfm.coupled.instance import Instance
 from mecpfm.coupled.local_search import Polished
 from mecpfm.coupled.request import Progress
@@ -25,18 +26,6 @@ from mecpfm.kernels.coupled_single import Sites
 from mecpfm.solvers import highs
 from mecpfm.typing import Bools, Floats, Ints
 
-BOUNDING = 0.3
-"""Share of the time left, at most, for multipliers."""
-RECOMBINING, RECOMBINING_S = 0.1, 3.0
-"""What a search leaves of its time, a share and s at most, for the master programme over configurations."""
-STEPS = 1_000_000
-"""Steps of an ascent, which ends by itself long before: where time is over, or theta is small."""
-SHARPENING = 0.1
-"""Share of the time left, at most, for multipliers that keep the compute rows."""
-EXCHANGING, RARE, OFTEN = 0.25, 1 / 16, 4.0
-"""Iterations of exchanges for one of the other search, at first, and the least and most that gains make of it."""
-PART = 0.5
-"""Share of the time left, at most, for the exchanges of a round."""
 log = logging.getLogger("mecpfm")
 
 
@@ -61,8 +50,7 @@ class AutoState:
     iterations: int = 0
     rounds: int = 0
     threads: int = 1
-    exchanging: float = EXCHANGING
-    """Iterations of the exchanges, or of the swaps, for one of the other search."""
+    params: EngineParams = DEFAULT
 
     rows: Sites | None = field(init=False)
     """Knapsacks over the requests, where each cloudlet has one set of blocks, and their multipliers."""
@@ -75,7 +63,7 @@ class AutoState:
 
     def __post_init__(self) -> None:
         """No plan was seen yet; see what kind of instance it is."""
-        self.pool = Pool(self.instance)
+        self.pool = Pool(self.instance, self.params.auto.configurations)
         self.rows, self.step = single.sites(self.structure), steps.step(self.instance)
 
     @property
@@ -92,25 +80,16 @@ class AutoState:
         """Multipliers of the knapsacks over the requests, anew when a better plan is known."""
         if self.rows is None or self.done or self.budget.over:
             return
-        budget = self.budget.share(SHARPENING)
-        new = single.ascend(self.structure, self.rows, self.sharp or self.dual, self.cost, budget)
+        budget = self.budget.share(self.params.auto.knapsack_share)
+        new = single.ascend(self.structure, self.rows, self.sharp or self.dual, self.cost, budget, self.params.dual)
         if self.sharp is None or new.bound > self.sharp.bound:
             self.sharp, self.losses = new, single.losses(self.structure, self.rows, new)
         self.prove(new.bound)
 
     @functools.cached_property
-    def beside(self) -> Callable[..., Polished] | None:
-        """Local search beside the usual one: where memory is short, or compute for one set of blocks a cloudlet."""
-        full = exchange.binds(self.structure)
-        if full and union.fits(self.structure):
-            self.exchanging = OFTEN
-            return functools.partial(union.improve, self.structure)
-        if full:
-            return functools.partial(exchange.improve, self.structure)
-        if self.rows is not None and swaps.fits(self.rows):
-            self.exchanging = EXCHANGING if self.rows.price_s.any() else OFTEN
-            return functools.partial(swaps.improve, self.structure, self.rows)
-        return None
+    def exchanges(self) -> Exchanges | None:
+        """Local search beside the usual one."""
+        return Exchanges.of(self.structure, self.rows, self.params)
 
     @property
     def enough(self) -> float:
@@ -143,12 +122,13 @@ class AutoState:
         if self.progress:
             self.progress(self.iterations, self.cost, self.bound)
 
-    def ascend(self, warm: Dual | None, theta: float, budget: Budget) -> Dual:
+    def ascend(self, warm: Dual | None, budget: Budget) -> Dual:
         """Multipliers that aim at the best plan's cost."""
+        own, theta = self.params.dual, None if warm is None else self.params.dual.warm_theta
         enough = (1 - self.gap) * self.cost if self.gap > 0 else math.inf
         return solve_dual(
-            self.structure, target=self.cost, warm=warm, theta=theta, iterations=STEPS, enough=enough, budget=budget,
-            memory_row=True, threads=self.threads,
+            self.structure, target=self.cost, warm=warm, theta=theta, enough=enough, budget=budget,
+            iterations=self.params.auto.dual_iterations, memory_row=True, threads=self.threads, params=own,
         )  # fmt: skip
 
     def search(self, iterations: int, budget: Budget) -> bool:
@@ -157,42 +137,42 @@ class AutoState:
         Exchanges follow, more of them from round to round while they gain more than the rest of the search; then what
         single cloudlets serve in all plans seen is recombined.
         """
-        done, told, before = self.iterations, self.progress, self.cost
+        done, told, before, own = self.iterations, self.progress, self.cost, self.params.auto
         known, left = Polished(self.choice, self.cost, 0), budget.left()
-        kept = min(RECOMBINING, RECOMBINING_S / left) if 0 < left < math.inf else 0.0
-        part = (1 - kept) / (1 + self.exchanging) if self.beside else 1 - kept
+        kept = min(own.recombine_share, own.recombine_s / left) if 0 < left < math.inf else 0.0
+        part = (1 - kept) / (1 + self.exchanges.each) if self.exchanges else 1 - kept
         found = anytime.search(
             self.instance, self.structure, replace(self.dual, bound=self.bound), iterations=iterations,
             budget=budget.share(part), seed=self.seed + self.rounds, known=known if self.rounds else None,
-            gap=self.gap, seen=self.pool.add, greedy=self.greedy,
+            gap=self.gap, seen=self.pool.add, greedy=self.greedy, params=self.params,
             progress=told and (lambda count, cost: told(done + count, min(cost, self.cost), self.bound)),
         )  # fmt: skip
         self.iterations, self.rounds = done + found.iterations, self.rounds + 1
         self.offer(found.choice)
         self._exchange(iterations, before - self.cost, budget.share(1 - kept))
         if found.iterations:
-            self._recombine(budget.share(1, RECOMBINING_S if left < math.inf else math.inf))
+            self._recombine(budget.share(1, own.recombine_s if left < math.inf else math.inf))
         return found.iterations > 0
 
     def _exchange(self, iterations: int, gained: float, budget: Budget) -> None:
         """The search beside, for a number of iterations of the one that just ``gained`` so many s."""
-        if self.beside is None or self.done or budget.over or not iterations:
+        beside, before = self.exchanges, self.cost
+        if beside is None or self.done or budget.over or not iterations:
             return
-        before = self.cost
-        found = self.beside(
-            self.choice, iterations=max(int(self.exchanging * iterations), 1), budget=budget.share(PART),
-            seed=self.seed + self.rounds, enough=self.enough,
+        found = beside.improve(
+            self.choice, iterations=max(int(beside.each * iterations), 1), seed=self.seed + self.rounds,
+            budget=budget.share(self.params.auto.exchange_share), enough=self.enough,
         )  # fmt: skip
         self.offer(found.choice)
-        self.exchanging *= 2 if before - self.cost > gained else 0.5
-        self.exchanging = min(max(self.exchanging, RARE), OFTEN)
+        beside.paid(before - self.cost > gained)
         self.tell()
 
     def _recombine(self, budget: Budget) -> None:
         """The best plan made of what single cloudlets serve in the plans seen so far."""
         if self.done or budget.over:
             return
-        before, better = self.cost, recombined(self.instance, self.pool.gathered(), self.cost, budget)
+        before = self.cost
+        better = recombined(self.instance, self.pool.gathered(), self.cost, budget, self.params.auto)
         if better is not None:
             self.offer(better)
         log.debug("%d configurations recombined: %.9g s for %.9g s", len(self.pool), self.cost, before)
@@ -200,7 +180,7 @@ class AutoState:
     def tighten(self) -> None:
         """Multipliers anew, now that a better plan is known; the higher bound stays."""
         if not self.done and not self.budget.over:
-            new = self.ascend(self.dual, anytime.WARM, self.budget.share(BOUNDING))
+            new = self.ascend(self.dual, self.budget.share(self.params.auto.bound_share))
             if new.bound > self.dual.bound:
                 self.dual = new
             self.prove(self.dual.bound)

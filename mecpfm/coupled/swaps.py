@@ -8,23 +8,18 @@ import numpy as np
 
 from mecpfm.clock import FOREVER, Budget, Pace
 from mecpfm.coupled import local_search
+from mecpfm.coupled.engine import DEFAULT
 from mecpfm.coupled.local_search import Polished
+from mecpfm.coupled.params import ExchangeParams
 from mecpfm.coupled.structure import Structure, site
 from mecpfm.kernels import coupled_swaps as kernels
 from mecpfm.kernels.coupled_single import Sites
 from mecpfm.typing import Ints
 
-MOST = 2_000
-"""Requests beyond which a step, which looks at every pair, takes too long."""
-EACH = 10
-"""Steps an iteration."""
-WORK = 2_000_000
-"""Pairs between two looks at the clock, about 10 ms; rounding of sums must not add up either."""
 
-
-def fits(rows: Sites | None) -> bool:
-    """Whether an instance is of this kind, and not too large."""
-    return rows is not None and len(np.unique(rows.request)) <= MOST
+def fits(rows: Sites | None, params: ExchangeParams = DEFAULT.exchange) -> bool:
+    """Whether an instance is of this kind, and not too large: a step looks at every pair."""
+    return rows is not None and len(np.unique(rows.request)) <= params.pair_most
 
 
 def improve(
@@ -36,8 +31,9 @@ def improve(
     budget: Budget = FOREVER,
     seed: int = 0,
     enough: float = -math.inf,
+    params: ExchangeParams = DEFAULT.exchange,
 ) -> Polished:
-    """Tabu search from a plan, ``EACH`` steps an iteration, until a budget ends or a cost of ``enough``, s, is found.
+    """Tabu search from a plan, some steps an iteration, until a budget ends or a cost of ``enough``, s, is found.
 
     Options that the view leaves out are remote at first. The same seed, plan and iterations give the same plan bit by
     bit; it is no dearer than the first.
@@ -46,14 +42,14 @@ def improve(
     requests, remote = len(option), places.delay_s.shape[1] - 1
     place = np.append(site(structure), remote)
     walk = _walk(places, place[local_search.sorted_choice(structure, choice)])
-    random, done, pace = np.random.default_rng(seed), 0, Pace(max(WORK // requests**2, 1), budget)
-    while done < iterations * EACH and walk.cost[kernels.LEAST] > enough and not budget.over:
-        steps = min(pace.count, iterations * EACH - done)
+    random, done, pace = np.random.default_rng(seed), 0, Pace(max(params.swap_pairs // requests**2, 1), budget)
+    for steps in pace.parts(iterations * params.pair_steps):
+        if walk.cost[kernels.LEAST] <= enough or budget.over:
+            break
         kernels.search(places, walk, random, steps)
         kernels.restart(places, walk)  # no drift
         done += steps
-        pace.look()
-    return Polished(option[np.arange(requests), walk.best], float(walk.cost[kernels.LEAST]), done // EACH)
+    return Polished(option[np.arange(requests), walk.best], float(walk.cost[kernels.LEAST]), done // params.pair_steps)
 
 
 def _places(structure: Structure, rows: Sites) -> tuple[kernels.Places, Ints]:

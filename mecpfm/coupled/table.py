@@ -77,7 +77,8 @@ def _search(instance: Instance, method: str, request: Request) -> Plan:
 
 
 def _rounding(instance: Instance, method: str, request: Request) -> Plan:
-    return rounding.solve(instance, method, seed=request.seed, time_limit=request.own.limit())
+    limit = request.own.limit()
+    return rounding.solve(instance, method, seed=request.seed, time_limit=limit, params=request.params.dual)
 
 
 def _configurations(instance: Instance, method: str, request: Request) -> Plan:

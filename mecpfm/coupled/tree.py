@@ -18,14 +18,6 @@ from mecpfm.coupled.state import AutoState
 from mecpfm.kernels.coupled_dual import Node
 from mecpfm.solvers import highs
 
-LEAF = 1_000
-"""Remainder, in options, that HiGHS gets; one that it does not settle is branched on."""
-LEAF_SECONDS, LAST = 10.0, 0.5
-"""Time for a leaf, s, and for one that cannot be branched on, as a share of what is left."""
-AGAIN = 0.7
-"""Below an unsettled leaf HiGHS gets only what is smaller by this factor."""
-ITERATIONS = 250
-
 
 class Open(NamedTuple):
     """A node that may hold a better plan; the heap's order is that of the first two fields."""
@@ -52,7 +44,7 @@ class Tree:
         """Lowest bound first, until nothing open may hold a better plan or the budget is over; may be called again."""
         state = self.state
         if not self.nodes:
-            self._push(state.dual.bound, state.dual, fix.free(state.structure.cells), LEAF)
+            self._push(state.dual.bound, state.dual, fix.free(state.structure.cells), state.params.tree.leaf_options)
         while self.heap and not (state.done or budget.over):
             self.nodes += 1
             self._expand(heapq.heappop(self.heap), budget)
@@ -66,24 +58,24 @@ class Tree:
 
     def _expand(self, here: Open, budget: Budget) -> None:
         """Settle what is small, or push the children."""
-        state, most, bound = self.state, here.most, here.bound
+        state, own, most, bound = self.state, self.state.params.tree, here.most, here.bound
         fixed = fix.fix(state.structure, here.dual, here.node, state.cost)
         count = int(fixed.kept.sum())
         if not count or fixed.bound >= state.cost * (1 - fix.CLOSE):
             return
         if count <= most:
-            settled, proved = self._leaf(fixed, budget.share(1, LEAF_SECONDS))
+            settled, proved = self._leaf(fixed, budget.share(1, own.leaf_s))
             if settled:
                 return
-            most, bound = AGAIN * count, max(bound, proved)
+            most, bound = own.smaller * count, max(bound, proved)
         children = branch(state.structure, fixed.node, *fix.averages(state.structure, here.dual, fixed.node))
         if not children:
-            settled, proved = self._leaf(fixed, budget.share(LAST))
+            settled, proved = self._leaf(fixed, budget.share(own.last_share))
             self.given_up = self.given_up if settled else min(self.given_up, max(bound, proved))
         for child in children:
             new = solve_dual(
-                state.structure, target=state.cost, warm=here.dual, node=child, iterations=ITERATIONS, theta=0.3,
-                theta_end=5e-3, budget=budget, memory_row=True,
+                state.structure, target=state.cost, warm=here.dual, node=child, iterations=own.iterations,
+                theta=own.theta, theta_end=own.theta_end, budget=budget, memory_row=True, params=state.params.dual,
             )  # fmt: skip
             self._push(max(new.bound, bound), new, child, most)
 

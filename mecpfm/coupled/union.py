@@ -8,33 +8,28 @@ import numpy as np
 
 from mecpfm.clock import FOREVER, Budget, Pace
 from mecpfm.coupled import local_search
+from mecpfm.coupled.engine import DEFAULT
 from mecpfm.coupled.instance import most
 from mecpfm.coupled.local_search import Polished
+from mecpfm.coupled.params import ExchangeParams
 from mecpfm.coupled.structure import Structure, owner, site
 from mecpfm.kernels import coupled_union as kernels
 from mecpfm.typing import Bools, Ints
 
-LARGEST = 2_000
-"""Models beyond which a step, which looks at every pair, takes too long."""
-EACH = 10
-"""Steps an iteration."""
-CHUNK = 100
-"""Steps between two looks at the clock, at most."""
 
-
-def fits(structure: Structure) -> bool:
+def fits(structure: Structure, params: ExchangeParams = DEFAULT.exchange) -> bool:
     """Whether one cloudlet serves all, each request by one option at most, and compute is never short."""
     place, request, cells = np.unique(site(structure)), owner(structure), structure.cells
-    if len(place) != 1 or len(structure.family) > LARGEST:
+    if len(place) != 1 or len(structure.family) > params.pair_most:
         return False
     return len(np.unique(request)) == len(request) and bool(cells.compute_s.sum() <= most(cells.capacity_s)[place[0]])
 
 
 def improve(
     structure: Structure, choice: Ints, *, iterations: int, budget: Budget = FOREVER, seed: int = 0,
-    enough: float = -math.inf,
+    enough: float = -math.inf, params: ExchangeParams = DEFAULT.exchange,
 ) -> Polished:  # fmt: skip
-    """Tabu search from a plan, ``EACH`` steps an iteration, until a budget ends or a cost of ``enough``, s, is found.
+    """Tabu search from a plan, some steps an iteration, until a budget ends or a cost of ``enough``, s, is found.
 
     The same seed, plan and iterations give the same plan bit by bit; it is no dearer than the first.
     """
@@ -43,16 +38,16 @@ def improve(
     inside = np.zeros(len(items.gain_s), dtype=bool)
     inside[structure.model[first[first >= 0]]] = True
     chosen = _chosen(items, inside)
-    random, done, pace = np.random.default_rng(seed), 0, Pace(CHUNK, budget)
-    while done < iterations * EACH and remote - chosen.saved_s[kernels.BEST] > enough and not budget.over:
-        steps = min(pace.count, iterations * EACH - done)
+    random, done = np.random.default_rng(seed), 0
+    for steps in Pace(params.union_chunk, budget).parts(iterations * params.pair_steps):
+        if remote - chosen.saved_s[kernels.BEST] <= enough or budget.over:
+            break
         kernels.search(items, chosen, random, steps)
         kernels.restart(items, chosen)  # no drift
         done += steps
-        pace.look()
     found, served = np.full(len(cells.remote_s), -1), chosen.best[structure.model]
     found[owner(structure)[served]] = structure.option[served]
-    return Polished(found, remote - float(chosen.saved_s[kernels.BEST]), done // EACH)
+    return Polished(found, remote - float(chosen.saved_s[kernels.BEST]), done // params.pair_steps)
 
 
 def _chosen(items: kernels.UnionItems, inside: Bools) -> kernels.UnionChoice:

@@ -13,18 +13,16 @@ from mecpfm.coupled import fix
 from mecpfm.coupled.state import AutoState
 from mecpfm.solvers import highs
 
-OPTIONS = 2
-"""Options of a window, at most, times the requests."""
-HALVINGS = 14
 log = logging.getLogger("mecpfm")
 
 
 def run(state: AutoState, budget: Budget) -> bool:
     """Solve one window and take what it finds and proves; False where the whole remainder is no larger than one."""
-    low, high, most = state.bound, state.limit, OPTIONS * state.instance.sizes[3]
+    own = state.params.auto
+    low, high, most = state.bound, state.limit, own.window_per_request * state.instance.sizes[3]
     if state.done or budget.over or int(state.below(high)[1].sum()) <= most:
         return False
-    for _ in range(HALVINGS):
+    for _ in range(own.window_halvings):
         middle = (low + high) / 2
         if int(state.below(middle)[1].sum()) > most:
             high = middle

@@ -16,6 +16,8 @@ from mecpfm.typing import Floats, Ints
 
 DEARER, CHEAPER = 1.05, 0.98
 """Factor a step of the price of an overloaded place, and of the others."""
+CHEAPEST = 1e-30
+"""No price is below, s of delay a s of load: once it were 0 it would stay so, and load there be free for ever."""
 SHORTEST, LONGEST = 3, 8
 """Steps that a request does not come back to a place that it left."""
 SLACK = 1e-12
@@ -150,7 +152,7 @@ def search(places: Places, walk: Walk, random: np.random.Generator, steps: int) 
         kept = True
         for c in range(len(walk.left)):
             over = walk.left[c] < -SLACK * places.room_s[c]
-            walk.price[c] *= DEARER if over else CHEAPER
+            walk.price[c] = max(walk.price[c] * (DEARER if over else CHEAPER), CHEAPEST)
             kept = kept and not over
         if kept and walk.cost[0] < walk.cost[LEAST]:
             walk.cost[LEAST] = walk.cost[0]

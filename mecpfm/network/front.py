@@ -14,6 +14,7 @@ from mecpfm.archives import schema_of
 from mecpfm.coupled import instance as coupled
 from mecpfm.coupled import methods as coupled_methods
 from mecpfm.coupled.certificate import Certificate
+from mecpfm.coupled.engine import DEFAULT, EngineParams
 from mecpfm.coupled.request import Progress
 from mecpfm.coupled.table import FRACTIONAL
 from mecpfm.errors import InputError
@@ -54,6 +55,8 @@ def solve(
     start: NamedPlan | None = None,
     keep: Collection[str] = (),
     progress: Progress | None = None,
+    threads: int | None = None,
+    params: EngineParams | None = None,
 ) -> NamedPlan:
     """Plan of a network, or of an instance of either setting, with the proof that comes with it.
 
@@ -64,8 +67,8 @@ def solve(
     method
         Default: auto, bound, search and HiGHS at once; the exact method for the published problem.
     gap
-        Good enough: (cost - bound) / cost, 0.01 is 1 %. As ``iterations``, ``start``, ``keep`` and ``progress``, for
-        networks and coupled instances alone.
+        Good enough: (cost - bound) / cost, 0.01 is 1 %. As ``iterations`` and all from ``start`` on, for networks and
+        coupled instances alone.
     time_limit
         Seconds; 10 for the default method where there are no iterations. Other searches end by themselves.
     iterations
@@ -79,6 +82,10 @@ def solve(
         Sites whose caches, and users whose service, stay as ``start`` has them.
     progress
         Called with iterations, cost and bound, s, as the search goes.
+    threads
+        Cores of the default method; all of them unless given.
+    params
+        Numbers that steer bound, search and tree; ``EngineParams.read(path)`` reads a TOML file.
 
     Returns
     -------
@@ -101,8 +108,10 @@ def solve(
     """
     common: dict[str, Any] = {"solver": solver, "seed": seed, "time_limit": time_limit}
     if isinstance(problem, published.Instance):
-        return _published(problem, method or "exact", common, any((gap, iterations is not None, start, keep, progress)))
-    wanted = {**common, "iterations": iterations, "progress": progress, "gap": gap}
+        more = any((gap, iterations is not None, start, keep, progress, threads, params))
+        return _published(problem, method or "exact", common, more)
+    wanted = {**common, "iterations": iterations, "progress": progress, "gap": gap, "threads": threads}
+    wanted["params"] = params or DEFAULT
     if isinstance(problem, coupled.Instance):
         return naming.of_coupled(problem, *_certified(problem, method, start, keep, wanted))
     built = build(problem)
@@ -126,7 +135,7 @@ def _certified(
 
 def _published(problem: published.Instance, method: str, common: dict[str, Any], more: bool) -> NamedPlan:
     if more:
-        raise InputError("iterations, gap, start, keep and progress are for networks and coupled instances")
+        raise InputError("iterations, gap and all from start on are for networks and coupled instances")
     plan = published_methods.solve(problem, method, **common)
     if "model" not in plan.decisions:
         raise InputError(f"method is {method!r}, whose plans are no tables: fractions; see mecpfm.published.methods")
