@@ -81,13 +81,14 @@ class Tangent(NamedTuple):
 @kernel
 def gather(cells: Cells, j: int, point: Floats, mu: float, allowed: int, work: Work) -> int:
     """Collect records of cell j that gain something at compute price mu: their gains and indices; returns how many."""
-    count = 0
-    for i in range(cells.first_record[j], cells.first_record[j + 1]):
-        a = point[cells.request[i]] - cells.delay_s[i] - mu * cells.compute_s[i]
-        if a > 0 and cells.models[i] & allowed:
-            work.gain[count] = a
-            work.place[count] = i
-            count += 1
+    first, end, count = cells.first_record[j], cells.first_record[j + 1], 0
+    request, delay, compute = cells.request[first:end], cells.delay_s[first:end], cells.compute_s[first:end]
+    for i in range(end - first):
+        work.gain[i] = point[request[i]] - delay[i] - mu * compute[i]
+    models = cells.models[first:end]
+    for i in range(end - first):  # half of all gain, which no branch foretells: each is written, and some count
+        work.gain[count], work.place[count] = work.gain[i], first + i
+        count += (work.gain[i] > 0) & (models[i] & allowed != 0)
     return count
 
 
@@ -105,25 +106,48 @@ def most(cells: Cells, lam: float, count: int, work: Work) -> float:
 
 
 @kernel
+def left_over(cells: Cells, lam: float, count: int, work: Work) -> None:
+    """Write to ``weight`` what the gathered records gain at a further compute price, be it negative."""
+    weight, gain, place, compute = work.weight, work.gain, work.place, cells.compute_s
+    for i in range(count):
+        weight[i] = gain[i] - lam * compute[place[i]]
+
+
+@kernel
+def lone(cells: Cells, count: int, work: Work) -> bool:
+    """Whether no two of the gathered records are one request's; then loops go without branches that none foretells."""
+    for i in range(1, count):
+        if cells.request[work.place[i]] == cells.request[work.place[i - 1]]:
+            return False
+    return True
+
+
+@kernel
 def layers(cells: Cells, lam: float, count: int, work: Work) -> int:
     """Write the gains, at a further compute price, as a coverage function of the open set S of models.
 
     The value of a request is max over its records that S meets; with records in descending order of gain that is
     sum_i (a_i - a_{i+1}) [S meets records 1..i], one (mask, weight) pair each. Returns how many pairs.
     """
-    mask, weight = work.mask, work.weight
+    mask, weight, place = work.mask, work.weight, work.place
+    left_over(cells, lam, count, work)
+    for i in range(count):
+        mask[i] = cells.models[place[i]]
     n, i = 0, 0
+    if lone(cells, count, work):
+        for k in range(count):  # as in gather
+            weight[n], mask[n], a = weight[k], mask[k], weight[k]
+            n += a > 0
+        return merge(mask, weight, n, work.slot)
     while i < count:
-        first, request = n, cells.request[work.place[i]]
-        while i < count and cells.request[work.place[i]] == request:
-            a = work.gain[i] - lam * cells.compute_s[work.place[i]]
-            if a > 0:
-                j = n
-                while j > first and weight[j - 1] < a:
-                    weight[j], mask[j] = weight[j - 1], mask[j - 1]
-                    j -= 1
-                weight[j], mask[j] = a, cells.models[work.place[i]]
-                n += 1
+        first, request = n, cells.request[place[i]]
+        while i < count and cells.request[place[i]] == request:
+            a, models, j = weight[i], mask[i], n
+            while j > first and weight[j - 1] < a:
+                weight[j], mask[j] = weight[j - 1], mask[j - 1]
+                j -= 1
+            weight[j], mask[j] = a, models
+            n += a > 0  # what gains nothing is last
             i += 1
         for j in range(first + 1, n):
             mask[j] |= mask[j - 1]
@@ -163,14 +187,22 @@ def serve(cells: Cells, chosen: int, lam: float, count: int, work: Work) -> tupl
     The minimum over lambda lies where a request's gain vanishes or two of its records gain the same, so that rounding
     alone would decide: a record must gain more than nothing, or than one before it, by ``TIE`` of the remote delay.
     """
-    n, i, load = 0, 0, 0.0
+    place, weight, n, i, load = work.place, work.weight, 0, 0, 0.0
+    left_over(cells, lam, count, work)
+    if lone(cells, count, work):
+        for k in range(count):  # as in gather
+            record = place[k]
+            good = (weight[k] > TIE * cells.remote_s[cells.request[record]]) & (cells.models[record] & chosen != 0)
+            work.served[n] = record
+            load += cells.compute_s[record] if good else 0.0
+            n += good
+        return n, load
     while i < count:
-        request = cells.request[work.place[i]]
+        request = cells.request[place[i]]
         best, top, tie = -1, 0.0, TIE * cells.remote_s[request]
-        while i < count and cells.request[work.place[i]] == request:
-            a = work.gain[i] - lam * cells.compute_s[work.place[i]]
-            if a > top + tie and cells.models[work.place[i]] & chosen:
-                best, top = work.place[i], a
+        while i < count and cells.request[place[i]] == request:
+            if weight[i] > top + tie and cells.models[place[i]] & chosen:
+                best, top = place[i], weight[i]
             i += 1
         if best >= 0:
             work.served[n] = best
