@@ -23,6 +23,8 @@ LOW = (1 << 31) - 1
 CUT_GROWTH = 2.5
 CUT_NUDGE = 1.2
 CUT_TOLERANCE = 1e-7
+ROUGH_NUDGE, ROUGH_TOLERANCE = 1.02, 1e-4
+"""The same where a step of the ascent costs much: less than half the values of a cell, for 1e-5 of the bound."""
 
 
 class Work(NamedTuple):
@@ -233,7 +235,7 @@ def probe(cells: Cells, lam: float, problem: Problem, count: int, work: Work) ->
 
 @kernel
 def solve_cell(
-    cells: Cells, problem: Problem, start: float, count: int, work: Work
+    cells: Cells, problem: Problem, start: float, count: int, work: Work, rough: bool
 ) -> tuple[float, float, Tangent, Tangent, float]:
     """Minimise over the internal price lambda of the cut, a convex piecewise linear function, by its tangents.
 
@@ -242,6 +244,7 @@ def solve_cell(
     """
     low, high = Tangent(0.0, np.inf, 0.0, 0), Tangent(0.0, np.inf, -1.0, 0)
     best, lam, guess = np.inf, 0.0, start
+    nudge, tolerance = (ROUGH_NUDGE, ROUGH_TOLERANCE) if rough else (CUT_NUDGE, CUT_TOLERANCE)
     scale = work.gain[:count].sum()  # not the value: that of a cell on the edge of opening is nearly zero
     for step in range(CUT_STEPS):
         point = probe(cells, guess, problem, count, work)
@@ -255,13 +258,13 @@ def solve_cell(
             return best, lam, point, point, 1.0
         if high.slope < 0:  # too cheap so far
             first = 0.25 * scale / (problem.capacity - low.slope)
-            guess = first if guess == 0 else guess * (CUT_NUDGE if step == 0 else CUT_GROWTH)
+            guess = first if guess == 0 else guess * (nudge if step == 0 else CUT_GROWTH)
         elif low.slope >= 0:  # too dear so far
-            guess = guess / CUT_NUDGE if step == 0 else 0.0
+            guess = guess / nudge if step == 0 else 0.0
         else:
             rise = low.value - low.slope * low.price - high.value + high.slope * high.price
             guess = rise / (high.slope - low.slope)
-            if low.value + low.slope * (guess - low.price) >= best - CUT_TOLERANCE * scale:
+            if low.value + low.slope * (guess - low.price) >= best - tolerance * scale:
                 break
     if high.slope < 0:
         return best, lam, low, low, 1.0
