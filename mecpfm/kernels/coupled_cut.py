@@ -12,14 +12,10 @@ import numpy as np
 
 from mecpfm.kernels._jit import inlined, kernel
 from mecpfm.kernels.coupled_records import Cells
-from mecpfm.kernels.coupled_sets import TIE, best_set
+from mecpfm.kernels.coupled_sets import TIE, best_set, merge
 from mecpfm.typing import Floats, Ints
 
 CUT_STEPS = 12
-HASH = 0x9E3779B1
-"""Odd multiplier that spreads masks (Knuth, vol. 3, 6.4)."""
-LOW = (1 << 31) - 1
-"""Bits of a mask that are hashed: their product with ``HASH`` fits 64 bits; exact families have at most 14 models."""
 CUT_GROWTH = 2.5
 CUT_NUDGE = 1.2
 CUT_TOLERANCE = 1e-7
@@ -118,10 +114,10 @@ def left_over(cells: Cells, lam: float, count: int, work: Work) -> None:
 @kernel
 def lone(cells: Cells, count: int, work: Work) -> bool:
     """Whether no two of the gathered records are one request's; then loops go without branches that none foretells."""
+    twins = 0
     for i in range(1, count):
-        if cells.request[work.place[i]] == cells.request[work.place[i - 1]]:
-            return False
-    return True
+        twins += cells.request[work.place[i]] == cells.request[work.place[i - 1]]
+    return twins == 0
 
 
 @kernel
@@ -138,7 +134,8 @@ def layers(cells: Cells, lam: float, count: int, work: Work) -> int:
     n, i = 0, 0
     if lone(cells, count, work):
         for k in range(count):  # as in gather
-            weight[n], mask[n], a = weight[k], mask[k], weight[k]
+            a = weight[k]
+            weight[n], mask[n] = a, mask[k]
             n += a > 0
         return merge(mask, weight, n, work.slot)
     while i < count:
@@ -155,31 +152,6 @@ def layers(cells: Cells, lam: float, count: int, work: Work) -> int:
             mask[j] |= mask[j - 1]
             weight[j - 1] -= weight[j]
     return merge(mask, weight, n, work.slot)
-
-
-@inlined
-def merge(mask: Ints, weight: Floats, n: int, slot: Ints) -> int:
-    """Add up the weights of equal masks, in place and in order of first occurrence; returns how many are left.
-
-    ``slot`` is an open-addressing table of places, and last the number of this call, which marks what is of now.
-    """
-    count, size = 0, len(slot) - 1
-    slot[size] += 1
-    mark = slot[size] << 32
-    for i in range(n):
-        at, key, weigh = ((mask[i] & LOW) * HASH >> 24) & (size - 1), mask[i], weight[i]
-        for _ in range(size):
-            if slot[at] < mark or mask[slot[at] - mark] == key:
-                break
-            at = (at + 1) & (size - 1)
-        if slot[at] >= mark and mask[slot[at] - mark] == key:
-            weight[slot[at] - mark] += weigh
-            continue
-        if slot[at] < mark:
-            slot[at] = mark + count
-        mask[count], weight[count] = key, weigh  # more masks than slots: the rest stays as it is
-        count += 1
-    return count
 
 
 @kernel
