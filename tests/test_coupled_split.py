@@ -124,7 +124,7 @@ def test_loops_without_branches_equal_plain_ones(families, data):
     """Gains of a cell, the best record of each request for every set of models, and the coverage function of sets."""
     cells, work, plain, count, lam = gathered(data, families)
     requests = sorted({int(cells.request[i]) for i, _ in plain})
-    assert kernels.lone(cells, count, work) == (len(requests) == count)
+    assert kernels.lone(cells.request, work.place, count) == (len(requests) == count)
     for chosen in range(16):
         best = {}
         for i, a in plain:

@@ -104,19 +104,18 @@ def most(cells: Cells, lam: float, count: int, work: Work) -> float:
 
 
 @kernel
-def left_over(cells: Cells, lam: float, count: int, work: Work) -> None:
+def left_over(gain: Floats, place: Ints, compute: Floats, lam: float, count: int, weight: Floats) -> None:
     """Write to ``weight`` what the gathered records gain at a further compute price, be it negative."""
-    weight, gain, place, compute = work.weight, work.gain, work.place, cells.compute_s
     for i in range(count):
         weight[i] = gain[i] - lam * compute[place[i]]
 
 
 @kernel
-def lone(cells: Cells, count: int, work: Work) -> bool:
+def lone(request: Ints, place: Ints, count: int) -> bool:
     """Whether no two of the gathered records are one request's; then loops go without branches that none foretells."""
     twins = 0
     for i in range(1, count):
-        twins += cells.request[work.place[i]] == cells.request[work.place[i - 1]]
+        twins += request[place[i]] == request[place[i - 1]]
     return twins == 0
 
 
@@ -128,11 +127,11 @@ def layers(cells: Cells, lam: float, count: int, work: Work) -> int:
     sum_i (a_i - a_{i+1}) [S meets records 1..i], one (mask, weight) pair each. Returns how many pairs.
     """
     mask, weight, place = work.mask, work.weight, work.place
-    left_over(cells, lam, count, work)
+    left_over(work.gain, place, cells.compute_s, lam, count, weight)
     for i in range(count):
         mask[i] = cells.models[place[i]]
     n, i = 0, 0
-    if lone(cells, count, work):
+    if lone(cells.request, place, count):
         for k in range(count):  # as in gather
             a = weight[k]
             weight[n], mask[n] = a, mask[k]
@@ -160,10 +159,11 @@ def serve(cells: Cells, chosen: int, lam: float, count: int, work: Work) -> tupl
 
     The minimum over lambda lies where a request's gain vanishes or two of its records gain the same, so that rounding
     alone would decide: a record must gain more than nothing, or than one before it, by ``TIE`` of the remote delay.
+    ``weight`` is written over.
     """
     place, weight, n, i, load = work.place, work.weight, 0, 0, 0.0
-    left_over(cells, lam, count, work)
-    if lone(cells, count, work):
+    left_over(work.gain, place, cells.compute_s, lam, count, weight)
+    if lone(cells.request, place, count):
         for k in range(count):  # as in gather
             record = place[k]
             good = (weight[k] > TIE * cells.remote_s[cells.request[record]]) & (cells.models[record] & chosen != 0)
