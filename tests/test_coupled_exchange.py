@@ -4,7 +4,7 @@ from coupled_strategies import instances
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mecpfm.coupled import auto, baselines, dual, exchange, methods, split
+from mecpfm.coupled import auto, baselines, exchange, methods
 from mecpfm.coupled.brute_force import solve_nlip
 from mecpfm.coupled.check import assess
 from mecpfm.coupled.generate import Recipe, generate
@@ -76,21 +76,6 @@ def test_memory_binds_where_not_all_fits():
     recipe = Recipe(requests=20, cloudlets=2, models=6)
     assert not exchange.binds(build(generate(Recipe(**{**vars(recipe), "memory_gb": 1e6}), seed=0)))
     assert exchange.binds(build(union_knapsack()))
-
-
-@pytest.mark.kernels
-def test_parts_of_a_dual_give_the_same_bits_for_any_number_of_threads(monkeypatch):
-    """And the bound of the whole, up to rounding."""
-    structure = build(generate(Recipe(requests=80, cloudlets=9, models=12), seed=2))
-    whole = dual.solve(structure, iterations=80, memory_row=True)
-    monkeypatch.setattr(split, "RECORDS", 0)
-    found = [dual.solve(structure, iterations=80, memory_row=True, threads=threads) for threads in (1, 2, 5)]
-    assert len({(one.bound, one.point.tobytes(), one.cut.tobytes()) for one in found}) == 1
-    assert found[0].bound == pytest.approx(whole.bound, rel=1e-3)
-    ends = split.parts(structure.cells)
-    assert ends[0] == 0
-    assert ends[-1] == 9
-    assert (np.diff(ends) > 0).all()
 
 
 def test_one_core_proves_what_two_do():

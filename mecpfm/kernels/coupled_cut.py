@@ -12,17 +12,15 @@ import numpy as np
 
 from mecpfm.kernels._jit import inlined, kernel
 from mecpfm.kernels.coupled_records import Cells
-from mecpfm.kernels.coupled_sets import TIE, best_set
+from mecpfm.kernels.coupled_sets import TIE, best_set, merge
 from mecpfm.typing import Floats, Ints
 
 CUT_STEPS = 12
-HASH = 0x9E3779B1
-"""Odd multiplier that spreads masks (Knuth, vol. 3, 6.4)."""
-LOW = (1 << 31) - 1
-"""Bits of a mask that are hashed: their product with ``HASH`` fits 64 bits; exact families have at most 14 models."""
 CUT_GROWTH = 2.5
 CUT_NUDGE = 1.2
 CUT_TOLERANCE = 1e-7
+ROUGH_NUDGE, ROUGH_TOLERANCE = 1.02, 1e-4
+"""The same where a step of the ascent costs much: less than half the values of a cell, for 1e-5 of the bound."""
 
 
 class Work(NamedTuple):
@@ -81,13 +79,14 @@ class Tangent(NamedTuple):
 @kernel
 def gather(cells: Cells, j: int, point: Floats, mu: float, allowed: int, work: Work) -> int:
     """Collect records of cell j that gain something at compute price mu: their gains and indices; returns how many."""
-    count = 0
-    for i in range(cells.first_record[j], cells.first_record[j + 1]):
-        a = point[cells.request[i]] - cells.delay_s[i] - mu * cells.compute_s[i]
-        if a > 0 and cells.models[i] & allowed:
-            work.gain[count] = a
-            work.place[count] = i
-            count += 1
+    first, end, count = cells.first_record[j], cells.first_record[j + 1], 0
+    request, delay, compute = cells.request[first:end], cells.delay_s[first:end], cells.compute_s[first:end]
+    for i in range(end - first):
+        work.gain[i] = point[request[i]] - delay[i] - mu * compute[i]
+    models = cells.models[first:end]
+    for i in range(end - first):  # half of all gain, which no branch foretells: each is written, and some count
+        work.gain[count], work.place[count] = work.gain[i], first + i
+        count += (work.gain[i] > 0) & (models[i] & allowed != 0)
     return count
 
 
@@ -105,55 +104,53 @@ def most(cells: Cells, lam: float, count: int, work: Work) -> float:
 
 
 @kernel
+def left_over(gain: Floats, place: Ints, compute: Floats, lam: float, count: int, weight: Floats) -> None:
+    """Write to ``weight`` what the gathered records gain at a further compute price, be it negative."""
+    for i in range(count):
+        weight[i] = gain[i] - lam * compute[place[i]]
+
+
+@kernel
+def lone(request: Ints, place: Ints, count: int) -> bool:
+    """Whether no two of the gathered records are one request's; then loops go without branches that none foretells."""
+    twins = 0
+    for i in range(1, count):
+        twins += request[place[i]] == request[place[i - 1]]
+    return twins == 0
+
+
+@kernel
 def layers(cells: Cells, lam: float, count: int, work: Work) -> int:
     """Write the gains, at a further compute price, as a coverage function of the open set S of models.
 
     The value of a request is max over its records that S meets; with records in descending order of gain that is
     sum_i (a_i - a_{i+1}) [S meets records 1..i], one (mask, weight) pair each. Returns how many pairs.
     """
-    mask, weight = work.mask, work.weight
+    mask, weight, place = work.mask, work.weight, work.place
+    left_over(work.gain, place, cells.compute_s, lam, count, weight)
+    for i in range(count):
+        mask[i] = cells.models[place[i]]
     n, i = 0, 0
+    if lone(cells.request, place, count):
+        for k in range(count):  # as in gather
+            a = weight[k]
+            weight[n], mask[n] = a, mask[k]
+            n += a > 0
+        return merge(mask, weight, n, work.slot)
     while i < count:
-        first, request = n, cells.request[work.place[i]]
-        while i < count and cells.request[work.place[i]] == request:
-            a = work.gain[i] - lam * cells.compute_s[work.place[i]]
-            if a > 0:
-                j = n
-                while j > first and weight[j - 1] < a:
-                    weight[j], mask[j] = weight[j - 1], mask[j - 1]
-                    j -= 1
-                weight[j], mask[j] = a, cells.models[work.place[i]]
-                n += 1
+        first, request = n, cells.request[place[i]]
+        while i < count and cells.request[place[i]] == request:
+            a, models, j = weight[i], mask[i], n
+            while j > first and weight[j - 1] < a:
+                weight[j], mask[j] = weight[j - 1], mask[j - 1]
+                j -= 1
+            weight[j], mask[j] = a, models
+            n += a > 0  # what gains nothing is last
             i += 1
         for j in range(first + 1, n):
             mask[j] |= mask[j - 1]
             weight[j - 1] -= weight[j]
     return merge(mask, weight, n, work.slot)
-
-
-@inlined
-def merge(mask: Ints, weight: Floats, n: int, slot: Ints) -> int:
-    """Add up the weights of equal masks, in place and in order of first occurrence; returns how many are left.
-
-    ``slot`` is an open-addressing table of places, and last the number of this call, which marks what is of now.
-    """
-    count, size = 0, len(slot) - 1
-    slot[size] += 1
-    mark = slot[size] << 32
-    for i in range(n):
-        at, key, weigh = ((mask[i] & LOW) * HASH >> 24) & (size - 1), mask[i], weight[i]
-        for _ in range(size):
-            if slot[at] < mark or mask[slot[at] - mark] == key:
-                break
-            at = (at + 1) & (size - 1)
-        if slot[at] >= mark and mask[slot[at] - mark] == key:
-            weight[slot[at] - mark] += weigh
-            continue
-        if slot[at] < mark:
-            slot[at] = mark + count
-        mask[count], weight[count] = key, weigh  # more masks than slots: the rest stays as it is
-        count += 1
-    return count
 
 
 @kernel
@@ -162,15 +159,24 @@ def serve(cells: Cells, chosen: int, lam: float, count: int, work: Work) -> tupl
 
     The minimum over lambda lies where a request's gain vanishes or two of its records gain the same, so that rounding
     alone would decide: a record must gain more than nothing, or than one before it, by ``TIE`` of the remote delay.
+    ``weight`` is written over.
     """
-    n, i, load = 0, 0, 0.0
+    place, weight, n, i, load = work.place, work.weight, 0, 0, 0.0
+    left_over(work.gain, place, cells.compute_s, lam, count, weight)
+    if lone(cells.request, place, count):
+        for k in range(count):  # as in gather
+            record = place[k]
+            good = (weight[k] > TIE * cells.remote_s[cells.request[record]]) & (cells.models[record] & chosen != 0)
+            work.served[n] = record
+            load += cells.compute_s[record] if good else 0.0
+            n += good
+        return n, load
     while i < count:
-        request = cells.request[work.place[i]]
+        request = cells.request[place[i]]
         best, top, tie = -1, 0.0, TIE * cells.remote_s[request]
-        while i < count and cells.request[work.place[i]] == request:
-            a = work.gain[i] - lam * cells.compute_s[work.place[i]]
-            if a > top + tie and cells.models[work.place[i]] & chosen:
-                best, top = work.place[i], a
+        while i < count and cells.request[place[i]] == request:
+            if weight[i] > top + tie and cells.models[place[i]] & chosen:
+                best, top = place[i], weight[i]
             i += 1
         if best >= 0:
             work.served[n] = best
@@ -201,7 +207,7 @@ def probe(cells: Cells, lam: float, problem: Problem, count: int, work: Work) ->
 
 @kernel
 def solve_cell(
-    cells: Cells, problem: Problem, start: float, count: int, work: Work
+    cells: Cells, problem: Problem, start: float, count: int, work: Work, rough: bool
 ) -> tuple[float, float, Tangent, Tangent, float]:
     """Minimise over the internal price lambda of the cut, a convex piecewise linear function, by its tangents.
 
@@ -210,6 +216,7 @@ def solve_cell(
     """
     low, high = Tangent(0.0, np.inf, 0.0, 0), Tangent(0.0, np.inf, -1.0, 0)
     best, lam, guess = np.inf, 0.0, start
+    nudge, tolerance = (ROUGH_NUDGE, ROUGH_TOLERANCE) if rough else (CUT_NUDGE, CUT_TOLERANCE)
     scale = work.gain[:count].sum()  # not the value: that of a cell on the edge of opening is nearly zero
     for step in range(CUT_STEPS):
         point = probe(cells, guess, problem, count, work)
@@ -223,13 +230,13 @@ def solve_cell(
             return best, lam, point, point, 1.0
         if high.slope < 0:  # too cheap so far
             first = 0.25 * scale / (problem.capacity - low.slope)
-            guess = first if guess == 0 else guess * (CUT_NUDGE if step == 0 else CUT_GROWTH)
+            guess = first if guess == 0 else guess * (nudge if step == 0 else CUT_GROWTH)
         elif low.slope >= 0:  # too dear so far
-            guess = guess / CUT_NUDGE if step == 0 else 0.0
+            guess = guess / nudge if step == 0 else 0.0
         else:
             rise = low.value - low.slope * low.price - high.value + high.slope * high.price
             guess = rise / (high.slope - low.slope)
-            if low.value + low.slope * (guess - low.price) >= best - CUT_TOLERANCE * scale:
+            if low.value + low.slope * (guess - low.price) >= best - tolerance * scale:
                 break
     if high.slope < 0:
         return best, lam, low, low, 1.0

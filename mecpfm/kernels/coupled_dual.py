@@ -122,7 +122,7 @@ def exact_cell(
         low = high = probe(cells, 0.0, problem, count, work)
         value = low.value
     else:
-        value, cut[j], low, high, share = solve_cell(cells, problem, cut[j], count, work)
+        value, cut[j], low, high, share = solve_cell(cells, problem, cut[j], count, work, False)
     if value > 0 or opened:
         for found, part in ((low, share), (high, 1 - share)):
             if part > 0:

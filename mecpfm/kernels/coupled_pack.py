@@ -132,7 +132,7 @@ def pack(value: Floats, size: Floats, state: Ints, room: float, taken: Bools) ->
 
 @kernel
 def open_cell(
-    cells: Cells, j: int, point: Floats, cut: Floats, node: Node, work: Work
+    cells: Cells, j: int, point: Floats, cut: Floats, node: Node, work: Work, rough: bool
 ) -> tuple[float, Tangent, Tangent, float]:
     """Value of cell j of an exact family, and its solution: two points and the weight of the first.
 
@@ -158,7 +158,7 @@ def open_cell(
     value = most(cells, cut[j], count, work) + cut[j] * cells.capacity_s[c] - common
     if value <= 0:
         return value, none, none, 1.0
-    value, cut[j], low, high, share = solve_cell(cells, problem, cut[j], count, work)
+    value, cut[j], low, high, share = solve_cell(cells, problem, cut[j], count, work, rough)
     return value, low, high, share
 
 
@@ -181,7 +181,7 @@ def linear(cells: Cells, point: Floats, slope: Floats) -> float:
 @kernel
 def sites(
     cells: Cells, begin: int, stop: int, bound: float, point: Floats, cut: Floats, node: Node, size: Floats,
-    slope: Floats, value: Floats, opened: Floats, used: Floats, amount: float, work: Work,
+    slope: Floats, value: Floats, opened: Floats, used: Floats, amount: float, work: Work, rough: bool,
 ) -> float:  # fmt: skip
     """``bound`` less what the cells of cloudlets ``begin`` to ``stop`` take off it; their solutions enter ``slope``."""
     requests, families = len(cells.remote_s), len(cells.exact)
@@ -196,7 +196,7 @@ def sites(
             if node.state[j] < 0:
                 continue
             if cells.exact[f]:
-                value[j], one, other, share[f] = open_cell(cells, j, point, cut, node, work)
+                value[j], one, other, share[f] = open_cell(cells, j, point, cut, node, work, rough)
                 low[f], below[f], high[f], above[f] = one.price, one.chosen, other.price, other.chosen
                 state[f] = node.state[j]
             else:
@@ -225,7 +225,7 @@ def evaluate(
     """
     bound = linear(cells, point, slope)
     bound = sites(
-        cells, 0, len(cells.capacity_s), bound, point, cut, node, size, slope, value, opened, used, amount, work
+        cells, 0, len(cells.capacity_s), bound, point, cut, node, size, slope, value, opened, used, amount, work, False
     )
     return bound - overpaid(cells, point, slope)
 

@@ -11,8 +11,11 @@ TIE = 1e-9
 """Differences below this share of the amounts at hand are ties: rounding must not decide between equals. The dual's
 prices make equals on purpose, for its minimum lies where two sets, or serving and not serving, are worth the same."""
 
-
 MASK_BITS = 62
+HASH = 0x9E3779B1
+"""Odd multiplier that spreads masks (Knuth, vol. 3, 6.4)."""
+LOW = (1 << 31) - 1
+"""Bits of a mask that are hashed: their product with ``HASH`` fits 64 bits; exact families have at most 14 models."""
 
 
 @kernel
@@ -264,3 +267,28 @@ def best_set(
         if single > value:
             return single, alone
     return value, chosen
+
+
+@inlined
+def merge(mask: Ints, weight: Floats, n: int, slot: Ints) -> int:
+    """Add up the weights of equal masks, in place and in order of first occurrence; returns how many are left.
+
+    ``slot`` is an open-addressing table of places, and last the number of this call, which marks what is of now.
+    """
+    count, size = 0, len(slot) - 1
+    slot[size] += 1
+    mark = slot[size] << 32
+    for i in range(n):
+        at, key, weigh = ((mask[i] & LOW) * HASH >> 24) & (size - 1), mask[i], weight[i]
+        for _ in range(size):
+            if slot[at] < mark or mask[slot[at] - mark] == key:
+                break
+            at = (at + 1) & (size - 1)
+        if slot[at] >= mark and mask[slot[at] - mark] == key:
+            weight[slot[at] - mark] += weigh
+            continue
+        if slot[at] < mark:
+            slot[at] = mark + count
+        mask[count], weight[count] = key, weigh  # more masks than slots: the rest stays as it is
+        count += 1
+    return count

@@ -102,7 +102,7 @@ def star(
         for i in range(len(members)):
             cost[i] = pull[i] + eta * size[i]
         problem = Problem(members, cost, max(state.compute[c], 0.0), allowed, 0, False)
-        gain, _, low, high, _ = solve_cell(cells, problem, 0.0, count, work)
+        gain, _, low, high, _ = solve_cell(cells, problem, 0.0, count, work, False)
         chosen = high.chosen if high.chosen else low.chosen
         need = 0.0
         for i in range(len(members)):
