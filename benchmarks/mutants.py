@@ -1,7 +1,8 @@
-"""Whether tests notice changes of what judges plans: ``python benchmarks/mutants.py published/check``, or all.
+"""Whether tests notice changes of what judges and decides: ``python benchmarks/mutants.py published/check``, or all.
 
-One operator or number of the file is changed at a time, in memory; the tests named below run on it, and what they let
-pass is printed. Each change has a fork: libraries are imported once. ``--every 5`` takes a fifth of the changes.
+One operator, number or ``min`` of the file is changed at a time, in memory; the tests named below run on it, and what
+they let pass is printed. Tests are collected once; each change has a fork. Kernels run as Python. ``--every 5`` takes a
+fifth of the changes, ``--lines 40-90`` those of some lines.
 """
 
 from __future__ import annotations
@@ -9,40 +10,55 @@ from __future__ import annotations
 import argparse
 import ast
 import copy
-import importlib.util
+import importlib
+import json
 import os
+import resource
 import signal
+import subprocess
 import sys
+import time
+import types
 from collections.abc import Iterator
 from pathlib import Path
-
-import highspy  # noqa: F401  loaded before the forks
-import numba  # noqa: F401
-import pandas  # noqa: F401
-import pydantic  # noqa: F401
-import pytest
-import scipy.sparse.csgraph
-import scipy.stats  # noqa: F401
 
 ROOT = Path(__file__).parents[1]
 TESTS = {
     "published/check": ["test_check.py"],
     "coupled/check": ["test_coupled_instance.py", "test_coupled_formulation.py", "-k", "checker or fractions or equal"],
-    "coupled/certificate": ["test_coupled_dual.py", "-k", "certif or multiplier or verif"],
-}
-LIMIT_S = 600
+    "coupled/certificate": ["test_coupled_dual.py", "test_coupled_auto.py", "test_coupled_strength.py", "-k",
+                            "certif or prices or memory_rows or schema or prove or cancellation or split or shares_of"],
+    "kernels/coupled_sets": ["test_coupled_dual.py", "-k", "best_set or short or gifts or multipliers"],
+    "kernels/coupled_cut": ["test_coupled_dual.py", "test_coupled_anytime.py", "-k",
+                            "merging or short_proof or multipliers or supergradient or common_cuts or all_cuts"],
+    "kernels/coupled_dual": ["test_coupled_dual.py", "-k",
+                             "short_proof or multipliers or supergradient or strength or common_cuts or repeatable"],
+    "kernels/coupled_pack": ["test_coupled_auto.py", "-k", "knapsack or memory_rows or climbs"],
+    "kernels/coupled_fix": ["test_coupled_auto.py", "-k", "fixing or implied"],
+    "kernels/rounding": ["test_rounding.py", "-k", "draws_follow or outcomes or extreme or sources"],
+    "kernels/linear_bandit": ["test_linear_bandits.py", "test_restricted.py", "-k", "not thousands and not mabwiser"],
+    "kernels/tabular_bandit": ["test_bandits.py", "-k", "not reset"],
+}  # fmt: skip
+COMPILED = {"coupled/certificate"}
+"""Files whose tests call kernels so much that they need compilation; no kernel may be here."""
+MEMORY = 8 << 30
+"""Bytes of address space of a fork: a change may well ask for all there is."""
 SWAPS: dict[type[ast.AST], type[ast.AST]] = {
     ast.Add: ast.Sub, ast.Sub: ast.Add, ast.Mult: ast.Div, ast.Div: ast.Mult, ast.FloorDiv: ast.Mult, ast.Mod: ast.Mult,
     ast.Lt: ast.LtE, ast.LtE: ast.Lt, ast.Gt: ast.GtE, ast.GtE: ast.Gt, ast.Eq: ast.NotEq, ast.NotEq: ast.Eq,
     ast.Is: ast.IsNot, ast.IsNot: ast.Is, ast.And: ast.Or, ast.Or: ast.And, ast.USub: ast.UAdd,
     ast.BitAnd: ast.BitOr, ast.BitOr: ast.BitAnd, ast.LShift: ast.RShift, ast.RShift: ast.LShift,
 }  # fmt: skip
+EXTREME = {"min": "max", "max": "min"}
 
 
 def changes(tree: ast.Module) -> Iterator[tuple[int, str, ast.Module]]:
-    """Line, change in words and changed tree, one change at a time; texts stay."""
+    """Line, change in words and changed tree, one change at a time; texts and types of arguments stay."""
+    typed = (node for node in ast.walk(tree) if isinstance(node, ast.arg | ast.FunctionDef))
+    types_ = [node.annotation if isinstance(node, ast.arg) else node.returns for node in typed]
+    unused = {inner for found in types_ if found is not None for inner in ast.walk(found)}
     for at, node in enumerate(ast.walk(tree)):
-        for field, new in replacements(node):
+        for field, new in () if node in unused else replacements(node):
             other = copy.deepcopy(tree)
             place = next(found for i, found in enumerate(ast.walk(other)) if i == at)
             setattr(place, field, new)
@@ -51,60 +67,112 @@ def changes(tree: ast.Module) -> Iterator[tuple[int, str, ast.Module]]:
 
 def replacements(node: ast.AST) -> Iterator[tuple[str, object]]:
     """Field of a node and what it gets instead."""
-    if isinstance(node, ast.BinOp | ast.BoolOp | ast.UnaryOp) and type(node.op) in SWAPS:
+    if isinstance(node, ast.BinOp | ast.AugAssign | ast.BoolOp | ast.UnaryOp) and type(node.op) in SWAPS:
         yield "op", SWAPS[type(node.op)]()
+    elif isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not):
+        yield "operand", ast.UnaryOp(ast.Not(), node.operand)
     elif isinstance(node, ast.Compare) and type(node.ops[0]) in SWAPS:
         yield "ops", [SWAPS[type(node.ops[0])](), *node.ops[1:]]
+    elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in EXTREME:
+        yield "func", ast.Name(EXTREME[node.func.id], ast.Load())
     elif isinstance(node, ast.Constant) and isinstance(node.value, bool | int | float):
         yield "value", not node.value if isinstance(node.value, bool) else node.value + 1
 
 
-def passes(name: str, tree: ast.Module) -> bool:
-    """Whether the tests pass on a changed module; more time than any test takes counts as noticed."""
+def put(module: types.ModuleType, tree: ast.Module) -> None:
+    """Put a changed module into the place of one that others have imported: functions in place, the rest by name."""
+    new = {"__name__": module.__name__, "__file__": module.__file__}
+    exec(compile(tree, str(module.__file__), "exec"), new)
+    for name, value in new.items():
+        old = getattr(module, name, None)
+        if isinstance(value, types.FunctionType) and value.__module__ == module.__name__:
+            old.__code__, old.__defaults__, old.__kwdefaults__ = value.__code__, value.__defaults__, value.__kwdefaults__
+        elif not isinstance(value, types.ModuleType) and not name.startswith("__"):
+            for user in list(sys.modules.values()):
+                if vars(user).get(name) is old:
+                    setattr(user, name, value)
+
+
+class Loop:
+    """In place of pytest's loop over the tests: all of them for each change, quick ones first, until one fails."""
+
+    def __init__(self, name: str, every: int, lines: range) -> None:
+        self.name, self.every, self.lines = name, every, lines
+
+    def pytest_collection(self) -> None:
+        """Neither more examples after a failure nor any from former runs."""
+        from hypothesis import Phase, settings
+
+        settings.register_profile("mutants", settings.get_profile("ci"), phases=[Phase.explicit, Phase.generate])
+        settings.load_profile("mutants")
+
+    def pytest_runtestloop(self, session) -> bool:
+        """Print each change that passes, then how many there were."""
+        module = importlib.import_module(f"mecpfm.{self.name.replace('/', '.')}")
+        tree = ast.parse(Path(module.__file__).read_text())
+        took = attempt(module, tree, session.items, 600)
+        assert took, f"{self.name}: its tests fail without a change"
+        items = [item for _, item in sorted(zip(took, session.items, strict=True), key=lambda pair: pair[0])]
+        chosen = [change for change in changes(tree) if change[0] in self.lines][:: self.every]
+        survived = 0
+        for i, (line, words, other) in enumerate(chosen):
+            if attempt(module, other, items, 10 + int(5 * sum(took))):
+                survived += 1
+                print(f"{self.name}.py:{line}: {words}", file=sys.__stderr__, flush=True)
+            if i % 20 == 0:
+                print(f"({i} of {len(chosen)})", file=sys.__stderr__, flush=True)
+        print(f"{self.name}: {len(chosen) - survived} of {len(chosen)} changes noticed", file=sys.__stderr__, flush=True)
+        return True
+
+
+def attempt(module: types.ModuleType, tree: ast.Module, items: list, limit_s: int) -> list[float]:
+    """Seconds of each test on a changed module, nothing if one fails or all take more than ``limit_s`` together."""
+    from _pytest.runner import runtestprotocol
+
+    out, into = os.pipe()
     child = os.fork()
     if child == 0:
-        signal.alarm(LIMIT_S)
-        null = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(null, 1)
-        os.dup2(null, 2)
+        signal.alarm(limit_s)
+        resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+        took = []
         try:
-            load(name, tree)
-            os.chdir(ROOT / "tests")
-            code = pytest.main(["-x", "-q", "-n", "0", "-p", "no:cacheprovider", *TESTS[name]])
+            put(module, tree)
+            for item, following in zip(items, [*items[1:], None], strict=True):
+                start = time.perf_counter()
+                if any(report.failed for report in runtestprotocol(item, nextitem=following, log=False)):
+                    os._exit(1)
+                took.append(time.perf_counter() - start)
+            os.write(into, json.dumps(took).encode())
         except BaseException:
-            code = 1
-        os._exit(int(code))
-    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
-
-
-def load(name: str, tree: ast.Module) -> None:
-    """Put the module into place before anybody imports it."""
-    full = f"mecpfm.{name.replace('/', '.')}"
-    parent, _, last = full.rpartition(".")
-    spec = importlib.util.find_spec(full)
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[full] = module
-    exec(compile(tree, spec.origin, "exec"), module.__dict__)
-    setattr(sys.modules[parent], last, module)
+            os._exit(1)
+        os._exit(0)
+    os.close(into)
+    with os.fdopen(out) as pipe:
+        told = pipe.read()
+    failed = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) != 0
+    return [] if failed else json.loads(told)
 
 
 def main() -> None:
-    """Print each change that passes, then how many there were."""
+    """Each file in a process of its own."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("names", nargs="*", default=list(TESTS), metavar="name", help=", ".join(TESTS))
     parser.add_argument("--every", type=int, default=1)
+    parser.add_argument("--lines", default="1-100000", help="first-last")
     wanted = parser.parse_args()
-    for name in wanted.names:
-        tree = ast.parse((ROOT / "mecpfm" / f"{name}.py").read_text())
-        assert passes(name, tree), f"{name}: its tests fail without a change"
-        chosen = list(changes(tree))[:: wanted.every]
-        survived = 0
-        for i, (line, words, other) in enumerate(chosen):
-            print(f"{name}: {i} of {len(chosen)}", file=sys.stderr, flush=True)
-            if passes(name, other):
-                survived += 1
-                print(f"{name}.py:{line}: {words}", flush=True)
-        print(f"{name}: {len(chosen) - survived} of {len(chosen)} changes noticed", flush=True)
+    if len(wanted.names) > 1:
+        for name in wanted.names:
+            subprocess.run([sys.executable, __file__, name, "--every", str(wanted.every)], check=True)
+        return
+    (name,) = wanted.names
+    os.environ["NUMBA_DISABLE_JIT"] = "0" if name in COMPILED else "1"
+    os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
+    import pytest
+
+    os.chdir(ROOT / "tests")
+    first, last = map(int, wanted.lines.split("-"))
+    options = ["-q", "-p", "no:cacheprovider", *TESTS[name]]
+    sys.exit(pytest.main(options, plugins=[Loop(name, wanted.every, range(first, last + 1))]))
 
 
 if __name__ == "__main__":
