@@ -16,6 +16,7 @@ from mecpfm.coupled.presolve import presolve
 from mecpfm.coupled.structure import build
 from mecpfm.errors import InputError
 from mecpfm.kernels import coupled_dual as kernels
+from mecpfm.kernels import coupled_sets
 from mecpfm.kernels.coupled_sets import best_set
 
 PATHS = pytest.mark.parametrize("exact_models", [14, 1, 0])
@@ -50,7 +51,8 @@ def test_best_set_equals_enumeration(seed, forcing):
     random = np.random.default_rng(seed)
     n, count = int(random.integers(1, 6)), int(random.integers(0, 9))
     members = random.integers(1, 1 << n, random.integers(1, 5))
-    cost, weight = random.integers(0, 9, len(members)) / 4, random.integers(0, 9, count) / 4
+    unit = 2.0 ** int(random.integers(-40, 20))
+    cost, weight = random.integers(0, 9, len(members)) * unit, random.integers(0, 9, count) * unit
     mask = random.integers(1, 1 << n, count)
     allowed = int(random.integers(1, 1 << n))
     must = allowed & int(random.integers(0, 1 << n)) if forcing else 0
@@ -62,9 +64,109 @@ def test_best_set_equals_enumeration(seed, forcing):
         return weight[mask & s > 0].sum() - cost[members & s > 0].sum()
 
     sets = [s for s in range(1, 1 << n) if s & must == must and s & ~allowed == 0]
-    assert value == pytest.approx(max(map(worth, sets)), abs=1e-12)
+    assert value == max(map(worth, sets))
     assert chosen in sets
-    assert worth(chosen) == pytest.approx(value, abs=1e-12)
+    assert worth(chosen) == value
+
+
+def test_the_value_of_a_tie_is_that_of_the_better_set():
+    """Of two models that cost the same but for 1e-11 the lower complement is chosen, and the value is the other's."""
+    scratch = np.empty(2), np.empty(2), np.empty(4)
+    cost, members, mask = np.array([0.5 - 1e-11, 0.5]), np.array([1, 2]), np.array([3])
+    value, chosen = best_set(members, cost, 3, 0, mask, np.ones(1), 1, *scratch)
+    assert (value, chosen) == (pytest.approx(0.5 + 1e-11, abs=1e-15), 2)
+
+
+def places(mask):
+    """The bits that are set."""
+    return [k for k in range(63) if mask >> k & 1]
+
+
+@pytest.mark.kernels
+@given(st.integers(0, 2**32 - 1))
+def test_sums_over_subsets_and_gifts_equal_a_plain_twin(seed):
+    """What lies in each set of free models; which models are given away; and the best set beside those."""
+    random = np.random.default_rng(seed)
+    n, count = int(random.integers(1, 7)), int(random.integers(0, 9))
+    members, mask = random.integers(1, 1 << n, random.integers(1, 7)), random.integers(1, 1 << n, count)
+    cost, weight = random.integers(0, 9, len(members)) / 4, random.integers(0, 9, count) / 4
+    free = int(random.integers(0, 1 << n))
+    taken, gifts = (int(random.integers(0, 1 << n)) & ~free for _ in range(2))
+    models = places(free)
+    assert coupled_sets.bits(free) == len(models)
+    table = np.empty(1 << len(models))
+    coupled_sets.subset_sums(members, cost, free, taken, gifts, mask, weight, count, table)
+    for place in range(len(table)):
+        inside = sum(1 << k for i, k in enumerate(models) if place >> i & 1)
+        assert coupled_sets.compress(inside | taken, free) == place
+        assert coupled_sets.expand(place, free) == inside
+        gain = (mask & (taken | gifts) == 0) & (mask & free > 0) & (mask & free & ~inside == 0)
+        paid = (members & taken == 0) & (members & free > 0) & (members & free & ~inside == 0)
+        assert table[place] == weight[gain].sum() - cost[paid].sum()
+    left, most = free, int(random.integers(0, n))
+    while left.bit_count() > most:
+        left &= ~(1 << min(places(left), key=lambda k: (cost[members & left == 1 << k].sum(), k)))
+    assert coupled_sets.given_away(members, cost, free, most) == free & ~left
+
+
+@pytest.mark.kernels
+@given(st.integers(0, 2**32 - 1))
+def test_what_one_model_more_is_worth_equals_a_plain_twin(seed):
+    """Gains and prices beside other models; a single best one; and reduction goes on until nothing is decided."""
+    random = np.random.default_rng(seed)
+    n, count = int(random.integers(1, 7)), int(random.integers(0, 9))
+    members, mask = random.integers(1, 1 << n, random.integers(1, 7)), random.integers(1, 1 << n, count)
+    unit = 2.0 ** int(random.integers(-40, 20))
+    cost, weight = random.integers(0, 9, len(members)) * unit, random.integers(0, 9, count) * unit
+    allowed = int(random.integers(1, 1 << n))
+    must = allowed & int(random.integers(0, 1 << n)) & int(random.integers(0, 1 << n))
+    reach, own = np.empty(n), np.empty(n)
+
+    def beside(k, alive, taken):
+        bit, rest = 1 << k, np.where(mask & alive & taken, 0, mask & alive)
+        mine = (members & bit > 0) & (members & taken == 0)
+        gains = weight[rest & bit > 0].sum(), weight[rest == bit].sum()
+        return *gains, cost[mine & (members & alive == bit)].sum(), cost[mine & (members & alive != alive)].sum()
+
+    coupled_sets.reachable(mask, weight, count, allowed, must, reach, own)
+    for k in places(allowed & ~must):
+        price = coupled_sets.adding(members, cost, allowed, must, 1 << k)
+        assert (reach[k], own[k], *price) == beside(k, allowed, must)
+    alone = [(weight[mask & 1 << k > 0].sum() - cost[members & 1 << k > 0].sum(), -k) for k in places(allowed)]
+    best = coupled_sets.best_single(members, cost, allowed, mask, weight, count, reach, own)
+    assert best == (max(alone)[0], 1 << -max(alone)[1])
+    alive, taken = coupled_sets.reduce(members, cost, allowed, must, mask, weight, count, reach, own)
+    assert taken & ~alive == must & ~taken == alive & ~allowed == 0
+    for k in places(alive & ~taken):
+        most, least, low, high = beside(k, alive, taken)
+        assert most >= low
+        assert least <= high
+
+
+@pytest.mark.kernels
+@given(st.integers(0, 2**32 - 1))
+def test_the_best_set_beside_gifts_equals_enumeration(seed):
+    """Models that serve for nothing serve in every set, and none of their own blocks is paid for."""
+    random = np.random.default_rng(seed)
+    n, count = int(random.integers(1, 7)), int(random.integers(0, 9))
+    members, mask = random.integers(1, 1 << n, random.integers(1, 7)), random.integers(1, 1 << n, count)
+    cost, weight = random.integers(0, 9, len(members)) / 4, random.integers(1, 9, count) / 4
+    alive = int(random.integers(1, 1 << n))
+    taken = alive & int(random.integers(0, 1 << n))
+    table = np.empty(1 << int(random.integers(0, n)))
+    value, chosen = coupled_sets.with_gifts(members, cost, alive, taken, mask, weight, count, table)
+    price = np.where((members & taken > 0) | (members & alive == alive), 0, cost)
+    gifts = coupled_sets.given_away(members, price, alive & ~taken, len(table).bit_length() - 1)
+    always, rest = taken | gifts, places(alive & ~taken & ~gifts)
+
+    def worth(s):
+        return weight[mask & (s | always) > 0].sum() - (cost - price).sum() - price[members & s > 0].sum()
+
+    sets = [sum(1 << k for i, k in enumerate(rest) if m >> i & 1) for m in range(1 << len(rest))]
+    assert value == max(map(worth, sets))
+    assert (chosen & ~always) in sets
+    assert chosen & always == always
+    assert worth(chosen & ~always) == value
 
 
 @PATHS
