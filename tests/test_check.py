@@ -176,8 +176,8 @@ def test_a_fraction_of_zero_breaks_nothing():
 
 @pytest.mark.parametrize(
     ("activity", "limit", "broken"),
-    [(1e-6, 0.0, False), (1.5e-6, 0.0, True), (0.5 + 1.5e-6, 0.5, True), (200.0001, 200.0, False), (200.0003, 200.0, True)],
-)  # fmt: skip
+    [(1e-6, 0, False), (1.5e-6, 0, True), (0.5 + 1.5e-6, 0.5, True), (200.0001, 200, False), (200.0003, 200, True)],
+)
 def test_a_row_may_be_exceeded_by_a_millionth(activity, limit, broken):
     """Of its limit, or of 1 where that is smaller; exactly so much is not too much."""
     assert bool(list(check._above("budget", "", np.array([activity]), np.array([limit])))) == broken
