@@ -284,6 +284,8 @@ def test_checker_opens_blocks_by_hand(tmp_path: Path) -> None:
     x = np.array([0.5, 0.25, 0.25])
     assert assess_fractional(instance, "hand", x).metrics["pulling_s"] == 0.5 * (4 + 1) + 0.25 * 2 * 3
     assert assess_fractional(instance, "hand", x, cut=True).metrics["pulling_s"] == 1.0 * (4 + 1) + 0.25 * 2 * 3
+    alike = replaced(instance, options={"cloudlet": [0, 0, 0]})
+    assert assess_fractional(alike, "hand", np.array([0.25, 0.5, 0])).metrics["pulling_s"] == 0.75 * 4 + 0.25 + 0.5 * 2
     assert assess_fractional(instance, "hand", np.array([NEGLIGIBLE, 0.0, 0.5])).decisions == {"fraction": [[2, 0.5]]}
 
 
