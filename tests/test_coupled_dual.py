@@ -508,7 +508,7 @@ def proved_exactly(instance, saved):
 @given(data=st.data())
 def test_rounding_never_helps(exact_models, families, data):
     """At prices and delays with all their bits, what is proved is below what fractions prove, by a few last bits."""
-    instance = data.draw(instances(families=families))
+    instance = data.draw(instances(families=families, cloudlets=4))
     random = np.random.default_rng(data.draw(st.integers(0, 2**32 - 1)))
 
     def uneven(values):
@@ -565,6 +565,14 @@ def test_huge_request_prices_prove_no_more_than_the_remote_delay(price):
     """1e17 - (1e17 - 10) is 16 in floats: a price above the remote delay counts as the remote delay."""
     assert 0 >= verify(narrow(), forged(request_price_s=[price])) >= -1e-12
     assert 10 - 1e-12 <= verify(narrow(options={"delay_s": [10.0]}), forged(request_price_s=[price])) <= 10
+
+
+def test_what_takes_nothing_fits_where_nothing_is():
+    """Without memory and compute a model of 0 GB serves a request of 0 s: no price proves that it cannot."""
+    nothing = {"memory_gb": [0.0], "compute_s": [0.0]}
+    instance = narrow(blocks={"size_gb": [0.0]}, cloudlets=nothing, options={"compute_s": [0.0]})
+    assert solve_nlip(instance).objective == 0
+    assert verify(instance, forged(request_price_s=[10.0])) <= 0
 
 
 def test_cancellation_proves_nothing():
