@@ -27,9 +27,10 @@ TESTS = {
     "published/check": ["test_check.py"],
     "coupled/check": ["test_coupled_instance.py", "test_coupled_formulation.py", "-k",
                       "not (regimes or archives or trip or units or repeats or hold or many)"],
-    "coupled/certificate": ["test_coupled_dual.py", "test_coupled_auto.py", "test_coupled_strength.py", "-k",
-                            "helps or memory_rows or split or cancellation or overflow or huge or gifts or takes_nothing or "
-                            "shares_of or theorem_says or relaxed_families_with"],
+    "coupled/certificate": ["test_coupled_dual.py", "test_coupled_auto.py", "test_coupled_strength.py",
+                            "test_coupled_single.py", "-k",
+                            "helps or memory_rows or split or cancellation or overflow or huge or gifts or of_many or "
+                            "nothing or ranges or theorem_says or relaxed_families_with or any_prices_with"],
     "kernels/coupled_sets": ["test_coupled_dual.py", "test_coupled_cells.py", "-k",
                              "best_set or short or gifts or twin or tie or model_is_worth"],
     "kernels/coupled_cut": ["test_coupled_cells.py", "test_coupled_anytime.py", "-k",

@@ -560,6 +560,18 @@ def test_prices_that_overflow_are_refused(field, price):
         forged(**where | {field: [[price]] if field == "cut_price" else [price]})
 
 
+@pytest.mark.parametrize("field", ["exact", "memory_row", "compute_row", "family", "share_block", "cut_price"])
+def test_flags_and_indices_have_ranges(field):
+    """A row is kept by 1 alone, a family is exact by 0 or 1, no index and no price is negative."""
+    row, bad = field.endswith("row"), {"exact": [-1, 2], "memory_row": [0, 2], "compute_row": [0, 2]}.get(field, [-1])
+    shares = {"share_cloudlet": [0], "share_block": [0], "share_request": [0], "share_s": [0.0]}
+    for value in bad:
+        with pytest.raises(ValueError, match=rf"{field}.* must be (>=|<=)"):
+            forged(**shares | {field: value if row else [[value]] if field == "cut_price" else [value]})
+    assert forged(exact=[0]).exact == 0
+    assert verify(narrow(), forged(memory_row=1, compute_row=1, request_price_s=[10.0])) == pytest.approx(0, abs=1e-9)
+
+
 @pytest.mark.parametrize("price", [1e17, 1e100])
 def test_huge_request_prices_prove_no_more_than_the_remote_delay(price):
     """1e17 - (1e17 - 10) is 16 in floats: a price above the remote delay counts as the remote delay."""
