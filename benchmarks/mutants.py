@@ -39,7 +39,7 @@ TESTS = {
                              "(twin and not subsets) or slope_holds or ascent or short_proof or all_cuts"],
     "kernels/coupled_pack": ["test_coupled_cells.py", "test_coupled_auto.py", "-k",
                              "knapsack or slow_twin or slope_holds or parts or at_least or climbs or closing"],
-    "kernels/coupled_fix": ["test_coupled_cells.py", "-k", "model_is_worth or closing"],
+    "kernels/coupled_fix": ["test_coupled_cells.py", "-k", "model_is_worth or closing or searched"],
     "kernels/rounding": ["test_rounding.py", "-k", "draws_follow or outcomes or extreme or sources"],
     "kernels/linear_bandit": ["test_linear_bandits.py", "test_restricted.py", "-k", "not thousands and not mabwiser"],
     "kernels/tabular_bandit": ["test_bandits.py", "-k", "not reset"],

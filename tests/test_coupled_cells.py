@@ -11,7 +11,7 @@ from test_coupled_auto import SEEDS, best_subset, crowded
 
 from mecpfm.coupled import dual
 from mecpfm.coupled.structure import build
-from mecpfm.kernels import coupled_dual, coupled_fix, coupled_pack
+from mecpfm.kernels import coupled_cut, coupled_dual, coupled_fix, coupled_pack
 
 pytestmark = pytest.mark.kernels
 
@@ -260,8 +260,19 @@ def test_what_a_model_is_worth_equals_enumeration(case, short):
         assert top[j] == pytest.approx(expected, abs=1e-9) if exactly else top[j] >= expected - 1e-9
 
 
+def test_each_model_is_searched_for_alone_where_a_table_is_too_short():
+    """One model gains 1 s for 0.5 s, the other nothing for 8 s; 0.25 s is what the cut leaves."""
+    none, masks, weight = np.empty(0), np.array([1]), np.ones(1)
+    ints = np.empty(0, dtype=np.int64)
+    work = coupled_cut.Work(none, ints, masks, weight, ints, np.empty(2), np.empty(2), np.empty(1), ints)
+    best = np.empty(2)
+    members, cost = np.array([1, 2]), np.array([0.5, 8.0])
+    assert coupled_fix.one_by_one(members, cost, 3, 0, 1, 0.25, best, work) == 0.75
+    assert best.tolist() == [0.75, -7.25]
+
+
 @settings(max_examples=60)
-@given(case=drawn(14))
+@given(case=st.sampled_from([14, 1]).flatmap(drawn))
 def test_what_opening_and_closing_cost_equals_enumeration(case):
     """The knapsack of a cloudlet with a cell inside, and without it, against the best."""
     top = np.where(case.random.random(case.count) < 0.2, -np.inf, case.random.integers(-4, 9, case.count) / 4)
