@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from test_coupled_auto import SEEDS, best_subset, crowded
 
 from mecpfm.coupled import dual
+from mecpfm.coupled.instance import most
 from mecpfm.coupled.structure import build
 from mecpfm.kernels import coupled_cut, coupled_dual, coupled_fix, coupled_pack
 
@@ -228,6 +229,9 @@ def test_parts_of_the_cloudlets_add_up(exact_models, data):
 @given(case=drawn(14))
 def test_what_an_open_cell_takes_at_least(case):
     """Blocks that all models allowed contain, and those of models forced; nothing for relaxed families."""
+    memory = case.cells.memory_gb
+    assert (most(memory) <= memory * coupled_pack.ROOM).all()
+    assert (memory * coupled_pack.ROOM <= most(memory) * (1 + 1e-8)).all()
     for j, size in enumerate(case.sizes()):
         members, allowed, forced = case.cost(j)[0], case.node.allowed[j], case.node.forced[j]
         first = case.cells.first_block[j % case.families]
