@@ -1,7 +1,8 @@
-"""Whether tests notice changes of what judges plans: ``python benchmarks/mutants.py published/check``, or all.
+"""Whether tests notice changes of what judges and decides: ``python benchmarks/mutants.py published/check``, or all.
 
-One operator or number of the file is changed at a time, in memory; the tests named below run on it, and what they let
-pass is printed. Each change has a fork: libraries are imported once. ``--every 5`` takes a fifth of the changes.
+One operator, number or ``min`` of the file is changed at a time, in memory; the tests named below run on it, and what
+they let pass is printed. Tests are collected once; each change has a fork. Kernels run as Python. ``--every 5`` takes a
+fifth of the changes, ``--lines 40-90`` those of some lines.
 """
 
 from __future__ import annotations
@@ -9,40 +10,58 @@ from __future__ import annotations
 import argparse
 import ast
 import copy
-import importlib.util
+import importlib
+import json
 import os
+import resource
 import signal
+import subprocess
 import sys
+import time
+import types
 from collections.abc import Iterator
 from pathlib import Path
-
-import highspy  # noqa: F401  loaded before the forks
-import numba  # noqa: F401
-import pandas  # noqa: F401
-import pydantic  # noqa: F401
-import pytest
-import scipy.sparse.csgraph
-import scipy.stats  # noqa: F401
 
 ROOT = Path(__file__).parents[1]
 TESTS = {
     "published/check": ["test_check.py"],
-    "coupled/check": ["test_coupled_instance.py", "test_coupled_formulation.py", "-k", "checker or fractions or equal"],
-    "coupled/certificate": ["test_coupled_dual.py", "-k", "certif or multiplier or verif"],
-}
-LIMIT_S = 600
+    "coupled/check": ["test_coupled_instance.py", "test_coupled_formulation.py", "-k",
+                      "not (regimes or archives or trip or units or repeats or hold or many)"],
+    "coupled/certificate": ["test_coupled_dual.py", "test_coupled_auto.py", "test_coupled_strength.py",
+                            "test_coupled_single.py", "-k",
+                            "helps or memory_rows or split or cancellation or overflow or huge or gifts or of_many or "
+                            "nothing or ranges or theorem_says or relaxed_families_with or any_prices_with"],
+    "kernels/coupled_sets": ["test_coupled_dual.py", "test_coupled_cells.py", "-k",
+                             "best_set or short or gifts or twin or tie or model_is_worth"],
+    "kernels/coupled_cut": ["test_coupled_cells.py", "test_coupled_anytime.py", "-k",
+                            "merging or slow_twin or slope_holds or model_is_worth"],
+    "kernels/coupled_dual": ["test_coupled_cells.py", "test_coupled_dual.py", "-k",
+                             "(twin and not subsets) or slope_holds or ascent or short_proof or all_cuts"],
+    "kernels/coupled_pack": ["test_coupled_cells.py", "test_coupled_auto.py", "-k",
+                             "knapsack or slow_twin or slope_holds or parts or at_least or climbs or closing"],
+    "kernels/coupled_fix": ["test_coupled_cells.py", "-k", "model_is_worth or closing or searched"],
+    "kernels/rounding": ["test_rounding.py", "-k", "draws_follow or outcomes or extreme or sources"],
+    "kernels/linear_bandit": ["test_linear_bandits.py", "test_restricted.py", "-k", "not thousands and not mabwiser"],
+    "kernels/tabular_bandit": ["test_bandits.py", "-k", "not reset"],
+}  # fmt: skip
+MEMORY = 8 << 30
+"""Bytes of address space of a fork: a change may well ask for all there is."""
 SWAPS: dict[type[ast.AST], type[ast.AST]] = {
     ast.Add: ast.Sub, ast.Sub: ast.Add, ast.Mult: ast.Div, ast.Div: ast.Mult, ast.FloorDiv: ast.Mult, ast.Mod: ast.Mult,
     ast.Lt: ast.LtE, ast.LtE: ast.Lt, ast.Gt: ast.GtE, ast.GtE: ast.Gt, ast.Eq: ast.NotEq, ast.NotEq: ast.Eq,
     ast.Is: ast.IsNot, ast.IsNot: ast.Is, ast.And: ast.Or, ast.Or: ast.And, ast.USub: ast.UAdd,
     ast.BitAnd: ast.BitOr, ast.BitOr: ast.BitAnd, ast.LShift: ast.RShift, ast.RShift: ast.LShift,
 }  # fmt: skip
+EXTREME = {"min": "max", "max": "min"}
 
 
 def changes(tree: ast.Module) -> Iterator[tuple[int, str, ast.Module]]:
-    """Line, change in words and changed tree, one change at a time; texts stay."""
+    """Line, change in words and changed tree, one change at a time; texts and types of arguments stay."""
+    typed = (node for node in ast.walk(tree) if isinstance(node, ast.arg | ast.FunctionDef))
+    types_ = [node.annotation if isinstance(node, ast.arg) else node.returns for node in typed]
+    unused = {inner for found in types_ if found is not None for inner in ast.walk(found)}
     for at, node in enumerate(ast.walk(tree)):
-        for field, new in replacements(node):
+        for field, new in () if node in unused else replacements(node):
             other = copy.deepcopy(tree)
             place = next(found for i, found in enumerate(ast.walk(other)) if i == at)
             setattr(place, field, new)
@@ -51,60 +70,119 @@ def changes(tree: ast.Module) -> Iterator[tuple[int, str, ast.Module]]:
 
 def replacements(node: ast.AST) -> Iterator[tuple[str, object]]:
     """Field of a node and what it gets instead."""
-    if isinstance(node, ast.BinOp | ast.BoolOp | ast.UnaryOp) and type(node.op) in SWAPS:
+    if isinstance(node, ast.BinOp | ast.AugAssign | ast.BoolOp | ast.UnaryOp) and type(node.op) in SWAPS:
         yield "op", SWAPS[type(node.op)]()
+    elif isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not):
+        yield "operand", ast.UnaryOp(ast.Not(), node.operand)
     elif isinstance(node, ast.Compare) and type(node.ops[0]) in SWAPS:
         yield "ops", [SWAPS[type(node.ops[0])](), *node.ops[1:]]
+    elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in EXTREME:
+        yield "func", ast.Name(EXTREME[node.func.id], ast.Load())
     elif isinstance(node, ast.Constant) and isinstance(node.value, bool | int | float):
-        yield "value", not node.value if isinstance(node.value, bool) else node.value + 1
+        raised = node.value + 1 if node.value + 1 != node.value else 2 * node.value
+        yield "value", not node.value if isinstance(node.value, bool) else raised
 
 
-def passes(name: str, tree: ast.Module) -> bool:
-    """Whether the tests pass on a changed module; more time than any test takes counts as noticed."""
+def put(module: types.ModuleType, tree: ast.Module) -> None:
+    """Put a changed module into the place of one that others have imported: functions in place, the rest by name."""
+    before = dict(vars(module))
+    exec(compile(tree, str(module.__file__), "exec"), vars(module))
+    for name, value in list(vars(module).items()):
+        old = before.get(name)
+        if isinstance(value, types.FunctionType) and value.__module__ == module.__name__:
+            for field in ("__code__", "__defaults__", "__kwdefaults__"):
+                setattr(old, field, getattr(value, field))
+        elif old is not value:
+            for user in list(sys.modules.values()):
+                if vars(user).get(name) is old:
+                    setattr(user, name, value)
+
+
+class Loop:
+    """In place of pytest's loop over the tests: all of them for each change, quick ones first, until one fails."""
+
+    def __init__(self, name: str, every: int, lines: range) -> None:
+        self.name, self.every, self.lines = name, every, lines
+
+    def pytest_collection(self) -> None:
+        """Neither more examples after a failure nor any from former runs."""
+        from hypothesis import Phase, settings
+
+        settings.register_profile("mutants", settings.get_profile("ci"), phases=[Phase.explicit, Phase.generate])
+        settings.load_profile("mutants")
+
+    def pytest_runtestloop(self, session) -> bool:
+        """Print each change that passes, then how many there were."""
+        module = importlib.import_module(f"mecpfm.{self.name.replace('/', '.')}")
+        tree = ast.parse(Path(module.__file__).read_text())
+        took = attempt(module, tree, [(600.0, item) for item in session.items])
+        assert took, f"{self.name}: its tests fail without a change"
+        pairs = sorted(zip(took, session.items, strict=True), key=lambda pair: pair[0])
+        items = [(2 + 3 * seconds, item) for seconds, item in pairs]
+        assert attempt(module, tree, items), f"{self.name}: its tests fail, or take longer, in another order"
+        chosen = [change for change in changes(tree) if change[0] in self.lines][:: self.every]
+        survived = 0
+        for i, (line, words, other) in enumerate(chosen):
+            if attempt(module, other, items):
+                survived += 1
+                print(f"{self.name}.py:{line}: {words}", file=sys.__stderr__, flush=True)
+            if i % 20 == 0:
+                print(f"({i} of {len(chosen)})", file=sys.__stderr__, flush=True)
+        print(
+            f"{self.name}: {len(chosen) - survived} of {len(chosen)} changes noticed", file=sys.__stderr__, flush=True
+        )
+        return True
+
+
+def attempt(module: types.ModuleType, tree: ast.Module, items: list) -> list[float]:
+    """CPU seconds of each test on a changed module; nothing if one fails, or takes longer than stands beside it."""
+    out, into = os.pipe()
     child = os.fork()
     if child == 0:
-        signal.alarm(LIMIT_S)
-        null = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(null, 1)
-        os.dup2(null, 2)
+        resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+        items[0][1].config.pluginmanager.unregister(name="terminalreporter")
+        took = []
         try:
-            load(name, tree)
-            os.chdir(ROOT / "tests")
-            code = pytest.main(["-x", "-q", "-n", "0", "-p", "no:cacheprovider", *TESTS[name]])
+            put(module, tree)
+            for i, (limit_s, item) in enumerate(items):
+                following = items[i + 1][1] if i + 1 < len(items) else None
+                start = time.process_time()
+                signal.setitimer(signal.ITIMER_PROF, limit_s)  # its signal ends the fork
+                item.ihook.pytest_runtest_protocol(item=item, nextitem=following)
+                if item.session.testsfailed:
+                    os._exit(1)
+                took.append(time.process_time() - start)
+            os.write(into, json.dumps(took).encode())
         except BaseException:
-            code = 1
-        os._exit(int(code))
-    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
-
-
-def load(name: str, tree: ast.Module) -> None:
-    """Put the module into place before anybody imports it."""
-    full = f"mecpfm.{name.replace('/', '.')}"
-    parent, _, last = full.rpartition(".")
-    spec = importlib.util.find_spec(full)
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[full] = module
-    exec(compile(tree, spec.origin, "exec"), module.__dict__)
-    setattr(sys.modules[parent], last, module)
+            os._exit(1)
+        os._exit(0)
+    os.close(into)
+    with os.fdopen(out) as pipe:
+        told = pipe.read()
+    failed = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) != 0
+    return [] if failed else json.loads(told)
 
 
 def main() -> None:
-    """Print each change that passes, then how many there were."""
+    """Each file in a process of its own."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("names", nargs="*", default=list(TESTS), metavar="name", help=", ".join(TESTS))
     parser.add_argument("--every", type=int, default=1)
+    parser.add_argument("--lines", default="1-100000", help="first-last")
     wanted = parser.parse_args()
-    for name in wanted.names:
-        tree = ast.parse((ROOT / "mecpfm" / f"{name}.py").read_text())
-        assert passes(name, tree), f"{name}: its tests fail without a change"
-        chosen = list(changes(tree))[:: wanted.every]
-        survived = 0
-        for i, (line, words, other) in enumerate(chosen):
-            print(f"{name}: {i} of {len(chosen)}", file=sys.stderr, flush=True)
-            if passes(name, other):
-                survived += 1
-                print(f"{name}.py:{line}: {words}", flush=True)
-        print(f"{name}: {len(chosen) - survived} of {len(chosen)} changes noticed", flush=True)
+    if len(wanted.names) > 1:
+        for name in wanted.names:
+            subprocess.run([sys.executable, __file__, name, "--every", str(wanted.every)], check=True)
+        return
+    (name,) = wanted.names
+    os.environ["NUMBA_DISABLE_JIT"] = "1"
+    os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
+    import pytest
+
+    os.chdir(ROOT / "tests")
+    first, last = map(int, wanted.lines.split("-"))
+    options = ["-q", "-p", "no:cacheprovider", *TESTS[name]]
+    sys.exit(pytest.main(options, plugins=[Loop(name, wanted.every, range(first, last + 1))]))
 
 
 if __name__ == "__main__":

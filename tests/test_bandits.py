@@ -15,6 +15,7 @@ from mecpfm.bandits.replay import replay
 from mecpfm.bandits.restricted import TSRC, WTSRC, RandomEI, RandomFix
 from mecpfm.bandits.ucb1 import UCB1
 from mecpfm.errors import InputError
+from mecpfm.kernels import tabular_bandit
 
 
 def history(policy, rewards):
@@ -59,6 +60,18 @@ def test_epsilon_greedy_is_its_definition(seed, epsilon, rewards):
         policy.update(arm, None, rewards[arm])
         paid[arm] += rewards[arm]
         count[arm] += 1
+
+
+def test_what_a_tally_says_at_the_edges():
+    """A coin equal to the chance does not explore; any bonus tries each arm first; worse than all is arm 0 alone."""
+    tally = np.array([[2.0, 1.0, 0.0], [1.0, 0.75, 0.0]])
+    assert tabular_bandit.choose(tally, 0.0, 0.9, 0.0, 0.0) == 1
+    assert tabular_bandit.choose(tally, 0.25, 0.9, 0.25, 0.0) == 1
+    assert tabular_bandit.choose(tally, 0.2, 0.9, 0.25, 0.0) == 2
+    assert tabular_bandit.choose(tally, 0.0, 0.0, 0.0, 1e-9) == 2
+    assert tabular_bandit.choose(np.array([[1.0], [-np.inf]]), 0.0, 0.0, 0.0, 0.0) == 0
+    tabular_bandit.update(tally, 1, 0.5)
+    assert tally.tolist() == [[2, 2, 0], [1, 1.25, 0]]
 
 
 def test_random_arms_are_uniform():

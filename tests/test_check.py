@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from strategies import tiny, tiny_instances, with_requests
 
+from mecpfm.published import check
 from mecpfm.published.check import assess, assess_fractional
 from mecpfm.published.instance import Cloudlets, Instance, Models, Requests
 from mecpfm.published.options import queueing_delay, tabulate
@@ -157,12 +158,29 @@ def test_fractions_average_the_choices():
 
 
 def test_fractions_must_sum_to_one_and_stay_positive():
-    """Fractions that are no distribution are violations, and noise of 1e-12 is not a decision."""
+    """Fractions that are no distribution are violations, and noise of 1e-9 is not a decision."""
     instance = tiny(3, requests=2, models=3)
-    plan = assess_fractional(instance, "lp", np.array([[0.5, 0.25, 1e-12], [1.5, -0.5, 0.0]]))
+    plan = assess_fractional(instance, "lp", np.array([[0.5, 0.25, check.NEGLIGIBLE], [1.5, -0.5, 0.0]]))
     assert plan.violations[0] == "request 0: fractions of its models sum to 0.75, not 1"
     assert plan.violations[1] == "request 1: fraction of model 1 is -0.5, below 0"
     assert [entry[:2] for entry in plan.decisions["fraction"]] == [[0, 0], [0, 1], [1, 0], [1, 1]]
+
+
+def test_a_fraction_of_zero_breaks_nothing():
+    """Only fractions below 0 are findings."""
+    one, two = np.zeros(1, dtype=np.int64), np.zeros(2, dtype=np.int64)
+    plain = check.Chosen(one, one, np.ones(1), one + 1, one + 2)
+    padded = check.Chosen(two, two, np.array([1.0, 0.0]), two + 1, two + 2)
+    assert check.evaluate(by_hand(), padded) == check.evaluate(by_hand(), plain)
+
+
+@pytest.mark.parametrize(
+    ("activity", "limit", "broken"),
+    [(1e-6, 0, False), (1.5e-6, 0, True), (0.5 + 1.5e-6, 0.5, True), (200.0001, 200, False), (200.0003, 200, True)],
+)
+def test_a_row_may_be_exceeded_by_a_millionth(activity, limit, broken):
+    """Of its limit, or of 1 where that is smaller; exactly so much is not too much."""
+    assert bool(list(check._above("budget", "", np.array([activity]), np.array([limit])))) == broken
 
 
 @pytest.mark.parametrize(

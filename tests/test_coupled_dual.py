@@ -1,3 +1,6 @@
+import itertools
+from fractions import Fraction
+
 import numpy as np
 import pytest
 from coupled_strategies import instances, replaced, small
@@ -6,16 +9,18 @@ from hypothesis import strategies as st
 
 from mecpfm import solvers
 from mecpfm.coupled import dual, waived
+from mecpfm.coupled.belonging import model_gb
 from mecpfm.coupled.brute_force import solve_nlip
 from mecpfm.coupled.certificate import Certificate, certificate, verify
 from mecpfm.coupled.formulation import linear_model, solve_lp
 from mecpfm.coupled.generate import Recipe, generate
 from mecpfm.coupled.incidence import incidence
-from mecpfm.coupled.instance import LARGEST, SMALLEST, Instance
+from mecpfm.coupled.instance import LARGEST, SMALLEST, Instance, most
 from mecpfm.coupled.presolve import presolve
 from mecpfm.coupled.structure import build
 from mecpfm.errors import InputError
 from mecpfm.kernels import coupled_dual as kernels
+from mecpfm.kernels import coupled_sets
 from mecpfm.kernels.coupled_sets import best_set
 
 PATHS = pytest.mark.parametrize("exact_models", [14, 1, 0])
@@ -44,13 +49,15 @@ def random_point(structure, seed):
 
 
 @pytest.mark.kernels
+@settings(max_examples=200)
 @given(st.integers(0, 2**32 - 1), st.booleans())
 def test_best_set_equals_enumeration(seed, forcing):
     """The best set of models by subset sums equals the best of all sets written out, forced models included."""
     random = np.random.default_rng(seed)
     n, count = int(random.integers(1, 6)), int(random.integers(0, 9))
     members = random.integers(1, 1 << n, random.integers(1, 5))
-    cost, weight = random.integers(0, 9, len(members)) / 4, random.integers(0, 9, count) / 4
+    unit = 2.0 ** int(random.integers(-40, 20))
+    cost, weight = random.integers(0, 9, len(members)) * unit, random.integers(0, 9, count) * unit
     mask = random.integers(1, 1 << n, count)
     allowed = int(random.integers(1, 1 << n))
     must = allowed & int(random.integers(0, 1 << n)) if forcing else 0
@@ -62,9 +69,136 @@ def test_best_set_equals_enumeration(seed, forcing):
         return weight[mask & s > 0].sum() - cost[members & s > 0].sum()
 
     sets = [s for s in range(1, 1 << n) if s & must == must and s & ~allowed == 0]
-    assert value == pytest.approx(max(map(worth, sets)), abs=1e-12)
+    assert value == max(map(worth, sets))
     assert chosen in sets
-    assert worth(chosen) == pytest.approx(value, abs=1e-12)
+    assert worth(chosen) == value
+
+
+def test_the_value_of_a_tie_is_that_of_the_better_set():
+    """Of two models that cost the same but for 1e-11 the lower complement is chosen, and the value is the other's."""
+    scratch = np.empty(2), np.empty(2), np.empty(4)
+    cost, members, mask = np.array([0.5 - 1e-11, 0.5]), np.array([1, 2]), np.array([3])
+    value, chosen = best_set(members, cost, 3, 0, mask, np.ones(1), 1, *scratch)
+    assert (value, chosen) == (pytest.approx(0.5 + 1e-11, abs=1e-15), 2)
+    cost = np.array([0.5, 0.5 + 1e-11])
+    assert coupled_sets.best_single(members, cost, 3, mask, np.ones(1), 1, *scratch[:2]) == (0.5, 1)
+    cost = np.array([0.5, 1 - 1e-11])
+    assert best_set(members, cost, 3, 0, members, np.ones(2), 2, *scratch)[0] > 0.5
+    none = np.zeros(0, dtype=np.int64), np.zeros(0), 0
+    assert coupled_sets.best_single(members, np.zeros(2), 3, *none, *scratch[:2]) == (0, 1)
+    assert best_set(members, np.zeros(2), 3, 0, *none, *scratch) == (0, 3)
+    assert coupled_sets.with_gifts(members, np.zeros(2), 3, 0, *none, np.empty(4)) == (0, 3)
+
+
+@pytest.mark.parametrize("room", [8, 4])
+def test_no_model_at_all_is_no_set(room):
+    """Three models, each two of which share a block that costs more than all gain: one alone loses least."""
+    scratch, masks = (np.empty(3), np.empty(3), np.empty(room)), np.array([1, 2, 4])
+    members = np.array([3, 5, 6])
+    value, chosen = best_set(members, np.ones(3), 7, 0, masks, np.full(3, 0.25), 3, *scratch)
+    if room == 8:
+        assert (value, chosen) == (-1.75, 4)
+    assert -1.75 <= value <= 0.25
+    # A fourth model that reduction leaves out loses least; where the first must be open, it is no way out.
+    scratch, members, cost = (np.empty(4), np.empty(4), np.empty(room // 4)), np.array([3, 5, 6, 7, 8]), np.full(5, 3.0)
+    cost[4] = 0.5
+    assert best_set(members, cost, 15, 0, masks, np.full(3, 0.25), 3, *scratch)[0] == -0.5
+    assert best_set(members, cost, 15, 1, masks, np.full(3, 0.25), 3, *scratch)[0] < -8
+
+
+def places(mask):
+    """The bits that are set."""
+    return [k for k in range(63) if mask >> k & 1]
+
+
+@pytest.mark.kernels
+@settings(max_examples=200)
+@given(st.integers(0, 2**32 - 1))
+def test_sums_over_subsets_and_gifts_equal_a_plain_twin(seed):
+    """What lies in each set of free models; which models are given away; and the best set beside those."""
+    random = np.random.default_rng(seed)
+    n, count = int(random.integers(1, 7)), int(random.integers(0, 9))
+    members, mask = random.integers(1, 1 << n, random.integers(1, 7)), random.integers(1, 1 << n, count)
+    cost, weight = random.integers(0, 9, len(members)) / 4, random.integers(0, 9, count) / 4
+    free = int(random.integers(0, 1 << n))
+    taken, gifts = (int(random.integers(0, 1 << n)) & ~free for _ in range(2))
+    models = places(free)
+    assert coupled_sets.bits(free) == len(models)
+    table = np.empty(1 << len(models))
+    coupled_sets.subset_sums(members, cost, free, taken, gifts, mask, weight, count, table)
+    for place in range(len(table)):
+        inside = sum(1 << k for i, k in enumerate(models) if place >> i & 1)
+        assert coupled_sets.compress(inside | taken, free) == place
+        assert coupled_sets.expand(place, free) == inside
+        gain = (mask & (taken | gifts) == 0) & (mask & free > 0) & (mask & free & ~inside == 0)
+        paid = (members & taken == 0) & (members & free > 0) & (members & free & ~inside == 0)
+        assert table[place] == weight[gain].sum() - cost[paid].sum()
+    left, most = free, int(random.integers(0, n))
+    while left.bit_count() > most:
+        left &= ~(1 << min(places(left), key=lambda k: (cost[members & left == 1 << k].sum(), k)))
+    assert coupled_sets.given_away(members, cost, free, most) == free & ~left
+
+
+@pytest.mark.kernels
+@settings(max_examples=200)
+@given(st.integers(0, 2**32 - 1))
+def test_what_one_model_more_is_worth_equals_a_plain_twin(seed):
+    """Gains and prices beside other models; a single best one; and reduction goes on until nothing is decided."""
+    random = np.random.default_rng(seed)
+    n, count = int(random.integers(1, 7)), int(random.integers(0, 9))
+    members, mask = random.integers(1, 1 << n, random.integers(1, 7)), random.integers(1, 1 << n, count)
+    unit = 2.0 ** int(random.integers(-40, 20))
+    cost, weight = random.integers(0, 9, len(members)) * unit, random.integers(0, 9, count) * unit
+    allowed = int(random.integers(1, 1 << n))
+    must = allowed & int(random.integers(0, 1 << n)) & int(random.integers(0, 1 << n))
+    reach, own = np.empty(n), np.empty(n)
+
+    def beside(k, alive, taken):
+        bit, rest = 1 << k, np.where(mask & alive & taken, 0, mask & alive)
+        mine = (members & bit > 0) & (members & taken == 0)
+        gains = weight[rest & bit > 0].sum(), weight[rest == bit].sum()
+        return *gains, cost[mine & (members & alive == bit)].sum(), cost[mine & (members & alive != alive)].sum()
+
+    coupled_sets.reachable(mask, weight, count, allowed, must, reach, own)
+    for k in places(allowed & ~must):
+        price = coupled_sets.adding(members, cost, allowed, must, 1 << k)
+        assert (reach[k], own[k], *price) == beside(k, allowed, must)
+    alone = [(weight[mask & 1 << k > 0].sum() - cost[members & 1 << k > 0].sum(), -k) for k in places(allowed)]
+    best = coupled_sets.best_single(members, cost, allowed, mask, weight, count, reach, own)
+    assert best == (max(alone)[0], 1 << -max(alone)[1])
+    alive, taken = coupled_sets.reduce(members, cost, allowed, must, mask, weight, count, reach, own)
+    assert taken & ~alive == must & ~taken == alive & ~allowed == 0
+    for k in places(alive & ~taken):
+        most, least, low, high = beside(k, alive, taken)
+        assert most >= low
+        assert least <= high
+
+
+@pytest.mark.kernels
+@settings(max_examples=200)
+@given(st.integers(0, 2**32 - 1))
+def test_the_best_set_beside_gifts_equals_enumeration(seed):
+    """Models that serve for nothing serve in every set, and none of their own blocks is paid for."""
+    random = np.random.default_rng(seed)
+    n, count = int(random.integers(1, 7)), int(random.integers(0, 9))
+    members, mask = random.integers(1, 1 << n, random.integers(1, 7)), random.integers(1, 1 << n, count)
+    cost, weight = random.integers(0, 9, len(members)) / 4, random.integers(1, 9, count) / 4
+    alive = int(random.integers(1, 1 << n))
+    taken = alive & int(random.integers(0, 1 << n))
+    table = np.empty(1 << int(random.integers(0, n)))
+    value, chosen = coupled_sets.with_gifts(members, cost, alive, taken, mask, weight, count, table)
+    price = np.where((members & taken > 0) | (members & alive == alive), 0, cost)
+    gifts = coupled_sets.given_away(members, price, alive & ~taken, len(table).bit_length() - 1)
+    always, rest = taken | gifts, places(alive & ~taken & ~gifts)
+
+    def worth(s):
+        return weight[mask & (s | always) > 0].sum() - (cost - price).sum() - price[members & s > 0].sum()
+
+    sets = [sum(1 << k for i, k in enumerate(rest) if m >> i & 1) for m in range(1 << len(rest))]
+    assert value == max(map(worth, sets))
+    assert (chosen & ~always) in sets
+    assert chosen & always == always
+    assert worth(chosen & ~always) == value
 
 
 @PATHS
@@ -251,6 +385,7 @@ def test_certificate_may_not_split_a_family():
 
 
 @pytest.mark.kernels
+@settings(max_examples=200)
 @given(st.integers(0, 2**32 - 1), st.booleans())
 def test_a_short_table_only_raises_the_best_set(seed, forcing):
     """With fewer sets than models allow the value is an upper bound, and one that holds whichever set is the best."""
@@ -324,6 +459,84 @@ def test_no_prices_prove_more_than_the_optimum(exact_models, families, data):
     assert bound <= solve_nlip(instance).objective * (1 + 1e-12)
 
 
+def proved_exactly(instance, saved):
+    """What prices prove, in fractions: no rounding at all."""
+    options, cloudlets, fraction = instance.options, instance.cloudlets, np.vectorize(Fraction, otypes=[object])
+    v = np.minimum(fraction(saved.request_price_s), fraction(instance.requests.remote_delay_s))
+    mu, eta = fraction(saved.compute_price), fraction(saved.memory_price_s_per_gb)
+    load, size = fraction(options.compute_s), fraction(instance.blocks.size_gb)
+    gain = v[options.request] - fraction(options.delay_s) - mu[options.cloudlet] * load
+    price = fraction(instance.pull_s) + size[:, None] * eta[None, :]
+    fits = model_gb(instance)[options.model] <= most(cloudlets.memory_gb)[options.cloudlet]
+    fits &= options.compute_s <= most(cloudlets.compute_s)[options.cloudlet]
+    blocks = [set(own.tolist()) for own in instance.models.blocks]
+    names = zip(saved.share_cloudlet.tolist(), saved.share_block.tolist(), saved.share_request.tolist(), strict=True)
+    share, paid = dict(zip(names, map(Fraction, saved.share_s.tolist()), strict=True)), {}
+    for (c, b, _), w in share.items():
+        paid[b, c] = paid.get((b, c), 0) + w
+    total = v.sum() - (mu * fraction(cloudlets.compute_s)).sum() - (eta * fraction(cloudlets.memory_gb)).sum()
+    total -= sum(max(w - price[at], 0) for at, w in paid.items())
+
+    def worth(rows, models, lam=0, shares=0):
+        best = {}
+        for o in rows:
+            if options.model[o] in models:
+                r, k = int(options.request[o]), int(options.model[o])
+                owed = sum(share.get((int(options.cloudlet[o]), b, r), 0) for b in blocks[k]) if shares else 0
+                best[r] = max(best.get(r, 0), gain[o] - lam * load[o] - owed)
+        return sum(best.values())
+
+    for c, f in np.ndindex(saved.cut_price.shape):
+        useful = fits & (gain > 0)  # a set without a gain is no better than none
+        rows = np.flatnonzero(useful & (options.cloudlet == c) & (saved.family[options.model] == f)).tolist()
+        models = sorted({int(options.model[o]) for o in rows})
+        if not saved.exact[f]:
+            total -= worth(rows, models, shares=1)
+            continue
+        lam, value = Fraction(float(saved.cut_price[c, f])), [0]
+        for some in itertools.chain.from_iterable(itertools.combinations(models, n + 1) for n in range(len(models))):
+            met = set().union(*(blocks[k] for k in some))
+            fixed = lam * Fraction(float(cloudlets.compute_s[c])) - sum(price[b, c] for b in met)
+            value.append(fixed + worth(rows, some, lam))
+        total -= max(value)
+        if saved.compute_row is not None and len(models) == 1:
+            room, pays = Fraction(float(most(cloudlets.compute_s)[c])), sum(price[b, c] for b in blocks[models[0]])
+            subsets = itertools.chain.from_iterable(itertools.combinations(rows, n) for n in range(len(rows) + 1))
+            best = max(sum(gain[o] for o in some) for some in subsets if sum(load[o] for o in some) <= room)
+            total += max(value) - min(max(value), max(best - pays, 0))
+    return total
+
+
+@PATHS
+@FAMILIES
+@settings(max_examples=30)
+@given(data=st.data())
+def test_rounding_never_helps(exact_models, families, data):
+    """At prices and delays with all their bits, what is proved is below what fractions prove, by a few last bits."""
+    instance = data.draw(instances(families=families, cloudlets=4))
+    random = np.random.default_rng(data.draw(st.integers(0, 2**32 - 1)))
+
+    def uneven(values):
+        return np.where(values > SMALLEST, values * random.uniform(0.9, 1, values.shape), values)
+
+    remote, size = uneven(instance.requests.remote_delay_s), uneven(instance.blocks.size_gb)
+    delay, compute = uneven(instance.options.delay_s), uneven(instance.options.compute_s)
+    instance = replaced(
+        instance,
+        blocks={"size_gb": size},
+        requests={"remote_delay_s": remote},
+        options={"delay_s": delay, "compute_s": compute},
+    )
+    structure = build(instance, exact_models=exact_models)
+    cut = random.uniform(0, 1, len(structure.cells.first_record) - 1)
+    point = random_point(structure, int(random.integers(2**31)))
+    saved = certificate(structure, dual.Dual(0.0, point, cut, 0, 0.0))
+    if random.random() < 0.5:
+        saved = saved.model_copy(update={"compute_row": np.int64(1)})
+    exactly = proved_exactly(instance, saved)
+    assert exactly - Fraction(1, 10**11) <= Fraction(verify(instance, saved)) <= exactly
+
+
 def forged(**fields):
     """A certificate for ``narrow()`` of no prices but those given."""
     zero = {
@@ -346,7 +559,7 @@ def narrow(**groups):
 
 
 @pytest.mark.parametrize("field", ["request_price_s", "compute_price", "memory_price_s_per_gb", "cut_price", "share_s"])
-@pytest.mark.parametrize("price", [1e101, 1e308, np.inf, np.nan])
+@pytest.mark.parametrize("price", [np.nextafter(1e100, np.inf), 1e308, np.inf, np.nan])
 def test_prices_that_overflow_are_refused(field, price):
     """A product of infinity and zero would be NaN and hide a cell."""
     where = {"share_cloudlet": [0], "share_block": [0], "share_request": [0], "share_s": [0.0]}
@@ -354,11 +567,31 @@ def test_prices_that_overflow_are_refused(field, price):
         forged(**where | {field: [[price]] if field == "cut_price" else [price]})
 
 
+@pytest.mark.parametrize("field", ["exact", "memory_row", "compute_row", "family", "share_block", "cut_price"])
+def test_flags_and_indices_have_ranges(field):
+    """A row is kept by 1 alone, a family is exact by 0 or 1, no index and no price is negative."""
+    row, bad = field.endswith("row"), {"exact": [-1, 2], "memory_row": [0, 2], "compute_row": [0, 2]}.get(field, [-1])
+    shares = {"share_cloudlet": [0], "share_block": [0], "share_request": [0], "share_s": [0.0]}
+    for value in bad:
+        with pytest.raises(ValueError, match=rf"{field}.* must be (>=|<=)"):
+            forged(**shares | {field: value if row else [[value]] if field == "cut_price" else [value]})
+    assert forged(exact=[0]).exact == 0
+    assert verify(narrow(), forged(memory_row=1, compute_row=1, request_price_s=[10.0])) == pytest.approx(0, abs=1e-9)
+
+
 @pytest.mark.parametrize("price", [1e17, 1e100])
 def test_huge_request_prices_prove_no_more_than_the_remote_delay(price):
     """1e17 - (1e17 - 10) is 16 in floats: a price above the remote delay counts as the remote delay."""
     assert 0 >= verify(narrow(), forged(request_price_s=[price])) >= -1e-12
-    assert verify(narrow(options={"delay_s": [10.0]}), forged(request_price_s=[price])) == pytest.approx(10)
+    assert 10 - 1e-12 <= verify(narrow(options={"delay_s": [10.0]}), forged(request_price_s=[price])) <= 10
+
+
+def test_what_takes_nothing_fits_where_nothing_is():
+    """Without memory and compute a model of 0 GB serves a request of 0 s: no price proves that it cannot."""
+    nothing = {"memory_gb": [0.0], "compute_s": [0.0]}
+    instance = narrow(blocks={"size_gb": [0.0]}, cloudlets=nothing, options={"compute_s": [0.0]})
+    assert solve_nlip(instance).objective == 0
+    assert verify(instance, forged(request_price_s=[10.0])) <= 0
 
 
 def test_cancellation_proves_nothing():

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from mecpfm.archives import schema_of
 from mecpfm.coupled import generate as generator
 from mecpfm.coupled.baselines import unshared
-from mecpfm.coupled.check import REMOTE, assess, assess_fractional
+from mecpfm.coupled.check import NEGLIGIBLE, REMOTE, assess, assess_fractional
 from mecpfm.coupled.formulation import solve_lp
 from mecpfm.coupled.generate import REGIMES, Recipe, generate, token_counts
 from mecpfm.coupled.instance import Instance, accepted
@@ -264,12 +264,12 @@ def test_checker_recomputes_cost_and_metrics(tmp_path: Path) -> None:
 
 
 def test_checker_counts_classes_and_half_open_blocks(tmp_path: Path) -> None:
-    """A class of two requests counts twice; a block opened half takes half of its memory."""
+    """A class of three requests counts thrice; a block opened half takes half of its memory."""
     instance = Instance.read(saved(tmp_path))
-    classes = replaced(instance, requests={"weight": [1.0, 2.0, 1.0]})
+    classes = replaced(instance, requests={"weight": [3.0, 2.0, 1.0]})
     metrics = assess(classes, "hand", np.array([1, REMOTE, 2])).metrics
-    assert metrics["average_accuracy"] == pytest.approx((0.9 + 2 * 1 + 0.7) / 4)
-    assert metrics["edge_share"] == pytest.approx(2 / 4)
+    assert metrics["average_accuracy"] == pytest.approx((3 * 0.9 + 2 * 1 + 0.7) / 6)
+    assert metrics["edge_share"] == pytest.approx(4 / 6)
     small = replaced(instance, cloudlets={"memory_gb": [2.0, 5.0]})
     half = np.zeros(len(instance.options.request))
     half[[1, 2]] = 0.5
@@ -278,11 +278,24 @@ def test_checker_counts_classes_and_half_open_blocks(tmp_path: Path) -> None:
     )
 
 
+def test_checker_opens_blocks_by_hand(tmp_path: Path) -> None:
+    """As far as the request that uses them most there, or with the cut as their compute says; none where it is 0."""
+    instance = replaced(Instance.read(saved(tmp_path)), cloudlets={"compute_s": [1.0, 0.0]})
+    x = np.array([0.5, 0.25, 0.25])
+    assert assess_fractional(instance, "hand", x).metrics["pulling_s"] == 0.5 * (4 + 1) + 0.25 * 2 * 3
+    assert assess_fractional(instance, "hand", x, cut=True).metrics["pulling_s"] == 1.0 * (4 + 1) + 0.25 * 2 * 3
+    alike = replaced(instance, options={"cloudlet": [0, 0, 0]})
+    assert assess_fractional(alike, "hand", np.array([0.25, 0.5, 0])).metrics["pulling_s"] == 0.75 * 4 + 0.25 + 0.5 * 2
+    assert assess_fractional(instance, "hand", np.array([NEGLIGIBLE, 0.0, 0.5])).decisions == {"fraction": [[2, 0.5]]}
+
+
 def test_checker_refuses_foreign_options(tmp_path: Path) -> None:
     """A choice of another request's option, or of the wrong length, is an error and not a cheap plan."""
     instance = Instance.read(saved(tmp_path))
     with pytest.raises(InputError, match=r"choice\[1\] is 2, not an option of request 1"):
         assess(instance, "bad", np.array([0, 2, REMOTE]))
+    with pytest.raises(InputError, match=r"choice\[2\] is 1, not an option of request 2"):
+        assess(instance, "bad", np.array([0, REMOTE, 1]))
     with pytest.raises(InputError, match=r"choice has shape \(2,\); must be \(3,\)"):
         assess(instance, "bad", np.array([0, REMOTE]))
 

@@ -48,6 +48,25 @@ def test_packed_inverse_is_the_inverse(seed, arms, features, hidden, ridge):
     np.testing.assert_allclose(np.column_stack([mean, spread]), expected, rtol=1e-9, atol=1e-9)
 
 
+def test_a_corrected_reward_is_as_if_it_had_been_known():
+    """A forecast learned and then corrected by its error gives the state of the true reward; by hand for one step."""
+    contexts, arms, rewards = past(5, 3, 4, 30, hidden=0.3)
+    known, corrected = LinUCB(3, 4).state, LinUCB(3, 4).state
+    for context, arm, reward in zip(contexts, arms.tolist(), rewards.tolist(), strict=True):
+        linear_bandit.update(known, context, arm, reward)
+        linear_bandit.update(corrected, context, arm, 0.25)
+        linear_bandit.correct(corrected, context, arm, reward - 0.25)
+    np.testing.assert_allclose(corrected, known, rtol=0, atol=1e-12)
+    before = corrected.copy()
+    for arm, change in ((-1, 0.5), (3, 0.5), (0, math.inf)):
+        with pytest.raises(ValueError, match=r"no such arm|must be finite"):
+            linear_bandit.correct(corrected, contexts[0], arm, change)
+    assert np.array_equal(corrected, before)
+    one = LinUCB(1, 1, ridge=0.25).state
+    linear_bandit.update(one, np.array([0.5]), 0, 1.0)
+    assert one.tolist() == [[2.0], [1.0]]  # 1 / (0.25 + 0.25), and 0.5 times it; the step is exactly 1
+
+
 def test_inverse_stays_accurate_for_thousands_of_updates():
     """20,000 rank-one updates of one arm keep mean and spread within 1e-9 of a fresh solve."""
     contexts, arms, rewards = past(4, 1, 30, 20_000, hidden=0.3)

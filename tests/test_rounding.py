@@ -129,6 +129,7 @@ def test_outcomes_equal_a_plain_twin(seed):
     tables, uniforms = random.uniform(0, 5, (4, 4, 3)), random.random((6, 4))
     found = rounding.outcomes(cumulative(x), *tables, uniforms)
     rows = cumulative(x)
+    assert found.shape == (6, 4)
     for row, uniform in zip(found, uniforms, strict=True):
         at = np.arange(4), [int(np.searchsorted(rows[j], uniform[j], side="right")) for j in range(4)]
         assert np.array_equal(rounding.pick(rows, uniform), at[1])
@@ -141,6 +142,7 @@ def test_extreme_uniforms_stay_inside_the_support():
     x = np.array([[0.0, 0.1, 0.2, 0.7, 0.0], [0.0, 0.0, 1.0, 0.0, 0.0]]) / 3
     ends = np.array([0.0, np.nextafter(1, 0)])
     assert [rounding.pick(cumulative(x), np.full(2, u)).tolist() for u in ends] == [[1, 2], [3, 2]]
+    assert rounding.place(np.array([0.25, 0.5]), 0.75) == 1
 
 
 def test_sources_are_drawn_in_proportion():

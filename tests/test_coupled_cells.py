@@ -1,0 +1,364 @@
+"""The kernels of the coupled bound, cell by cell, under any branching decisions: all sets of models written out."""
+
+import math
+
+import numpy as np
+import pytest
+from coupled_strategies import instances
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from test_coupled_auto import SEEDS, best_subset, crowded
+
+from mecpfm.coupled import dual
+from mecpfm.coupled.instance import most
+from mecpfm.coupled.structure import build
+from mecpfm.kernels import coupled_cut, coupled_dual, coupled_fix, coupled_pack
+
+pytestmark = pytest.mark.kernels
+
+
+class Drawn:
+    """Cells of a small instance, multipliers, and branching decisions that leave every forced cell a model."""
+
+    def __init__(self, instance, exact_models, seed):
+        self.structure = build(instance, exact_models=exact_models)
+        self.cells = cells = self.structure.cells
+        self.random = random = np.random.default_rng(seed)
+        self.requests, self.sites, self.families = len(cells.remote_s), len(cells.capacity_s), len(cells.exact)
+        length = len(dual.start(cells))
+        self.point = random.uniform(0, 1, length) * random.choice([0, 0.3, 1], length)
+        self.point[: self.requests] = random.uniform(0, 1, self.requests) * cells.remote_s
+        self.count = self.sites * self.families
+        self.cut = random.choice([0, 0.1, 1], self.count) * random.uniform(0, 1, self.count)
+        whole = dual.free(cells).allowed
+        allowed = np.where(random.random(self.count) < 0.7, whole, whole & random.integers(0, 64, self.count))
+        forced = allowed & random.integers(0, 64, self.count) * (random.random(self.count) < 0.3)
+        state = random.choice([-1, 0, 0, 0, 1], self.count)
+        self.exact = np.tile(cells.exact, self.sites)
+        state[(allowed == 0) | ~self.exact] = 0
+        self.node = coupled_dual.Node(state, allowed, np.where(self.exact, forced, 0))
+
+    def cost(self, j):
+        """Masks and prices of the blocks of an exact cell."""
+        c, f = divmod(j, self.families)
+        mine = slice(self.cells.first_block[f], self.cells.first_block[f + 1])
+        eta = self.point[self.requests + self.sites + c]
+        return self.cells.members[mine], self.cells.pull_s[c, mine] + eta * self.cells.size_gb[mine]
+
+    def sets(self, j):
+        """The sets of models that may be open in a cell."""
+        allowed, must = int(self.node.allowed[j]), int(self.node.forced[j])
+        return [s for s in range(1, allowed + 1) if s & ~allowed == 0 and s & must == must]
+
+    def gain(self, j, lam, s):
+        """What requests gain by the models of a set at a further price of compute, and the compute that they take."""
+        cells, c, best = self.cells, j // self.families, {}
+        for i in range(cells.first_record[j], cells.first_record[j + 1]):
+            mu, request = self.point[self.requests + c] + lam, int(cells.request[i])
+            a = self.point[request] - cells.delay_s[i] - mu * cells.compute_s[i]
+            if cells.models[i] & s:
+                best[request] = max(best.get(request, (0.0, 0.0)), (float(a), float(cells.compute_s[i])))
+        return sum(a for a, _ in best.values()), sum(g for _, g in best.values())
+
+    def worth(self, j, lam, s):
+        """Gain less prices of one set, and its compute."""
+        gain, load = self.gain(j, lam, s)
+        members, cost = self.cost(j)
+        return gain - float(cost[members & s > 0].sum()), load
+
+    def tangent(self, j, lam):
+        """Value of a cell and its slope at a price of the cut."""
+        value, load = max((self.worth(j, lam, s) for s in self.sets(j)), default=(-math.inf, 0.0))
+        capacity = float(self.cells.capacity_s[j // self.families])
+        return value + lam * capacity, capacity - load
+
+    def lowest(self, j):
+        """Least value of a cell over the price of the cut, by tangents until they meet it."""
+        left, right = (0.0, *self.tangent(j, 0.0)), (1e6, *self.tangent(j, 1e6))
+        if left[2] >= 0 or not self.sets(j):
+            return left[1]
+        for _ in range(100):
+            lam = (left[1] - left[2] * left[0] - right[1] + right[2] * right[0]) / (right[2] - left[2])
+            value, slope = self.tangent(j, lam)
+            if value <= left[1] + left[2] * (lam - left[0]) + 1e-10:
+                return value
+            left, right = ((lam, value, slope), right) if slope < 0 else (left, (lam, value, slope))
+        raise AssertionError("the tangents do not meet")
+
+    def relaxed(self, j):
+        """What requests gain in a relaxed cell after their shares."""
+        cells, c, best = self.cells, j // self.families, {}
+        w = self.point[self.requests + 2 * self.sites :]
+        for i in range(cells.first_record[j], cells.first_record[j + 1]):
+            request, shares = int(cells.request[i]), cells.share[cells.first_share[i] : cells.first_share[i + 1]]
+            a = self.point[request] - cells.delay_s[i] - self.point[self.requests + c] * cells.compute_s[i]
+            if cells.models[i] & self.node.allowed[j]:
+                best[request] = max(best.get(request, 0.0), a - w[shares].sum())
+        return sum(best.values())
+
+    def without_cells(self):
+        """What the multipliers are worth without any cell, shares beyond a block's price taken off."""
+        cells, (v, mu, eta, w) = self.cells, np.split(self.point, np.cumsum([self.requests, *[self.sites] * 2]))
+        total = v.sum() - (mu * cells.capacity_s).sum() - (eta * cells.memory_gb).sum()
+        for c in range(self.sites):
+            for b in range(cells.first_block[-1], len(cells.size_gb)):
+                at = c * len(cells.size_gb) + b
+                paid = w[cells.first_share_of[at] : cells.first_share_of[at + 1]].sum()
+                total -= max(paid - cells.pull_s[c, b] - eta[c] * cells.size_gb[b], 0.0)
+        return total
+
+    def sizes(self):
+        """Memory that each cell takes at least, by the kernel."""
+        size = np.empty(self.count)
+        coupled_pack.least(self.cells, self.node, size)
+        return size
+
+    def evaluate(self, packs, point=None, amount=1.0):
+        """Bound, supergradient, values, cut prices, options used and cells open of either kernel."""
+        point, cut = self.point if point is None else point, self.cut.copy()
+        slope, value, used = np.empty(len(point)), np.empty(self.count), np.zeros(len(self.structure.option))
+        opened, work = np.empty(self.count), dual.scratch(self.cells)
+        rest = (slope, value, opened, used, amount, work)
+        if packs:
+            bound = coupled_pack.evaluate(self.cells, point, cut, self.node, self.sizes(), *rest)
+        else:
+            bound = coupled_dual.evaluate(self.cells, point, cut, self.node, slope, value, used, amount, work)
+            opened = np.where(self.node.state == 1, 1.0, value > 0)
+        return bound, slope, value, cut, used, opened
+
+    def knapsack(self, c, value, size, state):
+        """Most that exact cells of one cloudlet are worth that fit it."""
+        here = slice(c * self.families, (c + 1) * self.families)
+        state = np.where(self.cells.exact, state[here], -1)
+        room = float(self.cells.memory_gb[c]) * coupled_pack.ROOM
+        must, never = np.flatnonzero(state == 1), np.flatnonzero(state == -1)
+        return best_subset(np.where(state < 0, 0, value[here]), size[here], room, must, never)
+
+
+def drawn(exact_models):
+    """Cells of any kind."""
+    some = st.booleans().flatmap(lambda families: instances(families=families, requests=6, per_request=5))
+    return st.builds(Drawn, st.one_of(some, st.builds(crowded, SEEDS)), st.just(exact_models), SEEDS)
+
+
+KINDS = pytest.mark.parametrize("exact_models", [14, 1, 0])
+PACKS = pytest.mark.parametrize("packs", [False, True])
+
+
+@KINDS
+@PACKS
+@settings(max_examples=40)
+@given(data=st.data())
+def test_bound_and_cells_equal_a_slow_twin(exact_models, packs, data):
+    """The bound from its parts; open cells' values at their price of the cut, which is the best; closed ones' above."""
+    case = data.draw(drawn(exact_models))
+    bound, _, value, cut, _, opened = case.evaluate(packs, amount=data.draw(st.sampled_from([0.0, 1.0])))
+    expected = case.without_cells()
+    for j in range(case.count):
+        state, scale = case.node.state[j], case.requests * case.cells.remote_s.max()
+        if not case.exact[j]:
+            assert value[j] == pytest.approx(case.relaxed(j), abs=1e-9)
+            expected -= value[j]
+        elif state < 0:
+            assert value[j] == -math.inf
+        elif state == 1 or value[j] > 0:
+            assert cut[j] >= 0
+            assert value[j] == pytest.approx(case.tangent(j, cut[j])[0], abs=1e-9)
+            assert state == 1 or value[j] <= case.lowest(j) + 1e-5 * scale
+        else:
+            assert value[j] >= case.lowest(j) - 1e-9
+    if packs:
+        inside = sum(case.knapsack(c, value, case.sizes(), case.node.state) for c in range(case.sites))
+        assert not math.isfinite(bound) or value[opened > 0].sum() == pytest.approx(inside, abs=1e-9)
+        expected -= inside
+    else:
+        expected -= np.where(case.node.state == 1, value, np.maximum(value, 0))[case.exact].sum()
+    assert bound == pytest.approx(expected, abs=1e-9)
+
+
+@KINDS
+@PACKS
+@settings(max_examples=25)
+@given(data=st.data())
+def test_the_slope_holds_along_every_multiplier(exact_models, packs, data):
+    """No change of one multiplier raises the bound above the plane; slopes are what the options used leave."""
+    case = data.draw(drawn(exact_models))
+    bound, slope, _, _, used, _ = case.evaluate(packs)
+    if not math.isfinite(bound):
+        return
+    for i in range(len(case.point)):
+        for step in (-0.2, 0.2):
+            there = case.point.copy()
+            there[i] = max(there[i] + step, 0.0)
+            other = case.evaluate(packs, there, 0.0)[0]
+            assert other <= bound + slope[i] * (there[i] - case.point[i]) + 1e-6
+    cells = case.cells
+    record = np.repeat(np.arange(len(cells.request)), np.diff(cells.first_option))
+    site = np.repeat(np.arange(case.count), np.diff(cells.first_record))[record] // case.families
+    served = np.bincount(cells.request[record], used, case.requests)
+    load = np.bincount(site, used * cells.compute_s[record], case.sites)
+    assert slope[: case.requests] == pytest.approx(1 - served, abs=1e-9)
+    assert slope[case.requests :][: case.sites] == pytest.approx(load - cells.capacity_s, abs=1e-9)
+    mask = np.left_shift(1, case.structure.rank[case.structure.model])
+    allowed = case.node.allowed[np.repeat(np.arange(case.count), np.diff(cells.first_record))[record]]
+    assert (used[mask & allowed == 0] == 0).all()
+
+
+@KINDS
+@settings(max_examples=25)
+@given(data=st.data())
+def test_parts_of_the_cloudlets_add_up(exact_models, data):
+    """Cloudlets evaluated in two parts give bound and slope of all at once, and leave no slope behind."""
+    case = data.draw(drawn(exact_models))
+    bound, slope, *_ = case.evaluate(True, amount=0.0)
+    cells, again, parts = case.cells, np.empty(len(case.point)), np.zeros((2, len(case.point)))
+    total, middle = coupled_pack.linear(cells, case.point, again), int(case.random.integers(0, case.sites + 1))
+    value, opened, cut = np.empty(case.count), np.empty(case.count), case.cut.copy()
+    for part, (begin, end) in zip(parts, ((0, middle), (middle, case.sites)), strict=True):
+        total += coupled_pack.sites(
+            cells, begin, end, 0.0, case.point, cut, case.node, case.sizes(), part, value, opened, np.empty(0), 0.0,
+            dual.scratch(cells),
+        )  # fmt: skip
+    assert coupled_pack.finish(cells, case.point, again, total, parts) == pytest.approx(bound, abs=1e-9)
+    if math.isfinite(bound):
+        assert again == pytest.approx(slope, abs=1e-9)
+    assert not parts.any()
+
+
+@settings(max_examples=40)
+@given(case=drawn(14))
+def test_what_an_open_cell_takes_at_least(case):
+    """Blocks that all models allowed contain, and those of models forced; nothing for relaxed families."""
+    memory = case.cells.memory_gb
+    assert (most(memory) <= memory * coupled_pack.ROOM).all()
+    assert (memory * coupled_pack.ROOM <= most(memory) * (1 + 1e-8)).all()
+    for j, size in enumerate(case.sizes()):
+        members, allowed, forced = case.cost(j)[0], case.node.allowed[j], case.node.forced[j]
+        first = case.cells.first_block[j % case.families]
+        own = case.cells.size_gb[first : first + len(members)]
+        needed = ((members & allowed == allowed) | (members & forced > 0)) & case.exact[j]
+        assert size == pytest.approx(own[needed].sum(), abs=1e-12)
+
+
+@settings(max_examples=40)
+@given(case=drawn(14), short=st.booleans())
+def test_what_a_model_is_worth_equals_enumeration(case, short):
+    """Best sets with each model, at the cell's price of the cut; with too short a table, and so gifts, no less."""
+    work, models = dual.scratch(case.cells), len(dual.scratch(case.cells).reach)
+    if short:
+        work = work._replace(table=np.empty(1))
+    cut = np.where(case.node.state == 1, 0.0, case.cut)
+    top, best = np.empty(case.count), np.empty((case.count, models))
+    coupled_fix.tables(case.cells, case.point, cut, case.node, top, best, work)
+    for j in range(case.count):
+        sets = case.sets(j) if case.exact[j] and case.node.state[j] >= 0 else []
+        room = cut[j] * case.cells.capacity_s[j // case.families] * (case.node.state[j] == 0)
+        value = {s: case.worth(j, cut[j], s)[0] + room for s in sets}
+        free = (int(case.node.allowed[j]) & ~int(case.node.forced[j])).bit_count()
+        exactly = not short or free == 0
+        for k in range(models):
+            expected = max((v for s, v in value.items() if s >> k & 1), default=-math.inf)
+            assert best[j, k] == pytest.approx(expected, abs=1e-9) if exactly else best[j, k] >= expected - 1e-9
+            assert best[j, k] <= top[j]
+        expected = max(value.values(), default=-math.inf)
+        assert top[j] == pytest.approx(expected, abs=1e-9) if exactly else top[j] >= expected - 1e-9
+
+
+def test_each_model_is_searched_for_alone_where_a_table_is_too_short():
+    """One model gains 1 s for 0.5 s, the other nothing for 8 s; 0.25 s is what the cut leaves."""
+    none, masks, weight = np.empty(0), np.array([1]), np.ones(1)
+    ints = np.empty(0, dtype=np.int64)
+    work = coupled_cut.Work(none, ints, masks, weight, ints, np.empty(2), np.empty(2), np.empty(1), ints)
+    best = np.empty(2)
+    members, cost = np.array([1, 2]), np.array([0.5, 8.0])
+    assert coupled_fix.one_by_one(members, cost, 3, 0, 1, 0.25, best, work) == 0.75
+    assert best.tolist() == [0.75, -7.25]
+
+
+@settings(max_examples=60)
+@given(case=st.sampled_from([14, 1]).flatmap(drawn))
+def test_what_opening_and_closing_cost_equals_enumeration(case):
+    """The knapsack of a cloudlet with a cell inside, and without it, against the best."""
+    top = np.where(case.random.random(case.count) < 0.2, -np.inf, case.random.integers(-4, 9, case.count) / 4)
+    state, size = case.node.state.copy(), case.random.integers(0, 9, case.count) / 4
+    top[state == 1] = np.maximum(top[state == 1], -1)
+    opening, closing = np.empty(case.count), np.empty(case.count)
+    found = coupled_fix.conditional(case.cells, case.node, top, size, opening, closing)
+    best = [case.knapsack(c, np.maximum(top, -9), size, state) for c in range(case.sites)]
+    assert found == sum(best)
+    for j in range(case.count):
+        c, now = j // case.families, state[j]
+        if now < 0 or top[j] == -math.inf or not case.exact[j]:
+            assert (opening[j], closing[j]) == (math.inf, 0.0)
+            continue
+        if not math.isfinite(best[c]):
+            continue
+        inside, outside = state.copy(), state.copy()
+        inside[j], outside[j] = 1, -1
+        values = [case.knapsack(c, np.maximum(top, -9), size, changed) for changed in (inside, outside)]
+        assert opening[j] == best[c] - values[0] + top[j]
+        assert closing[j] == (math.inf if now == 1 else best[c] - values[1])
+
+
+@given(SEEDS)
+def test_a_step_equals_a_plain_twin(seed):
+    """Deflected, scaled, projected; slopes that point out of the box, and those of rounding, count for nothing."""
+    random = np.random.default_rng(seed)
+    n = int(random.integers(1, 6))
+    upper = random.choice([1.0, 2.0, np.inf], n)
+    point = np.minimum(random.choice([0.0, 0.5, 1.0, 2.0], n), upper)
+    slope, step = random.integers(-2, 3, n) / 2, random.integers(-2, 3, n) / 2
+    slope[random.random(n) < 0.2] = 1e-12
+    scale, length = random.choice([0.5, 1.0, 4.0], n), float(random.choice([0.25, 1.0]))
+    heard = np.where(np.abs(slope) < 1e-9 * (np.abs(slope).max() > 0.1), 0.0, slope)
+    heard[((point <= 0) & (heard < 0)) | ((point >= upper) & (heard > 0))] = 0.0
+    direction = heard + 0.9 * step
+    norm = (scale * direction**2).sum()
+    wanted = np.clip(point + length / norm * scale * direction, 0, upper) if norm else point.copy()
+    found = point.copy()
+    assert coupled_dual.move(found, step, slope.copy(), scale, upper, length) == (norm > 0)
+    assert found == pytest.approx(wanted, abs=1e-12)
+    assert step == pytest.approx(direction, abs=1e-15)
+
+
+def ascent(bound, stalled=0.0):
+    """State of an ascent in one multiplier that stands at 1, with the best at 0.5."""
+    control = np.array([bound, 1.0, stalled])
+    return coupled_dual.DualState(*(np.array([value]) for value in (1.0, 0.25, 0.5, 0.0, 2.0)), control)
+
+
+def test_the_ascent_keeps_the_best_and_goes_back_to_it():
+    """Better bounds are kept, by more than a millionth they end a stall; the 15th without one shrinks the step."""
+    rest = np.ones(1), np.array([9.0]), 8.0
+    state = ascent(2.0)
+    assert coupled_dual.advance(state, 3.0, np.ones(1), *rest)
+    assert (*state.control, *state.best, *state.best_cut) == (3.0, 1.0, 0.0, 1.0, 0.25)
+    assert state.step == pytest.approx([1 + 0.9 * 2])
+    assert state.point == pytest.approx([1 + 0.05 * 3 / 2.8])
+    for better, stalled in ((1.0, 4.0), (2.0, 4.0), (2.0 + 1e-6, 4.0), (2.0 + 4e-6, 0.0)):
+        state = ascent(2.0, 3.0)
+        assert coupled_dual.advance(state, better, np.ones(1), *rest)
+        assert state.control[2] == stalled
+        assert state.control[0] == max(better, 2.0)
+    state = ascent(2.0, 14.0)
+    assert coupled_dual.advance(state, 1.0, np.ones(1), *rest)
+    assert (*state.control, *state.point, *state.step) == (2.0, 0.7, 0.0, 0.5, 0.0)
+    assert not coupled_dual.advance(ascent(2.0), math.inf, np.ones(1), *rest)
+    low = ascent(0.0)
+    assert coupled_dual.advance(low, 0.0, np.ones(1), *rest)
+    assert low.point == pytest.approx([1 + 0.05 * 0.01 * 8 / 2.8])
+    near = ascent(7.9)
+    assert coupled_dual.advance(near, 7.0, np.ones(1), *rest)
+    assert near.point == pytest.approx([1 + 1.0 / 2.8])
+
+
+def test_the_fractional_knapsack_by_hand():
+    """Densest first, ties by index; the item that does not fit is cut, and nothing after it counts."""
+    value, size = np.array([2.0, 3.0, 1.0, 4.0, 1.0]), np.array([2.0, 1.0, 1.0, 0.0, 4.0])
+    items = np.arange(5)
+    coupled_pack.densest(value, size, items)
+    assert items.tolist() == [3, 1, 0, 2, 4]
+    assert coupled_pack.fractional(value, size, items, 0, 2.0) == 4 + 3 + 1
+    assert coupled_pack.fractional(value, size, items, 1, 3.0) == 3 + 2
+    assert coupled_pack.fractional(value, size, items, 2, 9.0) == 2 + 1 + 1
+    assert coupled_pack.fractional(value, size, items, 4, 1.0) == 0.25
