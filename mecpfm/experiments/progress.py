@@ -8,8 +8,10 @@ from contextlib import contextmanager
 
 from mecpfm.experiments.durations import measured, recorded
 
-ALONE = ("03_offline_experiments", "05_online_experiments", "07_coupled_offline", "08_coupled_online", "12_dual_bound")
-"""They measure running times, or need tables that a neighbour could be computing at the same time."""
+AFTER = ("05_online_experiments", "08_coupled_online")
+"""They need tables that the others compute."""
+ALONE = ("07_coupled_offline",)
+"""It says how long methods take that use every core."""
 FIRST = ("00", "01", "02", "13")
 """While the first compiles what most of the others need, those run, and draw, that need none of it."""
 LAST = "09_claims"
@@ -21,13 +23,13 @@ OTHER_S = 12.0
 def stages(names: Sequence[str]) -> list[list[str]]:
     """Notebooks in groups, one after the other; those of a group run side by side, the longest first after ``FIRST``.
 
-    Those that may have company come before those that may not: on an empty machine kernels are compiled, on one core.
+    Those that may have company come before what may not: on an empty machine kernels are compiled, on one core.
     """
     rank = {number: i for i, number in enumerate(FIRST)}
-    free = [name for name in names if name not in (*ALONE, LAST)]
+    free = [name for name in names if name not in (*AFTER, *ALONE, LAST)]
     seconds = measured()
     free.sort(key=lambda name: (rank.get(name[:2], len(FIRST)), -seconds.get(name, OTHER_S)))
-    found = [free, *([name] for name in names if name in ALONE), [name for name in names if name == LAST]]
+    found = [free, *([name for name in names if name in later] for later in (AFTER, ALONE, (LAST,)))]
     return [group for group in found if group]
 
 
