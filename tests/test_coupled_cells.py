@@ -217,7 +217,7 @@ def test_parts_of_the_cloudlets_add_up(exact_models, data):
     for part, (begin, end) in zip(parts, ((0, middle), (middle, case.sites)), strict=True):
         total += coupled_pack.sites(
             cells, begin, end, 0.0, case.point, cut, case.node, case.sizes(), part, value, opened, np.empty(0), 0.0,
-            dual.scratch(cells),
+            dual.scratch(cells), False,
         )  # fmt: skip
     assert coupled_pack.finish(cells, case.point, again, total, parts) == pytest.approx(bound, abs=1e-9)
     if math.isfinite(bound):

@@ -10,6 +10,7 @@ from mecpfm.coupled import dual, split
 from mecpfm.coupled.brute_force import solve_nlip
 from mecpfm.coupled.certificate import certificate, verify
 from mecpfm.coupled.generate import Recipe, generate
+from mecpfm.coupled.params import DualParams
 from mecpfm.coupled.structure import build
 from mecpfm.kernels import coupled_cut as kernels
 from mecpfm.kernels.coupled_dual import BOUND, STALLED, THETA, DualState
@@ -67,10 +68,7 @@ def test_they_prove_no_more_than_is_true(families, data):
 def test_an_ascent_goes_on_where_it_stopped():
     """In pieces, as between two looks at the clock, it ends at the same bits."""
     structure = build(generate(Recipe(requests=60, cloudlets=6, models=12), seed=1))
-    with pytest.MonkeyPatch.context() as patch:
-        whole = solve_large(structure)
-        patch.setattr(dual, "CHUNK", 7)
-        pieces = solve_large(structure)
+    whole, pieces = solve_large(structure), solve_large(structure, params=DualParams(chunk=7))
     assert (whole.bound, whole.iterations) == (pieces.bound, pieces.iterations)
     assert (whole.point == pieces.point).all()
 

@@ -48,7 +48,7 @@ def test_the_race_is_fair_and_monotone():
         assert of["bound"].is_monotonic_increasing
     assert rows["objective"].min() >= rows["bound"].max() * (1 - 1e-9)
     assert (rows["over_bound"] > -1e-9).all()
-    shown = pd.DataFrame([{**row, "metric": "gap", "mean": 0.1, "ci_low": -0.1, "ci_high": 0.2} for row in
+    shown = pd.DataFrame([{**row, "metric": "over_bound", "mean": 0.1, "ci_low": -0.1, "ci_high": 0.2} for row in
                           rows.to_dict("records")])  # fmt: skip
     assert len(figures.draw("race", shown).data) == 4
 

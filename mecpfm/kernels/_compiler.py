@@ -12,8 +12,7 @@ from __future__ import annotations
 
 from typing import Any
 
-import llvmlite.binding as llvm
-from numba.core.codegen import JITCodeLibrary
+from numba.core.codegen import JITCodeLibrary, ll  # type: ignore[attr-defined]
 from numba.core.compiler import CompilerBase, CompileResult, DefaultPassBuilder, compile_result
 from numba.core.compiler_machinery import register_pass
 from numba.core.environment import lookup_environment as lookup
@@ -43,7 +42,7 @@ class PartLibrary(JITCodeLibrary):
         """The library that was kept."""
         name, code = kept
         library = cls(codegen, name)
-        library._shared_module = library._final_module = llvm.parse_bitcode(code)
+        library._shared_module = library._final_module = ll.parse_bitcode(code)
         library._finalized = True
         return library
 
