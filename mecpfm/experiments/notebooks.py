@@ -168,6 +168,7 @@ def executed(source: Path, *, allow_errors: bool = False, **start: Any) -> Any:
         "store_widget_state": False,
         "resources": resources,
         "allow_errors": allow_errors,
+        "coalesce_streams": True,  # chance says in how many pieces a text arrives
     }
     NotebookClient(notebook, **options, **QUIET).execute(**start)
     return notebook
