@@ -126,14 +126,6 @@ class ByContent(_CacheLocator):
         return self._line
 
 
-class OfPart(ByContent):
-    """The same for a kernel as other kernels call it."""
-
-    def get_disambiguator(self) -> str:
-        """Its files stand beside the kernel's own."""
-        return f"{self._line}-part"
-
-
 class Located(CompileResultCacheImpl):
     """Where the code of a kernel is kept: Numba's own places where ``BASE`` cannot be written."""
 

@@ -19,7 +19,7 @@ from numba.core.environment import lookup_environment as lookup
 from numba.core.registry import CPUDispatcher
 from numba.core.typed_passes import NativeLowering
 
-from mecpfm.kernels._cache import KernelCache, Located, OfPart
+from mecpfm.kernels._cache import KernelCache, Located
 
 ENVIRONMENT = "_ZN08NumbaEnv"
 """How the names of the variables begin that point to what a function raises."""
@@ -89,7 +89,10 @@ class KernelCompiler(CompilerBase):
 
 
 class _PartImpl(Located):
-    _locator_classes = [OfPart, *Located._locator_classes[1:]]  # noqa: RUF012
+    def get_filename_base(self, fullname: Any, abiflags: Any) -> str:
+        """Files beside the kernel's own, wherever those lie."""
+        base = super().get_filename_base(fullname, abiflags)  # type: ignore[no-untyped-call]
+        return f"{base}-part"
 
     def rebuild(self, target_context: Any, payload: Any) -> CompileResult:
         """Numba's CompileResult._rebuild, without loading code for calls from Python."""
