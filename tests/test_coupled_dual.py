@@ -16,6 +16,7 @@ from mecpfm.coupled.formulation import linear_model, solve_lp
 from mecpfm.coupled.generate import Recipe, generate
 from mecpfm.coupled.incidence import incidence
 from mecpfm.coupled.instance import LARGEST, SMALLEST, Instance, most
+from mecpfm.coupled.params import DualParams
 from mecpfm.coupled.presolve import presolve
 from mecpfm.coupled.structure import build
 from mecpfm.errors import InputError
@@ -264,7 +265,7 @@ def lp_with_common_cuts(instance):
 def test_exact_families_reach_the_lp_with_the_common_cuts(families, data):
     """With every family solved exactly the converged bound is at least the LP with the common blocks' cuts, to 1 %."""
     instance = data.draw(instances(families=families, requests=8, cloudlets=3, per_request=5))
-    found = dual.solve(build(instance), theta_end=1e-6)
+    found = dual.solve(build(instance), params=DualParams(theta_end=1e-6))
     without = solve_lp(instance, solver="highs")[0].objective
     common = lp_with_common_cuts(instance)
     assert common >= without - 1e-6
@@ -285,7 +286,7 @@ def test_the_lp_with_all_cuts_may_be_above_every_multiplier():
             },
         }
     )  # fmt: skip
-    assert dual.solve(build(instance), theta_end=1e-6).bound == pytest.approx(16.1, rel=1e-4)
+    assert dual.solve(build(instance), params=DualParams(theta_end=1e-6)).bound == pytest.approx(16.1, rel=1e-4)
     assert lp_with_common_cuts(instance) == pytest.approx(16.1)
     assert solve_lp(instance, cut=True, solver="highs")[0].objective == pytest.approx(21.1)
     assert solve_nlip(instance).objective == pytest.approx(21.1)
@@ -297,7 +298,7 @@ def test_the_lp_with_all_cuts_may_be_above_every_multiplier():
 def test_price_sharing_has_the_strength_of_the_lp(families, data):
     """With every family relaxed the converged bound lies between the LP less 1 % and the LP of the useful options."""
     instance = presolve(data.draw(instances(families=families, requests=8, cloudlets=3, per_request=5))).instance
-    found = dual.solve(build(instance, exact_models=0), theta_end=1e-6)
+    found = dual.solve(build(instance, exact_models=0), params=DualParams(theta_end=1e-6))
     lp = solve_lp(instance, solver="highs")[0].objective
     assert 0.99 * lp - 1e-6 <= found.bound <= lp + 1e-6
 
@@ -321,7 +322,7 @@ def test_a_component_wider_than_a_mask_is_relaxed():
     instance = Instance.model_validate(wide(100))
     structure = build(instance)
     assert not structure.cells.exact.any()
-    found = dual.solve(structure, theta_end=1e-6)
+    found = dual.solve(structure, params=DualParams(theta_end=1e-6))
     assert 2.7 <= found.bound <= 3 + 1e-9
     assert verify(instance, certificate(structure, found)) == pytest.approx(found.bound, abs=1e-9)
 
@@ -614,4 +615,4 @@ def test_ascent_is_repeatable_and_resumable_from_a_warm_start():
     one, two = dual.solve(structure, iterations=60), dual.solve(structure, iterations=60)
     assert one.bound == two.bound
     assert (one.point == two.point).all()
-    assert dual.solve(structure, warm=one, theta=0.1).bound >= one.bound
+    assert dual.solve(structure, warm=one, params=DualParams(warm_theta=0.1)).bound >= one.bound

@@ -232,10 +232,6 @@ def _bound(
 ) -> Dual:  # fmt: skip
     """Dual bound; from prices, and until the plan that is known has the gap asked for, where there are such."""
     target = math.inf if known is None else known.cost
-    if prices is None:
-        return solve_dual(structure, target=target, budget=budget, params=params)
-    enough = target * (1 - gap) if gap > 0 else math.inf
     warm = starting.dual_of(structure, prices)
-    return solve_dual(
-        structure, target=target, warm=warm, theta=params.warm_theta, enough=enough, budget=budget, params=params
-    )
+    enough = target * (1 - gap) if gap > 0 and prices is not None else math.inf
+    return solve_dual(structure, target=target, warm=warm, enough=enough, budget=budget, params=params)

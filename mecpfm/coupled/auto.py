@@ -91,8 +91,7 @@ def begin(
     if start is not None:
         state.offer(starting.known(instance, structure, start).choice)
         state.rounds = 1
-    warm = None if prices is None else starting.dual_of(structure, prices)
-    state.dual = state.ascend(warm, budget.share(params.auto.bound_share))
+    state.dual = state.ascend(starting.dual_of(structure, prices), budget.share(params.auto.bound_share))
     state.prove(state.dual.bound)
     state.sharpen()
     state.tell()

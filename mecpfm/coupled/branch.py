@@ -112,8 +112,8 @@ def expand(search: BranchSearch, dual: Dual, node: Node, budget: Budget) -> Iter
         search.given_up = min(search.given_up, dual.bound)
     for child in children:
         new = solve_dual(
-            search.structure, target=search.cost, warm=dual, node=child, iterations=own.iterations,
-            theta=own.theta, theta_end=own.theta_end, budget=budget, params=search.params.dual,
+            search.structure, target=search.cost, warm=dual, node=child, budget=budget,
+            params=own.at_node(search.params.dual),
         )  # fmt: skip
         bound = max(new.bound, dual.bound)  # a child's optimum is never below its parent's
         if bound < search.cost:

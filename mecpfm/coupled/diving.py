@@ -6,6 +6,7 @@ within about half a percent of the best plan. So choices are compared by their b
 
 from __future__ import annotations
 
+import functools
 import math
 from dataclasses import dataclass
 
@@ -17,7 +18,6 @@ from mecpfm.coupled.dual import solve as solve_dual
 from mecpfm.coupled.engine import DEFAULT, EngineParams
 from mecpfm.coupled.params import DiveParams
 from mecpfm.coupled.structure import Structure, option_cells, restrict
-from mecpfm.kernels.coupled_dual import Node
 from mecpfm.typing import Ints
 
 
@@ -27,16 +27,6 @@ class Opened:
 
     state: Ints
     dual: Dual
-
-
-def _bound(
-    structure: Structure, warm: Dual, node: Node, target: float, budget: Budget, params: EngineParams
-) -> Dual:  # fmt: skip
-    own = params.dive
-    return solve_dual(
-        structure, target=target, warm=warm, node=node, iterations=own.iterations, theta=own.theta,
-        theta_end=own.theta_end, budget=budget, params=params.dual,
-    )  # fmt: skip
 
 
 def core(structure: Structure, dual: Dual, params: DiveParams = DEFAULT.dive) -> Structure:
@@ -77,6 +67,7 @@ def dive(
     """
     exact = np.tile(structure.cells.exact, len(structure.cells.capacity_s))
     node, dual, each, own = free(structure.cells), warm, 0, params.dive
+    bound = functools.partial(solve_dual, structure, node=node, budget=budget, params=own.at_node(params.dual))
     while True:
         undecided = exact & (node.state == 0)
         fraction = np.where(undecided, explore(structure, dual, node, iterations=60, budget=budget).open, 0.0)
@@ -89,9 +80,9 @@ def dive(
         if late or not len(chosen):
             node.state[undecided] = -1
             node.state[chosen] = 1
-            return Opened(node.state, _bound(structure, dual, node, limit, budget, params))
+            return Opened(node.state, bound(warm=dual, target=limit))
         node.state[chosen] = 1
-        found = _bound(structure, dual, node, min(limit, 1.1 * dual.bound), budget, params)
+        found = bound(warm=dual, target=min(limit, 1.1 * dual.bound))
         if found.bound >= limit:
             node.state[chosen] = -1
         else:

@@ -114,8 +114,6 @@ def solve(
     warm: Dual | None = None,
     node: kernels.Node | None = None,
     iterations: int | None = None,
-    theta: float | None = None,
-    theta_end: float | None = None,
     enough: float = math.inf,
     budget: Budget = FOREVER,
     memory_row: bool = False,
@@ -125,13 +123,13 @@ def solve(
     """Maximise the bound; ``target`` is the cost of any known plan (serving all remotely by default).
 
     When the budget is over, or the bound is ``enough``, it ends after the next chunk of iterations: there is always a
-    bound. ``iterations`` and both ``theta`` are those of ``params`` unless given. ``memory_row`` keeps the memory rows
-    as knapsacks over the families: never weaker at equal multipliers. With it a large instance is evaluated by
-    ``threads`` at once, which changes no bit.
+    bound. ``iterations`` are those of ``params`` unless given. ``memory_row`` keeps the memory rows as knapsacks over
+    the families: never weaker at equal multipliers. With it a large instance is evaluated by ``threads`` at once, which
+    changes no bit.
     """
     began, cells = clock.now(), structure.cells
     iterations = params.iterations if iterations is None else iterations
-    theta, end = theta or params.theta, theta_end or params.theta_end
+    theta = params.theta if warm is None else params.warm_theta
     point = start(cells) if warm is None else warm.point.copy()
     cut = np.zeros(len(cells.first_record) - 1) if warm is None else warm.cut.copy()
     control = np.array([-np.inf, theta, 0.0])
@@ -141,7 +139,7 @@ def solve(
     node, scale, done = node or free(cells), scaling(cells), 0
     with _ascent(cells, memory_row, threads) as ascend:
         for chunk in Pace(params.chunk, budget).parts(iterations):
-            ran = ascend(cells, state, node, scale, upper, target, chunk, end)
+            ran = ascend(cells, state, node, scale, upper, target, chunk, params.theta_end)
             done += ran
             if ran < chunk or control[kernels.BOUND] >= enough or budget.over:
                 break

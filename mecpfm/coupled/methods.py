@@ -131,10 +131,7 @@ def dual_bound(
 ) -> Bounded:  # fmt: skip
     """Dual engine's bound, s; ``target``, the cost of any known plan, and ``prices`` only steer the steps."""
     view = build(instance)
-    if prices is None:
-        return Bounded(view, dual.solve(view, target=target, budget=budget, params=params))
-    warm, theta = dual_of(view, prices), params.warm_theta
-    return Bounded(view, dual.solve(view, target=target, warm=warm, theta=theta, budget=budget, params=params))
+    return Bounded(view, dual.solve(view, target=target, warm=dual_of(view, prices), budget=budget, params=params))
 
 
 @announcing()

@@ -7,7 +7,7 @@ those that a proof rests on (tolerances, sizes that are enumerated) are constant
 from __future__ import annotations
 
 import functools
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated
 
 from mecpfm import ranges
@@ -35,10 +35,16 @@ class _Checked:
 class _Nodes(_Checked):
     """How the multipliers of a node are found from its parent's."""
 
+    iterations: Count = 250
+    """Iterations of the dual at a node."""
     theta: Theta = 0.3
     """First length of a step of the dual, relative to Polyak's."""
     theta_end: Theta = 5e-3
     """Length at which the steps end."""
+
+    def at_node(self, dual: DualParams) -> DualParams:
+        """The dual's parameters with these in their place."""
+        return replace(dual, iterations=self.iterations, warm_theta=self.theta, theta_end=self.theta_end)
 
 
 @dataclass(frozen=True)
@@ -155,8 +161,6 @@ class TreeParams(_Nodes):
     """Share of the time left for a leaf of ``auto`` that cannot be branched on."""
     smaller: Share = 0.7
     """Below an unsettled leaf of ``auto`` HiGHS gets only what is smaller by this factor."""
-    iterations: Count = 250
-    """Iterations of the dual at a node."""
     nodes: Size = 10_000
     """Nodes of ``branch``, at most."""
     incumbent_share: Share = 0.5

@@ -30,12 +30,14 @@ def known(instance: Instance, structure: Structure, choice: Ints) -> Polished:
     return given if plan.feasible and given.cost <= repaired.cost else repaired
 
 
-def dual_of(structure: Structure, given: Certificate) -> Dual:
-    """Multipliers of a certificate as those of a view with as many requests, cloudlets and models.
+def dual_of(structure: Structure, given: Certificate | None) -> Dual | None:
+    """Multipliers of a certificate as those of a view with as many requests, cloudlets and models; None of none.
 
     Nothing is proved here: the bound is -inf until the engine evaluates them. A share that the certificate lacks is 0.
     InputError when the sizes differ.
     """
+    if given is None:
+        return None
     cells = structure.cells
     sizes = (len(structure.family), len(cells.capacity_s), len(cells.remote_s))
     found = (len(given.family), len(given.compute_price), len(given.request_price_s))

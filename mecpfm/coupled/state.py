@@ -124,11 +124,10 @@ class AutoState:
 
     def ascend(self, warm: Dual | None, budget: Budget) -> Dual:
         """Multipliers that aim at the best plan's cost."""
-        own, theta = self.params.dual, None if warm is None else self.params.dual.warm_theta
         enough = (1 - self.gap) * self.cost if self.gap > 0 else math.inf
         return solve_dual(
-            self.structure, target=self.cost, warm=warm, theta=theta, enough=enough, budget=budget,
-            iterations=self.params.auto.dual_iterations, memory_row=True, threads=self.threads, params=own,
+            self.structure, target=self.cost, warm=warm, enough=enough, budget=budget, memory_row=True,
+            iterations=self.params.auto.dual_iterations, threads=self.threads, params=self.params.dual,
         )  # fmt: skip
 
     def search(self, iterations: int, budget: Budget) -> bool:

@@ -74,8 +74,8 @@ class Tree:
             self.given_up = self.given_up if settled else min(self.given_up, max(bound, proved))
         for child in children:
             new = solve_dual(
-                state.structure, target=state.cost, warm=here.dual, node=child, iterations=own.iterations,
-                theta=own.theta, theta_end=own.theta_end, budget=budget, memory_row=True, params=state.params.dual,
+                state.structure, target=state.cost, warm=here.dual, node=child, budget=budget, memory_row=True,
+                params=own.at_node(state.params.dual),
             )  # fmt: skip
             self._push(max(new.bound, bound), new, child, most)
 

@@ -14,7 +14,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mecpfm.coupled import baselines, dual, local_search
-from mecpfm.coupled.engine import DEFAULT
 from mecpfm.coupled.instance import Blocks, Cloudlets, Instance, Models, Options, Requests, accepted
 from mecpfm.coupled.structure import MASK_BITS, build
 from mecpfm.errors import InputError
@@ -109,8 +108,7 @@ def improved(instance: Instance, iterations: int, prices: Prices | None) -> tupl
     if prices is not None:
         point[requests : requests + sites] = prices.resources
         old = dual.Dual(-np.inf, point, prices.cut, 0, 0.0)
-    theta = DEFAULT.dual.theta if old is None else DEFAULT.dual.warm_theta
-    found = dual.solve(view, warm=old, theta=theta, iterations=STEPS, memory_row=True)
+    found = dual.solve(view, warm=old, iterations=STEPS, memory_row=True)
     plan = local_search.improve(view, found, baselines.trimcaching(instance), iterations=iterations)
     return plan.choice, Prices(found.point[requests : requests + sites], found.cut)
 
