@@ -14,6 +14,11 @@ EXAMPLES = 20 if os.environ.get("NUMBA_DISABLE_JIT") == "1" else 60
 settings.register_profile("ci", derandomize=True, deadline=None, max_examples=EXAMPLES)
 settings.load_profile("ci")
 
+# A test sees the same files on every machine; real_data marks those that read the reader's (workers inherit).
+REAL_DATA = "MECPFM_TESTS_REAL_DATA"
+if "MECPFM_DATA_DIR" in os.environ:
+    os.environ[REAL_DATA] = os.environ.pop("MECPFM_DATA_DIR")
+
 # A shell that starts the tests in the background lets them, and every command they start, ignore SIGINT.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
@@ -32,3 +37,12 @@ def _kernels_as_if_compiled(request: pytest.FixtureRequest, monkeypatch: pytest.
         return done
 
     monkeypatch.setattr(subprocess, "run", quiet)
+
+
+@pytest.fixture(autouse=True)
+def _real_data(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The real traces and sites, for those that ask for them."""
+    if request.node.get_closest_marker("real_data"):
+        if REAL_DATA not in os.environ:
+            pytest.skip("MECPFM_DATA_DIR is not set")
+        monkeypatch.setenv("MECPFM_DATA_DIR", os.environ[REAL_DATA])

@@ -2,7 +2,6 @@
 
 import hashlib
 import http.server
-import os
 import socket
 import threading
 
@@ -13,8 +12,6 @@ from hypothesis import strategies as st
 
 from mecpfm.data import fetch, registry, sites, topologies, traces
 from mecpfm.errors import InputError
-
-real_files = pytest.mark.skipif("MECPFM_DATA_DIR" not in os.environ, reason="MECPFM_DATA_DIR is not set")
 
 SITES = "SITE_ID,LATITUDE,LONGITUDE,NAME\n1,-37.81,144.96,a\n2,-37.82,144.97,b\n"
 
@@ -226,7 +223,7 @@ def test_unusable_topologies_are_refused(name):
         topologies.load(name)
 
 
-@real_files
+@pytest.mark.real_data
 def test_real_files_are_the_registered_ones():
     """Every real file has the registered size and checksum, and the row counts its description states."""
     assert {row.status for row in fetch.verify()} == {"present"}
@@ -234,7 +231,7 @@ def test_real_files_are_the_registered_ones():
     assert [len(traces.azure("conv")), len(traces.azure("code")), len(traces.gentd26())] == [19366, 8819, 26392]
 
 
-@real_files
+@pytest.mark.real_data
 def test_real_sites_lie_in_the_box():
     """The 125 sites and the first user lie in the box; the 126th site is drawn."""
     found, user = sites.positions(126, np.random.default_rng(0))

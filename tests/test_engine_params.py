@@ -26,7 +26,10 @@ from mecpfm.coupled.table import METHODS
 from mecpfm.errors import InputError, LimitError
 
 NAMES = [(table, field.name) for table in TABLES for field in fields(getattr(DEFAULT, table))]
-INSTANCE = generate(Recipe(requests=40, cloudlets=5, models=16, families=2, regime="compute-bound"), 2)
+PLACES = "sndlib/nobel-germany"
+"""Sites that come with the package: where real ones are fetched, others take their place in a recipe without a name."""
+SMALL = Recipe(requests=40, cloudlets=5, models=16, families=2, regime="compute-bound", topology=PLACES)
+INSTANCE = generate(SMALL, 2)
 
 
 def default(table, name):
@@ -212,7 +215,7 @@ def test_a_network_is_planned_with_them_too(tmp_path):
 def test_numbers_of_the_search_change_it():
     """Looks at the clock, neighbours, and the temperature's begin."""
     view = build(INSTANCE)
-    bound, told = replace(dual.solve(view), bound=0.0), []
+    bound, told = dual.solve(view), []
     local_search.improve(view, bound, iterations=50, params=SearchParams(chunk=5), progress=lambda *_: told.append(1))
     assert len(told) == 10
     assert local_search.moves(view, 2).near.shape[1] == 3
@@ -220,7 +223,7 @@ def test_numbers_of_the_search_change_it():
     for heat in (1e6, 1e-6):
         local_search.improve(view, bound, iterations=50, params=SearchParams(hot=heat, cold=heat), seen=plans.append)
     assert len(plans) == 4
-    assert (plans[1] != plans[3]).any()
+    assert (plans[1] != plans[3]).sum() > 5
 
 
 @pytest.mark.kernels
@@ -236,19 +239,21 @@ def test_numbers_of_the_bound_change_it():
     few, many = (
         diving.dive(view, full, limit=limit, params=EngineParams(dive=DiveParams(iterations=each))) for each in (1, 200)
     )
-    assert few.dual.bound < many.dual.bound
+    assert few.dual.iterations == 1 < many.dual.iterations
+    assert few.dual.bound <= many.dual.bound
     assert diving.core(view, full, DiveParams(hopeless=0.0, kept_options=50)).option.size < view.option.size
 
 
 @pytest.mark.kernels
 def test_numbers_of_the_exchanges_change_them():
     """More exchanges an iteration find another plan; too many requests, and there are no swaps; shares double."""
-    instance = generate(Recipe(requests=150, cloudlets=10, models=30, families=3, regime="memory-bound"), 3)
+    larger = replace(SMALL, requests=150, cloudlets=10, models=48, families=8)
+    instance = generate(replace(larger, period_s=1.0, memory_gb=16.0, backhaul_gbit_s=50.0, reach=5), 1)
     view, first = build(instance), baselines.trimcaching(instance)
     few, many = (
         exchange.improve(view, first, iterations=30, params=ExchangeParams(exchanges=each)) for each in (1, 60)
     )
-    assert few.cost != many.cost
+    assert many.cost < few.cost - 1
     small = build(assigned())
     rows = single.sites(small)
     assert Exchanges.of(small, rows, EngineParams(exchange=ExchangeParams(pair_most=11))) is None

@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 from online_strategies import ALL, scene, scene_of, tiny, worlds
 from online_twin import Twin, replay
 
-from mecpfm.data.fetch import locate
 from mecpfm.data.traces import gentd26
 from mecpfm.kernels import online_edge, online_events
 from mecpfm.kernels.online_events import Events
@@ -146,7 +145,7 @@ def test_runs_of_all_policies_replay_under_eviction_by_value(name):
     assert_replays(run, run.finish())
 
 
-@pytest.mark.skipif(locate("lora_request_trace.csv") is None, reason="needs the GenTD26 trace")
+@pytest.mark.real_data
 @pytest.mark.parametrize("scenario", ["base", "variants", "slow links"])
 def test_runs_on_the_real_trace_replay(scenario):
     """Runs on the real trace replay to 1e-9 s: exploring, linear, restricted, priced and all-knowing policies."""

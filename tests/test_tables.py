@@ -2,7 +2,6 @@
 
 import functools
 import hashlib
-import os
 import shutil
 
 import numpy as np
@@ -261,13 +260,13 @@ def test_summary_by_hand(tmp_path):
     assert table.loc["context_tokens", ["min", "q50", "max"]].tolist() == [1, 374, 396]
 
 
-@pytest.mark.skipif("MECPFM_DATA_DIR" not in os.environ, reason="MECPFM_DATA_DIR is not set")
+@pytest.mark.real_data
 def test_trace_summary_comes_from_the_traces():
     """The committed summary equals the one computed from the real traces, to the six digits it holds."""
     pd.testing.assert_frame_equal(tables.trace_summary(), traces.summary(), rtol=1e-5)
 
 
-@pytest.mark.skipif("MECPFM_DATA_DIR" not in os.environ, reason="MECPFM_DATA_DIR is not set")
+@pytest.mark.real_data
 def test_trace_structure_comes_from_the_traces():
     """The committed structure equals the one computed from the real traces, to the six digits it holds."""
     pd.testing.assert_frame_equal(tables.trace_structure(), trace_structure.summary(), rtol=1e-5)
