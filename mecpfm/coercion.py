@@ -30,6 +30,16 @@ def as_array(value: Any, dtype: str) -> NDArray[Any]:
     return array
 
 
+def read_only(value: Any) -> Any:
+    """An array or ragged list as a frozen view; anything else as it is."""
+    if isinstance(value, Ragged):
+        return Ragged(read_only(value.indptr), read_only(value.indices))
+    if isinstance(value, np.ndarray):
+        value = value.view()
+        value.flags.writeable = False
+    return value
+
+
 def as_names(value: Any) -> tuple[str, ...]:
     """Names as a tuple; ValueError unless they are a list of text."""
     names = value.tolist() if isinstance(value, np.ndarray) else value

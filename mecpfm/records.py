@@ -11,7 +11,7 @@ from __future__ import annotations
 import io
 import json
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, NamedTuple, Self
 
@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, PlainValidator, ValidationError, model_validator
 
 from mecpfm.archives import read_npz
-from mecpfm.coercion import as_array, as_names, as_ragged
+from mecpfm.coercion import as_array, as_names, as_ragged, read_only
 from mecpfm.errors import InputError
 from mecpfm.files import read_json as read_json  # modules that keep other files take these from here
 from mecpfm.files import write_atomic as write_atomic
@@ -90,6 +90,10 @@ class Record(BaseModel):
     """A frozen group of array fields; nested records share their dimension letters with the outermost one."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
+
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
+        """Pydantic's; new arrays are frozen like the others, since kernels are compiled anew for any that are not."""
+        return super().model_copy(update={name: read_only(value) for name, value in (update or {}).items()}, deep=deep)
 
     def leaves(self, prefix: str = "") -> Iterator[tuple[str, Any, list[Any]]]:
         """Every field as (dotted name, value, annotations), nested records opened."""

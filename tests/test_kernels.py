@@ -8,12 +8,19 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numba
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from mypy import api
 
+from mecpfm.coupled import baselines
+from mecpfm.coupled.generate import Recipe, generate
+from mecpfm.coupled.instance import Instance
+from mecpfm.coupled.pins import Keep, pin
+from mecpfm.coupled.presolve import presolve
+from mecpfm.coupled.structure import build
 from mecpfm.kernels import _cache, ordering
 
 ROOT = Path(__file__).parents[1]
@@ -145,6 +152,24 @@ def test_array_types_stand_in_one_place() -> None:
             found = re.findall(r"^(\w+)(?:: TypeAlias)? = (?:np\.ndarray|NDArray|npt\.)", path.read_text(), flags=re.M)
             assert not found, f"{path}: {found}"
             assert not re.search(r"^Array = Any\b", path.read_text(), flags=re.M), path
+
+
+def test_instances_share_compiled_kernels(tmp_path: Path) -> None:
+    """Made, read, presolved, unshared, pinned or changed: kernels see the same types, so none is compiled anew."""
+    instance = generate(Recipe(requests=12, cloudlets=3, models=6, families=2), 0)
+    instance.write(tmp_path / "instance.npz")
+    larger = instance.cloudlets.model_copy(update={"memory_gb": 2 * instance.cloudlets.memory_gb})
+    same = [
+        Instance.read(tmp_path / "instance.npz"),
+        presolve(instance).instance,
+        baselines.unshared(instance),
+        pin(instance, Keep.nothing(instance)).instance,
+        instance.model_copy(update={"cloudlets": larger}),
+    ]
+    for one in same:
+        assert numba.typeof(build(one).cells) == numba.typeof(build(instance).cells)
+        for record in (one.models.blocks, one.cloudlets.cached):
+            assert not record.indptr.flags.writeable and not record.indices.flags.writeable
 
 
 @pytest.mark.kernels
