@@ -206,6 +206,12 @@ def difference(x):
     return inverse(x) - inverse(2 * x)
 
 
+@kernel
+def each(x):
+    yield inverse(x)
+
+
+assert list(each(2.0)) == [0.5]
 for called, value in ((total, 0.75), (difference, 0.25)):
     assert called(2.0) == value
     try:
@@ -214,7 +220,7 @@ for called, value in ((total, 0.75), (difference, 0.25)):
         print(*error.args, end="; ")
 assert not inverse.overloads, "compiled for Python, which never called it"
 assert inverse(4.0) == 0.25 and len(inverse.part.overloads) == 1
-for used in (inverse.part, total, difference, inverse):
+for used in (inverse.part, total, difference, inverse, each):
     print(sum(used.stats.cache_hits.values()), end=" ")
 """
 
@@ -223,7 +229,7 @@ for used in (inverse.part, total, difference, inverse):
 def test_a_kernel_that_kernels_call_is_a_part_of_them(tmp_path: Path, writable: bool) -> None:
     """What it raises arrives, and so it does where caller, part or both were loaded; Python may call it as well.
 
-    Where the cache cannot be written Numba keeps code beside the script.
+    A generator that calls one is loaded, too. Where the cache cannot be written Numba keeps code beside the script.
     """
     script = tmp_path / "parts.py"
     script.write_text(PARTS)
@@ -237,7 +243,7 @@ def test_a_kernel_that_kernels_call_is_a_part_of_them(tmp_path: Path, writable: 
         return done.stdout
 
     said = "no inverse of 0.0; " * 2
-    assert run() == said + "0 0 0 0 "
+    assert run() == said + "0 0 0 0 0 "
     for kept in tmp_path.rglob("parts.total-*"):
         kept.unlink()
-    assert run() == said + "1 0 1 1 "
+    assert run() == said + "1 0 1 1 1 "

@@ -10,6 +10,7 @@ Numba's reference counts of arrays are removed function by function, before call
 
 from __future__ import annotations
 
+import pkgutil
 from typing import Any
 
 from numba.core.codegen import JITCodeLibrary, ll  # type: ignore[attr-defined]
@@ -133,6 +134,10 @@ class Kernel(CPUDispatcher):
         super().__init__(function, {}, options, KernelCompiler)
         self._cache = KernelCache(function)
         self._part: Part | None = None  # most kernels are never called from both
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """By name: stored code of a generator holds its function, and with that the kernels that it calls."""
+        return pkgutil.resolve_name, (f"{self.py_func.__module__}:{self.py_func.__qualname__}",)
 
     @property
     def part(self) -> Any:
