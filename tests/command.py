@@ -21,7 +21,7 @@ import traceback
 import warnings
 from collections.abc import Callable
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 ROOT = Path(__file__).parents[1]
 COMPILING = re.compile("mecpfm: compiling kernels, once: about [0-9]+ s\n")
@@ -71,13 +71,15 @@ def main() -> None:
     """Fork for every line of standard input; the child becomes the command."""
     import mecpfm
     from mecpfm.cli import main as command
+    from mecpfm.kernels._compiler import Kernel
 
     for module in pkgutil.walk_packages(mecpfm.__path__, "mecpfm."):
         if module.name != "mecpfm.__main__":
             importlib.import_module(module.name)
-    gc.freeze()  # a collection would copy what is shared
+    kernels = {one: 0 for one in gc.get_objects() if isinstance(one, Kernel)}
     with os.fdopen(os.dup(0)) as asked, os.fdopen(os.dup(1), "w") as told:
         while line := asked.readline():
+            _load(kernels)
             with warnings.catch_warnings(action="ignore", category=DeprecationWarning):  # threads of a library
                 child = os.fork()
             if not child:
@@ -87,6 +89,20 @@ def main() -> None:
     if line:
         _become(*json.loads(line))
         _end(command)
+
+
+def _load(kernels: dict[Any, int]) -> None:
+    """Load what tests have compiled by now, once for all children; the numbers are times of index files."""
+    for kernel, known in kernels.items():
+        files = kernel._cache._cache_file
+        try:
+            kernels[kernel] = Path(files._index_path).stat().st_mtime_ns
+        except FileNotFoundError:
+            continue
+        if kernels[kernel] != known:
+            for signature, *_ in files._load_index():
+                kernel.compile(signature)
+    gc.freeze()  # a collection would copy what is shared
 
 
 def _become(words: list[str], environment: dict[str, str], folder: str, files: list[str]) -> None:
