@@ -5,6 +5,7 @@ of the start itself (test_entry.py, test_docs_typed.py, test_wheel.py).
 """
 
 import atexit
+import contextlib
 import functools
 import gc
 import importlib
@@ -31,26 +32,30 @@ LATE = ("MECPFM_HOME", "MECPFM_DATA_DIR", "MECPFM_MAX_GB", "COLUMNS", "PYTEST_CU
 
 
 def mecpfm(
-    *words: object, given: str | None = None, cwd: Path | None = None, **environment: str
+    *words: object, given: str | None = None, cwd: Path | None = None, first: str = "command", **environment: str
 ) -> subprocess.CompletedProcess[str]:
-    """Outcome of ``mecpfm`` with these words, a text on standard input and variables on top of the environment."""
+    """Outcome of ``mecpfm`` with these words, a text on standard input and variables on top of the environment.
+
+    The process that it is forked from has imported the module ``first`` before the package.
+    """
     command = [sys.executable, "-m", "mecpfm", *map(str, words)]
     variables = os.environ | environment
-    if any(name not in LATE for name, _ in variables.items() ^ _started()[1].items()):
+    if any(name not in LATE for name, _ in variables.items() ^ _started(first)[1].items()):
+        assert first == "command", "a start of its own would not import it"
         done = subprocess.run(command, capture_output=True, text=True, input=given, cwd=cwd, env=variables)
         code, out, err = done.returncode, done.stdout, done.stderr
     else:
         with tempfile.TemporaryDirectory() as folder:
             files = [Path(folder) / name for name in ("in", "out", "err")]
             files[0].write_text(given or "")
-            code = _fork(command[3:], dict(variables), str(cwd or Path.cwd()), [*map(str, files)])
+            code = _fork(first, command[3:], dict(variables), str(cwd or Path.cwd()), [*map(str, files)])
             out, err = (file.read_text() for file in files[1:])
     return subprocess.CompletedProcess(command, code, out, COMPILING.sub("", err))
 
 
-def _fork(*asked: object) -> int:
+def _fork(first: str, *asked: object) -> int:
     """Exit code of a child of the process that forks."""
-    process, _ = _started()
+    process, _ = _started(first)
     assert process.stdin is not None and process.stdout is not None
     process.stdin.write(json.dumps(asked) + "\n")
     process.stdin.flush()
@@ -58,10 +63,10 @@ def _fork(*asked: object) -> int:
 
 
 @functools.cache
-def _started() -> tuple[subprocess.Popen[str], dict[str, str]]:
+def _started(first: str) -> tuple[subprocess.Popen[str], dict[str, str]]:
     """The process that forks, which ends with this one, and its environment."""
     path = os.pathsep.join([str(ROOT), str(ROOT / "tests")])
-    words = [sys.executable, "-P", "-c", "import command; command.main()"]
+    words = [sys.executable, "-P", "-c", f"import {first}, command; command.main()"]
     pipe, environment = subprocess.PIPE, dict(os.environ)
     process = subprocess.Popen(words, stdin=pipe, stdout=pipe, text=True, env=environment | {"PYTHONPATH": path})
     return process, environment
@@ -75,7 +80,8 @@ def main() -> None:
 
     for module in pkgutil.walk_packages(mecpfm.__path__, "mecpfm."):
         if module.name != "mecpfm.__main__":
-            importlib.import_module(module.name)
+            with contextlib.suppress(ModuleNotFoundError):  # of an extra
+                importlib.import_module(module.name)
     kernels = {one: 0 for one in gc.get_objects() if isinstance(one, Kernel)}
     with os.fdopen(os.dup(0)) as asked, os.fdopen(os.dup(1), "w") as told:
         while line := asked.readline():

@@ -1,4 +1,4 @@
-"""The command line as ``pip install mecpfm`` gives it: packages of extras cannot be found. Run by test_extras.py."""
+"""As after ``pip install mecpfm``, packages of extras cannot be found. Imported first by commands of test_extras.py."""
 
 import sys
 from importlib.abc import MetaPathFinder
@@ -18,8 +18,3 @@ class Blocker(MetaPathFinder):
 
 
 sys.meta_path.insert(0, Blocker())
-
-from mecpfm.cli import main  # noqa: E402
-
-if __name__ == "__main__":
-    main()

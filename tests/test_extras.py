@@ -1,23 +1,19 @@
 """The core works without notebooks and Gurobi, and says in one line which extra brings what is missing."""
 
 import ast
+import functools
 import json
-import os
-import subprocess
 import sys
 from pathlib import Path
 
+import command
 import pytest
 from packaging.requirements import Requirement
 
 from mecpfm.extras import EXTRAS
 
 ROOT = Path(__file__).parents[1]
-CORE = Path(__file__).parent / "core_only.py"
-
-
-def mecpfm(*words: object) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([sys.executable, CORE, *map(str, words)], capture_output=True, text=True, env=os.environ)
+mecpfm = functools.partial(command.mecpfm, first="core_only")
 
 
 def test_the_core_needs_no_extra(tmp_path: Path):
