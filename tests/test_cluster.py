@@ -38,6 +38,14 @@ from mecpfm.cli import main
 main()
 """
 """The command with tasks that end at once for seed 0 or in a copy, and never for the others."""
+IMPATIENT = """
+import distributed
+client = distributed.Client
+distributed.Client = lambda address, timeout: client(address, timeout=0.5)
+from mecpfm.cli import main
+main()
+"""
+"""The command, which tries to reach a scheduler for half a second."""
 HANG_S = 240
 """Guard against a test that hangs; no assertion depends on it."""
 
@@ -167,7 +175,7 @@ def test_a_worker_may_die(cluster: Cluster, tmp_path: Path):
 
 def test_no_scheduler_is_bad_input(tmp_path: Path):
     """An address where nobody answers is bad input."""
-    code, line = ends(start("tcp://127.0.0.1:1", tmp_path))
+    code, line = ends(start("tcp://127.0.0.1:1", tmp_path, command=[sys.executable, "-c", IMPATIENT, *RUN[3:]]))
     assert code == 2
     assert "tcp://127.0.0.1:1" in line
 
