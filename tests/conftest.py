@@ -1,26 +1,45 @@
 """Shared settings: property tests draw the same examples on every machine, and Ctrl-C means the same everywhere."""
 
+import atexit
 import os
+import shutil
 import signal
 import subprocess
+import tempfile
+from pathlib import Path
 from typing import Any
 
 import pytest
 from command import COMPILING
 from hypothesis import settings
 
+from mecpfm import paths
+
 # Without compilation a third of them asks whether the same comes out.
-EXAMPLES = 20 if os.environ.get("NUMBA_DISABLE_JIT") == "1" else 60
-settings.register_profile("ci", derandomize=True, deadline=None, max_examples=EXAMPLES)
+COMPILED = os.environ.get("NUMBA_DISABLE_JIT") != "1"
+settings.register_profile("ci", derandomize=True, deadline=None, max_examples=60 if COMPILED else 20)
 settings.load_profile("ci")
 
 # A test sees the same files on every machine; real_data marks those that read the reader's (workers inherit).
 REAL_DATA = "MECPFM_TESTS_REAL_DATA"
 if "MECPFM_DATA_DIR" in os.environ:
     os.environ[REAL_DATA] = os.environ.pop("MECPFM_DATA_DIR")
+if "PYTEST_XDIST_WORKER" not in os.environ:  # workers inherit: fetched files stay unseen, compiled kernels are shared
+    os.environ.setdefault("NUMBA_CACHE_DIR", str(paths.cache() / "numba"))
+    os.environ["MECPFM_CACHE_DIR"] = tempfile.mkdtemp(prefix="mecpfm-tests-")
+    atexit.register(shutil.rmtree, os.environ["MECPFM_CACHE_DIR"], ignore_errors=True)
 
 # A shell that starts the tests in the background lets them, and every command they start, ignore SIGINT.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Compile kernels before several workers run the whole suite (tests/compiled.py)."""
+    whole = [Path(name).resolve() for name in config.args] == [Path(__file__).parent]
+    if whole and config.getoption("numprocesses", None) and COMPILED:
+        import compiled
+
+        compiled.compile_all()
 
 
 @pytest.fixture(autouse=True)

@@ -205,7 +205,7 @@ def test_a_size_limit_without_fallback_has_code_4(tmp_path: Path):
 def test_doctor_and_data_list_run_without_a_home(tmp_path: Path):
     """Diagnosis works on a machine with nothing: no home, no data, no browser."""
     for words in (("doctor",), ("data", "list"), ("data", "verify")):
-        done = mecpfm(*words, HOME="", MECPFM_DATA_DIR=str(tmp_path))
+        done = mecpfm(*words, HOME="", MECPFM_CACHE_DIR="", NUMBA_CACHE_DIR="", MECPFM_DATA_DIR=str(tmp_path))
         assert done.returncode == 0, done.stderr
 
 

@@ -1,0 +1,62 @@
+"""Kernels are compiled before the tests start, half of them in each of two processes.
+
+Else every worker compiles most of them, and the first test that needs one seems slow. Started by conftest.py where
+several workers run the whole suite; ``python tests/compiled.py coupled`` compiles one half.
+"""
+
+import hashlib
+import subprocess
+import sys
+from contextlib import suppress
+from pathlib import Path
+
+from mecpfm.errors import InputError
+from mecpfm.kernels import _cache
+
+
+def coupled() -> None:
+    """The coupled problem, by every method, with more models than a family solves exactly and with fewer."""
+    from mecpfm.coupled import methods
+    from mecpfm.coupled.generate import Recipe, generate
+    from mecpfm.coupled.table import METHODS
+
+    instance = generate(Recipe(requests=40, cloudlets=4, models=12, families=3), 1)
+    for method in METHODS.keys() - {"nlip"}:
+        methods.certified(instance, method, solver="highs", iterations=50)
+
+
+def online() -> None:
+    """The paper's problem and its simulator, the simulator on a trace and the dispatcher."""
+    from online_strategies import scene
+
+    from mecpfm.online import simulate
+    from mecpfm.online.dispatcher import Dispatcher
+    from mecpfm.online.policy import POLICIES
+    from mecpfm.published import methods, policies
+    from mecpfm.published import online as published
+    from mecpfm.published.generate import Recipe, generate
+
+    place = scene(200)
+    simulate.simulate(place, POLICIES["structured-full"], 0)
+    Dispatcher(place, policy="structured-full", seed=0)
+    instance = generate(Recipe(cloudlets=8, requests=5, models=4, families=2), seed=3)
+    for method in methods.METHODS.keys() - {"nlip"}:
+        with suppress(InputError):
+            methods.solve(instance, method, solver="highs")
+    for policy in policies.POLICIES:
+        published.simulate(instance, policy, rounds=20)
+
+
+def compile_all() -> None:
+    """Both halves at once, unless these kernels have been compiled here before."""
+    keys = "".join(map(_cache.key, sorted(Path(_cache.__file__).parent.glob("*.py"))))
+    done = _cache.BASE / f"tests-{hashlib.sha256(keys.encode()).hexdigest()[:16]}"
+    if not done.exists():
+        halves = [subprocess.Popen([sys.executable, __file__, half.__name__]) for half in (coupled, online)]
+        codes = [half.wait() for half in halves]
+        if codes == [0, 0]:
+            done.touch()
+
+
+if __name__ == "__main__":
+    {"coupled": coupled, "online": online}[sys.argv[1]]()
