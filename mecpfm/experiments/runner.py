@@ -46,9 +46,11 @@ def run(
 ) -> pd.DataFrame:
     """All rows of an experiment, computed where they are missing, and written to results/<profile>/<name>.csv.
 
-    Running times differ from run to run and go to <name>.timing.csv instead. ``scheduler`` is the address of a
-    dask.distributed scheduler, which counts as lost after ``patience_s`` without a finished task; ``resume=False``
-    computes everything again. A task that fails costs only itself: the others are kept, then MecpfmError names it.
+    Running times differ from run to run and go to <name>.timing.csv instead. Without a number of ``workers`` what is
+    short runs in this process, and what takes more than ``executors.HERE_S`` in one a core. ``scheduler`` is the
+    address of a dask.distributed scheduler, which counts as lost after ``patience_s`` without a finished task;
+    ``resume=False`` computes everything again. A task that fails costs only itself: the others are kept, then
+    MecpfmError names it.
     """
     known = experiments(profile)
     if name not in known:
@@ -63,8 +65,9 @@ def run(
     missing = [task for task in tasks if rows[task] is None]
     failed: list[str] = []
     if missing:
-        size = min(workers or os.cpu_count() or 1, len(missing))
-        found = executors.run_all(_measure, missing, workers=size, scheduler=scheduler, patience_s=patience_s)
+        if STUDIES[name].timed:  # a process that does nothing else
+            workers = workers or os.cpu_count()
+        found = executors.run_all(_measure, missing, workers=workers, scheduler=scheduler, patience_s=patience_s)
         with executors.resumable(), _progress(name) as step:  # rows are kept between tasks
             for count, (task, result) in enumerate(found, 1):
                 if isinstance(result, Exception):
