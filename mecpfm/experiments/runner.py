@@ -65,8 +65,8 @@ def run(
     missing = [task for task in tasks if rows[task] is None]
     failed: list[str] = []
     if missing:
-        if STUDIES[name].timed:  # a process that does nothing else
-            workers = workers or os.cpu_count()
+        if STUDIES[name].timed:  # in processes that do nothing else; a quick notebook has company
+            workers = workers or (1 if profile == "quick" else os.cpu_count())
         found = executors.run_all(_measure, missing, workers=workers, scheduler=scheduler, patience_s=patience_s)
         with executors.resumable(), _progress(name) as step:  # rows are kept between tasks
             for count, (task, result) in enumerate(found, 1):
