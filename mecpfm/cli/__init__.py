@@ -165,8 +165,9 @@ def figures() -> None:
 def reproduce(profile: Profile = "quick") -> None:
     """Run every notebook, draw every figure, judge every claim, write results/index.html, whatever fails."""
     from mecpfm.experiments import reproduce as everything
+    from mecpfm.figures import redraw
 
-    everything.reproduce(profile, figures=figures, claims=lambda: _judge(profile))
+    everything.reproduce(profile, figures=lambda: redraw(stale=True), claims=lambda: _judge(profile))
 
 
 @app.command()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 from mecpfm import paths
@@ -15,10 +14,9 @@ if TYPE_CHECKING:
 
 
 def reproduce(profile: str, *, figures: Callable[[], Any], claims: Callable[[], Any]) -> None:
-    """Run every notebook, then ``figures`` beside ``claims``, whatever happened before, and write the page of it all.
+    """Run every notebook, then ``figures`` and ``claims``, whatever happened before, and write the page of it all.
 
-    What ``claims`` judged, if it says, is not judged again for the page. ``figures`` waits for a browser most of the
-    time: it has a thread of its own.
+    What ``claims`` judged, if it says, is not judged again for the page.
 
     Raises
     ------
@@ -28,14 +26,14 @@ def reproduce(profile: str, *, figures: Callable[[], Any], claims: Callable[[], 
     from mecpfm.experiments import config, notebooks
 
     config.profile(profile)
+    steps = {
+        f"notebooks --profile {profile}": lambda: notebooks.run(profile),
+        "figures": figures,
+        f"claims --profile {profile}": claims,
+    }
     failures: list[str] = []
-    undrawn: list[str] = []
-    _try(lambda: notebooks.run(profile), f"notebooks --profile {profile}", failures)
-    with ThreadPoolExecutor(1) as beside:
-        beside.submit(_try, figures, "figures", undrawn)
-        judged = _try(claims, f"claims --profile {profile}", failures)
-    failures += undrawn
-    _try(lambda: _summary(profile, failures, judged), f"reproduce --profile {profile}", failures)
+    made = [_try(step, command, failures) for command, step in steps.items()]
+    _try(lambda: _summary(profile, failures, made[-1]), f"reproduce --profile {profile}", failures)
     if failures:
         raise FailedError(failures)
 
