@@ -17,6 +17,7 @@ import plotly.io
 
 from mecpfm import paths
 from mecpfm.errors import FailedError, InputError
+from mecpfm.extras import import_nbformat
 from mecpfm.figures import (
     coupled,
     explorer,
@@ -43,6 +44,7 @@ WIDEST = 70
 """Letters of a title on one line."""
 
 # Notebooks store a figure's data and a picture, not a copy of the plotting library: small files that can be compared.
+import_nbformat()  # plotly does, too
 plotly.io.renderers["mecpfm"] = export.Everywhere()
 plotly.io.renderers.default = "mecpfm"
 
