@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
+import sys
 from contextlib import suppress
 
 from mecpfm.errors import InputError
@@ -41,3 +43,20 @@ def require(*modules: str) -> None:
     for module in modules:
         if missing := lacks(module):
             raise InputError(missing)
+
+
+def import_nbformat() -> None:
+    """Load nbformat, where it is there, without the grammar of web addresses that jsonschema would compile: 2 s.
+
+    jsonschema uses rfc3987_syntax if it finds it; no notebook holds what it checks.
+    """
+    grammar = "rfc3987_syntax"
+    hidden = grammar not in sys.modules
+    if hidden:
+        sys.modules[grammar] = None  # type: ignore[assignment]
+    try:
+        with suppress(ImportError):
+            importlib.import_module("nbformat")
+    finally:
+        if hidden:
+            del sys.modules[grammar]

@@ -1,11 +1,15 @@
-"""Committed notebooks under nbval: the longest begin, and the claims, which read the rows of all others, end."""
+"""Committed notebooks under nbval: in the order in which ``mecpfm notebooks`` runs them, the longest first."""
+
+import os
 
 import pytest
 
-FIRST, LAST = ("07_coupled_offline", "08_coupled_online", "13_restricted_context"), ("09_claims",)
+from mecpfm.experiments.progress import stages
+
+os.environ["BROWSER_PATH"] = os.devnull  # pictures are not compared: none are drawn
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Sort by notebook; cells keep their order."""
-    rank = {name: number for number, name in enumerate((*FIRST, "", *LAST))}
-    items.sort(key=lambda item: rank.get(item.path.stem, len(FIRST)))
+    order = [name for group in stages(sorted({item.path.stem for item in items})) for name in group]
+    items.sort(key=lambda item: order.index(item.path.stem))

@@ -1,5 +1,8 @@
 """Figures are pure functions of their data, and their files come out the same every time."""
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -109,6 +112,31 @@ def test_redraw_restores_figures_from_their_data(sweep: pd.DataFrame, tmp_path: 
     page.unlink()
     assert figures.redraw() == [("sweep-requests", "csv, html")]
     assert page.read_bytes() == before
+
+
+def test_only_stale_figures_are_drawn_again(sweep: pd.DataFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Notebooks have drawn with their data what a browser draws; without it, or after new data, it is drawn then."""
+    monkeypatch.setenv("MECPFM_HOME", str(tmp_path))
+    monkeypatch.setattr(export, "browser", lambda: "chromium")
+    monkeypatch.setattr(export, "picture", lambda drawn, suffix: suffix.encode())
+    figures.make("sweep-requests", sweep)
+    assert figures.redraw(stale=True) == []
+    data, drawn = (tmp_path / "figures" / f"sweep-requests.{suffix}" for suffix in ("csv", "svg"))
+    os.utime(data, ns=(0, drawn.stat().st_mtime_ns + 1))
+    assert figures.redraw(stale=True) == figures.redraw() == [("sweep-requests", "csv, html, svg, pdf")]
+    drawn.unlink()
+    assert len(figures.redraw(stale=True)) == 1
+
+
+def test_figures_load_without_a_grammar_that_nobody_uses():
+    """nbformat is loaded, which plotly wants, and what jsonschema would compile for it is not, but stays to be had."""
+    code = """
+import sys
+from mecpfm import figures
+print("nbformat" in sys.modules, "rfc3987_syntax" in sys.modules)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["True", "False"]
 
 
 def test_unknown_figure_is_refused():

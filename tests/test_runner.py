@@ -186,7 +186,7 @@ def test_rows_of_a_worker_with_other_code_are_refused(home: Path, monkeypatch: p
     """Every result is signed; another signature than this process's own ends the run and stores nothing."""
     monkeypatch.setattr(executors, "signed", lambda function, task: executors.Measured(function(task), {"code": "old"}))
     with pytest.raises(InputError, match="other code and libraries and data"):
-        runner.run("tiny", "quick")
+        runner.run("tiny", "quick", workers=1)
     assert not (home / "results" / "cache").exists()
 
 
@@ -195,6 +195,25 @@ def die(task: int) -> int:
     if task == 2:
         os.kill(os.getpid(), signal.SIGKILL)
     return task
+
+
+def where(task: int) -> int:
+    """The process that runs it."""
+    if task == 1:
+        raise ValueError("cannot be measured")
+    return os.getpid()
+
+
+def test_short_work_stays_in_this_process(monkeypatch: pytest.MonkeyPatch):
+    """Without a number of workers nobody is started for what is short, or for the last task; failures are kept."""
+    here = os.getpid()
+    found = dict(executors.run_all(where, range(4)))
+    assert [type(found.pop(1)), *found.values()] == [ValueError, here, here, here]
+    monkeypatch.setattr(executors, "HERE_S", 0.0)
+    assert dict(executors.run_all(where, [0])) == {0: here}
+    found = dict(executors.run_all(where, range(4)))
+    assert isinstance(found.pop(1), ValueError)
+    assert sorted(found) == [0, 2, 3] and here not in found.values()
 
 
 def test_a_killed_process_is_one_line():

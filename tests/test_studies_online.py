@@ -10,7 +10,8 @@ from mecpfm.cli import app
 from mecpfm.experiments import frames_online as frames
 from mecpfm.experiments import notebooks, runner
 from mecpfm.experiments.config import ONLINE_TRACE, TRACE_NOTEBOOKS, experiments
-from mecpfm.experiments.studies.online import LADDER, PLANNED, PRICED
+from mecpfm.experiments.stated import read
+from mecpfm.experiments.studies.online import LADDER, PLANNED, PRICED, SHOWN
 from mecpfm.online.policy import POLICIES
 
 SEEDS = 4
@@ -42,8 +43,11 @@ def scenarios() -> pd.DataFrame:
 
 
 def test_names_of_policies_exist():
-    """Rungs, comparators and comparisons name measured policies."""
-    measured = {*LADDER, PLANNED}
+    """Rungs, comparators, comparisons and claims name policies that the quick profile measures, too."""
+    measured = {*SHOWN, PLANNED}
+    assert set(SHOWN) <= set(LADDER)
+    claims = [claim for claim in read() if "online-trace-scenarios" in claim.experiments]
+    assert {name for claim in claims for name in (claim.method, *claim.baselines)} <= measured
     assert {name for name, *_ in frames.RUNGS} <= measured
     assert {over for _, _, over, _ in frames.RUNGS} - {""} <= measured
     assert set(frames.COMPARATORS) <= measured

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
@@ -94,7 +95,7 @@ def experiment(
     from mecpfm.experiments.runner import run
 
     chosen("experiment", (*experiments(profile), "all", ONLINE_TRACE))(name)
-    names = [name]
+    names, workers = [name], workers or os.cpu_count()
     if name in ("all", ONLINE_TRACE):
         names = [one for one in experiments(profile) if name == "all" or one.startswith(ONLINE_TRACE)]
     if name == ONLINE_TRACE:
@@ -164,8 +165,9 @@ def figures() -> None:
 def reproduce(profile: Profile = "quick") -> None:
     """Run every notebook, draw every figure, judge every claim, write results/index.html, whatever fails."""
     from mecpfm.experiments import reproduce as everything
+    from mecpfm.figures import redraw
 
-    everything.reproduce(profile, figures=figures, claims=lambda: _judge(profile))
+    everything.reproduce(profile, figures=lambda: redraw(stale=True), claims=lambda: _judge(profile))
 
 
 @app.command()

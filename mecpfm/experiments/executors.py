@@ -1,4 +1,4 @@
-"""Where tasks run: processes of this machine, or workers of a dask.distributed cluster. Nothing waits for ever.
+"""Where tasks run: here, in processes of this machine, or on a dask.distributed cluster. Nothing waits for ever.
 
 Finished tasks come as they end, failures beside them; what is lost on the way is one line with what to do.
 """
@@ -11,6 +11,7 @@ import os
 import signal
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, CancelledError, Executor, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
@@ -18,6 +19,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
+from mecpfm import clock
 from mecpfm.errors import InputError, InterruptedRunError, MecpfmError
 from mecpfm.experiments.store import fingerprint
 from mecpfm.extras import require
@@ -28,6 +30,9 @@ PATIENCE_S = 600.0
 HANDSHAKE_S = 30.0
 """Longest time a worker may take to say who it is."""
 WATCH_S = 0.5
+HERE_S = 20.0
+"""Time for which tasks run one by one in this process: a worker needs seconds to import and to load kernels, and two
+that start on an empty cache compile the same ones."""
 
 
 @dataclass(frozen=True)
@@ -47,11 +52,13 @@ def run_all(
     function: Callable[[Any], Any],
     tasks: Sequence[Any],
     *,
-    workers: int,
+    workers: int | None = None,
     scheduler: str | None = None,
     patience_s: float = PATIENCE_S,
 ) -> Iterator[tuple[Any, Any]]:
     """Pairs (task, result, or the Exception that it raised), as they end.
+
+    Without a number of ``workers`` tasks run here for ``HERE_S``, and what is left in a process a core.
 
     Raises
     ------
@@ -62,17 +69,36 @@ def run_all(
     InterruptedRunError
         Ctrl-C or SIGTERM; the children are ended.
     """
-    with _terminated_as_interrupted(), resumable(), _executor(scheduler, workers, patience_s) as executor:
-        futures = {executor.submit(signed, function, task): task for task in tasks}
+    left = deque(tasks)
+    with _terminated_as_interrupted(), resumable():
+        if workers is None and scheduler is None:
+            yield from _here(function, left)
+        if not left:
+            return
+        size = min(workers or os.cpu_count() or 1, len(left))
+        with _executor(scheduler, size, patience_s) as executor:
+            futures = {executor.submit(signed, function, task): task for task in left}
+            try:
+                yield from _collect(futures, scheduler, patience_s)
+            except BrokenProcessPool:
+                raise MecpfmError(
+                    f"a worker process died, as when memory runs out; {RESUME}, or with --workers 1"
+                ) from None
+            finally:
+                for future in futures:
+                    future.cancel()
+
+
+def _here(function: Callable[[Any], Any], left: deque[Any]) -> Iterator[tuple[Any, Any]]:
+    """Take tasks from ``left`` and run them, while it is not ``HERE_S`` old (compiling apart) or has but one more."""
+    begun = clock.now()
+    while len(left) == 1 or (left and clock.now() - begun < HERE_S):
+        task = left.popleft()
         try:
-            yield from _collect(futures, scheduler, patience_s)
-        except BrokenProcessPool:
-            raise MecpfmError(
-                f"a worker process died, as when memory runs out; {RESUME}, or with --workers 1"
-            ) from None
-        finally:
-            for future in futures:
-                future.cancel()
+            result = function(task)
+        except Exception as error:
+            result = error
+        yield task, result
 
 
 @contextmanager

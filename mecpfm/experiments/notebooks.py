@@ -23,7 +23,7 @@ from mecpfm.errors import FailedError, InputError
 from mecpfm.experiments.config import profile as check_profile
 from mecpfm.experiments.executors import get_context
 from mecpfm.experiments.progress import Told, stages
-from mecpfm.extras import require
+from mecpfm.extras import import_nbformat, require
 from mecpfm.records import write_atomic
 
 QUIET: dict[str, Any] = {"extra_arguments": ["--log-level=ERROR"]}
@@ -111,6 +111,7 @@ def _disk_mb() -> float:
 def _execute(name: str, profile: str, in_place: bool) -> tuple[float, float, str]:
     """Seconds, peak memory in MB, and the error in one line or an empty string."""
     os.environ["PYDEVD_DISABLE_FILE_VALIDATION"] = "1"
+    import_nbformat()
     start = time.perf_counter()
     error = ""
     try:

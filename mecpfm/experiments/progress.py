@@ -8,12 +8,10 @@ from contextlib import contextmanager
 
 from mecpfm.experiments.durations import measured, recorded
 
-AFTER = ("05_online_experiments", "08_coupled_online")
+AFTER = ("08_coupled_online", "05_online_experiments")
 """They need tables that the others compute."""
-ALONE = ("07_coupled_offline",)
-"""It says how long methods take that use every core."""
-FIRST = ("00", "01", "02", "13")
-"""While the first compiles what most of the others need, those run, and draw, that need none of it."""
+FIRST = ("00", "13")
+"""While the first compiles what most of the others need, the longest runs: it needs that only half way."""
 LAST = "09_claims"
 """It judges what all others computed."""
 OTHER_S = 12.0
@@ -21,15 +19,12 @@ OTHER_S = 12.0
 
 
 def stages(names: Sequence[str]) -> list[list[str]]:
-    """Notebooks in groups, one after the other; those of a group run side by side, the longest first after ``FIRST``.
-
-    Those that may have company come before what may not: on an empty machine kernels are compiled, on one core.
-    """
+    """Notebooks in groups, one after the other; those of a group run side by side, ``FIRST``, then the longest."""
     rank = {number: i for i, number in enumerate(FIRST)}
-    free = [name for name in names if name not in (*AFTER, *ALONE, LAST)]
     seconds = measured()
+    free = [name for name in names if name not in (*AFTER, LAST)]
     free.sort(key=lambda name: (rank.get(name[:2], len(FIRST)), -seconds.get(name, OTHER_S)))
-    found = [free, *([name for name in names if name in later] for later in (AFTER, ALONE, (LAST,)))]
+    found = [[*free, *(name for name in AFTER if name in names)], [name for name in names if name == LAST]]
     return [group for group in found if group]
 
 

@@ -46,9 +46,11 @@ def run(
 ) -> pd.DataFrame:
     """All rows of an experiment, computed where they are missing, and written to results/<profile>/<name>.csv.
 
-    Running times differ from run to run and go to <name>.timing.csv instead. ``scheduler`` is the address of a
-    dask.distributed scheduler, which counts as lost after ``patience_s`` without a finished task; ``resume=False``
-    computes everything again. A task that fails costs only itself: the others are kept, then MecpfmError names it.
+    Running times differ from run to run and go to <name>.timing.csv instead. Without a number of ``workers`` the full
+    profile has a process a core; the quick one has none but for what takes longer (``executors.HERE_S``).
+    ``scheduler`` is the address of a dask.distributed scheduler, which counts as lost after ``patience_s`` without a
+    finished task; ``resume=False`` computes everything again. A task that fails costs only itself: the others are kept,
+    then MecpfmError names it.
     """
     known = experiments(profile)
     if name not in known:
@@ -63,8 +65,8 @@ def run(
     missing = [task for task in tasks if rows[task] is None]
     failed: list[str] = []
     if missing:
-        size = min(workers or os.cpu_count() or 1, len(missing))
-        found = executors.run_all(_measure, missing, workers=size, scheduler=scheduler, patience_s=patience_s)
+        workers = workers or _workers(name, profile)
+        found = executors.run_all(_measure, missing, workers=workers, scheduler=scheduler, patience_s=patience_s)
         with executors.resumable(), _progress(name) as step:  # rows are kept between tasks
             for count, (task, result) in enumerate(found, 1):
                 if isinstance(result, Exception):
@@ -80,6 +82,13 @@ def run(
         )
     table = pd.DataFrame([row for task in tasks for row in rows[task] or []])
     return _write(table, paths.results() / profile, name)
+
+
+def _workers(name: str, profile: str) -> int | None:
+    """A process a core, or for quick work, which has company, none but for what measures its time."""
+    if profile != "quick":
+        return os.cpu_count()
+    return 1 if STUDIES[name].timed else None
 
 
 def timings(name: str, profile: str) -> pd.DataFrame:

@@ -102,7 +102,11 @@ def pairs(rows: pd.DataFrame, method: str, baseline: str, metric: str) -> tuple[
 
 def matched(rows: pd.DataFrame, method: str, baseline: str, metric: str) -> pd.DataFrame:
     """A metric of two methods at one point: a row a seed at which both are finite, a column a method."""
-    table = rows.pivot_table(index="seed", columns="method", values=metric).reindex(columns=[method, baseline])
+    ours, theirs = (rows.loc[rows["method"] == name].set_index("seed")[metric] for name in (method, baseline))
+    if ours.index.is_unique and theirs.index.is_unique:  # ten times as fast, for every point of every claim
+        table = pd.DataFrame({method: ours.astype(float), baseline: theirs.astype(float)}).sort_index()
+    else:
+        table = rows.pivot_table(index="seed", columns="method", values=metric).reindex(columns=[method, baseline])
     return table.replace([np.inf, -np.inf], np.nan).dropna()
 
 

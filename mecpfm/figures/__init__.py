@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import textwrap
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ import plotly.io
 
 from mecpfm import paths
 from mecpfm.errors import FailedError, InputError
+from mecpfm.extras import import_nbformat
 from mecpfm.figures import (
     coupled,
     explorer,
@@ -42,6 +44,7 @@ WIDEST = 70
 """Letters of a title on one line."""
 
 # Notebooks store a figure's data and a picture, not a copy of the plotting library: small files that can be compared.
+import_nbformat()  # plotly does, too
 plotly.io.renderers["mecpfm"] = export.Everywhere()
 plotly.io.renderers.default = "mecpfm"
 
@@ -94,34 +97,38 @@ def _settled(value: Any) -> Any:
 
 
 def make(name: str, frame: pd.DataFrame) -> go.Figure:
-    """Draw a figure, write its data and HTML to figures/, and return it for display.
-
-    Static files are made afterwards by ``mecpfm figures``, so that no notebook depends on a browser.
-    """
+    """Draw a figure, write its files to figures/ (SVG and PDF where a browser is found), and return it for display."""
     frame = export.rounded(frame)
     drawn = draw(name, frame)
-    export.save(name, frame, drawn, static=False)
+    export.save(name, frame, drawn, static=True)
     return drawn
 
 
-def redraw() -> list[tuple[str, str]]:
+def redraw(*, stale: bool = False) -> list[tuple[str, str]]:
     """Draw every figure whose data is in figures/ again; rows (figure, files written).
 
-    One that cannot be drawn costs only itself: FailedError names such ones after the last. InputError when there is
-    no data at all.
+    ``stale``: only where the SVG is missing or older than the data. One that cannot be drawn costs only itself:
+    FailedError names such ones after the last. InputError when there is no data at all.
     """
+    sources = [path for path in sorted(paths.figures().glob("*.csv")) if path.stem.partition("-")[0] in kinds()]
+    if not sources:
+        raise InputError(f"{paths.figures()}: holds no data of figures; mecpfm notebooks makes it")
     rows, failed = [], []
-    for source in sorted(paths.figures().glob("*.csv")):
-        if source.stem.partition("-")[0] in kinds():
-            try:
-                frame = pd.read_csv(source)
-                files = export.save(source.stem, frame, draw(source.stem, frame), static=True)
-            except Exception as error:  # damaged data may raise anything
-                failed.append(f"figure {source.stem}: {type(error).__name__}: {error}; redo: mecpfm figures")
-            else:
-                rows.append((source.stem, ", ".join(path.suffix[1:] for path in files)))
+    for source in sources:
+        if stale and _is_drawn(source):
+            continue
+        try:
+            frame = pd.read_csv(source)
+            files = export.save(source.stem, frame, draw(source.stem, frame), static=True)
+        except Exception as error:  # damaged data may raise anything
+            failed.append(f"figure {source.stem}: {type(error).__name__}: {error}; redo: mecpfm figures")
+        else:
+            rows.append((source.stem, ", ".join(path.suffix[1:] for path in files)))
     if failed:
         raise FailedError(failed)
-    if not rows:
-        raise InputError(f"{paths.figures()}: holds no data of figures; mecpfm notebooks makes it")
     return rows
+
+
+def _is_drawn(source: Path) -> bool:
+    picture = source.with_suffix(".svg")
+    return picture.exists() and picture.stat().st_mtime_ns >= source.stat().st_mtime_ns

@@ -30,7 +30,7 @@ COMPARED = (
 """Methods of every regime; the first steers the bound."""
 ITERATIONS = 1_000
 """Budget of every local search: a number of iterations, so that results do not depend on the machine."""
-SECONDS, QUICK_SECONDS = 30.0, 1.0
+SECONDS, QUICK_SECONDS = 30.0, 0.5
 """Budget of each method in the race against HiGHS, s; the short one for at most ``QUICK_REQUESTS`` requests."""
 QUICK_REQUESTS = 100
 """Requests up to which the race is short."""

@@ -5,6 +5,7 @@ The quick profile takes the drawn trace, the full one the real trace and sites, 
 
 from __future__ import annotations
 
+import functools
 import itertools
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -20,7 +21,7 @@ from mecpfm.online.policy import POLICIES, Policy
 from mecpfm.online.setting import SCENARIOS, Setting
 from mecpfm.online.simulate import simulate
 from mecpfm.online.trace import REQUESTS as TRACE_REQUESTS
-from mecpfm.online.trace import load
+from mecpfm.online.trace import Trace, load, missing
 from mecpfm.online.world import Scene, build, disjoint, longest
 
 PLANNED = "planned-cov"
@@ -33,6 +34,12 @@ LADDER = (
     "priced-wtsrc", "priced-random-ei", "priced-random-fix", "priced-cov", "priced-full", "priced-oracle",
 )  # fmt: skip
 """Policies of every scenario."""
+SHOWN = (
+    "remote", "ucb1", "ucb1-500", "ucb1-500-wide", "epsilon-0.1", "epsilon-0.1-500", "disjoint-lints", "disjoint-tsrc",
+    "hybrid-lints", "structured-mean", "priced-mean", "priced-tsrc", "priced-tsrc-delay", "priced-random-ei",
+    "priced-cov", "priced-full", "priced-oracle",
+)  # fmt: skip
+"""Those that a lesson or a claim names: the quick profile runs no others."""
 CHOOSERS = ("priced-tsrc", "priced-tsrc-delay", "priced-cov", "priced-random-ei", "priced-random-fix")
 """Policies that differ in who chooses the features."""
 SIZES = (0, 1, 2, 3, 4, 6, 8, 12, 22)
@@ -72,6 +79,8 @@ class OnTrace:
     real: bool
     first: int | None = None
     """Row at which the window begins; drawn by the seed where None."""
+    policies: tuple[str, ...] = LADDER
+    """Which of them a scenario runs."""
 
 
 def _points(*names: str) -> Callable[[Profile], list[Point]]:
@@ -86,23 +95,33 @@ def _points(*names: str) -> Callable[[Profile], list[Point]]:
     return points
 
 
+def _scenarios(chosen: Profile) -> list[Point]:
+    policies = SHOWN if chosen.name == "quick" else LADDER
+    return [Point(value, replace(recipe, policies=policies)) for value, recipe in _points(*SCENARIOS)(chosen)]
+
+
 _BASE: dict[str, Any] = {"points": _points("base"), "seeds": SEEDS}
 
 
 def scene(recipe: OnTrace, seed: int) -> Scene:
     """The window and network of a seed; reporting windows only."""
-    trace = load(recipe.real, recipe.setting.trace)
+    name = recipe.setting.trace
+    trace = _trace(recipe.real, name, missing(name))
     return build(recipe.setting, trace, seed, real_sites=recipe.real, first=recipe.first)
 
 
-@study(
-    "online-trace-scenarios", shows="policies on a trace in every scenario", **_BASE | {"points": _points(*SCENARIOS)}
-)
+@functools.cache
+def _trace(real: bool, name: str, absent: tuple[str, ...]) -> Trace:
+    """A trace is drawn, or read, once a process; ``absent`` files decide which."""
+    return load(real, name)
+
+
+@study("online-trace-scenarios", shows="policies on a trace in every scenario", **_BASE | {"points": _scenarios})
 def scenarios(recipe: OnTrace, seed: int) -> Rows:
     """Every policy in one scenario."""
     place, scenario = scene(recipe, seed), recipe.scenario
     planned = _row(PLANNED, place, POLICIES["priced-cov"], seed, placement.Planner(), scenario=scenario)
-    return [*(_row(name, place, POLICIES[name], seed, scenario=scenario) for name in LADDER), planned]
+    return [*(_row(name, place, POLICIES[name], seed, scenario=scenario) for name in recipe.policies), planned]
 
 
 @study("online-trace-features", shows="how many features are looked at", **_BASE)
