@@ -4,13 +4,13 @@ import math
 
 import numpy as np
 import pytest
-from coupled_strategies import instances
+from coupled_strategies import instances, small
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_coupled_auto import SEEDS, best_subset, crowded
 
 from mecpfm.coupled import dual
-from mecpfm.coupled.instance import most
+from mecpfm.coupled.instance import Instance, most
 from mecpfm.coupled.structure import build
 from mecpfm.kernels import coupled_cut, coupled_dual, coupled_fix, coupled_pack
 
@@ -153,6 +153,7 @@ def test_bound_and_cells_equal_a_slow_twin(exact_models, packs, data):
     """The bound from its parts; open cells' values at their price of the cut, which is the best; closed ones' above."""
     case = data.draw(drawn(exact_models))
     bound, _, value, cut, _, opened = case.evaluate(packs, amount=data.draw(st.sampled_from([0.0, 1.0])))
+    assert set(opened.tolist()) <= {0.0, 1.0}
     expected = case.without_cells()
     for j in range(case.count):
         state, scale = case.node.state[j], case.requests * case.cells.remote_s.max()
@@ -352,6 +353,61 @@ def test_the_ascent_keeps_the_best_and_goes_back_to_it():
     assert near.point == pytest.approx([1 + 1.0 / 2.8])
 
 
+@PACKS
+def test_an_ascent_is_evaluations_and_steps(packs):
+    """Bit by bit those one after the other; over at the target, below the least step, and where no step is left."""
+    kernel = coupled_pack if packs else coupled_dual
+    case = Drawn(small(8, 6, 2, families=True, per_request=6), 14, 0)
+    case.node = dual.free(case.cells)
+
+    def begun(cells):
+        point, cut = dual.start(cells), np.zeros(len(cells.first_record) - 1)
+        control = np.array([-np.inf, 1.0, 0.0])
+        return coupled_dual.DualState(point, cut, point.copy(), cut.copy(), np.zeros(len(point)), control)
+
+    def ascend(cells, state, target, iterations, end=0.0):
+        scale, upper, work = dual.scaling(cells), dual.ceiling(cells), dual.scratch(cells)
+        return kernel.ascend(cells, state, dual.free(cells), scale, upper, target, iterations, end, work)
+
+    whole, steps, target = begun(case.cells), begun(case.cells), float(case.cells.remote_s.sum())
+    assert ascend(case.cells, whole, target, 20) == 20
+    scale, upper = dual.scaling(case.cells), dual.ceiling(case.cells)
+    for _ in range(20):
+        case.cut = steps.cut
+        bound, slope, _, steps.cut[:], *_ = case.evaluate(packs, steps.point, 0.0)
+        assert coupled_dual.advance(steps, bound, slope, scale, upper, target)
+    assert all((one == other).all() for one, other in zip(whole, steps, strict=True))
+    best, theta, _ = whole.control
+    assert ascend(case.cells, whole, best, 9) == 0
+    assert ascend(case.cells, whole, target, 1, theta) == 1
+    assert ascend(case.cells, whole, target, 9, 2 * theta) == 0
+    first = begun(case.cells)
+    assert ascend(case.cells, first, -1.0, 9) == 1
+    useless = build(small(8, 6, 2, families=True, per_request=0)).cells
+    assert ascend(useless, begun(useless), math.inf, 9) == 1
+
+
+@PACKS
+def test_a_cell_worth_nothing_is_closed_at_no_price_and_one_that_its_price_closes_keeps_it(packs):
+    """Two requests of 5 s each, compute for one: whole they are worth 10 s of pulling; a price of 2 s closes one of 9 s."""
+    for pull, before, value, after in ((10.0, 0.5, 0.0, 0.0), (11.0, 0.5, -1.0, 0.0), (9.0, 2.0, -1.0, 2.0)):
+        one, two = [1.0], [1.0, 1.0]
+        instance = Instance(
+            blocks={"size_gb": one},
+            models={"blocks": [[0]]},
+            cloudlets={"memory_gb": one, "compute_s": one, "pull_s_per_gb": [pull], "cached": [[]]},
+            requests={"remote_delay_s": [5.0, 5.0], "remote_accuracy": two},
+            options={
+                "request": [0, 1], "model": [0, 0], "cloudlet": [0, 0], "delay_s": [0.0, 0.0], "compute_s": two,
+                "accuracy": two,
+            },
+        )  # fmt: skip
+        case = Drawn(instance, 14, 0)
+        case.node, case.point, case.cut = dual.free(case.cells), np.array([5.0, 5.0, 0.0, 0.0]), np.array([before])
+        bound, slope, *found, opened = case.evaluate(packs, amount=0.0)
+        assert (bound, *slope, *found[0], *found[1], *opened) == (10.0, 1.0, 1.0, -1.0, -1.0, value, after, 0.0)
+
+
 def test_the_fractional_knapsack_by_hand():
     """Densest first, ties by index; the item that does not fit is cut, and nothing after it counts."""
     value, size = np.array([2.0, 3.0, 1.0, 4.0, 1.0]), np.array([2.0, 1.0, 1.0, 0.0, 4.0])
@@ -362,3 +418,12 @@ def test_the_fractional_knapsack_by_hand():
     assert coupled_pack.fractional(value, size, items, 1, 3.0) == 3 + 2
     assert coupled_pack.fractional(value, size, items, 2, 9.0) == 2 + 1 + 1
     assert coupled_pack.fractional(value, size, items, 4, 1.0) == 0.25
+
+
+def test_the_knapsack_takes_what_is_worth_something_and_of_equal_sets_the_first():
+    """An item of no value stays out; of equal ones in a room for one the first is in."""
+    taken, state = np.empty(3, dtype=bool), np.zeros(3, dtype=np.int64)
+    assert coupled_pack.pack(np.array([1.0, 0.0, 2.0]), np.zeros(3), state, 0.0, taken) == 3.0
+    assert taken.tolist() == [True, False, True]
+    assert coupled_pack.pack(np.ones(3), np.ones(3), state, 1.0, taken) == 1.0
+    assert taken.tolist() == [True, False, False]
