@@ -184,7 +184,8 @@ def test_bound_and_cells_equal_a_slow_twin(exact_models, packs, data):
 def test_the_slope_holds_along_every_multiplier(exact_models, packs, data):
     """No change of one multiplier raises the bound above the plane; slopes are what the options used leave."""
     case = data.draw(drawn(exact_models))
-    bound, slope, _, _, used, _ = case.evaluate(packs)
+    amount = data.draw(st.sampled_from([0.25, 1.0]))
+    bound, slope, _, _, used, _ = case.evaluate(packs, amount=amount)
     if not math.isfinite(bound):
         return
     for i in range(len(case.point)):
@@ -196,6 +197,7 @@ def test_the_slope_holds_along_every_multiplier(exact_models, packs, data):
     cells = case.cells
     record = np.repeat(np.arange(len(cells.request)), np.diff(cells.first_option))
     site = np.repeat(np.arange(case.count), np.diff(cells.first_record))[record] // case.families
+    used /= amount
     served = np.bincount(cells.request[record], used, case.requests)
     load = np.bincount(site, used * cells.compute_s[record], case.sites)
     assert slope[: case.requests] == pytest.approx(1 - served, abs=1e-9)
@@ -388,24 +390,61 @@ def test_an_ascent_is_evaluations_and_steps(packs):
 
 
 @PACKS
-def test_a_cell_worth_nothing_is_closed_at_no_price_and_one_that_its_price_closes_keeps_it(packs):
-    """Two requests of 5 s each, compute for one: whole they are worth 10 s of pulling; a price of 2 s closes one of 9 s."""
-    for pull, before, value, after in ((10.0, 0.5, 0.0, 0.0), (11.0, 0.5, -1.0, 0.0), (9.0, 2.0, -1.0, 2.0)):
-        one, two = [1.0], [1.0, 1.0]
+def test_a_closed_cell_is_worth_what_its_common_blocks_leave(packs):
+    """Two requests of 5 s each, a block of both and one of each: no price of the cut is needed, or that before closes it.
+
+    The last one is closed by what each of the two pulls alone.
+    """
+    both, two = [1.0, 0.5, 0.5], [1.0, 1.0]
+    cases = ((both, 10, 0.5, 0, 0), (both, 11, 0.5, -1, 0), (both, 9, 2, 0, 2), (both, 9.5, 2, -0.5, 2))
+    for size, pull, before, value, after in (*cases, ([0.0, 1.0, 1.0], 5, 0, 0, 0)):
         instance = Instance(
-            blocks={"size_gb": one},
-            models={"blocks": [[0]]},
-            cloudlets={"memory_gb": one, "compute_s": one, "pull_s_per_gb": [pull], "cached": [[]]},
+            blocks={"size_gb": size},
+            models={"blocks": [[0, 1], [0, 2]]},
+            cloudlets={"memory_gb": [9.0], "compute_s": [1.5], "pull_s_per_gb": [pull], "cached": [[]]},
             requests={"remote_delay_s": [5.0, 5.0], "remote_accuracy": two},
             options={
-                "request": [0, 1], "model": [0, 0], "cloudlet": [0, 0], "delay_s": [0.0, 0.0], "compute_s": two,
+                "request": [0, 1], "model": [0, 1], "cloudlet": [0, 0], "delay_s": [0.0, 0.0], "compute_s": two,
                 "accuracy": two,
             },
         )  # fmt: skip
         case = Drawn(instance, 14, 0)
-        case.node, case.point, case.cut = dual.free(case.cells), np.array([5.0, 5.0, 0.0, 0.0]), np.array([before])
-        bound, slope, *found, opened = case.evaluate(packs, amount=0.0)
-        assert (bound, *slope, *found[0], *found[1], *opened) == (10.0, 1.0, 1.0, -1.0, -1.0, value, after, 0.0)
+        case.node, case.point = dual.free(case.cells), np.array([5.0, 5.0, 0.0, 0.0])
+        case.cut = np.array([float(before)])
+        bound, slope, *found, _, opened = case.evaluate(packs, amount=0.0)
+        assert (bound, *slope, *found[0], *found[1], *opened) == (10, 1, 1, -1.5, -9, value, after, 0)
+
+
+@PACKS
+def test_a_relaxed_cell_that_gains_nothing_serves_nobody_and_a_block_just_paid_is_not_opened(packs):
+    """A request of 8 s pays 5 s of delay and 3 s for a block of 3 s: no slope but those of capacities and of its price."""
+    one = [1.0]
+    instance = Instance(
+        blocks={"size_gb": one},
+        models={"blocks": [[0]]},
+        cloudlets={"memory_gb": [2.0], "compute_s": [4.0], "pull_s_per_gb": [3.0], "cached": [[]]},
+        requests={"remote_delay_s": [9.0], "remote_accuracy": one},
+        options={
+            "request": [0], "model": [0], "cloudlet": [0], "delay_s": [5.0], "compute_s": one, "accuracy": one,
+        },
+    )  # fmt: skip
+    case = Drawn(instance, 0, 0)
+    case.node = dual.free(case.cells)
+    for price, wanted in (([8, 0, 0, 3], [8, 1, -4, -2, 0]), ([8.5, 0, 0, 3.25], [8, 0, -3, -1, 0])):
+        case.point = np.array(price, dtype=float)
+        bound, slope, *_ = case.evaluate(packs, amount=0.0)
+        assert [bound, *slope] == wanted
+
+
+@given(case=drawn(14), chosen=st.integers(1, 63))
+def test_a_record_is_served_by_its_lowest_open_model(case, chosen):
+    """The option of the record that names it."""
+    cells, rank = case.cells, case.structure.rank[case.structure.model]
+    for i in range(len(cells.request)):
+        if met := int(cells.models[i]) & chosen:
+            option = coupled_dual.first_open(cells, i, chosen)
+            assert cells.first_option[i] <= option < cells.first_option[i + 1]
+            assert rank[option] == (met & -met).bit_length() - 1
 
 
 def test_the_fractional_knapsack_by_hand():

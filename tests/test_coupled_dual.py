@@ -666,6 +666,28 @@ def test_a_block_of_two_models_is_paid_once():
     assert verify(instance, forged(family=[0, 0], request_price_s=[10.0])) == pytest.approx(6.0)
 
 
+def test_what_a_set_does_not_open_is_not_paid():
+    """A model of one block gains 9 s beside one of two blocks that gains 8 s: 1 s is proved, not 2 s."""
+    same = {"request": [0, 0], "model": [0, 1], "cloudlet": [0, 0], "delay_s": [0.0] * 2, "compute_s": [1.0] * 2}
+    instance = narrow(
+        blocks={"size_gb": [1.0, 1.0]},
+        models={"blocks": [[0], [0, 1]]},
+        cloudlets={"pull_s_per_gb": [1.0]},
+        options=same | {"accuracy": [1.0] * 2},
+    )
+    assert verify(instance, forged(family=[0, 0], request_price_s=[10.0])) == pytest.approx(1.0)
+
+
+def test_relaxed_families_by_hand():
+    """Who pays no share gains 10 s in full; a block's price of 1 takes 1 s off that and 9 s off the bound."""
+    assert verify(narrow(), forged(exact=[0], request_price_s=[10.0])) == pytest.approx(0.0, abs=1e-12)
+    priced = forged(exact=[0], request_price_s=[10.0], block_price=[[1.0]])
+    assert verify(narrow(), priced) == pytest.approx(10 - 9 - 9)
+    share = {"share_cloudlet": [0], "share_block": [0], "share_request": [0], "share_s": [4.0]}
+    one = forged(exact=[0], request_price_s=[10.0], **share)
+    assert verify(narrow(cloudlets={"pull_s_per_gb": [3.0]}), one) == pytest.approx(10 - (10 - 4) - (4 - 3))
+
+
 @pytest.mark.parametrize("name", ["cloudlet", "block", "request"])
 def test_shares_of_nothing_are_refused(name):
     """An index beyond the instance is named, not looked up."""
