@@ -1,6 +1,7 @@
 """The kernels of the coupled bound, cell by cell, under any branching decisions: all sets of models written out."""
 
 import math
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -324,6 +325,13 @@ def test_a_step_equals_a_plain_twin(seed):
     assert step == pytest.approx(direction, abs=1e-15)
 
 
+def test_what_rounding_leaves_of_a_slope_is_measured_as_steps_are():
+    """Beside a slope of 1 whose square counts 1e8 times, one of 1e-6 is noise."""
+    step = np.zeros(2)
+    assert coupled_dual.move(np.ones(2), step, np.array([1.0, 1e-6]), np.array([1e8, 1.0]), np.full(2, 9.0), 1.0)
+    assert step.tolist() == [1.0, 0.0]
+
+
 def ascent(bound, stalled=0.0):
     """State of an ascent in one multiplier that stands at 1, with the best at 0.5."""
     control = np.array([bound, 1.0, stalled])
@@ -343,6 +351,7 @@ def test_the_ascent_keeps_the_best_and_goes_back_to_it():
         assert coupled_dual.advance(state, better, np.ones(1), *rest)
         assert state.control[2] == stalled
         assert state.control[0] == max(better, 2.0)
+        assert state.best == (1.0 if better > 2.0 else 0.5)
     state = ascent(2.0, 14.0)
     assert coupled_dual.advance(state, 1.0, np.ones(1), *rest)
     assert (*state.control, *state.point, *state.step) == (2.0, 0.7, 0.0, 0.5, 0.0)
@@ -355,11 +364,12 @@ def test_the_ascent_keeps_the_best_and_goes_back_to_it():
     assert near.point == pytest.approx([1 + 1.0 / 2.8])
 
 
+@pytest.mark.parametrize("exact_models", [14, 0])
 @PACKS
-def test_an_ascent_is_evaluations_and_steps(packs):
+def test_an_ascent_is_evaluations_and_steps(exact_models, packs):
     """Bit by bit those one after the other; over at the target, below the least step, and where no step is left."""
     kernel = coupled_pack if packs else coupled_dual
-    case = Drawn(small(8, 6, 2, families=True, per_request=6), 14, 0)
+    case = Drawn(small(8, 6, 2, families=True, per_request=6), exact_models, 0)
     case.node = dual.free(case.cells)
 
     def begun(cells):
@@ -457,6 +467,17 @@ def test_the_fractional_knapsack_by_hand():
     assert coupled_pack.fractional(value, size, items, 1, 3.0) == 3 + 2
     assert coupled_pack.fractional(value, size, items, 2, 9.0) == 2 + 1 + 1
     assert coupled_pack.fractional(value, size, items, 4, 1.0) == 0.25
+
+
+@given(SEEDS)
+def test_densest_first_equals_a_stable_sort(seed):
+    """By value a GB, infinite where an item takes nothing; of equals the lowest index."""
+    random = np.random.default_rng(seed)
+    n = int(random.integers(1, 9))
+    value, size, items = random.integers(1, 9, n) / 4, random.integers(0, 5, n) / 4, np.arange(n)
+    coupled_pack.densest(value, size, items)
+    ratio = [Fraction(v) / Fraction(s) if s else math.inf for v, s in zip(value, size, strict=True)]
+    assert items.tolist() == sorted(range(n), key=lambda i: -ratio[i])
 
 
 def test_the_knapsack_takes_what_is_worth_something_and_of_equal_sets_the_first():
