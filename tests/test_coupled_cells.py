@@ -425,6 +425,42 @@ def test_a_closed_cell_is_worth_what_its_common_blocks_leave(packs):
         assert (bound, *slope, *found[0], *found[1], *opened) == (10, 1, 1, -1.5, -9, value, after, 0)
 
 
+@given(SEEDS, st.sampled_from([0.0, 0.1, 1.0, 10.0]))
+def test_the_price_of_the_cut_is_found_from_anywhere(seed, start):
+    """One model, twelve requests, compute for some: the least value lies where one of them gains nothing any more."""
+    random = np.random.default_rng(seed)
+    gain, compute = random.uniform(1, 9, 12), random.uniform(0.2, 2, 12)
+    capacity, ones = float(compute.sum() * random.uniform(0.2, 0.8)), np.ones(12)
+    zeros = np.zeros(12)
+    instance = Instance(
+        blocks={"size_gb": [0.0]},
+        models={"blocks": [[0]]},
+        cloudlets={"memory_gb": [1.0], "compute_s": [capacity], "pull_s_per_gb": [0.0], "cached": [[]]},
+        requests={"remote_delay_s": gain, "remote_accuracy": ones},
+        options={
+            "request": np.arange(12), "model": zeros.astype(np.int64), "cloudlet": zeros.astype(np.int64),
+            "delay_s": zeros, "compute_s": compute, "accuracy": ones,
+        },
+    )  # fmt: skip
+    case = Drawn(instance, 14, 0)
+    case.node, case.point, case.cut = dual.free(case.cells), np.append(gain, [0.0, 0.0]), np.array([start])
+
+    def worth(price):
+        return price * capacity + np.maximum(gain - price * compute, 0).sum()
+
+    lowest, scale = min(map(worth, gain / compute)), gain.sum()
+    for packs in (False, True):
+        _, slope, (value,), (price,), *_ = case.evaluate(packs)
+        assert (value, slope[12]) == pytest.approx((worth(price), 0), abs=1e-9)
+        assert lowest - 1e-9 <= value <= lowest + 1e-7 * scale
+    work = dual.scratch(case.cells)
+    count = coupled_cut.gather(case.cells, 0, case.point, 0.0, 1, work)
+    problem = coupled_cut.Problem(case.cells.members, np.zeros(1), capacity, 1, 0, False)
+    value, price, low, high, share = coupled_cut.solve_cell(case.cells, problem, start, count, work, True)
+    assert (value, share * low.slope + (1 - share) * high.slope) == pytest.approx((worth(price), 0), abs=1e-9)
+    assert lowest - 1e-9 <= value <= lowest + 1e-4 * scale
+
+
 @PACKS
 def test_a_relaxed_cell_that_gains_nothing_serves_nobody_and_a_block_just_paid_is_not_opened(packs):
     """A request of 8 s pays 5 s of delay and 3 s for a block of 3 s: no slope but those of capacities and of its price."""
