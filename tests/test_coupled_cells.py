@@ -425,6 +425,48 @@ def test_a_closed_cell_is_worth_what_its_common_blocks_leave(packs):
         assert (bound, *slope, *found[0], *found[1], *opened) == (10, 1, 1, -1.5, -9, value, after, 0)
 
 
+@given(SEEDS, st.sampled_from([0.0, 0.25, 1.0]))
+def test_several_records_of_a_request_equal_a_plain_twin(seed, price):
+    """Which ones gain, what all models gain by them, what each set of models does, and whom it serves; ties by order."""
+    random = np.random.default_rng(seed)
+    request = np.repeat(np.arange(3), random.integers(0, 5, 3))
+    count, v = len(request), random.integers(4, 13, 3) / 4
+    instance = Instance(
+        blocks={"size_gb": [1.0, 0.0, 0.0, 0.0]},
+        models={"blocks": [[0, 1], [0, 2], [0, 3]]},
+        cloudlets={"memory_gb": [9.0], "compute_s": [9.0], "pull_s_per_gb": [0.0], "cached": [[]]},
+        requests={"remote_delay_s": np.full(3, 3.0), "remote_accuracy": np.ones(3)},
+        options={
+            "request": request, "model": random.integers(0, 3, count), "cloudlet": np.zeros(count, dtype=np.int64),
+            "delay_s": random.integers(0, 9, count) / 4, "compute_s": random.integers(0, 5, count) / 4,
+            "accuracy": np.ones(count),
+        },
+    )  # fmt: skip
+    cells, mu, allowed = build(instance).cells, float(random.choice([0.0, 0.25])), int(random.integers(1, 8))
+    work = dual.scratch(cells)
+    gain = v[cells.request] - cells.delay_s - mu * cells.compute_s
+    wanted = np.flatnonzero((gain > 0) & (cells.models & allowed > 0))
+    found = coupled_cut.gather(cells, 0, np.append(v, [0.0, 0.0]), mu, allowed, work)
+    assert work.place[:found].tolist() == wanted.tolist()
+    assert work.gain[:found].tolist() == gain[wanted].tolist()
+    left = gain - price * cells.compute_s
+
+    def best(chosen):
+        """Of each request that gains the first of its best records."""
+        some = [[i for i in wanted if cells.request[i] == r and cells.models[i] & chosen] for r in range(3)]
+        first = [max(records, key=left.__getitem__) for records in some if records]
+        return [i for i in first if left[i] > 0]
+
+    assert coupled_cut.most(cells, price, found, work) == left[best(7)].sum()
+    pairs = coupled_cut.layers(cells, price, found, work)
+    for chosen in range(8):
+        assert work.weight[:pairs][work.mask[:pairs] & chosen > 0].sum() == left[best(chosen)].sum()
+    for chosen in range(8):
+        served, load = coupled_cut.serve(cells, chosen, price, found, work)
+        assert work.served[:served].tolist() == best(chosen)
+        assert load == cells.compute_s[best(chosen)].sum()
+
+
 @given(SEEDS, st.sampled_from([0.0, 0.1, 1.0, 10.0]))
 def test_the_price_of_the_cut_is_found_from_anywhere(seed, start):
     """One model, twelve requests, compute for some: the least value lies where one of them gains nothing any more."""
