@@ -142,6 +142,21 @@ def drawn(exact_models):
     return st.builds(Drawn, st.one_of(some, st.builds(crowded, SEEDS)), st.just(exact_models), SEEDS)
 
 
+def at_one_cloudlet(size, models, remote, options, *, pull=0.0, compute=9.0):
+    """Instance of one cloudlet; ``options`` are request, model, delay and compute, a column each."""
+    request, model, delay, load = options
+    return Instance(
+        blocks={"size_gb": size},
+        models={"blocks": models},
+        cloudlets={"memory_gb": [9.0], "compute_s": [compute], "pull_s_per_gb": [pull], "cached": [[]]},
+        requests={"remote_delay_s": remote, "remote_accuracy": np.ones(len(remote))},
+        options={
+            "request": request, "model": model, "cloudlet": np.zeros(len(request), dtype=np.int64), "delay_s": delay,
+            "compute_s": load, "accuracy": np.ones(len(request)),
+        },
+    )  # fmt: skip
+
+
 KINDS = pytest.mark.parametrize("exact_models", [14, 1, 0])
 PACKS = pytest.mark.parametrize("packs", [False, True])
 
@@ -401,23 +416,15 @@ def test_an_ascent_is_evaluations_and_steps(exact_models, packs):
 
 @PACKS
 def test_a_closed_cell_is_worth_what_its_common_blocks_leave(packs):
-    """Two requests of 5 s each, a block of both and one of each: no price of the cut is needed, or that before closes it.
+    """Two requests of 5 s each, a block of both and one of each: closed at no price of the cut, or at that before.
 
     The last one is closed by what each of the two pulls alone.
     """
-    both, two = [1.0, 0.5, 0.5], [1.0, 1.0]
+    both = [1.0, 0.5, 0.5]
     cases = ((both, 10, 0.5, 0, 0), (both, 11, 0.5, -1, 0), (both, 9, 2, 0, 2), (both, 9.5, 2, -0.5, 2))
     for size, pull, before, value, after in (*cases, ([0.0, 1.0, 1.0], 5, 0, 0, 0)):
-        instance = Instance(
-            blocks={"size_gb": size},
-            models={"blocks": [[0, 1], [0, 2]]},
-            cloudlets={"memory_gb": [9.0], "compute_s": [1.5], "pull_s_per_gb": [pull], "cached": [[]]},
-            requests={"remote_delay_s": [5.0, 5.0], "remote_accuracy": two},
-            options={
-                "request": [0, 1], "model": [0, 1], "cloudlet": [0, 0], "delay_s": [0.0, 0.0], "compute_s": two,
-                "accuracy": two,
-            },
-        )  # fmt: skip
+        options = [0, 1], [0, 1], [0.0, 0.0], [1.0, 1.0]
+        instance = at_one_cloudlet(size, [[0, 1], [0, 2]], [5.0, 5.0], options, pull=pull, compute=1.5)
         case = Drawn(instance, 14, 0)
         case.node, case.point = dual.free(case.cells), np.array([5.0, 5.0, 0.0, 0.0])
         case.cut = np.array([float(before)])
@@ -427,22 +434,18 @@ def test_a_closed_cell_is_worth_what_its_common_blocks_leave(packs):
 
 @given(SEEDS, st.sampled_from([0.0, 0.25, 1.0]))
 def test_several_records_of_a_request_equal_a_plain_twin(seed, price):
-    """Which ones gain, what all models gain by them, what each set of models does, and whom it serves; ties by order."""
+    """Which ones gain, what each set of models gains by them, and whom it serves; ties by order."""
     random = np.random.default_rng(seed)
-    request = np.repeat(np.arange(3), random.integers(0, 5, 3))
+    request = np.repeat(np.arange(3), random.choice([0, 1, 2, 7], 3))
     count, v = len(request), random.integers(4, 13, 3) / 4
-    instance = Instance(
-        blocks={"size_gb": [1.0, 0.0, 0.0, 0.0]},
-        models={"blocks": [[0, 1], [0, 2], [0, 3]]},
-        cloudlets={"memory_gb": [9.0], "compute_s": [9.0], "pull_s_per_gb": [0.0], "cached": [[]]},
-        requests={"remote_delay_s": np.full(3, 3.0), "remote_accuracy": np.ones(3)},
-        options={
-            "request": request, "model": random.integers(0, 3, count), "cloudlet": np.zeros(count, dtype=np.int64),
-            "delay_s": random.integers(0, 9, count) / 4, "compute_s": random.integers(0, 5, count) / 4,
-            "accuracy": np.ones(count),
-        },
-    )  # fmt: skip
-    cells, mu, allowed = build(instance).cells, float(random.choice([0.0, 0.25])), int(random.integers(1, 8))
+    options = (
+        request,
+        random.integers(0, 3, count),
+        random.integers(0, 9, count) / 4,
+        random.integers(0, 9, count) / 4,
+    )
+    cells = build(at_one_cloudlet([1.0, 0, 0, 0], [[0, 1], [0, 2], [0, 3]], [3.0] * 3, options)).cells
+    mu, allowed = float(random.choice([0.0, 0.25])), int(random.integers(1, 8))
     work = dual.scratch(cells)
     gain = v[cells.request] - cells.delay_s - mu * cells.compute_s
     wanted = np.flatnonzero((gain > 0) & (cells.models & allowed > 0))
@@ -467,24 +470,27 @@ def test_several_records_of_a_request_equal_a_plain_twin(seed, price):
         assert load == cells.compute_s[best(chosen)].sum()
 
 
+@pytest.mark.parametrize(
+    ("v", "price", "wanted"),
+    [(10.0, 1.0, [0]), (10.0, 1.01, [1]), (8.9999, 0.9995, []), (8.9999, 0.99, [0]), (9.0, 0.9995, [])],
+)
+def test_serving_leaves_to_order_what_rounding_might_decide(v, price, wanted):
+    """Of 1e6 s a billionth counts: to gain 0.5 ms is not to gain, and by 0.5 ms no record is better than the first."""
+    cells = build(at_one_cloudlet([1.0], [[0]], [1e6], ([0, 0], [0, 0], [8.0, 8.9995], [1.0, 0.0]))).cells
+    work = dual.scratch(cells)
+    count = coupled_cut.gather(cells, 0, np.array([v, 0.0, 0.0]), 0.0, 1, work)
+    served, load = coupled_cut.serve(cells, 1, price, count, work)
+    assert (work.served[:served].tolist(), load) == (wanted, float(wanted == [0]))
+
+
 @given(SEEDS, st.sampled_from([0.0, 0.1, 1.0, 10.0]))
 def test_the_price_of_the_cut_is_found_from_anywhere(seed, start):
     """One model, twelve requests, compute for some: the least value lies where one of them gains nothing any more."""
     random = np.random.default_rng(seed)
     gain, compute = random.uniform(1, 9, 12), random.uniform(0.2, 2, 12)
-    capacity, ones = float(compute.sum() * random.uniform(0.2, 0.8)), np.ones(12)
-    zeros = np.zeros(12)
-    instance = Instance(
-        blocks={"size_gb": [0.0]},
-        models={"blocks": [[0]]},
-        cloudlets={"memory_gb": [1.0], "compute_s": [capacity], "pull_s_per_gb": [0.0], "cached": [[]]},
-        requests={"remote_delay_s": gain, "remote_accuracy": ones},
-        options={
-            "request": np.arange(12), "model": zeros.astype(np.int64), "cloudlet": zeros.astype(np.int64),
-            "delay_s": zeros, "compute_s": compute, "accuracy": ones,
-        },
-    )  # fmt: skip
-    case = Drawn(instance, 14, 0)
+    capacity = float(compute.sum() * random.uniform(0.2, 0.8))
+    options = np.arange(12), np.zeros(12, dtype=np.int64), np.zeros(12), compute
+    case = Drawn(at_one_cloudlet([0.0], [[0]], gain, options, compute=capacity), 14, 0)
     case.node, case.point, case.cut = dual.free(case.cells), np.append(gain, [0.0, 0.0]), np.array([start])
 
     def worth(price):
@@ -505,20 +511,11 @@ def test_the_price_of_the_cut_is_found_from_anywhere(seed, start):
 
 @PACKS
 def test_a_relaxed_cell_that_gains_nothing_serves_nobody_and_a_block_just_paid_is_not_opened(packs):
-    """A request of 8 s pays 5 s of delay and 3 s for a block of 3 s: no slope but those of capacities and of its price."""
-    one = [1.0]
-    instance = Instance(
-        blocks={"size_gb": one},
-        models={"blocks": [[0]]},
-        cloudlets={"memory_gb": [2.0], "compute_s": [4.0], "pull_s_per_gb": [3.0], "cached": [[]]},
-        requests={"remote_delay_s": [9.0], "remote_accuracy": one},
-        options={
-            "request": [0], "model": [0], "cloudlet": [0], "delay_s": [5.0], "compute_s": one, "accuracy": one,
-        },
-    )  # fmt: skip
+    """A request of 8 s pays 5 s of delay and 3 s for a block of 3 s: no slope but that of its price and capacities."""
+    instance = at_one_cloudlet([1.0], [[0]], [9.0], ([0], [0], [5.0], [1.0]), pull=3.0, compute=4.0)
     case = Drawn(instance, 0, 0)
     case.node = dual.free(case.cells)
-    for price, wanted in (([8, 0, 0, 3], [8, 1, -4, -2, 0]), ([8.5, 0, 0, 3.25], [8, 0, -3, -1, 0])):
+    for price, wanted in (([8, 0, 0, 3], [8, 1, -4, -9, 0]), ([8.5, 0, 0, 3.25], [8, 0, -3, -8, 0])):
         case.point = np.array(price, dtype=float)
         bound, slope, *_ = case.evaluate(packs, amount=0.0)
         assert [bound, *slope] == wanted

@@ -443,7 +443,7 @@ def beside_gifts(table, needs, pays, fixed, left):
 @settings(max_examples=30)
 @given(data=st.data())
 def test_a_large_family_counts_what_its_gifts_leave_and_in_full_without_any(families, data):
-    """Beyond ``waived.MOST`` models a cell is worth what theorem 2 says beside the gifts, not more; without gifts all."""
+    """Beyond ``waived.MOST`` models a cell is worth what is left beside the gifts, not more; without gifts, all."""
     instance = data.draw(instances(families=families, requests=6, cloudlets=1, per_request=6))
     structure, seed = build(instance), data.draw(st.integers(0, 2**32 - 1))
     cut = np.random.default_rng(seed).choice([0, 0.1, 1], len(structure.cells.first_record) - 1)
@@ -454,7 +454,9 @@ def test_a_large_family_counts_what_its_gifts_leave_and_in_full_without_any(fami
         whole = terms(instance, saved, rows, 0).exact
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(waived, "MOST", 1)
-            patch.setattr(waived, "narrowed", lambda *given_: calls.append((*given_, narrowed(*given_))) or calls[-1][-1])
+            patch.setattr(
+                waived, "narrowed", lambda *given_: calls.append((*given_, narrowed(*given_))) or calls[-1][-1]
+            )
             large = terms(instance, saved, rows, 0).exact
         if calls:
             *given_, left = calls.pop()
