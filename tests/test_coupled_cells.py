@@ -510,6 +510,28 @@ def test_the_price_of_the_cut_is_found_from_anywhere(seed, start):
 
 
 @PACKS
+def test_where_the_search_for_the_price_of_the_cut_looks(packs):
+    """Gains of 3, 2 and 1 s, compute for two: any price from 1 to 2 is best, and the first one met in there is kept."""
+    options = [0, 1, 2], [0] * 3, [0.0] * 3, [1.0] * 3
+    case = Drawn(at_one_cloudlet([0.0], [[0]], [3.0, 2.0, 1.0], options, compute=2.0), 14, 0)
+    case.node, case.point = dual.free(case.cells), np.array([3.0, 2.0, 1.0, 0.0, 0.0])
+    for start, price in ((0.0, 0.5 * 2.5), (0.5, 0.5 * 1.2 * 2.5), (1.5, 1.5), (3.0, 1.5)):
+        case.cut = np.array([start])
+        bound, slope, *found, _, opened = case.evaluate(packs, amount=0.0)
+        assert [bound, *slope, *found[0], *opened] == [1, 0, 0, 1, 0, -9, 5, 1]
+        assert found[1] == pytest.approx([price])
+    case.cut = np.array([1e-9])  # twelve steps do not lead there
+    _, slope, value, cut, *_ = case.evaluate(packs, amount=0.0)
+    assert slope.tolist() == [0, 0, 0, 1, -9]
+    assert cut == pytest.approx([1e-9 * 1.2 * 2.5**10])
+    assert value == pytest.approx(6 - cut, abs=1e-12)
+    work = dual.scratch(case.cells)
+    count = coupled_cut.gather(case.cells, 0, case.point, 0.0, 1, work)
+    problem = coupled_cut.Problem(case.cells.members, np.zeros(1), 2.0, 1, 0, False)
+    assert coupled_cut.solve_cell(case.cells, problem, 0.5, count, work, True)[1] == pytest.approx(0.5 * 1.02 * 2.5)
+
+
+@PACKS
 def test_a_relaxed_cell_that_gains_nothing_serves_nobody_and_a_block_just_paid_is_not_opened(packs):
     """A request of 8 s pays 5 s of delay and 3 s for a block of 3 s: no slope but that of its price and capacities."""
     instance = at_one_cloudlet([1.0], [[0]], [9.0], ([0], [0], [5.0], [1.0]), pull=3.0, compute=4.0)

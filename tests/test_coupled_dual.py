@@ -85,7 +85,10 @@ def test_the_value_of_a_tie_is_that_of_the_better_set():
     assert coupled_sets.best_single(members, cost, 3, mask, np.ones(1), 1, *scratch[:2]) == (0.5, 1)
     cost = np.array([0.5, 1 - 1e-11])
     assert best_set(members, cost, 3, 0, members, np.ones(2), 2, *scratch)[0] > 0.5
+    cost, loses = np.array([0.25, 0.5 + 1e-11]), np.array([1.0, 0.5])  # a model that loses 1e-11 is not taken
+    assert best_set(members, cost, 3, 0, members, loses, 2, *scratch)[0] == pytest.approx(0.75, abs=1e-14)
     none = np.zeros(0, dtype=np.int64), np.zeros(0), 0
+    assert coupled_sets.best_single(members, cost, 0, *none, *scratch[:2]) == (-np.inf, 0)
     assert coupled_sets.best_single(members, np.zeros(2), 3, *none, *scratch[:2]) == (0, 1)
     assert best_set(members, np.zeros(2), 3, 0, *none, *scratch) == (0, 3)
     assert coupled_sets.with_gifts(members, np.zeros(2), 3, 0, *none, np.empty(4)) == (0, 3)
