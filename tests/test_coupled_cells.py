@@ -1,16 +1,17 @@
 """The kernels of the coupled bound, cell by cell, under any branching decisions: all sets of models written out."""
 
 import math
+from fractions import Fraction
 
 import numpy as np
 import pytest
-from coupled_strategies import instances
+from coupled_strategies import instances, small
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_coupled_auto import SEEDS, best_subset, crowded
 
 from mecpfm.coupled import dual
-from mecpfm.coupled.instance import most
+from mecpfm.coupled.instance import Instance, most
 from mecpfm.coupled.structure import build
 from mecpfm.kernels import coupled_cut, coupled_dual, coupled_fix, coupled_pack
 
@@ -141,6 +142,21 @@ def drawn(exact_models):
     return st.builds(Drawn, st.one_of(some, st.builds(crowded, SEEDS)), st.just(exact_models), SEEDS)
 
 
+def at_one_cloudlet(size, models, remote, options, *, pull=0.0, compute=9.0):
+    """Instance of one cloudlet; ``options`` are request, model, delay and compute, a column each."""
+    request, model, delay, load = options
+    return Instance(
+        blocks={"size_gb": size},
+        models={"blocks": models},
+        cloudlets={"memory_gb": [9.0], "compute_s": [compute], "pull_s_per_gb": [pull], "cached": [[]]},
+        requests={"remote_delay_s": remote, "remote_accuracy": np.ones(len(remote))},
+        options={
+            "request": request, "model": model, "cloudlet": np.zeros(len(request), dtype=np.int64), "delay_s": delay,
+            "compute_s": load, "accuracy": np.ones(len(request)),
+        },
+    )  # fmt: skip
+
+
 KINDS = pytest.mark.parametrize("exact_models", [14, 1, 0])
 PACKS = pytest.mark.parametrize("packs", [False, True])
 
@@ -153,6 +169,7 @@ def test_bound_and_cells_equal_a_slow_twin(exact_models, packs, data):
     """The bound from its parts; open cells' values at their price of the cut, which is the best; closed ones' above."""
     case = data.draw(drawn(exact_models))
     bound, _, value, cut, _, opened = case.evaluate(packs, amount=data.draw(st.sampled_from([0.0, 1.0])))
+    assert set(opened.tolist()) <= {0.0, 1.0}
     expected = case.without_cells()
     for j in range(case.count):
         state, scale = case.node.state[j], case.requests * case.cells.remote_s.max()
@@ -183,7 +200,8 @@ def test_bound_and_cells_equal_a_slow_twin(exact_models, packs, data):
 def test_the_slope_holds_along_every_multiplier(exact_models, packs, data):
     """No change of one multiplier raises the bound above the plane; slopes are what the options used leave."""
     case = data.draw(drawn(exact_models))
-    bound, slope, _, _, used, _ = case.evaluate(packs)
+    amount = data.draw(st.sampled_from([0.25, 1.0]))
+    bound, slope, _, _, used, _ = case.evaluate(packs, amount=amount)
     if not math.isfinite(bound):
         return
     for i in range(len(case.point)):
@@ -195,6 +213,7 @@ def test_the_slope_holds_along_every_multiplier(exact_models, packs, data):
     cells = case.cells
     record = np.repeat(np.arange(len(cells.request)), np.diff(cells.first_option))
     site = np.repeat(np.arange(case.count), np.diff(cells.first_record))[record] // case.families
+    used /= amount
     served = np.bincount(cells.request[record], used, case.requests)
     load = np.bincount(site, used * cells.compute_s[record], case.sites)
     assert slope[: case.requests] == pytest.approx(1 - served, abs=1e-9)
@@ -321,6 +340,13 @@ def test_a_step_equals_a_plain_twin(seed):
     assert step == pytest.approx(direction, abs=1e-15)
 
 
+def test_what_rounding_leaves_of_a_slope_is_measured_as_steps_are():
+    """Beside a slope of 1 whose square counts 1e8 times, one of 1e-6 is noise."""
+    step = np.zeros(2)
+    assert coupled_dual.move(np.ones(2), step, np.array([1.0, 1e-6]), np.array([1e8, 1.0]), np.full(2, 9.0), 1.0)
+    assert step.tolist() == [1.0, 0.0]
+
+
 def ascent(bound, stalled=0.0):
     """State of an ascent in one multiplier that stands at 1, with the best at 0.5."""
     control = np.array([bound, 1.0, stalled])
@@ -340,6 +366,7 @@ def test_the_ascent_keeps_the_best_and_goes_back_to_it():
         assert coupled_dual.advance(state, better, np.ones(1), *rest)
         assert state.control[2] == stalled
         assert state.control[0] == max(better, 2.0)
+        assert state.best == (1.0 if better > 2.0 else 0.5)
     state = ascent(2.0, 14.0)
     assert coupled_dual.advance(state, 1.0, np.ones(1), *rest)
     assert (*state.control, *state.point, *state.step) == (2.0, 0.7, 0.0, 0.5, 0.0)
@@ -352,6 +379,181 @@ def test_the_ascent_keeps_the_best_and_goes_back_to_it():
     assert near.point == pytest.approx([1 + 1.0 / 2.8])
 
 
+@pytest.mark.parametrize("exact_models", [14, 0])
+@PACKS
+def test_an_ascent_is_evaluations_and_steps(exact_models, packs):
+    """Bit by bit those one after the other; over at the target, below the least step, and where no step is left."""
+    kernel = coupled_pack if packs else coupled_dual
+    case = Drawn(small(8, 6, 2, families=True, per_request=6), exact_models, 0)
+    case.node = dual.free(case.cells)
+
+    def begun(cells):
+        point, cut = dual.start(cells), np.zeros(len(cells.first_record) - 1)
+        control = np.array([-np.inf, 1.0, 0.0])
+        return coupled_dual.DualState(point, cut, point.copy(), cut.copy(), np.zeros(len(point)), control)
+
+    def ascend(cells, state, target, iterations, end=0.0):
+        scale, upper, work = dual.scaling(cells), dual.ceiling(cells), dual.scratch(cells)
+        return kernel.ascend(cells, state, dual.free(cells), scale, upper, target, iterations, end, work)
+
+    whole, steps, target = begun(case.cells), begun(case.cells), float(case.cells.remote_s.sum())
+    assert ascend(case.cells, whole, target, 20) == 20
+    scale, upper = dual.scaling(case.cells), dual.ceiling(case.cells)
+    for _ in range(20):
+        case.cut = steps.cut
+        bound, slope, _, steps.cut[:], *_ = case.evaluate(packs, steps.point, 0.0)
+        assert coupled_dual.advance(steps, bound, slope, scale, upper, target)
+    assert all((one == other).all() for one, other in zip(whole, steps, strict=True))
+    best, theta, _ = whole.control
+    assert ascend(case.cells, whole, best, 9) == 0
+    assert ascend(case.cells, whole, target, 1, theta) == 1
+    assert ascend(case.cells, whole, target, 9, 2 * theta) == 0
+    first = begun(case.cells)
+    assert ascend(case.cells, first, -1.0, 9) == 1
+    useless = build(small(8, 6, 2, families=True, per_request=0)).cells
+    assert ascend(useless, begun(useless), math.inf, 9) == 1
+
+
+@PACKS
+def test_a_closed_cell_is_worth_what_its_common_blocks_leave(packs):
+    """Two requests of 5 s each, a block of both and one of each: closed at no price of the cut, or at that before.
+
+    The last one is closed by what each of the two pulls alone.
+    """
+    both = [1.0, 0.5, 0.5]
+    cases = ((both, 10, 0.5, 0, 0), (both, 11, 0.5, -1, 0), (both, 9, 2, 0, 2), (both, 9.5, 2, -0.5, 2))
+    for size, pull, before, value, after in (*cases, ([0.0, 1.0, 1.0], 5, 0, 0, 0)):
+        options = [0, 1], [0, 1], [0.0, 0.0], [1.0, 1.0]
+        instance = at_one_cloudlet(size, [[0, 1], [0, 2]], [5.0, 5.0], options, pull=pull, compute=1.5)
+        case = Drawn(instance, 14, 0)
+        case.node, case.point = dual.free(case.cells), np.array([5.0, 5.0, 0.0, 0.0])
+        case.cut = np.array([float(before)])
+        bound, slope, *found, _, opened = case.evaluate(packs, amount=0.0)
+        assert (bound, *slope, *found[0], *found[1], *opened) == (10, 1, 1, -1.5, -9, value, after, 0)
+
+
+@given(SEEDS, st.sampled_from([0.0, 0.25, 1.0]))
+def test_several_records_of_a_request_equal_a_plain_twin(seed, price):
+    """Which ones gain, what each set of models gains by them, and whom it serves; ties by order."""
+    random = np.random.default_rng(seed)
+    request = np.repeat(np.arange(3), random.choice([0, 1, 2, 7], 3))
+    count, v = len(request), random.integers(4, 13, 3) / 4
+    options = (
+        request,
+        random.integers(0, 3, count),
+        random.integers(0, 9, count) / 4,
+        random.integers(0, 9, count) / 4,
+    )
+    cells = build(at_one_cloudlet([1.0, 0, 0, 0], [[0, 1], [0, 2], [0, 3]], [3.0] * 3, options)).cells
+    mu, allowed = float(random.choice([0.0, 0.25])), int(random.integers(1, 8))
+    work = dual.scratch(cells)
+    gain = v[cells.request] - cells.delay_s - mu * cells.compute_s
+    wanted = np.flatnonzero((gain > 0) & (cells.models & allowed > 0))
+    found = coupled_cut.gather(cells, 0, np.append(v, [0.0, 0.0]), mu, allowed, work)
+    assert work.place[:found].tolist() == wanted.tolist()
+    assert work.gain[:found].tolist() == gain[wanted].tolist()
+    left = gain - price * cells.compute_s
+
+    def best(chosen):
+        """Of each request that gains the first of its best records."""
+        some = [[i for i in wanted if cells.request[i] == r and cells.models[i] & chosen] for r in range(3)]
+        first = [max(records, key=left.__getitem__) for records in some if records]
+        return [i for i in first if left[i] > 0]
+
+    assert coupled_cut.most(cells, price, found, work) == left[best(7)].sum()
+    pairs = coupled_cut.layers(cells, price, found, work)
+    for chosen in range(8):
+        assert work.weight[:pairs][work.mask[:pairs] & chosen > 0].sum() == left[best(chosen)].sum()
+    for chosen in range(8):
+        served, load = coupled_cut.serve(cells, chosen, price, found, work)
+        assert work.served[:served].tolist() == best(chosen)
+        assert load == cells.compute_s[best(chosen)].sum()
+
+
+@pytest.mark.parametrize(
+    ("v", "price", "wanted"),
+    [(10.0, 1.0, [0]), (10.0, 1.01, [1]), (8.9999, 0.9995, []), (8.9999, 0.99, [0]), (9.0, 0.9995, [])],
+)
+def test_serving_leaves_to_order_what_rounding_might_decide(v, price, wanted):
+    """Of 1e6 s a billionth counts: to gain 0.5 ms is not to gain, and by 0.5 ms no record is better than the first."""
+    cells = build(at_one_cloudlet([1.0], [[0]], [1e6], ([0, 0], [0, 0], [8.0, 8.9995], [1.0, 0.0]))).cells
+    work = dual.scratch(cells)
+    count = coupled_cut.gather(cells, 0, np.array([v, 0.0, 0.0]), 0.0, 1, work)
+    served, load = coupled_cut.serve(cells, 1, price, count, work)
+    assert (work.served[:served].tolist(), load) == (wanted, float(wanted == [0]))
+
+
+@given(SEEDS, st.sampled_from([0.0, 0.1, 1.0, 10.0]))
+def test_the_price_of_the_cut_is_found_from_anywhere(seed, start):
+    """One model, twelve requests, compute for some: the least value lies where one of them gains nothing any more."""
+    random = np.random.default_rng(seed)
+    gain, compute = random.uniform(1, 9, 12), random.uniform(0.2, 2, 12)
+    capacity = float(compute.sum() * random.uniform(0.2, 0.8))
+    options = np.arange(12), np.zeros(12, dtype=np.int64), np.zeros(12), compute
+    case = Drawn(at_one_cloudlet([0.0], [[0]], gain, options, compute=capacity), 14, 0)
+    case.node, case.point, case.cut = dual.free(case.cells), np.append(gain, [0.0, 0.0]), np.array([start])
+
+    def worth(price):
+        return price * capacity + np.maximum(gain - price * compute, 0).sum()
+
+    lowest, scale = min(map(worth, gain / compute)), gain.sum()
+    for packs in (False, True):
+        _, slope, (value,), (price,), *_ = case.evaluate(packs)
+        assert (value, slope[12]) == pytest.approx((worth(price), 0), abs=1e-9)
+        assert lowest - 1e-9 <= value <= lowest + 1e-7 * scale
+    work = dual.scratch(case.cells)
+    count = coupled_cut.gather(case.cells, 0, case.point, 0.0, 1, work)
+    problem = coupled_cut.Problem(case.cells.members, np.zeros(1), capacity, 1, 0, False)
+    value, price, low, high, share = coupled_cut.solve_cell(case.cells, problem, start, count, work, True)
+    assert (value, share * low.slope + (1 - share) * high.slope) == pytest.approx((worth(price), 0), abs=1e-9)
+    assert lowest - 1e-9 <= value <= lowest + 1e-4 * scale
+
+
+@PACKS
+def test_where_the_search_for_the_price_of_the_cut_looks(packs):
+    """Gains of 3, 2 and 1 s, compute for two: any price from 1 to 2 is best, and the first one met in there is kept."""
+    options = [0, 1, 2], [0] * 3, [0.0] * 3, [1.0] * 3
+    case = Drawn(at_one_cloudlet([0.0], [[0]], [3.0, 2.0, 1.0], options, compute=2.0), 14, 0)
+    case.node, case.point = dual.free(case.cells), np.array([3.0, 2.0, 1.0, 0.0, 0.0])
+    for start, price in ((0.0, 0.5 * 2.5), (0.5, 0.5 * 1.2 * 2.5), (1.5, 1.5), (3.0, 1.5)):
+        case.cut = np.array([start])
+        bound, slope, *found, _, opened = case.evaluate(packs, amount=0.0)
+        assert [bound, *slope, *found[0], *opened] == [1, 0, 0, 1, 0, -9, 5, 1]
+        assert found[1] == pytest.approx([price])
+    case.cut = np.array([1e-9])  # twelve steps do not lead there
+    _, slope, value, cut, *_ = case.evaluate(packs, amount=0.0)
+    assert slope.tolist() == [0, 0, 0, 1, -9]
+    assert cut == pytest.approx([1e-9 * 1.2 * 2.5**10])
+    assert value == pytest.approx(6 - cut, abs=1e-12)
+    work = dual.scratch(case.cells)
+    count = coupled_cut.gather(case.cells, 0, case.point, 0.0, 1, work)
+    problem = coupled_cut.Problem(case.cells.members, np.zeros(1), 2.0, 1, 0, False)
+    assert coupled_cut.solve_cell(case.cells, problem, 0.5, count, work, True)[1] == pytest.approx(0.5 * 1.02 * 2.5)
+
+
+@PACKS
+def test_a_relaxed_cell_that_gains_nothing_serves_nobody_and_a_block_just_paid_is_not_opened(packs):
+    """A request of 8 s pays 5 s of delay and 3 s for a block of 3 s: no slope but that of its price and capacities."""
+    instance = at_one_cloudlet([1.0], [[0]], [9.0], ([0], [0], [5.0], [1.0]), pull=3.0, compute=4.0)
+    case = Drawn(instance, 0, 0)
+    case.node = dual.free(case.cells)
+    for price, wanted in (([8, 0, 0, 3], [8, 1, -4, -9, 0]), ([8.5, 0, 0, 3.25], [8, 0, -3, -8, 0])):
+        case.point = np.array(price, dtype=float)
+        bound, slope, *_ = case.evaluate(packs, amount=0.0)
+        assert [bound, *slope] == wanted
+
+
+@given(case=drawn(14), chosen=st.integers(1, 63))
+def test_a_record_is_served_by_its_lowest_open_model(case, chosen):
+    """The option of the record that names it."""
+    cells, rank = case.cells, case.structure.rank[case.structure.model]
+    for i in range(len(cells.request)):
+        if met := int(cells.models[i]) & chosen:
+            option = coupled_dual.first_open(cells, i, chosen)
+            assert cells.first_option[i] <= option < cells.first_option[i + 1]
+            assert rank[option] == (met & -met).bit_length() - 1
+
+
 def test_the_fractional_knapsack_by_hand():
     """Densest first, ties by index; the item that does not fit is cut, and nothing after it counts."""
     value, size = np.array([2.0, 3.0, 1.0, 4.0, 1.0]), np.array([2.0, 1.0, 1.0, 0.0, 4.0])
@@ -362,3 +564,23 @@ def test_the_fractional_knapsack_by_hand():
     assert coupled_pack.fractional(value, size, items, 1, 3.0) == 3 + 2
     assert coupled_pack.fractional(value, size, items, 2, 9.0) == 2 + 1 + 1
     assert coupled_pack.fractional(value, size, items, 4, 1.0) == 0.25
+
+
+@given(SEEDS)
+def test_densest_first_equals_a_stable_sort(seed):
+    """By value a GB, infinite where an item takes nothing; of equals the lowest index."""
+    random = np.random.default_rng(seed)
+    n = int(random.integers(1, 9))
+    value, size, items = random.integers(1, 9, n) / 4, random.integers(0, 5, n) / 4, np.arange(n)
+    coupled_pack.densest(value, size, items)
+    ratio = [Fraction(v) / Fraction(s) if s else math.inf for v, s in zip(value, size, strict=True)]
+    assert items.tolist() == sorted(range(n), key=lambda i: -ratio[i])
+
+
+def test_the_knapsack_takes_what_is_worth_something_and_of_equal_sets_the_first():
+    """An item of no value stays out; of equal ones in a room for one the first is in."""
+    taken, state = np.empty(3, dtype=bool), np.zeros(3, dtype=np.int64)
+    assert coupled_pack.pack(np.array([1.0, 0.0, 2.0]), np.zeros(3), state, 0.0, taken) == 3.0
+    assert taken.tolist() == [True, False, True]
+    assert coupled_pack.pack(np.ones(3), np.ones(3), state, 1.0, taken) == 1.0
+    assert taken.tolist() == [True, False, False]

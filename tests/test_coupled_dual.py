@@ -11,7 +11,7 @@ from mecpfm import solvers
 from mecpfm.coupled import dual, waived
 from mecpfm.coupled.belonging import model_gb
 from mecpfm.coupled.brute_force import solve_nlip
-from mecpfm.coupled.certificate import Certificate, certificate, verify
+from mecpfm.coupled.certificate import Certificate, certificate, terms, verify
 from mecpfm.coupled.formulation import linear_model, solve_lp
 from mecpfm.coupled.generate import Recipe, generate
 from mecpfm.coupled.incidence import incidence
@@ -85,7 +85,10 @@ def test_the_value_of_a_tie_is_that_of_the_better_set():
     assert coupled_sets.best_single(members, cost, 3, mask, np.ones(1), 1, *scratch[:2]) == (0.5, 1)
     cost = np.array([0.5, 1 - 1e-11])
     assert best_set(members, cost, 3, 0, members, np.ones(2), 2, *scratch)[0] > 0.5
+    cost, loses = np.array([0.25, 0.5 + 1e-11]), np.array([1.0, 0.5])  # a model that loses 1e-11 is not taken
+    assert best_set(members, cost, 3, 0, members, loses, 2, *scratch)[0] == pytest.approx(0.75, abs=1e-14)
     none = np.zeros(0, dtype=np.int64), np.zeros(0), 0
+    assert coupled_sets.best_single(members, cost, 0, *none, *scratch[:2]) == (-np.inf, 0)
     assert coupled_sets.best_single(members, np.zeros(2), 3, *none, *scratch[:2]) == (0, 1)
     assert best_set(members, np.zeros(2), 3, 0, *none, *scratch) == (0, 3)
     assert coupled_sets.with_gifts(members, np.zeros(2), 3, 0, *none, np.empty(4)) == (0, 3)
@@ -426,6 +429,48 @@ def test_gifts_never_prove_too_much(families, data):
     assert checked <= optimum
 
 
+def beside_gifts(table, needs, pays, fixed, left):
+    """Value of a family of which some models serve for nothing, every set of the rest written out."""
+    always, ways = left.taken | left.gifts, [0.0]
+    for k in range(len(left.rest)):
+        ways.append(fixed + table[:, k].sum() - pays[needs[:, k]].sum())
+    for inside in itertools.product([False, True], repeat=int(left.rest.sum())):
+        opened = always.copy()
+        opened[left.rest] = inside
+        owed = left.paid | needs[:, opened & left.rest].any(axis=1)
+        ways.append(fixed + table[:, opened].max(axis=1, initial=0).sum() - pays[owed].sum())
+    return max(ways)
+
+
+@FAMILIES
+@settings(max_examples=30)
+@given(data=st.data())
+def test_a_large_family_counts_what_its_gifts_leave_and_in_full_without_any(families, data):
+    """Beyond ``waived.MOST`` models a cell is worth what is left beside the gifts, not more; without gifts, all."""
+    instance = data.draw(instances(families=families, requests=6, cloudlets=1, per_request=6))
+    structure, seed = build(instance), data.draw(st.integers(0, 2**32 - 1))
+    cut = np.random.default_rng(seed).choice([0, 0.1, 1], len(structure.cells.first_record) - 1)
+    saved = certificate(structure, dual.Dual(0.0, random_point(structure, seed), cut, 0, 0.0))
+    options, calls, narrowed = instance.options, [], waived.narrowed
+    for f in range(len(saved.exact)):
+        rows = np.flatnonzero(saved.family[options.model] == f)
+        whole = terms(instance, saved, rows, 0).exact
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(waived, "MOST", 1)
+            patch.setattr(
+                waived, "narrowed", lambda *given_: calls.append((*given_, narrowed(*given_))) or calls[-1][-1]
+            )
+            large = terms(instance, saved, rows, 0).exact
+        if calls:
+            *given_, left = calls.pop()
+            fixed = float(saved.cut_price[0, f] * instance.cloudlets.compute_s[0])
+            assert large == pytest.approx([beside_gifts(*given_, fixed, left)], abs=1e-9)
+            assert large[0] >= whole[0] - 1e-9
+            if left.gifts.any():
+                continue
+        assert large == pytest.approx(whole, abs=1e-9)
+
+
 def test_a_family_of_many_models_is_certified():
     """Twenty models of tiny blocks of their own: the bound keeps the cut, and the check proves as much."""
     instance = generate(Recipe(requests=30, cloudlets=2, models=20, families=1), seed=0)
@@ -599,6 +644,53 @@ def test_cancellation_proves_nothing():
     """1e9 - (1e9 - 1e-7) is 1.2e-7 in floats, more than the plan of 1e-7 s at the edge costs."""
     instance = narrow(requests={"remote_delay_s": [1e9]}, options={"delay_s": [1e-7]})
     assert verify(instance, forged(request_price_s=[1e9])) <= solve_nlip(instance).objective
+
+
+def test_gains_that_rounding_hides_are_charged():
+    """3 x 1/3 is 1 in floats, and 2^-54 more than in truth: none of 1,024 options gains as computed, each does."""
+    n, third = 32, 1 / 3
+    request, cloudlet = (place.ravel().tolist() for place in np.indices((n, n)))
+    same = {"model": [0] * n * n, "delay_s": [0.0] * n * n, "compute_s": [third] * n * n, "accuracy": [1.0] * n * n}
+    instance = narrow(
+        cloudlets={
+            "memory_gb": [1.0] * n, "compute_s": [third] * n, "pull_s_per_gb": [0.0] * n, "cached": [[]] * n
+        },
+        requests={"remote_delay_s": [1.0] * n, "remote_accuracy": [1.0] * n},
+        options={"request": request, "cloudlet": cloudlet, **same},
+    )  # fmt: skip
+    prices = {"request_price_s": [1.0] * n, "compute_price": [3.0] * n, "memory_price_s_per_gb": [0.0] * n}
+    saved = forged(**prices, cut_price=[[0.0]] * n)
+    assert Fraction(verify(instance, saved)) <= proved_exactly(instance, saved)
+
+
+def test_a_block_of_two_models_is_paid_once():
+    """10 s of gain for 6 s of pulling, whichever of two equal models serves: 6 s are proved, not 10 s."""
+    same = {"request": [0, 0], "model": [0, 1], "cloudlet": [0, 0], "delay_s": [0.0] * 2, "compute_s": [1.0] * 2}
+    options = same | {"accuracy": [1.0] * 2}
+    instance = narrow(models={"blocks": [[0], [0]]}, cloudlets={"pull_s_per_gb": [6.0]}, options=options)
+    assert verify(instance, forged(family=[0, 0], request_price_s=[10.0])) == pytest.approx(6.0)
+
+
+def test_what_a_set_does_not_open_is_not_paid():
+    """A model of one block gains 9 s beside one of two blocks that gains 8 s: 1 s is proved, not 2 s."""
+    same = {"request": [0, 0], "model": [0, 1], "cloudlet": [0, 0], "delay_s": [0.0] * 2, "compute_s": [1.0] * 2}
+    instance = narrow(
+        blocks={"size_gb": [1.0, 1.0]},
+        models={"blocks": [[0], [0, 1]]},
+        cloudlets={"pull_s_per_gb": [1.0]},
+        options=same | {"accuracy": [1.0] * 2},
+    )
+    assert verify(instance, forged(family=[0, 0], request_price_s=[10.0])) == pytest.approx(1.0)
+
+
+def test_relaxed_families_by_hand():
+    """Who pays no share gains 10 s in full; a block's price of 1 takes 1 s off that and 9 s off the bound."""
+    assert verify(narrow(), forged(exact=[0], request_price_s=[10.0])) == pytest.approx(0.0, abs=1e-12)
+    priced = forged(exact=[0], request_price_s=[10.0], block_price=[[1.0]])
+    assert verify(narrow(), priced) == pytest.approx(10 - 9 - 9)
+    share = {"share_cloudlet": [0], "share_block": [0], "share_request": [0], "share_s": [4.0]}
+    one = forged(exact=[0], request_price_s=[10.0], **share)
+    assert verify(narrow(cloudlets={"pull_s_per_gb": [3.0]}), one) == pytest.approx(10 - (10 - 4) - (4 - 3))
 
 
 @pytest.mark.parametrize("name", ["cloudlet", "block", "request"])
