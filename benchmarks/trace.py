@@ -2,19 +2,27 @@
 
 Medians of seven runs over one window of 8,000 requests (base scenario; the drawn trace where the real one is absent),
 one thread; compilation and the building of the window are not counted.
+
+``--planner`` plans the 15 epochs of a window instead, the same for every planner: CPU time of an epoch's plan, the
+middle of five runs, and what all plans together cost, by scene.
 """
 
 from __future__ import annotations
 
+import argparse
 import platform
 import statistics
 import time
+from dataclasses import replace
 
+from mecpfm.coupled.check import assess
+from mecpfm.coupled.instance import Instance
+from mecpfm.online import placement
 from mecpfm.online.placement import Planner
 from mecpfm.online.placement import simulate as planned
 from mecpfm.online.policy import POLICIES
-from mecpfm.online.setting import BASE
-from mecpfm.online.simulate import simulate
+from mecpfm.online.setting import BASE, SCENARIOS, Setting
+from mecpfm.online.simulate import Run, simulate
 from mecpfm.online.trace import load
 from mecpfm.online.world import build
 
@@ -23,9 +31,53 @@ SHOWN = (
     "structured-full", "priced-tsrc", "priced-cov", "priced-full",
 )  # fmt: skip
 RUNS = 7
+SCENES = {name: SCENARIOS[name] for name in ("base", "LLM", "8 cloudlets", "16 cloudlets", "load 1.1")}
+SCENES["10 GB each"] = replace(BASE, memory_gb=(10.0,))
+PLANNERS = {"polish": Planner(), "polish, warm": Planner(warm=True), "trimcaching": Planner("trimcaching")}
+PLANNED = 5
+"""Runs of a planner."""
+
+
+def epochs(setting: Setting) -> list[Instance]:
+    """Forecasts of a window's epochs, caches planned by TrimCaching-Gen."""
+    scene, greedy, found = build(setting, load(True, setting.trace), 0), PLANNERS["trimcaching"], []
+    run = Run(scene, POLICIES["priced-cov"], 0)
+    for stop in range(greedy.epoch, setting.requests, greedy.epoch):
+        run.advance(stop)
+        found.append(placement.forecast(run, greedy, stop))
+        placement.adopt(run, placement.propose(run, greedy, stop)[0], run.now)
+    return found
+
+
+def plans(instances: list[Instance], planner: Planner) -> tuple[float, float]:
+    """CPU time of all plans, one epoch after the other, and their cost, both in s."""
+    prices, cost, took = None, 0.0, 0.0
+    for instance in instances:
+        start = time.process_time()
+        choice, prices = placement.plan(instance, planner, prices)
+        took += time.process_time() - start
+        cost += assess(instance, "planned", choice).objective
+    return took, cost
+
+
+def planners() -> None:
+    """Print the table of ``--planner``."""
+    print("scene | planner | ms CPU an epoch | cost s")
+    for scene, setting in SCENES.items():
+        instances = epochs(setting)
+        for name, planner in PLANNERS.items():
+            runs = [plans(instances, planner) for _ in range(1 + PLANNED)][1:]  # the first compiles
+            took, cost = statistics.median(took for took, _ in runs), runs[0][1]
+            print(f"{scene} | {name} | {1000 * took / len(instances):.1f} | {cost:,.0f}", flush=True)
 
 
 def main() -> None:
+    """Print either table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--planner", action="store_true")
+    if parser.parse_args().planner:
+        planners()
+        return
     trace = load(real=True)
     start = time.perf_counter()
     scene = build(BASE, trace, seed=0)

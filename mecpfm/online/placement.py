@@ -83,18 +83,22 @@ def propose(
     And the prices to begin the next epoch with, where the planner is ``warm``.
     """
     instance = forecast(run, planner, stop)
-    if planner.method == "polish" and planner.warm:
-        chosen, prices = improved(instance, planner.iterations // 2, prices)
-    elif planner.method == "polish":
-        view = build(instance)
-        chosen = local_search.improve(view, dual.solve(view), iterations=planner.iterations).choice
-    else:
-        chosen = baselines.trimcaching(instance)
-    chosen = chosen[chosen >= 0]
+    choice, prices = plan(instance, planner, prices)
+    chosen = choice[choice >= 0]
     wanted = np.zeros(run.edge.held.shape, dtype=bool)
     for cloudlet, model in zip(instance.options.cloudlet[chosen], instance.options.model[chosen], strict=True):
         wanted[cloudlet, list(instance.models.blocks[model])] = True
     return wanted, prices
+
+
+def plan(instance: Instance, planner: Planner, prices: Prices | None = None) -> tuple[Ints, Prices | None]:
+    """An epoch's plan, as options (R,) or -1, and the prices that the next one's begins with, of a warm planner."""
+    if planner.method != "polish":
+        return baselines.trimcaching(instance), None
+    if planner.warm:
+        return improved(instance, planner.iterations // 2, prices)
+    view = build(instance)
+    return local_search.improve(view, dual.solve(view), iterations=planner.iterations).choice, None
 
 
 def improved(instance: Instance, iterations: int, prices: Prices | None) -> tuple[Ints, Prices]:
