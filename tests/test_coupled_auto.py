@@ -20,7 +20,7 @@ from mecpfm.coupled.formulation import linear_model
 from mecpfm.coupled.generate import Recipe, generate
 from mecpfm.coupled.instance import Instance, most
 from mecpfm.coupled.packing import packed
-from mecpfm.coupled.params import TreeParams
+from mecpfm.coupled.params import AutoParams, TreeParams
 from mecpfm.coupled.presolve import presolve
 from mecpfm.coupled.proof import Proof
 from mecpfm.coupled.structure import build
@@ -266,6 +266,16 @@ def test_it_proves_what_ilp_proves():
     assert plan.status == optimum.status == "optimal"
     assert plan.objective == pytest.approx(optimum.objective, rel=1e-9)
     assert (plan.solver == "none") == (verify(instance, proof) >= plan.objective * (1 - 1e-6))
+
+
+@pytest.mark.parametrize("near", [0.0, 1e-4])
+def test_a_plan_near_the_bound_is_proved_before_its_round_ends(near):
+    instance = generate(Recipe(requests=60, cloudlets=8, models=12, regime="link-bound"), 7)
+    params, budget = EngineParams(auto=AutoParams(near=near)), clock.Budget.of(10_000.0)
+    state = auto.begin(instance, budget, seed=0, progress=None, start=None, prices=None, gap=0.0, params=params)
+    state.search(100, budget)
+    assert state.done == (near > 0)
+    assert (state.iterations < 100) == (near > 0)
 
 
 def test_a_known_plan_prices_and_a_gap():

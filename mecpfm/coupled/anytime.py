@@ -31,6 +31,9 @@ from mecpfm.coupled.structure import Structure, build, option_cells, restrict
 from mecpfm.plan import Plan
 from mecpfm.typing import Ints
 
+Proves = Callable[[Polished], bool]
+"""Takes a plan near the bound; whether it needs no more search."""
+
 
 @dataclass(eq=False)
 class Search:
@@ -46,11 +49,15 @@ class Search:
     gap: float = 0.0
     seen: Seen | None = None
     params: EngineParams = DEFAULT
+    near: float = 0.0
+    """Gap at which ``proves`` is asked, once; 0 for never."""
+    proves: Proves | None = None
 
     @property
     def enough(self) -> float:
-        """A cost whose gap is no more than what was asked for; -inf when the optimum was."""
-        return self.dual.bound / (1 - self.gap) if self.gap > 0 else -math.inf
+        """A cost whose gap is no more than what was asked for, or is near; -inf when the optimum was."""
+        gap = max(self.gap, self.near)
+        return self.dual.bound / (1 - gap) if gap > 0 else -math.inf
 
     def offer(self, found: Polished) -> bool:
         """Take a plan as the incumbent when it is better; True when nothing more is wanted."""
@@ -61,7 +68,13 @@ class Search:
             self.seen(found.choice)
         if self.progress:
             self.progress(self.best.iterations, self.best.cost)
-        return proven(self.best.cost, self.dual.bound) == "optimal" or self.best.cost <= self.enough
+        if proven(self.best.cost, self.dual.bound) == "optimal":
+            return True
+        near = self.best.cost <= self.enough
+        if not (near and self.near and self.proves):
+            return near
+        self.near = 0.0
+        return self.proves(self.best) or self.best.cost <= self.enough
 
     def polished(
         self, view: Structure, dual: Dual, choice: Ints | None, iterations: int, share: float, begin: float = 0.0
@@ -89,16 +102,19 @@ def search(
     seen: Seen | None = None,
     greedy: Ints | None = None,
     params: EngineParams = DEFAULT,
+    near: float = 0.0,
+    proves: Proves | None = None,
 ) -> Polished:
     """Best plan found within the limits; whatever they are, never worse than all remote or TrimCaching-Gen's.
 
     ``progress(iterations, cost)`` is called as the search goes, cost in s. ``known`` is a plan to begin with, never
     left for a worse one; a plan whose gap is ``gap`` ends the search. ``seen`` takes plans on the way. ``greedy`` is
-    TrimCaching-Gen's plan, where it is known.
+    TrimCaching-Gen's plan, where it is known. The first plan whose gap is ``near`` ends its phase, and all of the
+    search when ``proves`` says so.
     """
     cost = float(structure.cells.remote_s.sum())
     nothing = Polished(np.full(len(structure.cells.remote_s), -1), cost, 0)
-    state = Search(structure, dual, iterations, budget, seed, progress, nothing, gap, seen, params)
+    state = Search(structure, dual, iterations, budget, seed, progress, nothing, gap, seen, params, near, proves)
     if known is not None and state.offer(known):
         return state.best
     if any(map(state.offer, _starts(instance, state, greedy))):

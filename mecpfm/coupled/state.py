@@ -144,6 +144,7 @@ class AutoState:
             self.instance, self.structure, replace(self.dual, bound=self.bound), iterations=iterations,
             budget=budget.share(part), seed=self.seed + self.rounds, known=known if self.rounds else None,
             gap=self.gap, seen=self.pool.add, greedy=self.greedy, params=self.params,
+            near=own.near if left < math.inf else 0.0, proves=self._proves,
             progress=told and (lambda count, cost: told(done + count, min(cost, self.cost), self.bound)),
         )  # fmt: skip
         self.iterations, self.rounds = done + found.iterations, self.rounds + 1
@@ -152,6 +153,13 @@ class AutoState:
         if found.iterations:
             self._recombine(budget.share(1, own.recombine_s if left < math.inf else math.inf))
         return found.iterations > 0
+
+    def _proves(self, near: Polished) -> bool:
+        """Whether multipliers that aim at a plan prove it."""
+        if near.cost < self.cost:
+            self.offer(near.choice)
+            self.tighten()
+        return self.done
 
     def _exchange(self, iterations: int, gained: float, budget: Budget) -> None:
         """The search beside, for a number of iterations of the one that just ``gained`` so many s."""
