@@ -15,21 +15,28 @@ from mecpfm.kernels import _cache
 
 
 def coupled() -> None:
-    """The coupled problem, by every method, with more models than a family solves exactly and with fewer."""
-    from mecpfm.coupled import methods
+    """The coupled problem by every method, and searches that greedy's plan does not end at once."""
+    from coupled_strategies import small
+
+    from mecpfm.coupled import baselines, exchange, methods
     from mecpfm.coupled.generate import Recipe, generate
+    from mecpfm.coupled.structure import build
     from mecpfm.coupled.table import METHODS
 
     instance = generate(Recipe(requests=40, cloudlets=4, models=12, families=3), 1)
     for method in METHODS.keys() - {"nlip"}:
         methods.certified(instance, method, solver="highs", iterations=50)
+    exchange.improve(build(instance), baselines.trimcaching(instance), iterations=1)
+    for seed in range(12):
+        for method in ("polish", "auto"):
+            methods.certified(small(seed, 6, 2, families=bool(seed % 2)), method, iterations=25)
 
 
 def online() -> None:
     """The paper's problem and its simulator, the simulator on a trace and the dispatcher."""
     from online_strategies import scene
 
-    from mecpfm.online import simulate
+    from mecpfm.online import ledger, simulate
     from mecpfm.online.dispatcher import Dispatcher
     from mecpfm.online.policy import POLICIES
     from mecpfm.published import methods, policies
@@ -37,7 +44,7 @@ def online() -> None:
     from mecpfm.published.generate import Recipe, generate
 
     place = scene(200)
-    simulate.simulate(place, POLICIES["structured-full"], 0)
+    ledger.ledger(simulate.simulate(place, POLICIES["structured-full"], 0))
     Dispatcher(place, policy="structured-full", seed=0)
     instance = generate(Recipe(cloudlets=8, requests=5, models=4, families=2), seed=3)
     for method in methods.METHODS.keys() - {"nlip"}:
@@ -52,6 +59,7 @@ def compile_all() -> None:
     keys = "".join(map(_cache.key, sorted(Path(_cache.__file__).parent.glob("*.py"))))
     done = _cache.BASE / f"tests-{hashlib.sha256(keys.encode()).hexdigest()[:16]}"
     if not done.exists():
+        print("compiling kernels, once: about a minute", file=sys.stderr)
         halves = [subprocess.Popen([sys.executable, __file__, half.__name__]) for half in (coupled, online)]
         codes = [half.wait() for half in halves]
         if codes == [0, 0]:
