@@ -683,6 +683,26 @@ def test_what_a_set_does_not_open_is_not_paid():
     assert verify(instance, forged(family=[0, 0], request_price_s=[10.0])) == pytest.approx(1.0)
 
 
+def test_cells_of_several_cloudlets_and_families_stay_apart():
+    """One family gains 1 s at the first of three cloudlets, the other 9 s at the last: 10 s of 20 s are proved."""
+    two, three = [1.0, 1.0], [0.0, 0.0, 0.0]
+    instance = narrow(
+        blocks={"size_gb": two},
+        models={"blocks": [[0], [1]]},
+        cloudlets={
+            "memory_gb": [2.0] * 3, "compute_s": [9.0] * 3, "pull_s_per_gb": [9.0, 0.0, 1.0], "cached": [[]] * 3
+        },
+        requests={"remote_delay_s": [10.0, 10.0], "remote_accuracy": two},
+        options={
+            "request": [0, 1], "model": [1, 0], "cloudlet": [0, 2], "delay_s": [0.0, 0.0], "compute_s": two,
+            "accuracy": two,
+        },
+    )  # fmt: skip
+    prices = {"compute_price": three, "memory_price_s_per_gb": three, "cut_price": [[0.0, 0.0]] * 3}
+    saved = forged(request_price_s=[10.0, 10.0], family=[0, 1], exact=[1, 1], **prices)
+    assert verify(instance, saved) == pytest.approx(10.0)
+
+
 def test_relaxed_families_by_hand():
     """Who pays no share gains 10 s in full; a block's price of 1 takes 1 s off that and 9 s off the bound."""
     assert verify(narrow(), forged(exact=[0], request_price_s=[10.0])) == pytest.approx(0.0, abs=1e-12)
