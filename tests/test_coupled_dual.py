@@ -703,6 +703,23 @@ def test_cells_of_several_cloudlets_and_families_stay_apart():
     assert verify(instance, saved) == pytest.approx(10.0)
 
 
+def test_a_large_family_whose_models_are_all_taken_is_paid_once(monkeypatch):
+    """Two models gain 10 s each and pull 3 s together: nothing is left to write out, and 3 s of 20 s are proved."""
+    monkeypatch.setattr(waived, "MOST", 1)
+    two = [1.0, 1.0]
+    instance = narrow(
+        blocks={"size_gb": [1.0] * 3},
+        models={"blocks": [[0, 1], [0, 2]]},
+        cloudlets={"memory_gb": [9.0], "pull_s_per_gb": [1.0]},
+        requests={"remote_delay_s": [10.0, 10.0], "remote_accuracy": two},
+        options={
+            "request": [0, 1], "model": [0, 1], "cloudlet": [0, 0], "delay_s": [0.0, 0.0], "compute_s": two,
+            "accuracy": two,
+        },
+    )  # fmt: skip
+    assert verify(instance, forged(request_price_s=[10.0, 10.0], family=[0, 0])) == pytest.approx(3.0)
+
+
 def test_relaxed_families_by_hand():
     """Who pays no share gains 10 s in full; a block's price of 1 takes 1 s off that and 9 s off the bound."""
     assert verify(narrow(), forged(exact=[0], request_price_s=[10.0])) == pytest.approx(0.0, abs=1e-12)
