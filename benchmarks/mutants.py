@@ -31,8 +31,8 @@ TESTS = {
                             "test_coupled_single.py", "-k",
                             "helps or memory_rows or split or cancellation or overflow or huge or gifts or of_many or "
                             "nothing or ranges or theorem_says or relaxed_families or any_prices_with or schema_two or "
-                            "file_says or no_bound or several_models or rows_alone or hides or of_two or not_open or apart or "
-                            "half_a_second"],
+                            "file_says or no_bound or several_models or rows_alone or hides or of_two or "
+                            "not_open or apart or half_a_second"],
     "kernels/coupled_sets": ["test_coupled_dual.py", "test_coupled_cells.py", "-k",
                              "best_set or short or gifts or twin or tie or model_is_worth"],
     "kernels/coupled_cut": ["test_coupled_cells.py", "test_coupled_dual.py", "test_coupled_anytime.py", "-k",
