@@ -543,15 +543,15 @@ def test_a_relaxed_cell_that_gains_nothing_serves_nobody_and_a_block_just_paid_i
         assert [bound, *slope] == wanted
 
 
-@given(case=drawn(14), chosen=st.integers(1, 63))
-def test_a_record_is_served_by_its_lowest_open_model(case, chosen):
-    """The option of the record that names it."""
-    cells, rank = case.cells, case.structure.rank[case.structure.model]
-    for i in range(len(cells.request)):
-        if met := int(cells.models[i]) & chosen:
-            option = coupled_dual.first_open(cells, i, chosen)
-            assert cells.first_option[i] <= option < cells.first_option[i + 1]
-            assert rank[option] == (met & -met).bit_length() - 1
+def test_a_record_is_served_by_its_lowest_open_model():
+    """Two requests, one of the first and third model and one of all three, whichever are open."""
+    options = [0, 0, 1, 1, 1], [0, 2, 0, 1, 2], [1.0] * 5, [1.0] * 5
+    structure = build(at_one_cloudlet([1.0, 0, 0, 0], [[0, 1], [0, 2], [0, 3]], [9.0, 9.0], options))
+    assert structure.cells.models.tolist() == [5, 7]
+    for i, chosen in np.ndindex(2, 8):
+        if serving := [k for k in ((0, 2), (0, 1, 2))[i] if chosen >> k & 1]:
+            option = coupled_dual.first_open(structure.cells, i, chosen)
+            assert (options[0][structure.option[option]], options[1][structure.option[option]]) == (i, serving[0])
 
 
 def test_the_fractional_knapsack_by_hand():
