@@ -543,6 +543,19 @@ def test_a_relaxed_cell_that_gains_nothing_serves_nobody_and_a_block_just_paid_i
         assert [bound, *slope] == wanted
 
 
+@PACKS
+def test_a_cell_is_open_that_is_worth_half_a_second_or_must_be(packs):
+    """5 s for 4.5 s of pulling; where it must be open, 5 s for 5.5 s, at no price of the cut."""
+    for pull, state, wanted in ((4.5, 0, [4.5, 0, -8, -8, 0.5, 1]), (5.5, 1, [5.5, 0, -8, -8, -0.5, 1])):
+        instance = at_one_cloudlet([1.0], [[0]], [5.0], ([0], [0], [0.0], [1.0]), pull=pull)
+        case = Drawn(instance, 14, 0)
+        case.node = dual.free(case.cells)._replace(state=np.array([state]))
+        case.point, case.cut = np.array([5.0, 0.0, 0.0]), np.zeros(1)
+        bound, slope, value, cut, _, opened = case.evaluate(packs, amount=0.0)
+        assert [bound, *slope, *value, *opened] == wanted
+        assert cut == 0
+
+
 def test_a_record_is_served_by_its_lowest_open_model():
     """Two requests, one of the first and third model and one of all three, whichever are open."""
     options = [0, 0, 1, 1, 1], [0, 2, 0, 1, 2], [1.0] * 5, [1.0] * 5
