@@ -472,7 +472,7 @@ def test_several_records_of_a_request_equal_a_plain_twin(seed, price):
 
 @pytest.mark.parametrize(
     ("v", "price", "wanted"),
-    [(10.0, 1.0, [0]), (10.0, 1.01, [1]), (8.9999, 0.9995, []), (8.9999, 0.99, [0]), (9.0, 0.9995, [])],
+    [(10.0, 1.0, [0]), (10.0, 1.01, [1]), (8.999, 0.9985, []), (8.999, 0.99, [0]), (9.0, 0.9995, [])],
 )
 def test_serving_leaves_to_order_what_rounding_might_decide(v, price, wanted):
     """Of 1e6 s a billionth counts: to gain 0.5 ms is not to gain, and by 0.5 ms no record is better than the first."""
@@ -541,6 +541,17 @@ def test_a_relaxed_cell_that_gains_nothing_serves_nobody_and_a_block_just_paid_i
         case.point = np.array(price, dtype=float)
         bound, slope, *_ = case.evaluate(packs, amount=0.0)
         assert [bound, *slope] == wanted
+
+
+def test_gains_of_one_request_in_layers():
+    """1 s by the second model, 0.75 s by the third, 0.5 s by the first, at a price of 0.75 for the compute of that."""
+    options = [0, 0, 0], [0, 1, 2], [1.0, 2.0, 2.25], [2.0, 0.0, 0.0]
+    cells = build(at_one_cloudlet([1.0, 0, 0, 0], [[0, 1], [0, 2], [0, 3]], [9.0], options)).cells
+    work = dual.scratch(cells)
+    count = coupled_cut.gather(cells, 0, np.array([3.0, 0.0, 0.0]), 0.0, 7, work)
+    assert (count, coupled_cut.layers(cells, 0.75, count, work)) == (3, 3)
+    assert work.mask[:3].tolist() == [2, 6, 7]
+    assert work.weight[:3].tolist() == [0.25, 0.25, 0.5]
 
 
 @PACKS

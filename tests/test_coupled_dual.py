@@ -87,11 +87,23 @@ def test_the_value_of_a_tie_is_that_of_the_better_set():
     assert best_set(members, cost, 3, 0, members, np.ones(2), 2, *scratch)[0] > 0.5
     cost, loses = np.array([0.25, 0.5 + 1e-11]), np.array([1.0, 0.5])  # a model that loses 1e-11 is not taken
     assert best_set(members, cost, 3, 0, members, loses, 2, *scratch)[0] == pytest.approx(0.75, abs=1e-14)
+    assert coupled_sets.with_gifts(members, np.full(2, 0.5), 3, 0, mask, np.ones(1), 1, np.empty(4)) == (0.5, 2)
     none = np.zeros(0, dtype=np.int64), np.zeros(0), 0
     assert coupled_sets.best_single(members, cost, 0, *none, *scratch[:2]) == (-np.inf, 0)
     assert coupled_sets.best_single(members, np.zeros(2), 3, *none, *scratch[:2]) == (0, 1)
     assert best_set(members, np.zeros(2), 3, 0, *none, *scratch) == (0, 3)
     assert coupled_sets.with_gifts(members, np.zeros(2), 3, 0, *none, np.empty(4)) == (0, 3)
+
+
+def test_sets_by_hand():
+    """Of two models one serves all that both do; one that loses is the best there is, left out or not."""
+    scratch = np.empty(4), np.empty(4), np.empty(16)
+    cost, mask = np.array([0.45, 0.45, 0.1]), np.array([3, 4])
+    value, chosen = best_set(np.array([1, 2, 4]), cost, 7, 0, mask, np.ones(2), 2, *scratch)
+    assert (value, chosen) == (pytest.approx(1.45), 6)
+    assert best_set(np.array([1]), np.ones(1), 1, 0, mask, np.ones(2), 0, *scratch) == (-1, 1)
+    members, cost, masks = np.array([3, 5, 6, 7, 8]), np.array([3, 3, 3, 3, 0.5]), np.array([1, 2, 4])
+    assert best_set(members, cost, 15, 0, masks, np.full(3, 0.25), 3, *scratch) == (-0.5, 8)
 
 
 @pytest.mark.parametrize("room", [8, 4])
