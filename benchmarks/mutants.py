@@ -40,10 +40,11 @@ TESTS = {
                             "found_from or looks or several_records or leaves_to_order or in_layers"],
     "kernels/coupled_dual": ["test_coupled_cells.py", "test_coupled_dual.py", "-k",
                              "(twin and not subsets) or slope_holds or ascent or short_proof or all_cuts or "
-                             "common_blocks or just_paid or lowest or rounding_leaves or must_be or found_from or looks"],
+                             "common_blocks or just_paid or lowest or rounding_leaves or must_be or found_from or "
+                             "looks or own_prices"],
     "kernels/coupled_pack": ["test_coupled_cells.py", "test_coupled_auto.py", "-k",
                              "knapsack or slow_twin or slope_holds or parts or at_least or closing or common_blocks or "
-                             "just_paid or stable_sort or evaluations or must_be or found_from or looks"],
+                             "just_paid or stable_sort or evaluations or must_be or found_from or looks or own_prices"],
     "kernels/coupled_fix": ["test_coupled_cells.py", "-k", "model_is_worth or closing or searched"],
     "kernels/rounding": ["test_rounding.py", "-k", "draws_follow or outcomes or extreme or sources"],
     "kernels/linear_bandit": ["test_linear_bandits.py", "test_restricted.py", "-k", "not thousands and not mabwiser"],

@@ -527,6 +527,8 @@ def test_where_the_search_for_the_price_of_the_cut_looks(packs):
     assert value == pytest.approx(6 - cut, abs=1e-12)
     work = dual.scratch(case.cells)
     count = coupled_cut.gather(case.cells, 0, case.point, 0.0, 1, work)
+    little = coupled_cut.Problem(case.cells.members, np.full(1, 4.5), 2.0, 1, 0, False)
+    assert coupled_cut.solve_cell(case.cells, little, 3.0, count, work, False)[:2] == pytest.approx((0.5, 1.5))
     problem = coupled_cut.Problem(case.cells.members, np.zeros(1), 2.0, 1, 0, False)
     assert coupled_cut.solve_cell(case.cells, problem, 0.5, count, work, True)[1] == pytest.approx(0.5 * 1.02 * 2.5)
 
@@ -541,6 +543,20 @@ def test_a_relaxed_cell_that_gains_nothing_serves_nobody_and_a_block_just_paid_i
         case.point = np.array(price, dtype=float)
         bound, slope, *_ = case.evaluate(packs, amount=0.0)
         assert [bound, *slope] == wanted
+
+
+@PACKS
+def test_a_cloudlet_is_solved_at_its_own_prices(packs):
+    """9 s a second of compute at the first cloudlet do not keep a request from the second."""
+    two = [9.0, 9.0]
+    instance = at_one_cloudlet([1.0], [[0]], [5.0], ([0], [0], [0.0], [1.0])).change(
+        cloudlets={"memory_gb": two, "compute_s": two, "pull_s_per_gb": [0.0, 0.0], "cached": [[], []]},
+        options={"cloudlet": [1]},
+    )
+    case = Drawn(instance, 14, 0)
+    case.node, case.point, case.cut = dual.free(case.cells), np.array([5.0, 9.0, 0.0, 0.0, 0.0]), np.zeros(2)
+    bound, slope, *_ = case.evaluate(packs, amount=0.0)
+    assert [bound, *slope] == [-81, 0, -9, -8, -9, -8]
 
 
 def test_gains_of_one_request_in_layers():
@@ -606,5 +622,7 @@ def test_the_knapsack_takes_what_is_worth_something_and_of_equal_sets_the_first(
     taken, state = np.empty(3, dtype=bool), np.zeros(3, dtype=np.int64)
     assert coupled_pack.pack(np.array([1.0, 0.0, 2.0]), np.zeros(3), state, 0.0, taken) == 3.0
     assert taken.tolist() == [True, False, True]
+    assert coupled_pack.pack(np.array([2.0, 6.9, 3.9]), np.array([1.0, 3.5, 2.0]), state, 4.0, taken) == 6.9
+    assert taken.tolist() == [False, True, False]
     assert coupled_pack.pack(np.ones(3), np.ones(3), state, 1.0, taken) == 1.0
     assert taken.tolist() == [True, False, False]
