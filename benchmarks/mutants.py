@@ -31,17 +31,20 @@ TESTS = {
                             "test_coupled_single.py", "-k",
                             "helps or memory_rows or split or cancellation or overflow or huge or gifts or of_many or "
                             "nothing or ranges or theorem_says or relaxed_families or any_prices_with or schema_two or "
-                            "file_says or no_bound or several_models or rows_alone or hides or of_two or not_open"],
-    "kernels/coupled_sets": ["test_coupled_dual.py", "test_coupled_cells.py", "-k",
-                             "best_set or short or gifts or twin or tie or model_is_worth"],
+                            "file_says or no_bound or several_models or rows_alone or hides or of_two or "
+                            "not_open or apart or half_a_second"],
+    "kernels/coupled_sets": ["test_coupled_dual.py", "test_coupled_cells.py", "test_coupled_anytime.py", "-k",
+                             "best_set or short or gifts or twin or tie or model_is_worth or by_hand or merging"],
     "kernels/coupled_cut": ["test_coupled_cells.py", "test_coupled_dual.py", "test_coupled_anytime.py", "-k",
-                            "merging or slow_twin or slope_holds or model_is_worth or short_proof or common_blocks"],
+                            "merging or slow_twin or slope_holds or model_is_worth or short_proof or common_blocks or "
+                            "found_from or looks or several_records or leaves_to_order or in_layers"],
     "kernels/coupled_dual": ["test_coupled_cells.py", "test_coupled_dual.py", "-k",
                              "(twin and not subsets) or slope_holds or ascent or short_proof or all_cuts or "
-                             "common_blocks or just_paid or lowest or rounding_leaves"],
+                             "common_blocks or just_paid or lowest or rounding_leaves or must_be or found_from or "
+                             "looks or own_prices"],
     "kernels/coupled_pack": ["test_coupled_cells.py", "test_coupled_auto.py", "-k",
                              "knapsack or slow_twin or slope_holds or parts or at_least or closing or common_blocks or "
-                             "just_paid or stable_sort or evaluations"],
+                             "just_paid or stable_sort or evaluations or must_be or found_from or looks or own_prices"],
     "kernels/coupled_fix": ["test_coupled_cells.py", "-k", "model_is_worth or closing or searched"],
     "kernels/rounding": ["test_rounding.py", "-k", "draws_follow or outcomes or extreme or sources"],
     "kernels/linear_bandit": ["test_linear_bandits.py", "test_restricted.py", "-k", "not thousands and not mabwiser"],

@@ -472,7 +472,7 @@ def test_several_records_of_a_request_equal_a_plain_twin(seed, price):
 
 @pytest.mark.parametrize(
     ("v", "price", "wanted"),
-    [(10.0, 1.0, [0]), (10.0, 1.01, [1]), (8.9999, 0.9995, []), (8.9999, 0.99, [0]), (9.0, 0.9995, [])],
+    [(10.0, 1.0, [0]), (10.0, 1.01, [1]), (8.999, 0.9985, []), (8.999, 0.99, [0]), (9.0, 0.9995, [])],
 )
 def test_serving_leaves_to_order_what_rounding_might_decide(v, price, wanted):
     """Of 1e6 s a billionth counts: to gain 0.5 ms is not to gain, and by 0.5 ms no record is better than the first."""
@@ -527,6 +527,8 @@ def test_where_the_search_for_the_price_of_the_cut_looks(packs):
     assert value == pytest.approx(6 - cut, abs=1e-12)
     work = dual.scratch(case.cells)
     count = coupled_cut.gather(case.cells, 0, case.point, 0.0, 1, work)
+    little = coupled_cut.Problem(case.cells.members, np.full(1, 4.5), 2.0, 1, 0, False)
+    assert coupled_cut.solve_cell(case.cells, little, 3.0, count, work, False)[:2] == pytest.approx((0.5, 1.5))
     problem = coupled_cut.Problem(case.cells.members, np.zeros(1), 2.0, 1, 0, False)
     assert coupled_cut.solve_cell(case.cells, problem, 0.5, count, work, True)[1] == pytest.approx(0.5 * 1.02 * 2.5)
 
@@ -543,15 +545,53 @@ def test_a_relaxed_cell_that_gains_nothing_serves_nobody_and_a_block_just_paid_i
         assert [bound, *slope] == wanted
 
 
-@given(case=drawn(14), chosen=st.integers(1, 63))
-def test_a_record_is_served_by_its_lowest_open_model(case, chosen):
-    """The option of the record that names it."""
-    cells, rank = case.cells, case.structure.rank[case.structure.model]
-    for i in range(len(cells.request)):
-        if met := int(cells.models[i]) & chosen:
-            option = coupled_dual.first_open(cells, i, chosen)
-            assert cells.first_option[i] <= option < cells.first_option[i + 1]
-            assert rank[option] == (met & -met).bit_length() - 1
+@PACKS
+def test_a_cloudlet_is_solved_at_its_own_prices(packs):
+    """9 s a second of compute at the first cloudlet do not keep a request from the second."""
+    two = [9.0, 9.0]
+    instance = at_one_cloudlet([1.0], [[0]], [5.0], ([0], [0], [0.0], [1.0])).change(
+        cloudlets={"memory_gb": two, "compute_s": two, "pull_s_per_gb": [0.0, 0.0], "cached": [[], []]},
+        options={"cloudlet": [1]},
+    )
+    case = Drawn(instance, 14, 0)
+    case.node, case.point, case.cut = dual.free(case.cells), np.array([5.0, 9.0, 0.0, 0.0, 0.0]), np.zeros(2)
+    bound, slope, *_ = case.evaluate(packs, amount=0.0)
+    assert [bound, *slope] == [-81, 0, -9, -8, -9, -8]
+
+
+def test_gains_of_one_request_in_layers():
+    """1 s by the second model, 0.75 s by the third, 0.5 s by the first, at a price of 0.75 for the compute of that."""
+    options = [0, 0, 0], [0, 1, 2], [1.0, 2.0, 2.25], [2.0, 0.0, 0.0]
+    cells = build(at_one_cloudlet([1.0, 0, 0, 0], [[0, 1], [0, 2], [0, 3]], [9.0], options)).cells
+    work = dual.scratch(cells)
+    count = coupled_cut.gather(cells, 0, np.array([3.0, 0.0, 0.0]), 0.0, 7, work)
+    assert (count, coupled_cut.layers(cells, 0.75, count, work)) == (3, 3)
+    assert work.mask[:3].tolist() == [2, 6, 7]
+    assert work.weight[:3].tolist() == [0.25, 0.25, 0.5]
+
+
+@PACKS
+def test_a_cell_is_open_that_is_worth_half_a_second_or_must_be(packs):
+    """5 s for 4.5 s of pulling; where it must be open, 5 s for 5.5 s, at no price of the cut."""
+    for pull, state, wanted in ((4.5, 0, [4.5, 0, -8, -8, 0.5, 1]), (5.5, 1, [5.5, 0, -8, -8, -0.5, 1])):
+        instance = at_one_cloudlet([1.0], [[0]], [5.0], ([0], [0], [0.0], [1.0]), pull=pull)
+        case = Drawn(instance, 14, 0)
+        case.node = dual.free(case.cells)._replace(state=np.array([state]))
+        case.point, case.cut = np.array([5.0, 0.0, 0.0]), np.zeros(1)
+        bound, slope, value, cut, _, opened = case.evaluate(packs, amount=0.0)
+        assert [bound, *slope, *value, *opened] == wanted
+        assert cut == 0
+
+
+def test_a_record_is_served_by_its_lowest_open_model():
+    """Two requests, one of the first and third model and one of all three, whichever are open."""
+    options = [0, 0, 1, 1, 1], [0, 2, 0, 1, 2], [1.0] * 5, [1.0] * 5
+    structure = build(at_one_cloudlet([1.0, 0, 0, 0], [[0, 1], [0, 2], [0, 3]], [9.0, 9.0], options))
+    assert structure.cells.models.tolist() == [5, 7]
+    for i, chosen in np.ndindex(2, 8):
+        if serving := [k for k in ((0, 2), (0, 1, 2))[i] if chosen >> k & 1]:
+            option = coupled_dual.first_open(structure.cells, i, chosen)
+            assert (options[0][structure.option[option]], options[1][structure.option[option]]) == (i, serving[0])
 
 
 def test_the_fractional_knapsack_by_hand():
@@ -582,5 +622,7 @@ def test_the_knapsack_takes_what_is_worth_something_and_of_equal_sets_the_first(
     taken, state = np.empty(3, dtype=bool), np.zeros(3, dtype=np.int64)
     assert coupled_pack.pack(np.array([1.0, 0.0, 2.0]), np.zeros(3), state, 0.0, taken) == 3.0
     assert taken.tolist() == [True, False, True]
+    assert coupled_pack.pack(np.array([2.0, 6.9, 3.9]), np.array([1.0, 3.5, 2.0]), state, 4.0, taken) == 6.9
+    assert taken.tolist() == [False, True, False]
     assert coupled_pack.pack(np.ones(3), np.ones(3), state, 1.0, taken) == 1.0
     assert taken.tolist() == [True, False, False]

@@ -87,11 +87,23 @@ def test_the_value_of_a_tie_is_that_of_the_better_set():
     assert best_set(members, cost, 3, 0, members, np.ones(2), 2, *scratch)[0] > 0.5
     cost, loses = np.array([0.25, 0.5 + 1e-11]), np.array([1.0, 0.5])  # a model that loses 1e-11 is not taken
     assert best_set(members, cost, 3, 0, members, loses, 2, *scratch)[0] == pytest.approx(0.75, abs=1e-14)
+    assert coupled_sets.with_gifts(members, np.full(2, 0.5), 3, 0, mask, np.ones(1), 1, np.empty(4)) == (0.5, 2)
     none = np.zeros(0, dtype=np.int64), np.zeros(0), 0
     assert coupled_sets.best_single(members, cost, 0, *none, *scratch[:2]) == (-np.inf, 0)
     assert coupled_sets.best_single(members, np.zeros(2), 3, *none, *scratch[:2]) == (0, 1)
     assert best_set(members, np.zeros(2), 3, 0, *none, *scratch) == (0, 3)
     assert coupled_sets.with_gifts(members, np.zeros(2), 3, 0, *none, np.empty(4)) == (0, 3)
+
+
+def test_sets_by_hand():
+    """Of two models one serves all that both do; one that loses is the best there is, left out or not."""
+    scratch = np.empty(4), np.empty(4), np.empty(16)
+    cost, mask = np.array([0.45, 0.45, 0.1]), np.array([3, 4])
+    value, chosen = best_set(np.array([1, 2, 4]), cost, 7, 0, mask, np.ones(2), 2, *scratch)
+    assert (value, chosen) == (pytest.approx(1.45), 6)
+    assert best_set(np.array([1]), np.ones(1), 1, 0, mask, np.ones(2), 0, *scratch) == (-1, 1)
+    members, cost, masks = np.array([3, 5, 6, 7, 8]), np.array([3, 3, 3, 3, 0.5]), np.array([1, 2, 4])
+    assert best_set(members, cost, 15, 0, masks, np.full(3, 0.25), 3, *scratch) == (-0.5, 8)
 
 
 @pytest.mark.parametrize("room", [8, 4])
@@ -681,6 +693,43 @@ def test_what_a_set_does_not_open_is_not_paid():
         options=same | {"accuracy": [1.0] * 2},
     )
     assert verify(instance, forged(family=[0, 0], request_price_s=[10.0])) == pytest.approx(1.0)
+
+
+def test_cells_of_several_cloudlets_and_families_stay_apart():
+    """One family gains 1 s at the first of three cloudlets, the other 9 s at the last: 10 s of 20 s are proved."""
+    two, three = [1.0, 1.0], [0.0, 0.0, 0.0]
+    instance = narrow(
+        blocks={"size_gb": two},
+        models={"blocks": [[0], [1]]},
+        cloudlets={
+            "memory_gb": [2.0] * 3, "compute_s": [9.0] * 3, "pull_s_per_gb": [9.0, 0.0, 1.0], "cached": [[]] * 3
+        },
+        requests={"remote_delay_s": [10.0, 10.0], "remote_accuracy": two},
+        options={
+            "request": [0, 1], "model": [1, 0], "cloudlet": [0, 2], "delay_s": [0.0, 0.0], "compute_s": two,
+            "accuracy": two,
+        },
+    )  # fmt: skip
+    prices = {"compute_price": three, "memory_price_s_per_gb": three, "cut_price": [[0.0, 0.0]] * 3}
+    saved = forged(request_price_s=[10.0, 10.0], family=[0, 1], exact=[1, 1], **prices)
+    assert verify(instance, saved) == pytest.approx(10.0)
+
+
+def test_a_large_family_whose_models_are_all_taken_is_paid_once(monkeypatch):
+    """Two models gain 10 s each and pull 3 s together: nothing is left to write out, and 3 s of 20 s are proved."""
+    monkeypatch.setattr(waived, "MOST", 1)
+    two = [1.0, 1.0]
+    instance = narrow(
+        blocks={"size_gb": [1.0] * 3},
+        models={"blocks": [[0, 1], [0, 2]]},
+        cloudlets={"memory_gb": [9.0], "pull_s_per_gb": [1.0]},
+        requests={"remote_delay_s": [10.0, 10.0], "remote_accuracy": two},
+        options={
+            "request": [0, 1], "model": [0, 1], "cloudlet": [0, 0], "delay_s": [0.0, 0.0], "compute_s": two,
+            "accuracy": two,
+        },
+    )  # fmt: skip
+    assert verify(instance, forged(request_price_s=[10.0, 10.0], family=[0, 0])) == pytest.approx(3.0)
 
 
 def test_relaxed_families_by_hand():

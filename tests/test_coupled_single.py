@@ -207,6 +207,12 @@ def test_cells_of_several_models_prove_what_they_did():
     assert verify(instance, kept) == verify(instance, plain)
 
 
+def test_a_knapsack_worth_half_a_second_takes_that_off():
+    """Two requests at 2.5 s gain 1.5 s each, one fits, and the model costs 1 s: 5 s less 0.5 s."""
+    structure = build(full())
+    assert verify(full(), certificate(structure, priced(structure, np.array([2.5, 2.5])))) == pytest.approx(4.5)
+
+
 def test_the_default_proves_by_compute_rows_alone():
     """No branching needed: the certificate itself proves the plan."""
     plan, given_ = methods.certified(full(), "auto", iterations=10)
