@@ -34,14 +34,14 @@ RUNS = 7
 SCENES = {name: SCENARIOS[name] for name in ("base", "LLM", "8 cloudlets", "16 cloudlets", "load 1.1")}
 SCENES["10 GB each"] = replace(BASE, memory_gb=(10.0,))
 PLANNERS = {"polish": Planner(), "polish, warm": Planner(warm=True), "trimcaching": Planner("trimcaching")}
-PLANNED = 5
+REPEATS = 5
 """Runs of a planner."""
 
 
 def epochs(setting: Setting) -> list[Instance]:
     """Forecasts of a window's epochs, caches planned by TrimCaching-Gen."""
-    scene, greedy, found = build(setting, load(True, setting.trace), 0), PLANNERS["trimcaching"], []
-    run = Run(scene, POLICIES["priced-cov"], 0)
+    scene, greedy = build(setting, load(True, setting.trace), 0), PLANNERS["trimcaching"]
+    run, found = Run(scene, POLICIES["priced-cov"], 0), list[Instance]()
     for stop in range(greedy.epoch, setting.requests, greedy.epoch):
         run.advance(stop)
         found.append(placement.forecast(run, greedy, stop))
@@ -66,7 +66,7 @@ def planners() -> None:
     for scene, setting in SCENES.items():
         instances = epochs(setting)
         for name, planner in PLANNERS.items():
-            runs = [plans(instances, planner) for _ in range(1 + PLANNED)][1:]  # the first compiles
+            runs = [plans(instances, planner) for _ in range(1 + REPEATS)][1:]  # the first compiles
             took, cost = statistics.median(took for took, _ in runs), runs[0][1]
             print(f"{scene} | {name} | {1000 * took / len(instances):.1f} | {cost:,.0f}", flush=True)
 

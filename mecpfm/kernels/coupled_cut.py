@@ -12,7 +12,7 @@ import numpy as np
 
 from mecpfm.kernels._jit import inlined, kernel
 from mecpfm.kernels.coupled_records import Cells
-from mecpfm.kernels.coupled_sets import TIE, best_set, merge
+from mecpfm.kernels.coupled_sets import TIE, best_set, merge, summed
 from mecpfm.typing import Floats, Ints
 
 CUT_STEPS = 12
@@ -217,7 +217,7 @@ def solve_cell(
     low, high = Tangent(0.0, np.inf, 0.0, 0), Tangent(0.0, np.inf, -1.0, 0)
     best, lam, guess = np.inf, 0.0, start
     nudge, tolerance = (ROUGH_NUDGE, ROUGH_TOLERANCE) if rough else (CUT_NUDGE, CUT_TOLERANCE)
-    scale = work.gain[:count].sum()  # not the value: that of a cell on the edge of opening is nearly zero
+    scale = summed(work.gain, 0, count)  # not the value: that of a cell on the edge of opening is nearly zero
     for step in range(CUT_STEPS):
         point = probe(cells, guess, problem, count, work)
         if point.value < best:

@@ -14,7 +14,7 @@ from mecpfm.kernels._jit import inlined, kernel
 from mecpfm.kernels.copying import copy
 from mecpfm.kernels.coupled_cut import Problem, Tangent, Work, gather, most, probe, serve, solve_cell
 from mecpfm.kernels.coupled_records import Cells
-from mecpfm.kernels.coupled_sets import TIE
+from mecpfm.kernels.coupled_sets import TIE, summed
 from mecpfm.typing import Floats, Ints
 
 IDLE, SHRINK = 15, 0.7
@@ -108,7 +108,7 @@ def exact_cell(
     for i in range(end - first):
         cost[i] = cells.pull_s[c, first + i] + eta * cells.size_gb[first + i]
     common = common_price(members, cost, allowed)
-    value = work.gain[:count].sum() - common
+    value = summed(work.gain, 0, count) - common
     if value <= 0 and not opened:
         cut[j] = 0.0  # closed without a cut; what the price was before would not close it
         return value
@@ -168,7 +168,7 @@ def overpaid(cells: Cells, point: Floats, slope: Floats) -> float:
         eta = point[requests + cloudlets + c]
         for b in range(cells.first_block[-1], blocks):
             first, end = cells.first_share_of[c * blocks + b], cells.first_share_of[c * blocks + b + 1]
-            excess = point[shares + first : shares + end].sum() - cells.pull_s[c, b] - eta * cells.size_gb[b]
+            excess = summed(point, shares + first, shares + end) - cells.pull_s[c, b] - eta * cells.size_gb[b]
             if excess > 0:
                 total += excess
                 slope[requests + cloudlets + c] += cells.size_gb[b]
@@ -224,12 +224,12 @@ def move(point: Floats, step: Floats, slope: Floats, scale: Floats, upper: Float
     norm, noise = 0.0, 0.0
     for i in range(len(point)):
         noise += TIE * TIE * scale[i] * slope[i] * slope[i]
-    for i in range(len(point)):
-        if scale[i] * slope[i] * slope[i] <= noise:
-            slope[i] = 0.0
-        if (point[i] <= 0 and slope[i] < 0) or (point[i] >= upper[i] and slope[i] > 0):
-            slope[i] = 0.0
+    for i in range(len(point)):  # without a branch, which nothing foretells
+        s = slope[i]
+        still = (scale[i] * s * s <= noise) | (point[i] <= 0) & (s < 0) | (point[i] >= upper[i]) & (s > 0)
+        slope[i] = 0.0 if still else s
         step[i] = slope[i] + MEMORY * step[i]
+    for i in range(len(point)):
         norm += scale[i] * step[i] * step[i]
     if norm == 0:
         return False

@@ -23,6 +23,7 @@ from mecpfm.kernels.coupled_dual import (
     relaxed_cell,
 )
 from mecpfm.kernels.coupled_records import Cells
+from mecpfm.kernels.coupled_sets import summed
 from mecpfm.typing import Bools, Floats, Ints
 
 ROOM = 1 + 1.001e-6
@@ -151,7 +152,7 @@ def open_cell(
         low = probe(cells, 0.0, problem, count, work)
         return low.value, low, low, 1.0
     common = common_price(members, cost, allowed)
-    value = work.gain[:count].sum() - common
+    value = summed(work.gain, 0, count) - common
     if value <= 0:
         cut[j] = 0.0
         return value, none, none, 1.0

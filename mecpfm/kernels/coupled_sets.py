@@ -18,6 +18,15 @@ LOW = (1 << 31) - 1
 """Bits of a mask that are hashed: their product with ``HASH`` fits 64 bits; exact families have at most 14 models."""
 
 
+@inlined
+def summed(values: Floats, first: int, end: int) -> float:
+    """Sum of some entries, one after the other: Numba's ``sum`` of a slice is the same bits, at half the speed."""
+    found = 0.0
+    for i in range(first, end):
+        found += values[i]
+    return found
+
+
 @kernel
 def reachable(mask: Ints, weight: Floats, n: int, alive: int, taken: int, reach: Floats, own: Floats) -> None:
     """What each model of ``alive`` gains beside ``taken``: at most (no other open), and at least (all others open)."""
@@ -59,7 +68,7 @@ def reduce(
     A model goes when it gains at most the price of the blocks that only it needs; it is taken when what it alone
     serves is worth all its blocks but those that every model needs. Ties are left to the comparison of sets.
     """
-    alive, taken, tie = allowed, must, TIE * weight[:n].sum()
+    alive, taken, tie = allowed, must, TIE * summed(weight, 0, n)
     while True:
         reachable(mask, weight, n, alive, taken, reach, own)
         before, had = alive, taken
@@ -82,7 +91,7 @@ def best_single(
 ) -> tuple[float, int]:
     """Best set of one model: (-inf, 0) when none is allowed."""
     reachable(mask, weight, n, allowed, 0, reach, own)
-    best, chosen, tie = -np.inf, 0, TIE * weight[:n].sum()
+    best, chosen, tie = -np.inf, 0, TIE * summed(weight, 0, n)
     for k in range(len(reach)):
         bit = 1 << k
         if bit & allowed:
@@ -194,7 +203,7 @@ def with_gifts(
     free &= ~gifts
     full = compress(free, free)
     subset_sums(members, price, free, taken, gifts, mask, weight, n, table[: full + 1])
-    best, least, tie = 0, 0, TIE * weight[:n].sum()
+    best, least, tie = 0, 0, TIE * summed(weight, 0, n)
     for m in range(full + 1):
         if table[m] < table[least]:
             least = m
@@ -254,7 +263,7 @@ def best_set(
         return value, chosen
     full = compress(free, free)
     subset_sums(members, cost, free, taken, 0, mask, weight, n, table[: full + 1])
-    best, least, tie = 0, 0, TIE * weight[:n].sum()
+    best, least, tie = 0, 0, TIE * summed(weight, 0, n)
     for m in range(full + (taken != 0)):
         if table[m] < table[least]:
             least = m

@@ -11,6 +11,7 @@ from mecpfm.kernels._jit import inlined, kernel
 from mecpfm.kernels.coupled_cut import Problem, Work, solve_cell
 from mecpfm.kernels.coupled_dual import common_price
 from mecpfm.kernels.coupled_records import Cells
+from mecpfm.kernels.coupled_sets import summed
 from mecpfm.kernels.coupled_state import Moves, SearchState
 from mecpfm.kernels.ordering import largest
 from mecpfm.typing import Floats
@@ -96,7 +97,7 @@ def star(
             pull[i], size[i] = cells.pull_s[c, b], cells.size_gb[b]
     allowed, eta = promising(cells, count, work, moves.models[f]), 0.0
     for _ in range(PRICINGS):
-        if count == 0 or work.gain[:count].sum() <= common_price(members, pull, allowed):
+        if count == 0 or summed(work.gain, 0, count) <= common_price(members, pull, allowed):
             break
         cost = np.empty(len(members))
         for i in range(len(members)):
