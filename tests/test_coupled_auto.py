@@ -2,6 +2,7 @@
 
 import itertools
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -276,6 +277,21 @@ def test_a_plan_near_the_bound_is_proved_before_its_round_ends(near):
     state.search(100, budget)
     assert state.done == (near > 0)
     assert (state.iterations < 100) == (near > 0)
+
+
+@pytest.mark.parametrize("less", [0, 1])
+def test_highs_begins_once_what_is_left_is_small_enough(monkeypatch, less):
+    """What was too large for it was never begun, so that it begins with the first that is not."""
+    monkeypatch.setattr(Remainder, "start", lambda self, *_: begun.append(self))
+    instance, begun = generate(Recipe(requests=60, cloudlets=8, models=12, regime="link-bound"), 7), []
+    budget = clock.Budget.of(10_000.0)
+    state = auto.begin(instance, budget, seed=0, progress=None, start=None, prices=None, gap=0.0)
+    now, state.tighten = state.remainder(), lambda: None
+    before = replace(now, rows=np.append(now.rows, 0))
+    most = len(before.rows) - 1 if less else len(before.rows)
+    state.params = EngineParams(auto=AutoParams(highs_options=most))
+    assert (auto._renewed(state, before) is before) == (not less)
+    assert len(begun) == less
 
 
 def test_a_known_plan_prices_and_a_gap():

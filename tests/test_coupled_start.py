@@ -3,14 +3,21 @@
 import numpy as np
 import pytest
 from coupled_strategies import small
+from test_coupled_exchange import union_knapsack
 
-from mecpfm.coupled import methods
+from mecpfm.clock import FOREVER, Budget
+from mecpfm.coupled import auto, methods
+from mecpfm.coupled import start as starting
 from mecpfm.coupled.brute_force import solve_nlip
-from mecpfm.coupled.certificate import verify
+from mecpfm.coupled.certificate import certificate, verify
 from mecpfm.coupled.check import assess
+from mecpfm.coupled.engine import EngineParams
+from mecpfm.coupled.formulation import solve_lp
 from mecpfm.coupled.instance import Instance
+from mecpfm.coupled.params import AutoParams
 from mecpfm.coupled.pins import FREE, Keep, kept, used
-from mecpfm.errors import InputError
+from mecpfm.coupled.structure import MASK_BITS, build
+from mecpfm.errors import InputError, LimitError
 
 TOLERANCE = 1e-6
 
@@ -137,3 +144,36 @@ def test_pins_are_kept_and_cost_what_they_must():
         assert verify(instance, proof) >= found.bound - 1e-9 * (1 + found.bound)
         assert method == "auto" or verify(instance, proof) == pytest.approx(found.bound, rel=1e-9, abs=1e-9)
     assert 3 < refused < 30
+
+
+def test_prices_of_the_lp_are_where_families_pay_by_shares():
+    """The bound is the LP's at once, as a certificate; the ascent alone is far from it."""
+    instance = union_knapsack(0, items=70)
+    lp = solve_lp(instance, solver="highs")[0].bound
+    assert lp > 0
+    bounds = []
+    for options in (20_000, 0):
+        params = EngineParams(auto=AutoParams(lp_options=options))
+        budget = Budget.of(10_000.0)
+        state = auto.begin(instance, budget, seed=0, progress=None, start=None, prices=None, gap=0.0, params=params)
+        bounds.append(verify(instance, certificate(state.structure, state.proof, instance)))
+        assert bounds[-1] <= state.cost
+    assert bounds[0] >= lp * (1 - 1e-6) > bounds[1]
+
+
+def test_prices_of_the_lp_are_taken_under_a_limit_alone(monkeypatch):
+    """Seeds keep their plans without one; families that are enumerated, too many options and a slow LP go without."""
+    large = union_knapsack(0, items=70)
+    view, budget = build(large, exact_models=MASK_BITS), Budget.of(10_000.0)
+    assert starting.of_lp(large, view, FOREVER, 20_000) is None
+    assert starting.of_lp(large, view, Budget.of(0.0), 20_000) is None
+    assert starting.of_lp(large, view, budget, 1) is None
+    few = union_knapsack(0, items=8)
+    assert starting.of_lp(few, build(few, exact_models=MASK_BITS), budget, 20_000) is None
+    assert starting.of_lp(large, view, budget, 20_000) is not None
+
+    def slow(*_args, **_options):
+        raise LimitError("no optimum")
+
+    monkeypatch.setattr(starting, "lp_certificate", slow)
+    assert starting.of_lp(large, view, budget, 20_000) is None

@@ -31,9 +31,6 @@ from mecpfm.coupled.structure import Structure, build, option_cells, restrict
 from mecpfm.plan import Plan
 from mecpfm.typing import Ints
 
-Proves = Callable[[Polished], bool]
-"""Takes a plan near the bound; whether it needs no more search."""
-
 
 @dataclass(eq=False)
 class Search:
@@ -50,8 +47,8 @@ class Search:
     seen: Seen | None = None
     params: EngineParams = DEFAULT
     near: float = 0.0
-    """Gap at which ``proves`` is asked, once; 0 for never."""
-    proves: Proves | None = None
+    """Gap at which ``proves`` is asked, once, whether a plan needs no more search; 0 for never."""
+    proves: Callable[[Polished], bool] | None = None
 
     @property
     def enough(self) -> float:
@@ -68,13 +65,11 @@ class Search:
             self.seen(found.choice)
         if self.progress:
             self.progress(self.best.iterations, self.best.cost)
-        if proven(self.best.cost, self.dual.bound) == "optimal":
-            return True
         near = self.best.cost <= self.enough
-        if not (near and self.near and self.proves):
-            return near
-        self.near = 0.0
-        return self.proves(self.best) or self.best.cost <= self.enough
+        if near and self.near and self.proves:
+            self.near = 0.0
+            near = self.proves(self.best) or self.best.cost <= self.enough
+        return near or proven(self.best.cost, self.dual.bound) == "optimal"
 
     def polished(
         self, view: Structure, dual: Dual, choice: Ints | None, iterations: int, share: float, begin: float = 0.0
@@ -103,7 +98,7 @@ def search(
     greedy: Ints | None = None,
     params: EngineParams = DEFAULT,
     near: float = 0.0,
-    proves: Proves | None = None,
+    proves: Callable[[Polished], bool] | None = None,
 ) -> Polished:
     """Best plan found within the limits; whatever they are, never worse than all remote or TrimCaching-Gen's.
 

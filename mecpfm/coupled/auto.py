@@ -91,7 +91,10 @@ def begin(
     if start is not None:
         state.offer(starting.known(instance, structure, start).choice)
         state.rounds = 1
-    state.dual = state.ascend(starting.dual_of(structure, prices), budget.share(params.auto.bound_share))
+    share = params.auto.bound_share
+    if prices is None:
+        prices = starting.of_lp(instance, structure, budget.share(share), params.auto.lp_options)
+    state.dual = state.ascend(starting.dual_of(structure, prices), budget.share(share))
     state.prove(state.dual.bound)
     state.sharpen()
     state.tell()
@@ -130,8 +133,9 @@ def _renewed(state: AutoState, rest: Remainder) -> Remainder:
     state.tighten()
     if state.done or rest.settled or state.budget.over:
         return rest
-    new = state.remainder()
-    if state.done or len(new.rows) > state.params.auto.renewed * len(rest.rows):
+    new, own = state.remainder(), state.params.auto
+    at_work = len(rest.rows) <= own.highs_options
+    if state.done or (at_work and len(new.rows) > own.renewed * len(rest.rows)):
         return rest
     rest.stop()
     _start(state, new)

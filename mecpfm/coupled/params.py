@@ -177,6 +177,8 @@ class AutoParams(_Checked):
     """Iterations of an ascent, which ends by itself long before."""
     bound_share: Share = 0.3
     """Share for multipliers."""
+    lp_options: Size = 20_000
+    """Largest instance, in options, whose multipliers begin at the LP's where a family pays by shares (time limit)."""
     near: Share = 1e-4
     """Gap at which a plan gets multipliers of its own before the round ends, once a round; only under a time limit."""
     knapsack_share: Share = 0.1

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
+from mecpfm.clock import Budget
 from mecpfm.coupled import local_search
 from mecpfm.coupled.certificate import Certificate
 from mecpfm.coupled.check import assess
 from mecpfm.coupled.dual import Dual
 from mecpfm.coupled.instance import Instance
 from mecpfm.coupled.local_search import Polished
+from mecpfm.coupled.lp_proof import lp_certificate
 from mecpfm.coupled.rounding import repair
 from mecpfm.coupled.structure import Structure
-from mecpfm.errors import InputError
+from mecpfm.errors import InputError, LimitError
 from mecpfm.typing import Floats, Ints
 
 
@@ -28,6 +32,20 @@ def known(instance: Instance, structure: Structure, choice: Ints) -> Polished:
     repaired = Polished(np.append(structure.option, -1)[state.choice], float(state.cost[0]), 0)
     given = Polished(choice, plan.objective, 0)
     return given if plan.feasible and given.cost <= repaired.cost else repaired
+
+
+def of_lp(instance: Instance, structure: Structure, budget: Budget, most: int) -> Certificate | None:
+    """Prices of HiGHS's LP where a family pays by shares, which the ascent alone finds slowly; None elsewhere.
+
+    None too without a time limit, beyond ``most`` options, and where the LP takes more time than there is.
+    """
+    shared = not structure.cells.exact.all() and len(structure.option) <= most
+    if not shared or math.isinf(budget.end) or budget.over:
+        return None
+    try:
+        return lp_certificate(instance, time_limit=budget.limit())
+    except LimitError:
+        return None
 
 
 def dual_of(structure: Structure, given: Certificate | None) -> Dual | None:

@@ -20,8 +20,8 @@ from mecpfm.solvers import process
 from mecpfm.solvers.model import LinearModel, Solution
 
 NAME = f"highs {version('highspy')}"
-SMALL = 20_000
-"""Nonzeros of an LP that needs about a tenth of a second at most: no matter of a limit. A MIP may take any time."""
+SMALL = 50_000
+"""Nonzeros of an LP that takes no longer than to start a process, and keeps its limit. A MIP may take any time."""
 
 _STATUS = {
     highspy.HighsModelStatus.kOptimal: "optimal",
