@@ -9,7 +9,8 @@ from mecpfm.coupled.brute_force import solve_nlip
 from mecpfm.coupled.certificate import verify
 from mecpfm.coupled.check import assess
 from mecpfm.coupled.instance import Instance
-from mecpfm.coupled.pins import FREE, Keep, kept, used
+from mecpfm.coupled.pins import FREE, Keep, kept, pin, used
+from mecpfm.coupled.structure import build
 from mecpfm.errors import InputError
 
 TOLERANCE = 1e-6
@@ -57,6 +58,16 @@ def test_a_warm_start_is_never_left_for_worse(method: str):
             assert proved >= float(proof.bound_s) - 1e-9 * (1 + proved)
         else:
             assert proved == pytest.approx(float(proof.bound_s), rel=1e-9, abs=1e-9)
+
+
+def test_kernels_meet_frozen_arrays_whoever_made_the_instance():
+    """Numba compiles a kernel once more for arrays that may be written: a change or a pin must not make such ones."""
+    instance = small(0, 4, 2, families=True)
+    roomy = instance.cloudlets.model_copy(update={"memory_gb": instance.cloudlets.memory_gb + 1})
+    changed = instance.model_copy(update={"cloudlets": roomy})
+    for one in (instance, changed, pin(instance, Keep.nothing(instance)).instance):
+        cells = build(one).cells
+        assert not any(array.flags.writeable for array in (cells.capacity_s, cells.memory_gb, cells.remote_s))
 
 
 def test_a_plan_of_another_instance_is_refused():
