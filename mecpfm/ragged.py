@@ -19,10 +19,12 @@ class Ragged:
 
     @classmethod
     def from_lists(cls, lists: list[Any]) -> Ragged:
-        """Build from one sequence of indices a row; each is sorted."""
+        """Build from one sequence of indices a row; each is sorted. Both arrays are frozen, as those of records are."""
         rows = [np.sort(np.asarray(row, dtype=np.int64)) for row in lists]
         indptr = np.concatenate([[0], np.cumsum([len(row) for row in rows], dtype=np.int64)]).astype(np.int64)
-        return cls(indptr, np.concatenate([np.zeros(0, np.int64), *rows]))
+        indices = np.concatenate([np.zeros(0, np.int64), *rows])
+        indptr.flags.writeable = indices.flags.writeable = False
+        return cls(indptr, indices)
 
     def __len__(self) -> int:
         """Count the lists."""

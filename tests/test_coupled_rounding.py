@@ -101,7 +101,7 @@ def test_theorem_5_nested_rounding_opens_a_block_as_often_as_its_largest_fractio
     member = structure.blocks.toarray() > 0
     opened = np.zeros((len(structure.cells.capacity_s), member.shape[1]))
     for _ in range(DRAWS):
-        choice = rounding.nested(structure, x, random)
+        choice = rounding.nested(structure, x)(random)
         used = np.zeros_like(opened, dtype=bool)
         for pair in np.unique(label[choice[choice >= 0]]).tolist():
             used[pair // models] |= member[pair % models]

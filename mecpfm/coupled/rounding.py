@@ -6,7 +6,6 @@ A rounding is repaired to strict feasibility: what no longer fits is inserted wh
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable
 
 import numpy as np
@@ -63,49 +62,54 @@ def labels(structure: Structure) -> Ints:
     return site(structure) * len(structure.family) + structure.model
 
 
-def independent(structure: Structure, x: Floats, random: np.random.Generator) -> Ints:
+def independent(structure: Structure, x: Floats) -> Draw:
     """Every request draws one of its options, or remote, by its fractions: Raghavan and Thompson."""
     request = owner(structure)
     order = np.argsort(request, kind="stable")
     rising = np.cumsum(x[order])
     first = np.searchsorted(request[order], np.arange(len(structure.cells.remote_s) + 1))
-    before = np.append(0.0, rising)[first]
-    drawn = np.searchsorted(rising, before[:-1] + random.random(len(first) - 1), side="right")
-    return np.where(drawn < first[1:], np.append(order, -1)[drawn], -1)
+    before, end = np.append(0.0, rising)[first][:-1], first[1:]
+    option = np.append(order, -1)
+
+    def draw(random: np.random.Generator) -> Ints:
+        drawn = np.searchsorted(rising, before + random.random(len(before)), side="right")
+        return np.where(drawn < end, option[drawn], -1)
+
+    return draw
 
 
-def coupled(structure: Structure, x: Floats, random: np.random.Generator) -> Ints:
+def coupled(structure: Structure, x: Floats) -> Draw:
     """Requests join drawn labels together, above one threshold: Kleinberg and Tardos, theorem 4."""
-    label = labels(structure)
+    label, request, requests = labels(structure), owner(structure), len(structure.cells.remote_s)
     order = np.argsort(label, kind="stable")
     order = order[x[order] > 0]
     first = np.append(np.flatnonzero(np.diff(label[order], prepend=-1)), len(order))
-    return np.asarray(kernels.round_coupled(first, order, owner(structure), x, len(structure.cells.remote_s), random))
+    return lambda random: np.asarray(kernels.round_coupled(first, order, request, x, requests, random))
 
 
-def nested(structure: Structure, x: Floats, random: np.random.Generator) -> Ints:
+def nested(structure: Structure, x: Floats) -> Draw:
     """One threshold a cloudlet opens models; every request takes the fastest open option: theorem 5."""
-    label, cells = labels(structure), structure.cells
-    height = np.zeros(len(cells.capacity_s) * len(structure.family))
+    label, cells, models = labels(structure), structure.cells, len(structure.family)
+    height = np.zeros(len(cells.capacity_s) * models)
     np.maximum.at(height, label, x)
-    theta = np.repeat(random.random(len(cells.capacity_s)), len(structure.family))
-    opened = np.flatnonzero((height > theta)[label])
-    delay, request = np.repeat(cells.delay_s, np.diff(cells.first_option))[opened], owner(structure)[opened]
-    order = np.lexsort((opened, delay, request))
-    served, where = np.unique(request[order], return_index=True)
-    choice = np.full(len(cells.remote_s), -1)
-    choice[served] = opened[order[where]]
-    return choice
+    delay, request = np.repeat(cells.delay_s, np.diff(cells.first_option)), owner(structure)
+    order = np.lexsort((delay, request))
+    label, request = label[order], request[order]
 
+    def draw(random: np.random.Generator) -> Ints:
+        opened = np.flatnonzero((height > random.random(len(cells.capacity_s)).repeat(models))[label])
+        fastest = opened[np.diff(request[opened], prepend=-1) > 0]
+        choice = np.full(len(cells.remote_s), -1)
+        choice[request[fastest]] = order[fastest]
+        return choice
 
-def _at_once(rounding: Callable[[Structure, Floats, np.random.Generator], Ints]) -> Rounding:
-    return functools.partial(functools.partial, rounding)
+    return draw
 
 
 ROUNDINGS: dict[str, Rounding] = {
-    "rounding-independent": _at_once(independent),
-    "rounding-coupled": _at_once(coupled),
-    "rounding-nested": _at_once(nested),
+    "rounding-independent": independent,
+    "rounding-coupled": coupled,
+    "rounding-nested": nested,
     "rounding-tree": tree,
     "opening-tree": opening,
 }
