@@ -12,7 +12,8 @@ import numpy as np
 
 from mecpfm.kernels._jit import inlined, kernel
 from mecpfm.kernels.coupled_records import Cells
-from mecpfm.kernels.coupled_sets import TIE, best_set, merge, summed
+from mecpfm.kernels.coupled_sets import TIE, best_set, merge
+from mecpfm.kernels.slices import summed
 from mecpfm.typing import Floats, Ints
 
 CUT_STEPS = 12

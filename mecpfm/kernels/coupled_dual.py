@@ -11,10 +11,10 @@ from typing import NamedTuple
 import numpy as np
 
 from mecpfm.kernels._jit import inlined, kernel
-from mecpfm.kernels.copying import copy
 from mecpfm.kernels.coupled_cut import Problem, Tangent, Work, gather, most, probe, serve, solve_cell
 from mecpfm.kernels.coupled_records import Cells
-from mecpfm.kernels.coupled_sets import TIE, summed
+from mecpfm.kernels.coupled_sets import TIE
+from mecpfm.kernels.slices import copy, summed
 from mecpfm.typing import Floats, Ints
 
 IDLE, SHRINK = 15, 0.7

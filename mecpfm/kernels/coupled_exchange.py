@@ -10,12 +10,12 @@ import numpy as np
 
 from mecpfm.kernels import elementary
 from mecpfm.kernels._jit import inlined, kernel
-from mecpfm.kernels.copying import copy
 from mecpfm.kernels.coupled_dual import first_open
 from mecpfm.kernels.coupled_local_search import CHANGED, ITERATION, Journal, note, undo
 from mecpfm.kernels.coupled_records import Cells
 from mecpfm.kernels.coupled_star import site
 from mecpfm.kernels.coupled_state import Moves, SearchState, assign, cheapest, fits, opening, release
+from mecpfm.kernels.slices import copy
 from mecpfm.typing import Floats, Ints
 
 NOISE = 0.5

@@ -12,13 +12,13 @@ import numpy as np
 
 from mecpfm.kernels import elementary
 from mecpfm.kernels._jit import inlined, kernel
-from mecpfm.kernels.copying import copy
 from mecpfm.kernels.coupled_cut import Work, serve
 from mecpfm.kernels.coupled_dual import first_open
 from mecpfm.kernels.coupled_records import Cells
 from mecpfm.kernels.coupled_star import candidates, site, star, worth_now
 from mecpfm.kernels.coupled_state import Moves, SearchState, again, assign, cheapest, fits, opening, release
 from mecpfm.kernels.ordering import ascending, largest
+from mecpfm.kernels.slices import copy
 from mecpfm.typing import Floats, Ints
 
 COOL = 0.1

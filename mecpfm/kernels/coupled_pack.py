@@ -9,7 +9,6 @@ from __future__ import annotations
 import numpy as np
 
 from mecpfm.kernels._jit import kernel
-from mecpfm.kernels.copying import copy
 from mecpfm.kernels.coupled_cut import Problem, Tangent, Work, gather, most, probe, solve_cell
 from mecpfm.kernels.coupled_dual import (
     BOUND,
@@ -23,7 +22,7 @@ from mecpfm.kernels.coupled_dual import (
     relaxed_cell,
 )
 from mecpfm.kernels.coupled_records import Cells
-from mecpfm.kernels.coupled_sets import summed
+from mecpfm.kernels.slices import copy, summed
 from mecpfm.typing import Bools, Floats, Ints
 
 ROOM = 1 + 1.001e-6

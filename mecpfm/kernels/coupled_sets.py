@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from mecpfm.kernels._jit import inlined, kernel
+from mecpfm.kernels.slices import summed
 from mecpfm.typing import Floats, Ints
 
 TIE = 1e-9
@@ -16,15 +17,6 @@ HASH = 0x9E3779B1
 """Odd multiplier that spreads masks (Knuth, vol. 3, 6.4)."""
 LOW = (1 << 31) - 1
 """Bits of a mask that are hashed: their product with ``HASH`` fits 64 bits; exact families have at most 14 models."""
-
-
-@inlined
-def summed(values: Floats, first: int, end: int) -> float:
-    """Sum of some entries, one after the other: the same bits as Numba's sum of a slice, without an array for it."""
-    found = 0.0
-    for i in range(first, end):
-        found += values[i]
-    return found
 
 
 @kernel

@@ -10,9 +10,9 @@ from typing import NamedTuple
 import numpy as np
 
 from mecpfm.kernels._jit import kernel
-from mecpfm.kernels.copying import copy
 from mecpfm.kernels.coupled_dual import BOUND, THETA, DualState, advance
 from mecpfm.kernels.coupled_pack import pack
+from mecpfm.kernels.slices import copy
 from mecpfm.typing import Bools, Floats, Ints
 
 SMALL = 30_000

@@ -11,9 +11,9 @@ from mecpfm.kernels._jit import inlined, kernel
 from mecpfm.kernels.coupled_cut import Problem, Work, solve_cell
 from mecpfm.kernels.coupled_dual import common_price
 from mecpfm.kernels.coupled_records import Cells
-from mecpfm.kernels.coupled_sets import summed
 from mecpfm.kernels.coupled_state import Moves, SearchState
 from mecpfm.kernels.ordering import largest
+from mecpfm.kernels.slices import summed
 from mecpfm.typing import Floats
 
 MAX_ENUMERATED = 9

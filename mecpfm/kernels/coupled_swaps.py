@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from mecpfm.kernels._jit import inlined, kernel
-from mecpfm.kernels.copying import copy
+from mecpfm.kernels.slices import copy
 from mecpfm.typing import Floats, Ints
 
 DEARER, CHEAPER = 1.05, 0.98

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from mecpfm.kernels._jit import kernel
-from mecpfm.kernels.copying import copy
+from mecpfm.kernels.slices import copy
 from mecpfm.typing import Bools, Floats, Ints
 
 SHORTEST, LONGEST = 2, 14

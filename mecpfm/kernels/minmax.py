@@ -12,7 +12,7 @@ from __future__ import annotations
 import numpy as np
 
 from mecpfm.kernels._jit import kernel
-from mecpfm.kernels.copying import copy
+from mecpfm.kernels.slices import copy
 from mecpfm.typing import Floats, Ints
 
 ROUNDING = 1e-13

@@ -11,9 +11,9 @@ import numpy as np
 
 from mecpfm.kernels import follow_probe, linear_bandit
 from mecpfm.kernels._jit import inlined, kernel
-from mecpfm.kernels.copying import copy
 from mecpfm.kernels.episode import Visibility, draw_keys
 from mecpfm.kernels.online_history import COUNT, SUM, History
+from mecpfm.kernels.slices import copy
 from mecpfm.typing import Bools, Floats, Ints
 
 MEAN, RIDGE, COVARIANCE, TRUE, NONE, FOLLOW = range(6)

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from mecpfm.kernels import elementary
 from mecpfm.kernels._jit import kernel
-from mecpfm.kernels.copying import copy
+from mecpfm.kernels.slices import copy
 from mecpfm.typing import Floats, Ints
 
 DYNAMIC = 12

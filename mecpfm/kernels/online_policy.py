@@ -13,9 +13,9 @@ import numpy as np
 
 from mecpfm.kernels import elementary, linear_bandit
 from mecpfm.kernels._jit import inlined, kernel
-from mecpfm.kernels.copying import copy
 from mecpfm.kernels.online_edge import congestion_s, edge_s, remote_s
 from mecpfm.kernels.online_records import Edge, Log, World
+from mecpfm.kernels.slices import copy
 from mecpfm.kernels.tabular_bandit import PLAYS, REWARDS
 from mecpfm.typing import Bools, Floats
 

@@ -6,7 +6,6 @@ import numpy as np
 
 from mecpfm.kernels import elementary, linear_bandit
 from mecpfm.kernels._jit import inlined, kernel
-from mecpfm.kernels.copying import copy
 from mecpfm.kernels.online_demand import LOOKING, Demand, forecast, learn, look
 from mecpfm.kernels.online_demand import TRUE as TRUTH
 from mecpfm.kernels.online_edge import dispatch, least_s, leave
@@ -37,6 +36,7 @@ from mecpfm.kernels.online_policy import (
 )
 from mecpfm.kernels.online_records import Edge, Log, World
 from mecpfm.kernels.online_state import describe_option, describe_state
+from mecpfm.kernels.slices import copy
 from mecpfm.kernels.tabular_bandit import PLAYS, REWARDS
 
 
