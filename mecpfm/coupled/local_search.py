@@ -56,7 +56,6 @@ def moves(structure: Structure, neighbours: int = DEFAULT.search.neighbours) -> 
         record=record,
         model=structure.model,
         cell=cell,
-        cloudlet=cell[record] // len(cells.exact),
         first_of_request=np.searchsorted(cells.request[by_request], at).astype(np.int64),
         of_request=by_request,
         first_block=blocks.indptr.astype(np.int64),

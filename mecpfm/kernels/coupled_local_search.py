@@ -16,7 +16,7 @@ from mecpfm.kernels.coupled_cut import Work, serve
 from mecpfm.kernels.coupled_dual import first_open
 from mecpfm.kernels.coupled_records import Cells
 from mecpfm.kernels.coupled_star import candidates, site, star, worth_now
-from mecpfm.kernels.coupled_state import Moves, SearchState, again, assign, cheapest, fits, opening, release
+from mecpfm.kernels.coupled_state import Moves, SearchState, assign, cheapest, fits, opening, release
 from mecpfm.kernels.ordering import ascending, largest
 from mecpfm.kernels.slices import copy
 from mecpfm.typing import Floats, Ints
@@ -115,14 +115,12 @@ def ruin(
 
 @kernel
 def plant(
-    cells: Cells, moves: Moves, state: SearchState, journal: Journal, j: int, chosen: int, count: int, value: Floats,
+    cells: Cells, moves: Moves, state: SearchState, journal: Journal, j: int, chosen: int, value: Floats, mu: float,
     random: np.random.Generator, noise: float, work: Work,
 ) -> bool:  # fmt: skip
-    """Move requests to a star, densest saving (with noise) first, while they fit; True when any moved.
-
-    ``work`` holds the ``count`` candidates of cell j.
-    """
+    """Move requests to a star, densest saving (with noise) first, while they fit; True when any moved."""
     c = j // len(cells.exact)
+    count = candidates(cells, moves, state, j, value, mu, work)
     served, _ = serve(cells, chosen, 0.0, count, work)
     order_by = np.empty(served)  # least first: minus the density
     power = 1.0 if random.random() < 0.5 else random.random()
@@ -158,40 +156,33 @@ def recreate(
     for c in touched:
         gain[:] = np.inf
         fresh[:] = False
-        gathered, count = -1, 0  # family whose candidates are in ``work``
         for _ in range(PLANTS * families):
             f = largest(gain)
             if gain[f] <= 0:
                 break
             if not fresh[f]:
-                gain[f], chosen[f], count = star(cells, moves, state, c * families + f, value, mu[c], work)
+                gain[f], chosen[f] = star(cells, moves, state, c * families + f, value, mu[c], work)
                 gain[f] *= 1 + noise * (random.random() - 0.5)
-                fresh[f], gathered = True, f
-                continue
-            if f != gathered:
-                gathered, count = f, candidates(cells, moves, state, c * families + f, value, mu[c], work)
-            if plant(cells, moves, state, journal, c * families + f, chosen[f], count, value, random, noise, work):
+                fresh[f] = True
+            elif plant(cells, moves, state, journal, c * families + f, chosen[f], value, mu[c], random, noise, work):
                 fresh[:] = False
-                gathered = -1
             else:
                 gain[f] = 0.0
 
 
 @inlined
-def shift(cells: Cells, moves: Moves, state: SearchState, journal: Journal, r: int) -> None:
-    """Move one request to its cheapest option where that lowers the cost."""
+def shift(cells: Cells, moves: Moves, state: SearchState, journal: Journal, r: int) -> bool:
+    """Move one request to its cheapest option; True when that lowers the cost."""
     before, option = state.cost[0], state.choice[r]
     note(journal, state, r)
     release(cells, moves, state, r)
-    found = cheapest(cells, moves, state, r)[0]
-    assign(cells, moves, state, r, found)
+    assign(cells, moves, state, r, cheapest(cells, moves, state, r)[0])
     if state.cost[0] >= before:
-        if found == option:
-            again(cells, moves, state, r)
-        else:
-            release(cells, moves, state, r)
-            assign(cells, moves, state, r, option)
+        release(cells, moves, state, r)
+        assign(cells, moves, state, r, option)
         state.cost[0] = before
+        return False
+    return True
 
 
 @kernel
@@ -209,16 +200,14 @@ def eject(cells: Cells, moves: Moves, state: SearchState, journal: Journal, rand
     note(journal, state, r)
     release(cells, moves, state, r)
     if opening(cells, moves, state, c, moves.model[option])[1] <= state.memory[c]:
-        free = fits(cells, state, c, cells.compute_s[record], 0.0)
         for i in range(start, start + requests):
-            if free:
+            if fits(cells, state, c, cells.compute_s[record], 0.0):
                 assign(cells, moves, state, r, option)
                 break
-            other = i if i < requests else i - requests
+            other = i % requests
             if site(cells, moves, state, other) == c and random.random() < 0.5:
                 note(journal, state, other)
                 release(cells, moves, state, other)
-                free = fits(cells, state, c, cells.compute_s[record], 0.0)
     for i in range(journal.count[CHANGED]):
         if state.choice[journal.request[i]] < 0:
             q = journal.request[i]

@@ -24,7 +24,7 @@ PRICINGS = 6
 def site(cells: Cells, moves: Moves, state: SearchState, r: int) -> int:
     """Cloudlet that serves a request, -1 for none."""
     option = state.choice[r]
-    return -1 if option < 0 else moves.cloudlet[option]
+    return -1 if option < 0 else moves.cell[moves.record[option]] // len(cells.exact)
 
 
 @inlined
@@ -33,7 +33,9 @@ def worth_now(cells: Cells, moves: Moves, state: SearchState, r: int, value: Flo
     option = state.choice[r]
     if option < 0:
         return value[r]
-    k, c, saved = moves.model[option], moves.cloudlet[option], cells.delay_s[moves.record[option]]
+    record, k = moves.record[option], moves.model[option]
+    c = moves.cell[record] // len(cells.exact)
+    saved = cells.delay_s[record]
     for i in range(moves.first_block[k], moves.first_block[k + 1]):
         if state.users[c, moves.block[i]] == 1:
             saved += cells.pull_s[c, moves.block[i]]
@@ -43,14 +45,12 @@ def worth_now(cells: Cells, moves: Moves, state: SearchState, r: int, value: Flo
 @kernel
 def candidates(cells: Cells, moves: Moves, state: SearchState, j: int, value: Floats, mu: float, work: Work) -> int:
     """Records of cell j that save something, pulls aside and compute at price mu, over what their requests have now."""
-    count, c, last, worth = 0, j // len(cells.exact), -1, 0.0
+    count, c = 0, j // len(cells.exact)
     for i in range(cells.first_record[j], cells.first_record[j + 1]):
         r = cells.request[i]
         if site(cells, moves, state, r) == c or cells.compute_s[i] > state.compute[c]:
             continue
-        if r != last:  # a request's records follow one another
-            last, worth = r, worth_now(cells, moves, state, r, value)
-        a = worth - cells.delay_s[i] - mu * cells.compute_s[i]
+        a = worth_now(cells, moves, state, r, value) - cells.delay_s[i] - mu * cells.compute_s[i]
         if a > 0:
             work.gain[count] = a
             work.place[count] = i
@@ -82,8 +82,8 @@ def promising(cells: Cells, count: int, work: Work, models: int) -> int:
 @kernel
 def star(
     cells: Cells, moves: Moves, state: SearchState, j: int, value: Floats, mu: float, work: Work
-) -> tuple[float, int, int]:
-    """Best set of models to open in cell j at the moment's costs: its gain, s, its mask; how many ``candidates``.
+) -> tuple[float, int]:
+    """Best set of models to open in cell j at the moment's costs: its gain, s, and its mask.
 
     Memory is priced only when the set does not fit, and then dearer until it does.
     """
@@ -110,6 +110,6 @@ def star(
             if members[i] & chosen:
                 need += size[i]
         if gain <= 0 or need <= state.memory[c]:
-            return gain, chosen, count
+            return gain, chosen
         eta = 2 * eta + gain / need
-    return 0.0, 0, count
+    return 0.0, 0

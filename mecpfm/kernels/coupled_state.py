@@ -24,8 +24,6 @@ class Moves(NamedTuple):
     """Model of each sorted option, shape (n,)."""
     cell: Ints
     """Cell of each record, shape (N,)."""
-    cloudlet: Ints
-    """Cloudlet of each sorted option, shape (n,)."""
     first_of_request: Ints
     """Records of request r: ``of_request[first_of_request[r]:first_of_request[r + 1]]``; shape (R + 1,)."""
     of_request: Ints
@@ -97,7 +95,8 @@ def release(cells: Cells, moves: Moves, state: SearchState, r: int) -> None:
     option = state.choice[r]
     if option < 0:
         return
-    record, k, c = moves.record[option], moves.model[option], moves.cloudlet[option]
+    record, k = moves.record[option], moves.model[option]
+    c = moves.cell[record] // len(cells.exact)
     state.choice[r] = -1
     state.compute[c] += cells.compute_s[record]
     state.cost[0] += cells.remote_s[r] - cells.delay_s[record]
@@ -113,7 +112,8 @@ def assign(cells: Cells, moves: Moves, state: SearchState, r: int, option: int) 
     """Serve a request, now remote, by an option of its own that fits; -1 leaves it remote."""
     if option < 0:
         return
-    record, k, c = moves.record[option], moves.model[option], moves.cloudlet[option]
+    record, k = moves.record[option], moves.model[option]
+    c = moves.cell[record] // len(cells.exact)
     state.choice[r] = option
     state.compute[c] -= cells.compute_s[record]
     state.cost[0] += cells.delay_s[record] - cells.remote_s[r]
@@ -122,23 +122,6 @@ def assign(cells: Cells, moves: Moves, state: SearchState, r: int, option: int) 
         if state.users[c, b] == 0:
             toggle(cells, moves, state, c, b, True)
         state.users[c, b] += 1
-
-
-@inlined
-def again(cells: Cells, moves: Moves, state: SearchState, r: int) -> None:
-    """What ``release`` and ``assign`` to the same option leave behind but for the cost: the rounding of sums."""
-    option = state.choice[r]
-    if option < 0:
-        return
-    record, k, c = moves.record[option], moves.model[option], moves.cloudlet[option]
-    state.compute[c] += cells.compute_s[record]
-    state.compute[c] -= cells.compute_s[record]
-    for i in range(moves.first_block[k], moves.first_block[k + 1]):
-        if state.users[c, moves.block[i]] == 1:
-            state.memory[c] += cells.size_gb[moves.block[i]]
-    for i in range(moves.first_block[k], moves.first_block[k + 1]):
-        if state.users[c, moves.block[i]] == 1:
-            state.memory[c] -= cells.size_gb[moves.block[i]]
 
 
 @inlined
@@ -166,12 +149,11 @@ def cheapest(cells: Cells, moves: Moves, state: SearchState, r: int) -> tuple[in
     best, least = -1, cells.remote_s[r]
     for i in range(moves.first_of_request[r], moves.first_of_request[r + 1]):
         record = moves.of_request[i]
-        if cells.delay_s[record] >= least:
+        cell = moves.cell[record]
+        c = cell // len(cells.exact)
+        if cells.delay_s[record] >= least or not fits(cells, state, c, cells.compute_s[record], 0.0):
             continue
-        c = moves.cloudlet[cells.first_option[record]]
-        if not fits(cells, state, c, cells.compute_s[record], 0.0):
-            continue
-        ready = cells.models[record] & state.ready[moves.cell[record]]
+        ready = cells.models[record] & state.ready[cell]
         for option in range(cells.first_option[record], cells.first_option[record + 1]):
             k = moves.model[option]
             if ready:
@@ -198,7 +180,8 @@ def restart(cells: Cells, moves: Moves, state: SearchState, choice: Ints) -> Non
             state.missing[c, k] = moves.first_block[k + 1] - moves.first_block[k]
     for r in range(len(choice)):
         if choice[r] >= 0:
-            record, k, c = moves.record[choice[r]], moves.model[choice[r]], moves.cloudlet[choice[r]]
+            record, k = moves.record[choice[r]], moves.model[choice[r]]
+            c = moves.cell[record] // len(cells.exact)
             size = opening(cells, moves, state, c, k)[1]
             if fits(cells, state, c, cells.compute_s[record], size):
                 assign(cells, moves, state, r, choice[r])
