@@ -19,12 +19,10 @@ class Ragged:
 
     @classmethod
     def from_lists(cls, lists: list[Any]) -> Ragged:
-        """Build from one sequence of indices a row; each is sorted. Both arrays are frozen, as those of records are."""
+        """Build from one sequence of indices a row; each is sorted."""
         rows = [np.sort(np.asarray(row, dtype=np.int64)) for row in lists]
         indptr = np.concatenate([[0], np.cumsum([len(row) for row in rows], dtype=np.int64)]).astype(np.int64)
-        indices = np.concatenate([np.zeros(0, np.int64), *rows])
-        indptr.flags.writeable = indices.flags.writeable = False
-        return cls(indptr, indices)
+        return cls(indptr, np.concatenate([np.zeros(0, np.int64), *rows]))
 
     def __len__(self) -> int:
         """Count the lists."""

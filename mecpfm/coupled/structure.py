@@ -15,7 +15,6 @@ import scipy.sparse
 import scipy.sparse.csgraph
 from numpy.typing import NDArray
 
-from mecpfm.coercion import as_array
 from mecpfm.coupled.instance import Instance
 from mecpfm.kernels import coupled_structure as kernels
 from mecpfm.kernels.coupled_records import Cells as Cells
@@ -69,10 +68,9 @@ def build(instance: Instance, *, exact_models: int = EXACT_MODELS) -> Structure:
         size_gb=size,
         pull_s=instance.pull_s[block].T.copy(),
         **shares,
-        # Frozen, whoever made the instance: kernels are compiled once more for arrays that may be written.
-        capacity_s=as_array(instance.cloudlets.compute_s, "float64"),
-        memory_gb=as_array(instance.cloudlets.memory_gb, "float64"),
-        remote_s=as_array(instance.requests.remote_delay_s, "float64"),
+        capacity_s=instance.cloudlets.compute_s,
+        memory_gb=instance.cloudlets.memory_gb,
+        remote_s=instance.requests.remote_delay_s,
     )
     return Structure(cells, option, model, family, rank, block, blocks, share_request)
 
