@@ -95,7 +95,7 @@ def test_everything_stands_on_the_page(judged: Judged, home: Path):
 
 
 def test_a_strip_shows_points_intervals_and_what_is_needed():
-    """A dot and a line a point, in the colour of whether it holds; many points are labelled once an experiment."""
+    """A dot, a line and a label a point, in the colour of whether it holds; an experiment stands above its points."""
     says = ["open", "against", *["holds"] * 38]
     rows = [(f"sweep{i // 20}: {i}", 0.5, 0.4 if i else 0.3, 0.6, 0.38, says[i], "odd" * (i == 1)) for i in range(40)]
     frame = pd.DataFrame(rows, columns=["point", "value", "ci_low", "ci_high", "threshold", "says", "note"])
@@ -107,7 +107,8 @@ def test_a_strip_shows_points_intervals_and_what_is_needed():
     assert len(re.findall(r">sweep0<", few)) == 1
     assert [len(re.findall(rf">{i}<", few)) for i in range(3)] == [2, 1, 1], "each its own; zero is on the axis, too"
     mixed = strip.strip(frame[18:22].assign(point=["a: 1", "a: 2", "b", f"b: {'long' * 9}"]))
-    assert re.findall(r"<text x=0 y=[\d.]+>([^<]*)<", mixed) == ["a: 1", "a: 2", "b", f"b: {('long' * 9)[:23]}…"]
+    assert re.findall(r"<text x=0 y=[\d.]+>([^<]*)<", mixed) == ["1", "2", "b", f"b: {('long' * 9)[:23]}…"]
+    assert re.findall(r"<text x=0 y=[\d.]+ font-weight=600>([^<]*)<", mixed) == ["a"]
     assert ">0.38<" in few
     assert strip.strip(frame[:0]) == ""
 

@@ -109,7 +109,9 @@ def _lights(runs: dict[str, pd.DataFrame]) -> str:
             chosen = found.loc[[any(fnmatch(name, one) for one in wanted) for name in found["id"]]]
             of = chosen.to_dict("records")
             lights = [_light(row["verdict"], f"{row['claim']}: {row['verdict']}, {_points(row)}") for row in of]
-            words_said = ", ".join(f"{n} {verdict}" for verdict, n in chosen["verdict"].value_counts().items())
+            words_said = ", ".join(
+                f"{n} \N{MULTIPLICATION SIGN} {verdict}" for verdict, n in chosen["verdict"].value_counts().items()
+            )
             said = f"{words_said}; points: {_points(chosen.sum())}" if of else "not computed"
             cells += f"<td>{''.join(lights)}<br><span class=small>{escape(said)}</span></td>"
         rows += f"<tr><td>{escape(words)}</td>{cells}</tr>"
@@ -148,7 +150,7 @@ def _claim(verdict: Verdict, runs: dict[str, tuple[pd.DataFrame, pd.DataFrame]])
         if found.empty:
             continue
         row = found.iloc[0]
-        middle = f"middle {short(row['median'])}, from {short(row['worst'])} to {short(row['best'])}"
+        middle = f"middle {short(row['median'])}, worst {short(row['worst'])}, best {short(row['best'])}"
         sides += (
             f"<div><p class=small>{_light(row['verdict'])}<b>{escape(name)}: {escape(str(row['verdict']))}</b>, "
             f"{_points(row)} (each point by its own interval: {_points(row, '_alone')}); {middle}</p>"
