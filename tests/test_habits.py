@@ -73,6 +73,13 @@ def test_workflows_cover_every_session_and_python() -> None:
     assert {f"tests-{python}" for python in ("3.11", "3.12", "3.13")} <= called
 
 
+def test_no_sign_stands_before_a_zero() -> None:
+    """A format with a sign and fixed digits has the z that takes the sign from what rounds to zero."""
+    files = [*(ROOT / "mecpfm").rglob("*.py"), *(ROOT / "notebooks").glob("*.ipynb")]
+    signed = {path.name: re.findall(r":\+,?\.\d[f%]", path.read_text(encoding="utf-8")) for path in files}
+    assert not {name: found for name, found in signed.items() if found}
+
+
 def test_nox_and_run_all_run_the_same_checks() -> None:
     """Each check of ``run_all.sh --test`` is a line of a nox session."""
     block = (ROOT / "run_all.sh").read_text().partition('if [ "$task" = test ]; then')[2].partition("\n    exit")[0]

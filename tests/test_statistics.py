@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from mecpfm.experiments.statistics import growth_exponent, interval, paired, summary
+from mecpfm.experiments.statistics import growth_exponent, interval, paired, summary, texts
 
 
 @given(st.lists(st.floats(-1e6, 1e6), min_size=2, max_size=40))
@@ -51,6 +51,13 @@ def test_paired_leaves_out_seeds_without_a_value():
     row = paired(table([1.0, np.nan, 3.0], [2.0, 4.0, 6.0]), "a", "b", "delay").iloc[0]
     assert row.seeds == 2
     assert row.reduction == pytest.approx(0.5)
+
+
+def test_texts_leave_out_what_is_missing_and_the_sign_of_zero():
+    """Means with intervals; NaN is no text, and what rounds to zero is no negative number."""
+    frame = pd.DataFrame({"mean": [0.123, np.nan, -4e-4], "ci_low": [0.1, 0, -0.0123], "ci_high": [0.15, 0, -1e-9]})
+    assert texts(frame, "mean") == ["+12.3% [+10.0%, +15.0%]", "", "+0.0% [-1.2%, +0.0%]"]
+    assert texts(frame, "mean", form=".0f") == ["0 [0, 0]", "", "0 [0, 0]"]
 
 
 def test_summary_is_tidy():

@@ -112,12 +112,6 @@ def test_caches_against_lru():
     assert len(figures.draw("placement", found).data) == 4
 
 
-def test_texts_leave_missing_values_empty():
-    """Means with intervals; NaN is no text."""
-    frame = pd.DataFrame({"mean": [0.123, np.nan], "ci_low": [0.1, np.nan], "ci_high": [0.15, np.nan]})
-    assert frames.texts(frame, "mean") == ["+12.3% [+10.0%, +15.0%]", ""]
-
-
 @pytest.fixture
 def calls(monkeypatch: pytest.MonkeyPatch) -> list[object]:
     done: list[object] = []

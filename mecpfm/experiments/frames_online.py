@@ -105,12 +105,6 @@ def accuracy(rows: pd.DataFrame, method: str) -> pd.DataFrame:
     return means.reset_index(names="policy").assign(policy=[*COMPARATORS.values(), NAMES[method]])
 
 
-def texts(table: pd.DataFrame, mean: str, low: str = "ci_low", high: str = "ci_high", form: str = "+.1%") -> list[str]:
-    """Means with their 95 % intervals as texts; nothing where there is no mean."""
-    rows = table[[mean, low, high]].to_numpy(dtype=float)
-    return ["" if math.isnan(row[0]) else f"{row[0]:{form}} [{row[1]:{form}}, {row[2]:{form}}]" for row in rows]
-
-
 def choosers(rows: pd.DataFrame) -> pd.DataFrame:
     """Delay saved against observing nothing (paired) and R^2, by how many features are observed and who chooses them.
 

@@ -12,6 +12,8 @@ from mecpfm.figures.style import GREY, LOOKS, band, figure, line
 
 MOST = 0.1
 """Changes above this are cut off: there observing more is out of the question."""
+ROOM = 1.1
+"""Factor by which the axis reaches beyond the first and last price: so much takes half a mark."""
 
 
 def costs(frame: pd.DataFrame) -> go.Figure:
@@ -49,7 +51,8 @@ def costs(frame: pd.DataFrame) -> go.Figure:
         middle = (np.log10(low) + np.log10(high)) / 2
         drawn.add_annotation(x=middle, text=f"<b>{counts[method]}</b>", **above)
     drawn.add_annotation(x=-0.03, text="best d:", xref="paper", xanchor="right", **above)
-    drawn.update_xaxes(type="log", tickvals=list(wide.index), range=list(np.log10([wide.index[0], wide.index[-1]])))
+    ends = np.log10([wide.index[0] / ROOM, wide.index[-1] * ROOM])
+    drawn.update_xaxes(type="log", tickvals=list(wide.index), range=list(ends))
     least = float(np.nanmin([paid["change"].min(), paid["ci_low"].min()]))
     return drawn.update_yaxes(range=[1.1 * least, MOST], tickformat=".0%", zeroline=False)
 

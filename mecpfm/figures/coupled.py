@@ -90,7 +90,7 @@ def _raced(drawn: go.Figure, frame: pd.DataFrame) -> None:
     costs = frame[frame["metric"] == "over_bound"].pivot(index=["case", "seconds"], columns="method", values="mean")
     lead = (costs["highs"] - costs["polish"]).groupby("case").last()
     title = f"At the end local search is cheaper than HiGHS's MIP in {(lead > 0).sum()} of {len(cases)} cases, "
-    drawn.update_layout(title_text=title + f"dearer in {(lead < 0).sum()}")
+    drawn.update_layout(title_text=title + f"dearer in {(lead < 0).sum() or 'none'}")
     for col, case in enumerate(cases, 1):
         ticks = logarithmic(frame.loc[frame["case"] == case, "seconds"])
         drawn.update_xaxes(**ticks, ticktext=[f"{tick:g}" for tick in ticks["tickvals"]], col=col)
@@ -103,9 +103,9 @@ def _possible(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 RACE = Lines(
-    Axis("seconds", "seconds"),
+    Axis("seconds", "time (s)"),
     Axis("mean", settings={"tickformat": ".0%", "rangemode": "tozero"}),
-    rows=Panels("metric", {"over_bound": "cost over the best bound", "gap": "gap to the own bound"}),
+    rows=Panels("metric", {"over_bound": "cost over the best bound", "gap": "gap to its own bound"}),
     cols=Panels("case"),
     prepare=_possible,
     finish=_raced,

@@ -21,13 +21,15 @@ def draw(frame: pd.DataFrame) -> go.Figure:
     cols = min(3, len(cells))
     rows = -(-len(cells) // cols)
     drawn, named, new = grid(rows, cols), set[str](), []
+    shares = frame.groupby("metric", sort=False)["needed"].first()
+    claimed = "claimed: " + ", ".join(f"{100 * share:.0f} % {WORDS[str(metric)]}" for metric, share in shares.items())
     for place, ((metric, axis), of) in enumerate(cells):
         cell = {"row": place // cols + 1, "col": place % cols + 1}
         curves(drawn, of, methods, named, cell)
         new.append(of[~of["value"].isin(copies(of))])
         needed = float(of["needed"].iloc[0])
-        words = {"annotation_text": f"claimed: {needed:.0%}", "annotation_position": "bottom left"}
-        drawn.add_hline(y=needed, line={"color": BLACK, "dash": "dash", "width": 1}, **words, **cell)
+        dashes = {"line": {"color": BLACK, "dash": "5px,4px", "width": 1}, "name": claimed, "legendgroup": "claimed"}
+        drawn.add_hline(y=needed, showlegend=not place, legendrank=MOST + 1, **dashes, **cell)
         if of["mean"].min() < 0:
             drawn.add_hline(y=0, line={"color": BLACK, "width": 1}, **cell)
         words = {"title_text": WORDS[str(metric)] if place % cols == 0 else ""}

@@ -56,7 +56,8 @@ def subsets(frame: pd.DataFrame) -> go.Figure:
     Columns: problem, observed, method, hit (share of seeds within 0.01 of the best worth).
     """
     title = "TSRC can lock in a useless feature; a window lets it out again"
-    drawn = figure(title, "problem, features observed", "runs that end on a best subset", barmode="group")
+    below = {"margin": {"b": 80}}  # two lines of ticks
+    drawn = figure(title, "problem, features observed", "runs that end on a best subset", barmode="group", **below)
     for method in [name for name in LOOKS if name in set(frame["method"])]:
         of = frame[frame["method"] == method]
         labels = [f"{problem}<br>d = {count}" for problem, count in zip(of["problem"], of["observed"], strict=True)]

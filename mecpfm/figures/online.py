@@ -77,14 +77,14 @@ def ladder(frame: pd.DataFrame) -> go.Figure:
         bars = {"orientation": "h", "marker": {"color": color}, "error_x": ends, "name": words}
         drawn.add_trace(go.Bar(x=of["step"], y=of["label"], **bars), row=1, col=2)
     for step in steps.to_dict("records"):
-        text, x = f"{step['step']:+.1f} s ".replace("-", "−"), min(step["step_low"], step["step"], 0)
+        text, x = f"{step['step']:+z.1f} s ".replace("-", "−"), min(step["step_low"], step["step"], 0)
         drawn.add_annotation(text=text, x=x, y=step["label"], xanchor="right", showarrow=False, row=1, col=2)
     low = min(steps["step_low"].fillna(steps["step"]).min(), 0)
     drawn.update_xaxes(range=[1.5 * low, -0.08 * low], title_text="change of the mean delay (s)", col=2)
     drawn.update_xaxes(title_text="mean delay (s)", rangemode="tozero", col=1)
     drawn.update_yaxes(categoryorder="array", categoryarray=list(frame["label"])[::-1])
     most = min(steps.to_dict("records"), key=lambda step: step["step"])
-    title = f"Most is gained by: {most['rung']} ({most['step']:.0f} s)".replace("-", "−")
+    title = f"Most is gained by: {most['rung']} ({most['step']:z.0f} s)".replace("-", "−")
     look = {"height": 500, "margin": {"l": 260, "t": 80}, "barmode": "overlay", "legend": BELOW}
     return drawn.update_layout(template=TEMPLATE, title_text=title, **look)
 
@@ -125,7 +125,7 @@ def scenarios(frame: pd.DataFrame) -> go.Figure:
 
 def _words(reduction: float, low: float, high: float) -> str:
     half = f" ± {50 * (high - low):.0f}" if high == high else ""
-    words = f"{100 * reduction:.0f}{half}"
+    words = f"{100 * reduction:z.0f}{half}"
     return f"● <b>{words}</b>" if low >= THRESHOLD else words
 
 
@@ -182,7 +182,7 @@ def placement(frame: pd.DataFrame) -> go.Figure:
     names = {"tickvals": list(range(len(methods))), "ticktext": [f"{LOOKS[name].name} " for name in methods]}
     drawn.update_yaxes(range=[-0.5, len(methods) - 0.5], zeroline=False, **names)
     best = frame[frame["metric"] == "loss_s"].sort_values("reduction").iloc[-1]
-    saved, low, high = (f"{100 * best[name]:.1f}".replace("-", "−") for name in ("reduction", "ci_low", "ci_high"))
+    saved, low, high = (f"{100 * best[name]:z.1f}".replace("-", "−") for name in ("reduction", "ci_low", "ci_high"))
     title = f"Against LRU, {LOOKS[best['method']].name} saves most delay: {saved} % ({low} to {high}), "
     title += str(best["scenario"])
     return drawn.update_layout(template=TEMPLATE, title_text=title, margin={"l": 150, "t": 80})

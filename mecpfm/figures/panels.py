@@ -13,6 +13,8 @@ from mecpfm.figures.style import LOOKS, TEMPLATE, band, line
 
 MOST = 6
 """Curves of a panel."""
+MARK, RIM = 8.0, 1.2
+"""Size of the marks on top, in pixels, and how much larger those of each curve beneath are: none hides another."""
 
 
 def panels(frame: pd.DataFrame, by: str, titles: Mapping[str, str], x: str) -> go.Figure:
@@ -34,21 +36,23 @@ def grid(rows: int, cols: int) -> go.Figure:
 def curves(
     drawn: go.Figure, rows: pd.DataFrame, methods: Iterable[str], named: set[str], cell: Mapping[str, Any]
 ) -> None:
-    """A line and a band of each method in a panel; columns method, value, mean, ci_low, ci_high.
+    """A line and a band of each method in a panel, the first on top; columns method, value, mean, ci_low, ci_high.
 
     ``named`` holds who is in the legend, and grows. A point whose rows are those of the value before is a copy: the
     line runs on, without a mark.
     """
     old = copies(rows)
-    for method in methods:
+    for place, method in reversed([*enumerate(methods)]):
         of = rows[rows["method"] == method].sort_values("value")
         if of.empty:
             continue
         if of["ci_low"].notna().all():
             drawn.add_trace(band(method, of["value"], of["ci_low"], of["ci_high"]), **cell)
-        trace = line(method, x=of["value"], y=of["mean"], legendgroup=method, showlegend=method not in named)
+        legend = {"legendgroup": method, "showlegend": method not in named, "legendrank": place + 1}
+        trace = line(method, x=of["value"], y=of["mean"], **legend)
+        trace.marker.size = size = MARK + RIM * place
         if old:
-            trace.marker.size = [0 if value in old else 8 for value in of["value"]]
+            trace.marker.size = [0 if value in old else size for value in of["value"]]
             trace.marker.line.width = [0 if value in old else 2 for value in of["value"]]
             trace.marker.opacity = 1
         drawn.add_trace(trace, **cell)

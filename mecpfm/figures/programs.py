@@ -69,7 +69,7 @@ def licence(frame: pd.DataFrame) -> go.Figure:
     """Size of each program against the number of requests, and where Gurobi's restricted licence ends.
 
     Columns: count (a key of ``PROGRAMS``), requests, size, built: whether the size was read off a built model. Rows of
-    count ``limit`` are level lines instead, named by column ``words``.
+    count ``limit`` are level lines instead, two at most, named by column ``words``.
     """
     drawn = figure("The restricted licence ends before the problem begins", "requests", "columns or rows", height=460)
     for name, look in PROGRAMS.items():
@@ -80,10 +80,9 @@ def licence(frame: pd.DataFrame) -> go.Figure:
         marks = {"x": built["requests"], "y": built["size"], "mode": "markers", "marker": marker}
         drawn.add_trace(go.Scatter(**marks, **group, showlegend=False))
     ends = [frame["requests"].min(), frame["requests"].max()]
-    for row in frame[frame["count"] == "limit"].itertuples():
-        level = {"x": ends, "y": [row.size, row.size], "mode": "lines+text", "line": {"color": RED, "width": 1}}
-        words = {"text": ["", row.words], "textposition": "bottom left", "textfont": {"color": RED}}
-        drawn.add_trace(go.Scatter(**level, **words, showlegend=False))
+    for dash, row in zip(("solid", "dash"), frame[frame["count"] == "limit"].itertuples(), strict=False):
+        level = {"x": ends, "y": [row.size, row.size], "mode": "lines", "name": row.words}
+        drawn.add_trace(go.Scatter(**level, line={"color": RED, "width": 1, "dash": dash}))
     drawn.update_xaxes(**logarithmic(frame.loc[frame["built"], "requests"]))
     return drawn.update_yaxes(**DECADES)
 

@@ -19,11 +19,13 @@ OTHER = (GREEN, "square")
 """Of one that has none."""
 LETTERS = 62
 """Most letters in a line of a claim."""
+NEXT = "\N{NO-BREAK SPACE}%"
+"""No line ends before the sign of a number."""
 
 
 def draw(frame: pd.DataFrame) -> go.Figure:
     """Columns as written by mecpfm.experiments.report.table."""
-    frame = frame.assign(words=["<br>".join(wrap(words, LETTERS)) for words in frame["claim"]])
+    frame = frame.assign(words=["<br>".join(wrap(words.replace(" %", NEXT), LETTERS)) for words in frame["claim"]])
     counts = frame["verdict"].value_counts()
     title = f"{len(frame)} claims of a reduction (delay, cost) or gain (accuracy): "
     title += "<br>" + ", ".join(f"{n} {name}" for name, n in counts.items())
