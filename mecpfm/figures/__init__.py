@@ -63,7 +63,7 @@ def draw(name: str, frame: pd.DataFrame) -> go.Figure:
 
 
 def _fitted(drawn: go.Figure) -> go.Figure:
-    """A long title on two lines fits at 900 px with an open side bar: above the panels' titles, beside the tool bar."""
+    """A long title on two lines fits at 800 px: above the panels' titles, beside the tool bar."""
     title = drawn.layout.title.text or ""
     if len(title) > WIDEST and "<br>" not in title:
         panels = [note.text for note in drawn.layout.annotations if note.yref == "paper" and (note.y or 0) >= 1]

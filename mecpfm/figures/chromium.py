@@ -21,8 +21,8 @@ from mecpfm.extras import lacks
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 PATIENCE_S = 60.0
 """Longest time to wait for a start or a picture."""
-WIDTH = 900
-"""Of the picture of a figure that fits itself to the page, in pixels."""
+WIDTH = 800
+"""Of the picture of a figure that fits itself to the page, in pixels: JupyterLab beside its side bar, on 1250."""
 COLOURS = 64
 """Of a small PNG: a fifth of the bytes, and every line keeps its colour."""
 log = logging.getLogger("mecpfm")

@@ -11,7 +11,7 @@ from mecpfm.figures.style import GREY, LOOKS, figure
 
 TABLES = {"centred": "digits, centred", "raw": "digits, raw pixels", "breast_cancer": "breast cancer"}
 """Titles of panels that are not named like them."""
-WORLDS = {"drift": "another feature decides from half way on", "steady": "nothing changes"}
+WORLDS = {"drift": "another feature from half way on", "steady": "nothing changes"}
 """Titles of the panels with and without drift."""
 
 

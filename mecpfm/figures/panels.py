@@ -29,7 +29,7 @@ def panels(frame: pd.DataFrame, by: str, titles: Mapping[str, str], x: str) -> g
 
 
 def grid(rows: int, cols: int) -> go.Figure:
-    """Empty panels, row by row, in which ticks and units have room at 900 pixels."""
+    """Empty panels, row by row, in which ticks and units have room at 800 pixels."""
     return make_subplots(rows=rows, cols=cols, horizontal_spacing=0.26 / cols, vertical_spacing=0.36 / (rows + 1))
 
 
