@@ -63,7 +63,7 @@ def best(frame: pd.DataFrame) -> go.Figure:
 
     Columns: requests, draws r, excess = mean of (best of r) / optimum - 1.
     """
-    title = "A few draws see both sides of the coin; more draws do not close the gap"
+    title = "A few draws see both sides of the coin; more draws hardly help"
     drawn = figure(title, "independent draws, r", "mean excess over the optimum")
     for (color, symbol), (requests, of) in zip(SERIES, frame.groupby("requests"), strict=False):
         marker = {"color": color, "symbol": symbol, "size": 8}
