@@ -13,7 +13,7 @@ AXES = {
     "requests": "requests",
     "models": "models",
     "capacity_gb": "capacity of a cloudlet (GB)",
-    "cost_budget": "cost budget of a request (W s)",
+    "cost_budget": "budget of a request (W s)",
     "accuracy_requirement": "accuracy requirement",
     "shared_fraction": "shared fraction of a model",
 }
