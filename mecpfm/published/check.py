@@ -170,7 +170,6 @@ def _sources(instance: Instance, chosen: Chosen) -> Iterator[str]:
 
 def _held(at: Ragged, locations: int) -> NDArray[np.bool_]:
     """Whether a location can serve a model's part, shape (K, L)."""
-    held = np.zeros((len(at), locations), dtype=bool)
-    held[np.repeat(np.arange(len(at)), np.diff(at.indptr)), at.indices] = True
+    held = at.mask(locations)
     held[:, -1] = True
     return held
