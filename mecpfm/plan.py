@@ -6,13 +6,24 @@ import hashlib
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mecpfm import clock
 from mecpfm.records import Ragged, Record, RootRecord
+
+
+class Proved(TypedDict, total=False):
+    """What a method says of its plan beside the decisions; fields of :class:`Plan`."""
+
+    bound: float
+    status: str
+    seed: int | None
+    solver: str
+    runtime_s: float
+
 
 ROUNDING = 1e-12
 """Relative difference of a cost and a bound that sums in another order may make."""

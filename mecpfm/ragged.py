@@ -36,6 +36,17 @@ class Ragged:
         """Iterate over the lists."""
         return (self[row] for row in range(len(self)))
 
+    @property
+    def rows(self) -> NDArray[np.int64]:
+        """List that each of ``indices`` stands in."""
+        return np.repeat(np.arange(len(self)), np.diff(self.indptr))
+
+    def mask(self, columns: int) -> NDArray[np.bool_]:
+        """Whether a list holds an index, shape (lists, columns)."""
+        held = np.zeros((len(self), columns), dtype=bool)
+        held[self.rows, self.indices] = True
+        return held
+
     def tolist(self) -> list[list[int]]:
         """Nested Python lists, as in a file."""
         return [row.tolist() for row in self]

@@ -75,15 +75,9 @@ class Range(NamedTuple):
 FloatArray = Annotated[NDArray[np.float64], PlainValidator(lambda value: as_array(value, "float64"))]
 IntArray = Annotated[NDArray[np.int64], PlainValidator(lambda value: as_array(value, "int64"))]
 RaggedArray = Annotated[Ragged, PlainValidator(as_ragged)]
-OptionalFloatArray = Annotated[
-    NDArray[np.float64] | None, PlainValidator(lambda value: None if value is None else as_array(value, "float64"))
-]
-OptionalIntArray = Annotated[
-    NDArray[np.int64] | None, PlainValidator(lambda value: None if value is None else as_array(value, "int64"))
-]
-OptionalNames = Annotated[
-    tuple[str, ...] | None, PlainValidator(lambda value: None if value is None else as_names(value))
-]
+OptionalFloatArray = FloatArray | None
+OptionalIntArray = IntArray | None
+OptionalNames = Annotated[tuple[str, ...], PlainValidator(as_names)] | None
 
 
 class Record(BaseModel):
@@ -218,7 +212,7 @@ def _row_of(value: Any, where: tuple[int, ...]) -> tuple[int, ...]:
     """Index of an entry as the file counts it (list and place in it for ragged fields)."""
     if not isinstance(value, Ragged):
         return where
-    row = int(np.searchsorted(value.indptr, where[0], side="right")) - 1
+    row = int(value.rows[where[0]])
     return (row, where[0] - int(value.indptr[row]))
 
 

@@ -113,8 +113,11 @@ def typed(content: dict[str, Any], metrics: Collection[str], path: Path) -> dict
     return stated
 
 
-def false(stated: dict[str, Any], found: Plan, methods: Collection[str]) -> Iterator[str]:
-    """Statements of a plan file that its decisions or its other statements contradict; ``found`` has the metrics."""
+def false(stated: dict[str, Any], found: Plan, methods: Collection[str], fractional: Collection[str]) -> Iterator[str]:
+    """Statements of a plan file that its decisions or its other statements contradict; ``found`` has the metrics.
+
+    Plans of the methods ``fractional`` are fractions, those of the other ``methods`` are whole.
+    """
     for name in sorted(stated.keys() - {*NUMBERS, *TEXTS, *OTHERS, *found.metrics}):
         yield f"the plan states {name}, which is no field of a plan here"
     setting, method, status = (stated.get(name) for name in ("setting", "method", "status"))
@@ -131,6 +134,10 @@ def false(stated: dict[str, Any], found: Plan, methods: Collection[str]) -> Iter
     if stated.get("violations", list(found.violations)) != list(found.violations):
         yield f"the plan lists {len(stated['violations'])} broken rows; {_first(found.violations)}"
     yield from _numbers(stated, found)
+    whole = "fraction" not in found.decisions
+    # A method of fractions that ran out of time gives a plain plan, and no optimum.
+    if method in methods and whole == (method in fractional) and not (whole and status != "optimal"):
+        yield f"the plan states the method {method!r}, whose decisions are of another kind"
 
 
 def _first(rows: tuple[str, ...]) -> str:

@@ -13,9 +13,9 @@ from typing import NamedTuple
 import numpy as np
 
 from mecpfm.bandits.certificate import ledger
-from mecpfm.bandits.policy import positive
 from mecpfm.errors import InputError
 from mecpfm.kernels import arrays
+from mecpfm.ranges import positive
 from mecpfm.typing import Floats
 
 SPEEDS = np.array([0.4, 0.6, 1.0, 1.5, 2.5])

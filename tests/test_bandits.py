@@ -7,13 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mecpfm.bandits.adms import ADMS
-from mecpfm.bandits.epsilon_greedy import EpsilonGreedy
 from mecpfm.bandits.linear import LinTS, LinUCB
-from mecpfm.bandits.random_arm import RandomArm
 from mecpfm.bandits.replay import replay
-from mecpfm.bandits.restricted import TSRC, WTSRC, RandomEI, RandomFix
-from mecpfm.bandits.ucb1 import UCB1
+from mecpfm.bandits.restricted import ADMS, TSRC, WTSRC, RandomEI, RandomFix
+from mecpfm.bandits.tabular import UCB1, EpsilonGreedy, RandomArm
 from mecpfm.errors import InputError
 from mecpfm.kernels import tabular_bandit
 

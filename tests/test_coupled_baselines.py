@@ -13,7 +13,7 @@ from mecpfm.coupled.generate import Recipe, generate
 from mecpfm.coupled.instance import Instance
 from mecpfm.coupled.methods import solve
 from mecpfm.coupled.rounding import TREES
-from mecpfm.coupled.table import METHODS, uniforms
+from mecpfm.coupled.table import METHODS
 from mecpfm.errors import InputError
 
 any_instance = st.booleans().flatmap(lambda families: instances(families=families))
@@ -345,7 +345,7 @@ def test_independent_draws_have_their_marginals() -> None:
     """Over 4000 draws an option is taken as often as its fraction says, within four standard errors."""
     instance = replaced(tiny(), cloudlets={"memory_gb": [99.0, 99.0], "compute_s": [99.0, 99.0]})
     x = np.array([0.25, 0.5, 0.0, 1.0, 0.1, 0.0])
-    draws = uniforms("cocar", 7, 4000 * 3).reshape(4000, 3)
+    draws = np.random.default_rng(7).random((4000, 3))
     counts = np.zeros(6)
     for u in draws:
         choice = baselines.independent(instance, x, u)

@@ -231,7 +231,7 @@ def test_parts_of_the_cloudlets_add_up(exact_models, data):
     case = data.draw(drawn(exact_models))
     bound, slope, *_ = case.evaluate(True, amount=0.0)
     cells, again, parts = case.cells, np.empty(len(case.point)), np.zeros((2, len(case.point)))
-    total, middle = coupled_pack.linear(cells, case.point, again), int(case.random.integers(0, case.sites + 1))
+    total, middle = coupled_dual.linear(cells, case.point, again), int(case.random.integers(0, case.sites + 1))
     value, opened, cut = np.empty(case.count), np.empty(case.count), case.cut.copy()
     for part, (begin, end) in zip(parts, ((0, middle), (middle, case.sites)), strict=True):
         total += coupled_pack.sites(

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mecpfm.bandits.random_arm import RandomArm
+from mecpfm.bandits.tabular import RandomArm
 from mecpfm.errors import InfeasibleError, InputError
 from mecpfm.kernels import episode
 from mecpfm.published.generate import Recipe, generate

@@ -11,10 +11,9 @@ from hypothesis import strategies as st
 
 from mecpfm import figures
 from mecpfm.bandits import problems
-from mecpfm.bandits.adms import ADMS
 from mecpfm.bandits.linear import LinTS
 from mecpfm.bandits.problems import ProblemRecipe
-from mecpfm.bandits.restricted import TSRC, WTSRC, RandomEI, RandomFix
+from mecpfm.bandits.restricted import ADMS, TSRC, WTSRC, RandomEI, RandomFix
 from mecpfm.errors import InputError
 from mecpfm.experiments import config, frames_tsrc, runner
 from mecpfm.experiments.statistics import interval

@@ -1,1 +1,1 @@
-"""Bandit policies, one a file. All maximise reward; ties go to the lowest arm; the seed fixes every draw."""
+"""Bandit policies. All maximise reward; ties go to the lowest arm; the seed fixes every draw."""

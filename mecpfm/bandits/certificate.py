@@ -11,10 +11,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mecpfm.bandits.policy import positive
 from mecpfm.errors import InputError
 from mecpfm.kernels import arrays, delayed_ridge
 from mecpfm.kernels.delayed_ridge import Replay
+from mecpfm.ranges import positive
 from mecpfm.typing import Bools, Floats, Ints
 
 MOST_SUBSETS = 50_000

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from mecpfm.bandits.policy import at_least, count, finite_context, positive, require_played
+from mecpfm.bandits.policy import finite_context, require_played
 from mecpfm.files import require_fits
 from mecpfm.kernels import linear_bandit
+from mecpfm.ranges import at_least, count, positive
 from mecpfm.typing import Floats
 
 BLOCK = 256

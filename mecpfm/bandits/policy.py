@@ -8,10 +8,6 @@ from typing import Any, Protocol
 import numpy as np
 
 from mecpfm.errors import InputError
-from mecpfm.ranges import at_least as at_least  # the policies take their checks from here
-from mecpfm.ranges import count as count
-from mecpfm.ranges import positive as positive
-from mecpfm.ranges import within as within
 from mecpfm.typing import Floats
 
 

@@ -8,9 +8,10 @@ from __future__ import annotations
 import numpy as np
 
 from mecpfm.bandits.linear import LinTS
-from mecpfm.bandits.policy import finite_context, within
+from mecpfm.bandits.policy import finite_context
 from mecpfm.errors import InputError
 from mecpfm.kernels import linear_bandit
+from mecpfm.ranges import within
 from mecpfm.typing import Floats
 
 

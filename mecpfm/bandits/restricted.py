@@ -13,10 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mecpfm.bandits.linear import Linear, LinTS
-from mecpfm.bandits.policy import finite_context, within
+from mecpfm.bandits.policy import finite_context
 from mecpfm.errors import InputError
 from mecpfm.kernels import linear_bandit
 from mecpfm.kernels.linear_bandit import BETA, FIXED, UNIFORM
+from mecpfm.ranges import within
 from mecpfm.typing import Floats
 
 
@@ -125,3 +126,20 @@ class RandomFix(_Sampled):
     """Control: one uniformly random subset of the features, kept for good."""
 
     rule = FIXED
+
+
+class ADMS(Restricted):
+    """LinUCB (alpha 0.3, ridge 1) on one random subset of the features; plays a random arm with ``explore`` 0.7.
+
+    A baseline of the paper's online comparison.
+    """
+
+    rule = FIXED
+
+    def __init__(
+        self, arms: int, features: int, observed: int = 20, *, alpha: float = 0.3, ridge: float = 1.0,
+        explore: float = 0.7, seed: int = 0,
+    ) -> None:  # fmt: skip
+        within("explore", explore, 0, 1)
+        self.explore = float(explore)
+        super().__init__(arms, features, observed, scale=alpha, ridge=ridge, seed=seed)

@@ -1,4 +1,4 @@
-"""What the policies without a context share: one running mean an arm."""
+"""Policies without a context: one running mean an arm."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from mecpfm.bandits.policy import count
 from mecpfm.kernels import tabular_bandit
+from mecpfm.ranges import count, positive, within
 from mecpfm.typing import Floats
 
 
@@ -35,3 +35,32 @@ class Tabular:
     def update(self, arm: int, context: Any, reward: float) -> None:
         """Add one reward to the arm's mean."""
         tabular_bandit.update(self.tally, arm, reward)
+
+
+class RandomArm(Tabular):
+    """Plays each arm with the same probability and learns nothing from its rewards: the floor under every learner."""
+
+    def __init__(self, arms: int, *, seed: int = 0) -> None:
+        super().__init__(arms, explore=1.0, seed=seed)
+
+
+class EpsilonGreedy(Tabular):
+    """Plays a random arm with probability ``epsilon``, else the best mean; an unplayed arm's mean is 0.
+
+    Sutton and Barto, Reinforcement Learning, section 2.2.
+    """
+
+    def __init__(self, arms: int, *, epsilon: float = 0.1, seed: int = 0) -> None:
+        within("epsilon", epsilon, 0, 1)
+        super().__init__(arms, explore=epsilon, seed=seed)
+
+
+class UCB1(Tabular):
+    """Plays every arm once, then the largest ``mean + sqrt(bonus ln(t) / n)``; bonus 2 as published.
+
+    Auer, Cesa-Bianchi and Fischer, Machine Learning 47, 2002.
+    """
+
+    def __init__(self, arms: int, *, bonus: float = 2.0) -> None:
+        positive("bonus", bonus)
+        super().__init__(arms, bonus=bonus)

@@ -54,9 +54,11 @@ def what_if(
 
     Several --set, --add and --remove make one change.
     """
+    from mecpfm.network.folder import read
+
     with working("bounding what can be saved") as tell:
         priced, choice = _priced(plan, network)
-        base = _base(priced, network)
+        base = priced.network if network is None else read(network)
         changes = _wanted(base, _Edits(change or [], add or [], remove or []), every, network)
         rows = [saving._asdict() for saving in priced.ranked((name, make()) for name, make in changes.items())]
         for row in rows if resolve else ():
@@ -140,13 +142,6 @@ def _priced(plan: Path, folder: Path | None) -> tuple[Priced, Any]:
     if folder is None:
         _note_changes(plan, Path(str(found.summary["network"])), priced.network)
     return priced, chosen(priced.built.instance, found)
-
-
-def _base(priced: Priced, folder: Path | None) -> Network:
-    """What changes apply to: the plan's network, or a folder's."""
-    from mecpfm.network.folder import read
-
-    return priced.network if folder is None else read(folder)
 
 
 def _note_changes(plan: Path, folder: Path, network: Network) -> None:

@@ -11,8 +11,8 @@ import scipy.sparse as sp
 
 from mecpfm.clock import FOREVER, Budget
 from mecpfm.coupled.structure import Structure
-from mecpfm.solvers import LinearModel, Solution, highs
-from mecpfm.typing import Ints
+from mecpfm.solvers import LinearModel, highs
+from mecpfm.typing import Floats, Ints
 
 NARROW = 0.02
 """Largest reduced cost, in mean delays of a request, of the options that the integer problem sees."""
@@ -28,13 +28,18 @@ def settle(structure: Structure, choice: Ints, *, budget: Budget = FOREVER) -> I
     if not len(option):
         return None
     record = np.searchsorted(cells.first_option, option, side="right") - 1
-    model = _assignment(structure, record)
+    cell = np.searchsorted(cells.first_record, record, side="right") - 1
+    limit = np.maximum(cells.capacity_s - SHORT * np.maximum(cells.capacity_s, 1), 0)
+    model = choices(
+        cells.delay_s[record], cells.remote_s, (cells.request[record], np.arange(len(record))),
+        (cell // len(cells.exact), cells.compute_s[record]), limit,
+    )  # fmt: skip
     relaxed = highs.solve(model.relaxed(), time_limit=budget.limit())
     if relaxed.x is None or relaxed.duals is None:
         return None
     near = np.abs(model.cost - model.rows.T @ relaxed.duals) <= NARROW * relaxed.objective / len(choice)
     column = np.flatnonzero(near | (relaxed.x > 0) | (np.arange(len(near)) >= len(option)))
-    found = _branched(model, column, budget.limit())
+    found = highs.solve(model.part(column), time_limit=budget.limit(), gap=GAP, mip_max_nodes=NODES)
     if found.x is None:
         return None
     chosen = column[found.x > 0.5]
@@ -60,29 +65,21 @@ def ready(structure: Structure, choice: Ints) -> Ints:
     return np.asarray(option[np.unique(key, return_index=True)[1]])  # delays ascend within a request
 
 
-def _assignment(structure: Structure, record: Ints) -> LinearModel:
-    """Columns: one a record, then remote; rows: one choice a request, compute a cloudlet."""
-    cells, n, count = structure.cells, len(record), len(structure.cells.remote_s)
-    cell = np.searchsorted(cells.first_record, record, side="right") - 1
-    sites = len(cells.capacity_s)
-    choose = sp.coo_array((np.ones(n), (cells.request[record], np.arange(n))), (count, n))
-    load = sp.coo_array((cells.compute_s[record], (cell // len(cells.exact), np.arange(n))), (sites, n))
-    columns = n + count
-    capacity = np.maximum(cells.capacity_s - SHORT * np.maximum(cells.capacity_s, 1), 0)
-    return LinearModel(
-        cost=np.concatenate([cells.delay_s[record], cells.remote_s]),
-        rows=sp.block_array([[choose, sp.eye_array(count)], [load, None]], format="csr"),
-        row_lower=np.concatenate([np.ones(count), np.full(sites, -np.inf)]),
-        row_upper=np.concatenate([np.ones(count), capacity]),
-        lower=np.zeros(columns),
-        upper=np.ones(columns),
-        integer=np.ones(columns, dtype=bool),
+def choices(
+    cost: Floats, remote_s: Floats, serves: tuple[Ints, Ints], loads: tuple[Ints, Floats], limit: Floats
+) -> LinearModel:
+    """Integer programme: every request is served once, no cloudlet is loaded beyond its limit.
+
+    Columns: m choices at ``cost`` (m,), s, then one a request, at its remote delay (R,), s. ``serves`` holds pairs of a
+    request and the choice that serves it, ``loads`` the cloudlet of each choice and its load there, (m,), ``limit`` is
+    (C,). Rows: one a request, then one a cloudlet.
+    """
+    count, columns, sites = len(remote_s), len(cost), len(limit)
+    serve = sp.coo_array((np.ones(len(serves[0])), serves), (count, columns))
+    load = sp.coo_array((loads[1], (loads[0], np.arange(columns))), (sites, columns))
+    return LinearModel.of_shares(
+        np.concatenate([cost, remote_s]),
+        sp.block_array([[serve, sp.eye_array(count)], [load, None]], format="csr"),
+        np.concatenate([np.ones(count), np.full(sites, -np.inf)]),
+        np.concatenate([np.ones(count), limit]),
     )
-
-
-def _branched(model: LinearModel, column: Ints, time_limit: float | None) -> Solution:
-    """Integer solution over some columns, to within a small gap or a number of nodes."""
-    part = {name: getattr(model, name)[column] for name in ("cost", "lower", "upper", "integer")}
-    rows = model.rows[:, column].tocsr()
-    small = LinearModel(rows=rows, row_lower=model.row_lower, row_upper=model.row_upper, **part)
-    return highs.solve(small, time_limit=time_limit, gap=GAP, mip_max_nodes=NODES)

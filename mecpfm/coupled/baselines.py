@@ -29,13 +29,27 @@ def remote(instance: Instance) -> Ints:
 
 def first_fit(instance: Instance, order: Ints) -> Ints:
     """Options are tried in ``order``; a request takes the first of its own that fits memory and compute left."""
+    candidates, state = _nothing_placed(instance)
+    kernels.first_fit(order, candidates, state)
+    return state.choice
+
+
+def _nothing_placed(instance: Instance) -> tuple[kernels.Candidates, kernels.GreedyState]:
+    """Options as the kernels take them, and a state with every block closed and every request remote."""
     options, cloudlets, blocks = instance.options, instance.cloudlets, instance.models.blocks
-    choice = remote(instance)
-    kernels.first_fit(
-        order, options.request, options.model, options.cloudlet, options.compute_s, blocks.indptr, blocks.indices,
-        instance.blocks.size_gb, cloudlets.compute_s * SLACK, cloudlets.memory_gb * SLACK, choice,
+    _, models, sites, _ = instance.sizes
+    key = options.cloudlet * models + options.model
+    order = np.argsort(key, kind="stable")
+    candidates = kernels.Candidates(
+        np.searchsorted(key[order], np.arange(sites * models + 1)), order, options.request, options.model,
+        options.cloudlet, options.delay_s, options.compute_s, blocks.indptr, blocks.indices, instance.blocks.size_gb,
+        instance.pull_s,
     )  # fmt: skip
-    return choice
+    state = kernels.GreedyState(
+        np.zeros(instance.pull_s.shape, dtype=bool), instance.requests.remote_delay_s.copy(),
+        cloudlets.compute_s * SLACK, cloudlets.memory_gb * SLACK, remote(instance),
+    )  # fmt: skip
+    return candidates, state
 
 
 def nearest(instance: Instance) -> Ints:
@@ -165,18 +179,7 @@ def trimcaching(instance: Instance, *, per_byte: bool = True) -> Ints:
     same objective as all methods. As published the next model is the one of largest gain; ``per_byte`` divides by what
     it adds to memory, as is usual where memory is short.
     """
-    options, cloudlets, blocks = instance.options, instance.cloudlets, instance.models.blocks
-    _, models, sites, _ = instance.sizes
-    key = options.cloudlet * models + options.model
-    order = np.argsort(key, kind="stable")
-    candidates = kernels.Candidates(
-        np.searchsorted(key[order], np.arange(sites * models + 1)), order, options.request, options.cloudlet,
-        options.delay_s, options.compute_s, blocks.indptr, blocks.indices, instance.blocks.size_gb, instance.pull_s,
-    )  # fmt: skip
-    state = kernels.GreedyState(
-        np.zeros(instance.pull_s.shape, dtype=bool), instance.requests.remote_delay_s.copy(),
-        cloudlets.compute_s * SLACK, cloudlets.memory_gb * SLACK, remote(instance),
-    )  # fmt: skip
+    candidates, state = _nothing_placed(instance)
     kernels.place_by_gain(candidates, state, per_byte)
     return state.choice
 

@@ -23,7 +23,7 @@ def member_of(instance: Instance) -> Floats:
     """Whether model k contains block b, shape (B, K), 0 or 1."""
     member = np.zeros(instance.sizes[:2])
     of = instance.models.blocks
-    member[of.indices, np.repeat(np.arange(len(of)), np.diff(of.indptr))] = 1
+    member[of.indices, of.rows] = 1
     return member
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
+from dataclasses import replace
+from typing import Unpack
 
 import numpy as np
 
@@ -11,7 +12,7 @@ from mecpfm.coupled.incidence import Incidence, incidence
 from mecpfm.coupled.instance import Instance, most
 from mecpfm.errors import InputError
 from mecpfm.kernels.arrays import dot
-from mecpfm.plan import Plan
+from mecpfm.plan import Plan, Proved
 from mecpfm.typing import Floats, Ints
 
 REMOTE = -1
@@ -19,17 +20,7 @@ NEGLIGIBLE = 1e-9
 """Fractions below this are solver noise."""
 
 
-def assess(
-    instance: Instance,
-    method: str,
-    choice: Ints,
-    *,
-    bound: float = math.nan,
-    status: str = "feasible",
-    seed: int | None = None,
-    solver: str = "none",
-    runtime_s: float = math.nan,
-) -> Plan:
+def assess(instance: Instance, method: str, choice: Ints, **proved: Unpack[Proved]) -> Plan:
     """Plan of a decision ``choice`` (R,): index of an option of the request, or -1 for the remote data centre.
 
     The objective is total delay plus the pull of every block opened at a cloudlet that does not hold it already, s.
@@ -40,21 +31,12 @@ def assess(
     chosen = choice[choice != REMOTE]
     objective, metrics, violations = evaluate(instance, chosen, np.ones(len(chosen)))
     decisions = {"option": choice.tolist()}
-    return Plan(
-        "coupled", method, status, objective, decisions, bound, seed, violations, metrics, solver, runtime_s
-    )  # fmt: skip
+    plan = Plan("coupled", method, "feasible", objective, decisions, violations=violations, metrics=metrics)
+    return replace(plan, **proved)
 
 
 def assess_fractional(
-    instance: Instance,
-    method: str,
-    x: Floats,
-    *,
-    cut: bool = False,
-    bound: float = math.nan,
-    status: str = "optimal",
-    solver: str = "none",
-    runtime_s: float = math.nan,
+    instance: Instance, method: str, x: Floats, *, cut: bool = False, **proved: Unpack[Proved]
 ) -> Plan:
     """Plan of fractions ``x`` (n,) of the options; rows hold on average.
 
@@ -64,9 +46,8 @@ def assess_fractional(
     objective, metrics, violations = evaluate(instance, chosen, x[chosen], cut=cut)
     entries = zip(chosen.tolist(), x[chosen].tolist(), strict=True)
     decisions = {"fraction": [list(entry) for entry in entries]}
-    return Plan(
-        "coupled", method, status, objective, decisions, bound, None, violations, metrics, solver, runtime_s
-    )  # fmt: skip
+    plan = Plan("coupled", method, "optimal", objective, decisions, violations=violations, metrics=metrics)
+    return replace(plan, **proved)
 
 
 def evaluate(

@@ -8,13 +8,14 @@ every request once, one configuration a cloudlet. Rounding and proof: docs/theor
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import scipy.sparse as sp
 
 from mecpfm.clock import FOREVER, Budget
 from mecpfm.coupled import fix
+from mecpfm.coupled.assignment import choices
 from mecpfm.coupled.check import REMOTE
 from mecpfm.coupled.engine import DEFAULT
 from mecpfm.coupled.instance import Instance, most
@@ -45,9 +46,7 @@ class Configurations:
     def only(self, kept: Bools) -> Configurations:
         """Those of a mask (J,), in the same order."""
         entry, number = kept[self.column], np.cumsum(kept) - 1
-        return Configurations(
-            self.cloudlet[kept], self.pull_s[kept], number[self.column[entry]], self.option[entry]
-        )  # fmt: skip
+        return Configurations(self.cloudlet[kept], self.pull_s[kept], number[self.column[entry]], self.option[entry])
 
 
 class Pool:
@@ -103,21 +102,12 @@ def _weighed(instance: Instance, cloudlet: Ints, column: Ints, option: Ints) -> 
 
 def master(instance: Instance, given: Configurations) -> LinearModel:
     """The integer programme over configurations; ``.relaxed()`` is the linear one that is rounded."""
-    options, remote_s = instance.options, instance.requests.remote_delay_s
-    count, sites, requests = len(given), instance.sizes[2], instance.sizes[3]
-    serve = sp.coo_array((np.ones(len(given.option)), (options.request[given.option], given.column)), (requests, count))
-    one = sp.coo_array((np.ones(count), (given.cloudlet, np.arange(count))), (sites, count))
+    options, count = instance.options, len(given)
     delay_s = np.bincount(given.column, options.delay_s[given.option], count)
-    columns = count + requests
-    return LinearModel(
-        cost=np.concatenate([delay_s + given.pull_s, remote_s]),
-        rows=sp.block_array([[serve, sp.eye_array(requests)], [one, None]], format="csr"),
-        row_lower=np.concatenate([np.ones(requests), np.full(sites, -np.inf)]),
-        row_upper=np.ones(requests + sites),
-        lower=np.zeros(columns),
-        upper=np.ones(columns),
-        integer=np.ones(columns, dtype=bool),
-    )
+    return choices(
+        delay_s + given.pull_s, instance.requests.remote_delay_s, (options.request[given.option], given.column),
+        (given.cloudlet, np.ones(count)), np.ones(instance.sizes[2]),
+    )  # fmt: skip
 
 
 def joined(instance: Instance, given: Configurations, chosen: Ints) -> Ints:
@@ -148,9 +138,8 @@ def recombined(
         reduced = model.cost - model.rows.T @ found.duals
         order = np.argsort(reduced, kind="stable")[: params.master_columns]
         kept = np.sort(order[reduced[order] <= cost - found.objective])
-        part = {name: getattr(model, name)[kept] for name in ("cost", "lower", "upper", "integer")}
-        small = replace(model, rows=model.rows[:, kept].tocsr(), **part)
-        found = highs.solve(small, time_limit=budget.limit(), cutoff=cutoff, mip_max_nodes=params.master_nodes)
+        nodes = params.master_nodes
+        found = highs.solve(model.part(kept), time_limit=budget.limit(), cutoff=cutoff, mip_max_nodes=nodes)
         if found.x is None:
             return None
         x = np.zeros(len(model.cost))

@@ -44,7 +44,7 @@ def _options(instance: Instance) -> None:
         i = int(bad[0]) + 1
         raise ValueError(f"options.request[{i}] is {request[i]} after {request[i - 1]}; must not decrease")
     of = instance.models.blocks
-    whole = np.bincount(np.repeat(np.arange(len(of)), np.diff(of.indptr)), instance.blocks.size_gb[of.indices])
+    whole = np.bincount(of.rows, instance.blocks.size_gb[of.indices])
     if (bad := np.flatnonzero(whole > LARGEST)).size:
         raise ValueError(f"models.blocks[{bad[0]}] adds up to {whole[bad[0]]:g} GB; must be <= {LARGEST:g}")
     empty = np.diff(of.indptr) == 0
@@ -54,7 +54,7 @@ def _options(instance: Instance) -> None:
 
 def _cached(instance: Instance) -> None:
     at, size, memory = instance.cloudlets.cached, instance.blocks.size_gb, instance.cloudlets.memory_gb
-    row = np.repeat(np.arange(len(at)), np.diff(at.indptr))
+    row = at.rows
     if (bad := np.flatnonzero(size[at.indices] > most(memory)[row])).size:
         c, b = int(row[bad[0]]), int(at.indices[bad[0]])
         raise ValueError(
@@ -82,5 +82,5 @@ def _below(name: str, values: NDArray[np.int64] | Ragged, limit: int, letter: st
     if not flat.size or flat.max() < limit:
         return
     i = int(np.flatnonzero(flat >= limit)[0])
-    row = int(np.searchsorted(values.indptr, i, side="right")) - 1 if isinstance(values, Ragged) else i
+    row = int(values.rows[i]) if isinstance(values, Ragged) else i
     raise ValueError(f"{name}[{row}] is {flat[i]}; must be < {letter} = {limit}")

@@ -60,15 +60,11 @@ def linear_model(instance: Instance, *, cut: bool = False, memory_cut: bool = Fa
         blocks.append([None, None, rows])
         upper.append(np.zeros(rows.shape[0]))
     row_upper = np.concatenate(upper)
-    columns = n + count + pairs
-    return LinearModel(
-        cost=np.concatenate([options.delay_s, requests.remote_delay_s, instance.pull_s[use.block, use.cloudlet]]),
-        rows=sp.block_array(blocks, format="csr"),
-        row_lower=np.concatenate([np.ones(count), np.full(len(row_upper) - count, -np.inf)]),
-        row_upper=row_upper,
-        lower=np.zeros(columns),
-        upper=np.ones(columns),
-        integer=np.ones(columns, dtype=bool),
+    return LinearModel.of_shares(
+        np.concatenate([options.delay_s, requests.remote_delay_s, instance.pull_s[use.block, use.cloudlet]]),
+        sp.block_array(blocks, format="csr"),
+        np.concatenate([np.ones(count), np.full(len(row_upper) - count, -np.inf)]),
+        row_upper,
     )
 
 

@@ -14,10 +14,11 @@ import numpy as np
 import scipy.sparse as sp
 from scipy.sparse.csgraph import min_weight_full_bipartite_matching
 
+from mecpfm.coupled.assignment import choices
 from mecpfm.coupled.check import NEGLIGIBLE, REMOTE
 from mecpfm.coupled.instance import Instance
 from mecpfm.errors import LimitError
-from mecpfm.solvers import LinearModel, highs
+from mecpfm.solvers import highs
 from mecpfm.typing import Floats, Ints
 
 
@@ -60,25 +61,12 @@ def assign(items: Items, x: Floats) -> Ints:
 
 def _relaxation(instance: Instance, time_limit: float | None) -> tuple[Ints, Floats, float]:
     """Options that could matter without pulls, LP fractions of them and then of remote (R,), and the LP value."""
-    options, requests, cloudlets = instance.options, instance.requests, instance.cloudlets
-    option = _pareto(instance)
-    n, count, sites = len(option), instance.sizes[3], instance.sizes[2]
-    request, site = options.request[option], options.cloudlet[option]
-    choose = sp.coo_array((np.ones(n), (request, np.arange(n))), (count, n))
-    load = sp.coo_array((options.compute_s[option], (site, np.arange(n))), (sites, n))
-    rows = sp.block_array([[choose, sp.eye_array(count)], [load, None]], format="csr")
-    found = highs.solve(
-        LinearModel(
-            cost=np.concatenate([options.delay_s[option], requests.remote_delay_s]),
-            rows=rows,
-            row_lower=np.concatenate([np.ones(count), np.full(sites, -np.inf)]),
-            row_upper=np.concatenate([np.ones(count), cloudlets.compute_s]),
-            lower=np.zeros(n + count),
-            upper=np.ones(n + count),
-            integer=np.zeros(n + count, dtype=bool),
-        ),
-        time_limit=time_limit,
-    )
+    options, option = instance.options, _pareto(instance)
+    model = choices(
+        options.delay_s[option], instance.requests.remote_delay_s, (options.request[option], np.arange(len(option))),
+        (options.cloudlet[option], options.compute_s[option]), instance.cloudlets.compute_s,
+    )  # fmt: skip
+    found = highs.solve(model.relaxed(), time_limit=time_limit)
     if found.x is None or found.status != "optimal":
         raise LimitError(f"{found.solver} found no optimum within its limits (status {found.status})")
     return option, found.x, found.objective

@@ -185,7 +185,7 @@ class Instance(RootRecord):
         """Whether block b is at cloudlet c already, shape (B, C)."""
         mask = np.zeros((self.sizes[0], self.sizes[2]), dtype=bool)
         at = self.cloudlets.cached
-        mask[at.indices, np.repeat(np.arange(len(at)), np.diff(at.indptr))] = True
+        mask[at.indices, at.rows] = True
         return mask
 
     @cached_property

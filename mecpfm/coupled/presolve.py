@@ -42,10 +42,7 @@ def presolve(instance: Instance) -> Presolved:
 
 def membership(instance: Instance) -> Bools:
     """Whether model k contains block b, shape (K, B)."""
-    of = instance.models.blocks
-    mask = np.zeros((len(of), instance.sizes[0]), dtype=bool)
-    mask[np.repeat(np.arange(len(of)), np.diff(of.indptr)), of.indices] = True
-    return mask
+    return instance.models.blocks.mask(instance.sizes[0])
 
 
 def _dominated(instance: Instance, kept: Ints) -> Bools:

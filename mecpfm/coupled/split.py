@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 
 from mecpfm.coupled.structure import Cells
-from mecpfm.kernels import coupled_pack
+from mecpfm.kernels import coupled_dual, coupled_pack
 from mecpfm.kernels.coupled_cut import Work
 from mecpfm.kernels.coupled_dual import BOUND, FLOOR, IMPROVEMENT, STALLED, THETA, DualState, Node, move
 from mecpfm.typing import Floats, Ints
@@ -55,7 +55,7 @@ def ascend(
     for iteration in range(iterations):
         if state.control[THETA] < end or state.control[BOUND] >= target:
             return iteration
-        bound = coupled_pack.linear(cells, state.point, slope)
+        bound = coupled_dual.linear(cells, state.point, slope)
         for less in threads.map(worth, range(len(slopes))):
             bound += less
         bound = coupled_pack.finish(cells, state.point, slope, bound, slopes)

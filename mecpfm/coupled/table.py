@@ -8,7 +8,6 @@ import zlib
 from collections.abc import Callable
 
 import numpy as np
-from numpy.typing import NDArray
 
 from mecpfm.coupled import (
     anytime,
@@ -33,11 +32,6 @@ from mecpfm.typing import Ints
 Method = Callable[[Instance, str, Request], Plan]
 
 
-def uniforms(method: str, seed: int, count: int) -> NDArray[np.float64]:
-    """Draws of one method, shape (count,): the stream depends on the method's name, so that methods do not share it."""
-    return np.random.default_rng([seed, zlib.crc32(method.encode())]).random(count)
-
-
 def _baseline(decide: Callable[[Instance], Ints]) -> Method:
     return lambda instance, method, _: assess(instance, method, decide(instance))
 
@@ -60,10 +54,6 @@ def _ilp(instance: Instance, method: str, request: Request) -> Plan:
     return assess(instance, method, choice, bound=plan.bound, status=plan.status, solver=plan.solver)
 
 
-def _nlip(instance: Instance, method: str, request: Request) -> Plan:
-    return brute_force.solve_nlip(instance, time_limit=request.own.limit())
-
-
 def _no_sharing(instance: Instance, method: str, request: Request) -> Plan:
     """Planned as if nothing were shared, costed as it is; the metric ``unshared_delay_s`` is the cost planned for."""
     alone = baselines.unshared(instance)
@@ -72,24 +62,16 @@ def _no_sharing(instance: Instance, method: str, request: Request) -> Plan:
     return dataclasses.replace(plan, metrics={**plan.metrics, "unshared_delay_s": planned.objective})
 
 
-def _search(instance: Instance, method: str, request: Request) -> Plan:
-    return SEARCHES[method](instance, **request.searching)[0]
-
-
 def _rounding(instance: Instance, method: str, request: Request) -> Plan:
     limit = request.own.limit()
     return rounding.solve(instance, method, seed=request.seed, time_limit=limit, params=request.params.dual)
 
 
-def _configurations(instance: Instance, method: str, request: Request) -> Plan:
-    return drawing.solve(instance, **request.quietly)
-
-
 def _cocar(instance: Instance, method: str, request: Request) -> Plan:
     small = presolve(instance)
     relaxed, x = formulation.solve_lp(small.instance, solver=request.solver, time_limit=request.own.limit())
-    draws = uniforms(method, request.seed, instance.sizes[3])
-    choice = small.expand(baselines.independent(small.instance, x, draws))
+    random = np.random.default_rng([request.seed, zlib.crc32(method.encode())])  # a stream of its own
+    choice = small.expand(baselines.independent(small.instance, x, random.random(instance.sizes[3])))
     return assess(instance, method, choice, solver=relaxed.solver)
 
 
@@ -117,9 +99,9 @@ METHODS: dict[str, Method] = {
     "lp": _relaxation,
     "lp-cut": _relaxation,
     "ilp": _ilp,
-    "nlip": _nlip,
+    "nlip": lambda instance, _, request: brute_force.solve_nlip(instance, time_limit=request.own.limit()),
     "dual": _baseline(baselines.trimcaching),
-    **dict.fromkeys(SEARCHES, _search),
+    **dict.fromkeys(SEARCHES, lambda instance, method, request: SEARCHES[method](instance, **request.searching)[0]),
     "remote": _baseline(baselines.remote),
     "popularity": _baseline(baselines.popularity),
     "lru": _baseline(baselines.lru),
@@ -131,5 +113,5 @@ METHODS: dict[str, Method] = {
     "cocar": _cocar,
     "gap-rounding": _gap_rounding,
     **dict.fromkeys(rounding.ROUNDINGS, _rounding),
-    drawing.NAME: _configurations,
+    drawing.NAME: lambda instance, _, request: drawing.solve(instance, **request.quietly),
 }

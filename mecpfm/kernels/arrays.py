@@ -7,6 +7,7 @@ reaches an instance, a world, a trace, a decision or a table; a test refuses tho
 
 from __future__ import annotations
 
+import functools
 import math
 from typing import Any
 
@@ -24,34 +25,18 @@ def _each(which: int, x: ArrayLike) -> Any:
     return out.reshape(values.shape) if np.ndim(x) else float(out[0])
 
 
-def exp(x: ArrayLike) -> Any:
-    """``np.exp``; a float for a number."""
-    return _each(elementary.EXP, x)
-
-
-def expm1(x: ArrayLike) -> Any:
-    """``np.expm1``; a float for a number."""
-    return _each(elementary.EXPM1, x)
-
-
-def log(x: ArrayLike) -> Any:
-    """``np.log``; a float for a number."""
-    return _each(elementary.LOG, x)
-
-
-def log1p(x: ArrayLike) -> Any:
-    """``np.log1p``; a float for a number."""
-    return _each(elementary.LOG1P, x)
-
-
-def sin(x: ArrayLike) -> Any:
-    """``np.sin``; a float for a number."""
-    return _each(elementary.SIN, x)
-
-
-def cos(x: ArrayLike) -> Any:
-    """``np.cos``; a float for a number."""
-    return _each(elementary.COS, x)
+exp = functools.partial(_each, elementary.EXP)
+"""``np.exp``; a float for a number."""
+expm1 = functools.partial(_each, elementary.EXPM1)
+"""``np.expm1``; a float for a number."""
+log = functools.partial(_each, elementary.LOG)
+"""``np.log``; a float for a number."""
+log1p = functools.partial(_each, elementary.LOG1P)
+"""``np.log1p``; a float for a number."""
+sin = functools.partial(_each, elementary.SIN)
+"""``np.sin``; a float for a number."""
+cos = functools.partial(_each, elementary.COS)
+"""``np.cos``; a float for a number."""
 
 
 def power(x: ArrayLike, y: ArrayLike) -> Any:

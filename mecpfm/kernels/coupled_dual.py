@@ -42,17 +42,9 @@ class Node(NamedTuple):
 
 @inlined
 def account(
-    cells: Cells,
-    c: int,
-    f: int,
-    found: Tangent,
-    share: float,
-    count: int,
-    slope: Floats,
-    used: Floats,
-    amount: float,
+    cells: Cells, c: int, f: int, found: Tangent, share: float, count: int, slope: Floats, used: Floats, amount: float,
     work: Work,
-) -> None:
+) -> None:  # fmt: skip
     """Add ``share`` of one solution of a cell to the supergradient and, times ``amount``, to ``used`` per option."""
     requests, cloudlets = len(cells.remote_s), len(cells.capacity_s)
     lam, chosen = found.price, found.chosen
@@ -91,43 +83,37 @@ def common_price(members: Ints, cost: Floats, allowed: int) -> float:
 
 
 @kernel
-def exact_cell(
-    cells: Cells, j: int, point: Floats, cut: Floats, node: Node, slope: Floats, used: Floats, amount: float, work: Work
-) -> float:
-    """Value of cell j of an exact family; if positive, or forced open, its solution enters the supergradient.
+def open_cell(
+    cells: Cells, j: int, point: Floats, cut: Floats, node: Node, work: Work, quick: bool, rough: bool
+) -> tuple[float, Tangent, Tangent, float, int]:
+    """Value of cell j of an exact family, and its solution: two points, the weight of the first, records gathered.
 
-    Of a cell that stays closed it is an upper bound, and with ``amount`` > 0 a close one.
+    Of a cell that stays closed the value is an upper bound, unless ``quick`` a close one; the solution means nothing.
     """
     requests, cloudlets = len(cells.remote_s), len(cells.capacity_s)
     c, f = j // len(cells.exact), j % len(cells.exact)
     mu, eta = point[requests + c], point[requests + cloudlets + c]
     allowed, opened = node.allowed[j], node.state[j] == 1
+    none = Tangent(0.0, 0.0, 0.0, 0)
     count = gather(cells, j, point, mu, allowed, work)
     first, end = cells.first_block[f], cells.first_block[f + 1]
-    members, cost = cells.members[first:end], np.empty(end - first)
-    for i in range(end - first):
-        cost[i] = cells.pull_s[c, first + i] + eta * cells.size_gb[first + i]
-    common = common_price(members, cost, allowed)
-    value = summed(work.gain, 0, count) - common
-    if value <= 0 and not opened:
-        cut[j] = 0.0  # closed without a cut; what the price was before would not close it
-        return value
-    if amount == 0 and not opened:  # most closed cells show it with all models open and only the common blocks paid
-        value = most(cells, cut[j], count, work) + cut[j] * cells.capacity_s[c] - common
-        if value <= 0:
-            return value
+    members, cost = cells.members[first:end], cells.pull_s[c, first:end] + eta * cells.size_gb[first:end]
     problem = Problem(members, cost, cells.capacity_s[c], allowed, node.forced[j], opened)
     if opened:  # the compute row says all that the cut could
-        cut[j], share = 0.0, 1.0
-        low = high = probe(cells, 0.0, problem, count, work)
-        value = low.value
-    else:
-        value, cut[j], low, high, share = solve_cell(cells, problem, cut[j], count, work, False)
-    if value > 0 or opened:
-        for found, part in ((low, share), (high, 1 - share)):
-            if part > 0:
-                account(cells, c, f, found, part, count, slope, used, amount, work)
-    return value
+        cut[j] = 0.0
+        low = probe(cells, 0.0, problem, count, work)
+        return low.value, low, low, 1.0, count
+    common = common_price(members, cost, allowed)
+    value = summed(work.gain, 0, count) - common
+    if value <= 0:
+        cut[j] = 0.0  # closed without a cut; what the price was before would not close it
+        return value, none, none, 1.0, count
+    if quick:  # most closed cells show it with all models open and only the common blocks paid
+        value = most(cells, cut[j], count, work) + cut[j] * cells.capacity_s[c] - common
+        if value <= 0:
+            return value, none, none, 1.0, count
+    value, cut[j], low, high, share = solve_cell(cells, problem, cut[j], count, work, rough)
+    return value, low, high, share, count
 
 
 @inlined
@@ -178,36 +164,42 @@ def overpaid(cells: Cells, point: Floats, slope: Floats) -> float:
 
 
 @kernel
-def evaluate(
-    cells: Cells,
-    point: Floats,
-    cut: Floats,
-    node: Node,
-    slope: Floats,
-    value: Floats,
-    used: Floats,
-    amount: float,
-    work: Work,
-) -> float:
-    """Lower bound at ``point``; writes a supergradient, the value of every cell and its cut price ``cut``.
-
-    ``used`` (n options) gathers ``amount`` times the primal solution of the subproblems when ``amount`` > 0.
-    """
+def linear(cells: Cells, point: Floats, slope: Floats) -> float:
+    """What the multipliers are worth without any subproblem, and its slope, written anew."""
     requests, cloudlets = len(cells.remote_s), len(cells.capacity_s)
     memory = requests + cloudlets
     slope[:requests] = 1.0
     for c in range(cloudlets):
-        slope[requests + c], slope[memory + c] = -cells.capacity_s[c], -cells.memory_gb[c]
+        slope[requests + c] = -cells.capacity_s[c]
+        slope[memory + c] = -cells.memory_gb[c]
     slope[memory + cloudlets :] = 0.0
-    bound = 0.0
+    total = 0.0
     for i in range(memory + cloudlets):
-        bound += point[i] * slope[i]
+        total += point[i] * slope[i]
+    return total
+
+
+@kernel
+def evaluate(
+    cells: Cells, point: Floats, cut: Floats, node: Node, slope: Floats, value: Floats, used: Floats, amount: float,
+    work: Work,
+) -> float:  # fmt: skip
+    """Lower bound at ``point``; writes a supergradient, the value of every cell and its cut price ``cut``.
+
+    ``used`` (n options) gathers ``amount`` times the primal solution of the subproblems when ``amount`` > 0.
+    """
+    bound = linear(cells, point, slope)
     for j in range(len(value)):
         if node.state[j] < 0:
             value[j] = -np.inf
         elif cells.exact[j % len(cells.exact)]:
-            value[j] = exact_cell(cells, j, point, cut, node, slope, used, amount, work)
-            bound -= value[j] if node.state[j] == 1 else max(value[j], 0.0)
+            value[j], low, high, share, count = open_cell(cells, j, point, cut, node, work, amount == 0, False)
+            if value[j] > 0 or node.state[j] == 1:
+                bound -= value[j]
+                c, f = j // len(cells.exact), j % len(cells.exact)
+                for found, part in ((low, share), (high, 1 - share)):
+                    if part > 0:
+                        account(cells, c, f, found, part, count, slope, used, amount, work)
         else:
             value[j] = relaxed_cell(cells, j, point, node.allowed[j], slope, used, amount)
             bound -= value[j]

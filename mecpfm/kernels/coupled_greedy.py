@@ -1,7 +1,6 @@
 """Greedy kernels of the coupled setting: first fit in a given order of preference, and placement by gain.
 
-Blocks of model k are ``indices[indptr[k]:indptr[k + 1]]``; ``opened`` (B, C) says which blocks are in use where. Ties:
-lowest index.
+Ties: lowest index.
 """
 
 from __future__ import annotations
@@ -18,48 +17,74 @@ LEAST = 1e-9
 """No amount but 0 is smaller (coupled/instance.py)."""
 
 
-@kernel
-def missing_gb(k: int, c: int, indptr: Ints, indices: Ints, size: Floats, opened: Bools) -> float:
-    """Memory that model k still needs at cloudlet c: its blocks that are not open there, each counted once."""
-    total = 0.0
-    for i in range(indptr[k], indptr[k + 1]):
-        if not opened[indices[i], c]:
-            total += size[indices[i]]
-    return total
+class Candidates(NamedTuple):
+    """Options by candidate placement: ``option[first[j]:first[j + 1]]`` belong to ``j = cloudlet * K + model``."""
+
+    first: Ints
+    """Shape (C K + 1,)."""
+    option: Ints
+    """Options by candidate, shape (n,)."""
+    request: Ints
+    """Request of each option, shape (n,)."""
+    model: Ints
+    """Model of each option, shape (n,)."""
+    cloudlet: Ints
+    """Cloudlet of each option, shape (n,)."""
+    delay: Floats
+    """Delay of each option, s, shape (n,)."""
+    compute: Floats
+    """Compute of each option, s, shape (n,)."""
+    indptr: Ints
+    """Blocks of model k: ``indices[indptr[k]:indptr[k + 1]]``; shape (K + 1,)."""
+    indices: Ints
+    """Blocks by model."""
+    size: Floats
+    """Size of each block, GB, shape (B,)."""
+    pull: Floats
+    """Time to pull block b to cloudlet c, s, shape (B, C)."""
+
+
+class GreedyState(NamedTuple):
+    """What is placed and served so far; the caller raises what is left by what sums of floats need."""
+
+    opened: Bools
+    """Whether block b is in use at cloudlet c, shape (B, C)."""
+    current: Floats
+    """Delay of each request as it stands, s, shape (R,)."""
+    compute_left: Floats
+    """Compute left at each cloudlet, s, shape (C,)."""
+    memory_left: Floats
+    """Memory left at each cloudlet, GB, shape (C,)."""
+    choice: Ints
+    """Option of each request, -1 for remote, shape (R,)."""
 
 
 @kernel
-def first_fit(
-    order: Ints,
-    request: Ints,
-    model: Ints,
-    cloudlet: Ints,
-    compute: Floats,
-    indptr: Ints,
-    indices: Ints,
-    size: Floats,
-    compute_left: Floats,
-    memory_left: Floats,
-    choice: Ints,
-) -> None:
-    """Walk the options in ``order``; each unserved request takes the first one that still fits, and opens its blocks.
+def missing(k: int, c: int, at: Candidates, state: GreedyState) -> tuple[float, float]:
+    """Memory, GB, and pull, s, that model k still needs at cloudlet c: its blocks that are not open there."""
+    need, pull = 0.0, 0.0
+    for i in range(at.indptr[k], at.indptr[k + 1]):
+        if not state.opened[at.indices[i], c]:
+            need += at.size[at.indices[i]]
+            pull += at.pull[at.indices[i], c]
+    return need, pull
 
-    ``choice`` (R,) holds -1 for unserved requests and is filled in place, as are the two capacities left (C,), which
-    the caller raises by what sums of floats need.
-    """
-    opened = np.zeros((len(size), len(memory_left)), dtype=np.bool_)
+
+@kernel
+def first_fit(order: Ints, at: Candidates, state: GreedyState) -> None:
+    """Walk the options in ``order``; each unserved request takes the first that still fits, and opens its blocks."""
     for o in order:
-        r, k, c = request[o], model[o], cloudlet[o]
-        if choice[r] >= 0 or compute[o] > compute_left[c]:
+        r, k, c = at.request[o], at.model[o], at.cloudlet[o]
+        if state.choice[r] >= 0 or at.compute[o] > state.compute_left[c]:
             continue
-        need = missing_gb(k, c, indptr, indices, size, opened)
-        if need > memory_left[c]:
+        need, _ = missing(k, c, at, state)
+        if need > state.memory_left[c]:
             continue
-        choice[r] = o
-        compute_left[c] -= compute[o]
-        memory_left[c] -= need
-        for i in range(indptr[k], indptr[k + 1]):
-            opened[indices[i], c] = True
+        state.choice[r] = o
+        state.compute_left[c] -= at.compute[o]
+        state.memory_left[c] -= need
+        for i in range(at.indptr[k], at.indptr[k + 1]):
+            state.opened[at.indices[i], c] = True
 
 
 @kernel
@@ -103,56 +128,12 @@ def takers(
     return total, chosen[:count]
 
 
-class Candidates(NamedTuple):
-    """Options by candidate placement: ``option[first[j]:first[j + 1]]`` belong to ``j = cloudlet * K + model``."""
-
-    first: Ints
-    """Shape (C K + 1,)."""
-    option: Ints
-    """Options by candidate, shape (n,)."""
-    request: Ints
-    """Request of each option, shape (n,)."""
-    cloudlet: Ints
-    """Cloudlet of each option, shape (n,)."""
-    delay: Floats
-    """Delay of each option, s, shape (n,)."""
-    compute: Floats
-    """Compute of each option, s, shape (n,)."""
-    indptr: Ints
-    """Blocks of model k: ``indices[indptr[k]:indptr[k + 1]]``; shape (K + 1,)."""
-    indices: Ints
-    """Blocks by model."""
-    size: Floats
-    """Size of each block, GB, shape (B,)."""
-    pull: Floats
-    """Time to pull block b to cloudlet c, s, shape (B, C)."""
-
-
-class GreedyState(NamedTuple):
-    """What is placed and served so far; the caller raises what is left by what sums of floats need."""
-
-    opened: Bools
-    """Whether block b is in use at cloudlet c, shape (B, C)."""
-    current: Floats
-    """Delay of each request as it stands, s, shape (R,)."""
-    compute_left: Floats
-    """Compute left at each cloudlet, s, shape (C,)."""
-    memory_left: Floats
-    """Memory left at each cloudlet, GB, shape (C,)."""
-    choice: Ints
-    """Option of each request, -1 for remote, shape (R,)."""
-
-
 @kernel
 def placement(j: int, at: Candidates, state: GreedyState, per_byte: bool) -> tuple[float, float, Ints]:
     """Saving of candidate ``j`` (per incremental GB), its GB and its takers; 0: it does not fit or saves nothing."""
     models = len(at.indptr) - 1
     c, k = j // models, j % models
-    need, pull = 0.0, 0.0
-    for i in range(at.indptr[k], at.indptr[k + 1]):
-        if not state.opened[at.indices[i], c]:
-            need += at.size[at.indices[i]]
-            pull += at.pull[at.indices[i], c]
+    need, pull = missing(k, c, at, state)
     left = state.compute_left[c]
     if need > state.memory_left[c]:
         return 0.0, need, np.empty(0, dtype=np.int64)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from mecpfm.kernels._jit import kernel
-from mecpfm.kernels.coupled_cut import Problem, Tangent, Work, gather, most, probe, solve_cell
+from mecpfm.kernels.coupled_cut import Tangent, Work, gather
 from mecpfm.kernels.coupled_dual import (
     BOUND,
     THETA,
@@ -17,12 +17,13 @@ from mecpfm.kernels.coupled_dual import (
     Node,
     account,
     advance,
-    common_price,
+    linear,
+    open_cell,
     overpaid,
     relaxed_cell,
 )
 from mecpfm.kernels.coupled_records import Cells
-from mecpfm.kernels.slices import copy, summed
+from mecpfm.kernels.slices import copy
 from mecpfm.typing import Bools, Floats, Ints
 
 ROOM = 1 + 1.001e-6
@@ -131,54 +132,6 @@ def pack(value: Floats, size: Floats, state: Ints, room: float, taken: Bools) ->
 
 
 @kernel
-def open_cell(
-    cells: Cells, j: int, point: Floats, cut: Floats, node: Node, work: Work, rough: bool
-) -> tuple[float, Tangent, Tangent, float]:
-    """Value of cell j of an exact family, and its solution: two points and the weight of the first.
-
-    Of a cell that stays closed the value is an upper bound, and the solution means nothing.
-    """
-    requests, cloudlets = len(cells.remote_s), len(cells.capacity_s)
-    c, f = j // len(cells.exact), j % len(cells.exact)
-    eta, allowed, opened = point[requests + cloudlets + c], node.allowed[j], node.state[j] == 1
-    none = Tangent(0.0, 0.0, 0.0, 0)
-    count = gather(cells, j, point, point[requests + c], allowed, work)
-    first, end = cells.first_block[f], cells.first_block[f + 1]
-    members, cost = cells.members[first:end], cells.pull_s[c, first:end] + eta * cells.size_gb[first:end]
-    problem = Problem(members, cost, cells.capacity_s[c], allowed, node.forced[j], opened)
-    if opened:  # the compute row says all that the cut could
-        cut[j] = 0.0
-        low = probe(cells, 0.0, problem, count, work)
-        return low.value, low, low, 1.0
-    common = common_price(members, cost, allowed)
-    value = summed(work.gain, 0, count) - common
-    if value <= 0:
-        cut[j] = 0.0
-        return value, none, none, 1.0
-    value = most(cells, cut[j], count, work) + cut[j] * cells.capacity_s[c] - common
-    if value <= 0:
-        return value, none, none, 1.0
-    value, cut[j], low, high, share = solve_cell(cells, problem, cut[j], count, work, rough)
-    return value, low, high, share
-
-
-@kernel
-def linear(cells: Cells, point: Floats, slope: Floats) -> float:
-    """What the multipliers are worth without any subproblem, and its slope, written anew."""
-    requests, cloudlets = len(cells.remote_s), len(cells.capacity_s)
-    memory = requests + cloudlets
-    slope[:requests] = 1.0
-    for c in range(cloudlets):
-        slope[requests + c] = -cells.capacity_s[c]
-        slope[memory + c] = -cells.memory_gb[c]
-    slope[memory + cloudlets :] = 0.0
-    total = 0.0
-    for i in range(memory + cloudlets):
-        total += point[i] * slope[i]
-    return total
-
-
-@kernel
 def sites(
     cells: Cells, begin: int, stop: int, bound: float, point: Floats, cut: Floats, node: Node, size: Floats,
     slope: Floats, value: Floats, opened: Floats, used: Floats, amount: float, work: Work, rough: bool,
@@ -196,7 +149,7 @@ def sites(
             if node.state[j] < 0:
                 continue
             if cells.exact[f]:
-                value[j], one, other, share[f] = open_cell(cells, j, point, cut, node, work, rough)
+                value[j], one, other, share[f], _ = open_cell(cells, j, point, cut, node, work, True, rough)
                 low[f], below[f], high[f], above[f] = one.price, one.chosen, other.price, other.chosen
                 state[f] = node.state[j]
             else:

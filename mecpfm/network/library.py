@@ -13,31 +13,25 @@ from mecpfm.records import Ragged
 def check_sizes(models: pd.DataFrame, blocks: pd.DataFrame | None, where: str, where_blocks: str) -> None:
     """InputError where a block has two sizes, a model none, or two things of one name are not the same block."""
     size = models.groupby("backbone")["backbone_gb"].transform("first")
-    row = _first((models["backbone"] != "") & (models["backbone_gb"] != size))
-    if row is not None:
+    if (row := _first((models["backbone"] != "") & (models["backbone_gb"] != size))) is not None:
         name = models["backbone"].iloc[row]
         raise InputError(f"{where}: column backbone_gb, row {row + 1}: backbone {name!r} has another size above")
     listed = models["model"].isin([] if blocks is None else blocks["model"])
-    row = _first(listed & ((models["backbone"] != "") | (models["own_gb"] > 0)))
-    if row is not None:
+    if (row := _first(listed & ((models["backbone"] != "") | (models["own_gb"] > 0)))) is not None:
         raise InputError(f"{where}: row {row + 1}: {where_blocks} lists the model's blocks; leave backbone and own_gb")
     total = np.where(models["backbone"] != "", models["backbone_gb"], 0) + models["own_gb"]
-    row = _first((total <= 0) & ~listed)
-    if row is not None:
+    if (row := _first((total <= 0) & ~listed)) is not None:
         raise InputError(f"{where}: row {row + 1}: the model has no size; state own_gb, a backbone or blocks")
-    row = _first(models["model"].isin(set(models["backbone"]) - {""}))
-    if row is not None:
+    if (row := _first(models["model"].isin(set(models["backbone"]) - {""}))) is not None:
         raise InputError(f"{where}: row {row + 1}: model {models['model'].iloc[row]!r} is named like a backbone")
     if blocks is None:
         return
     shared = models[models["backbone"] != ""].drop_duplicates("backbone").set_index("backbone")["backbone_gb"]
     first = blocks["block"].map(shared).fillna(blocks.groupby("block")["size_gb"].transform("first"))
-    row = _first(blocks["size_gb"] != first)
-    if row is not None:
+    if (row := _first(blocks["size_gb"] != first)) is not None:
         name = blocks["block"].iloc[row]
         raise InputError(f"{where_blocks}: column size_gb, row {row + 1}: block {name!r} has another size elsewhere")
-    row = _first(blocks["block"].isin(models["model"]) & (blocks["block"] != blocks["model"]))
-    if row is not None:
+    if (row := _first(blocks["block"].isin(models["model"]) & (blocks["block"] != blocks["model"]))) is not None:
         name = blocks["block"].iloc[row]
         raise InputError(f"{where_blocks}: column block, row {row + 1}: {name!r} is a model; only its own block may be")
 

@@ -6,15 +6,15 @@ error there shows up as a disagreement instead of confirming itself.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
-from typing import NamedTuple
+from dataclasses import replace
+from typing import NamedTuple, Unpack
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mecpfm.kernels.arrays import dot
-from mecpfm.plan import Plan
+from mecpfm.plan import Plan, Proved
 from mecpfm.published.instance import Instance
 from mecpfm.published.options import tabulate
 from mecpfm.records import Ragged
@@ -52,20 +52,12 @@ def assess(
     model: Ints,
     *,
     sources: tuple[Ints, Ints] | None = None,
-    bound: float = math.nan,
-    status: str = "feasible",
-    seed: int | None = None,
-    solver: str = "none",
-    runtime_s: float = math.nan,
+    **proved: Unpack[Proved],
 ) -> Plan:
-    """Plan for one model a request.
+    """Plan of the model chosen for every request, shape (J,).
 
-    Parameters
-    ----------
-    model
-        Chosen model of every request, shape (J,).
-    sources
-        Locations that the shareable and the private part come from, each (J,); the nearest holders by default.
+    ``sources`` are the locations that the shareable and the private part come from, each (J,); the nearest holders by
+    default.
     """
     request = np.arange(len(model))
     if sources is None:
@@ -73,26 +65,12 @@ def assess(
         sources = options.shared_source[request, model], options.private_source[request, model]
     chosen = Chosen(request, np.asarray(model), np.ones(len(model)), np.asarray(sources[0]), np.asarray(sources[1]))
     objective, metrics, violations = evaluate(instance, chosen)
-    decisions = {
-        "model": chosen.model.tolist(),
-        "shared_source": chosen.shared_source.tolist(),
-        "private_source": chosen.private_source.tolist(),
-    }
-    return Plan(
-        "published", method, status, objective, decisions, bound, seed, violations, metrics, solver, runtime_s
-    )  # fmt: skip
+    decisions = {name: getattr(chosen, name).tolist() for name in ("model", "shared_source", "private_source")}
+    plan = Plan("published", method, "feasible", objective, decisions, violations=violations, metrics=metrics)
+    return replace(plan, **proved)
 
 
-def assess_fractional(
-    instance: Instance,
-    method: str,
-    x: Floats,
-    *,
-    bound: float = math.nan,
-    status: str = "optimal",
-    solver: str = "none",
-    runtime_s: float = math.nan,
-) -> Plan:
+def assess_fractional(instance: Instance, method: str, x: Floats, **proved: Unpack[Proved]) -> Plan:
     """Plan for fractions ``x`` of shape (J, K), each part pulled from its nearest holder; rows hold on average."""
     options = tabulate(instance)
     j, k = np.nonzero(np.abs(x) > NEGLIGIBLE)
@@ -100,9 +78,8 @@ def assess_fractional(
     objective, metrics, violations = evaluate(instance, chosen)
     entries = zip(j.tolist(), k.tolist(), chosen.weight.tolist(), strict=True)
     decisions = {"fraction": [list(entry) for entry in entries]}
-    return Plan(
-        "published", method, status, objective, decisions, bound, None, violations, metrics, solver, runtime_s
-    )  # fmt: skip
+    plan = Plan("published", method, "optimal", objective, decisions, violations=violations, metrics=metrics)
+    return replace(plan, **proved)
 
 
 def evaluate(instance: Instance, chosen: Chosen) -> tuple[float, dict[str, float], tuple[str, ...]]:
@@ -193,7 +170,6 @@ def _sources(instance: Instance, chosen: Chosen) -> Iterator[str]:
 
 def _held(at: Ragged, locations: int) -> NDArray[np.bool_]:
     """Whether a location can serve a model's part, shape (K, L)."""
-    held = np.zeros((len(at), locations), dtype=bool)
-    held[np.repeat(np.arange(len(at)), np.diff(at.indptr)), at.indices] = True
+    held = at.mask(locations)
     held[:, -1] = True
     return held

@@ -23,7 +23,7 @@ import numpy as np
 
 from mecpfm import clock, ranges
 from mecpfm.bandits.linear import Linear
-from mecpfm.bandits.policy import BanditPolicy, within
+from mecpfm.bandits.policy import BanditPolicy
 from mecpfm.bandits.restricted import Restricted
 from mecpfm.bandits.tabular import Tabular
 from mecpfm.errors import InfeasibleError, InputError
@@ -149,7 +149,7 @@ def open_world(
     """The instance as the kernels want it, and caches in which only the data centre holds anything."""
     if source not in SOURCES:
         raise InputError(f"source is {source!r}; must be one of {', '.join(SOURCES)}")
-    within("xi", xi, 0, 1)
+    ranges.within("xi", xi, 0, 1)
     if not instance.accuracy.all():
         j, k = np.argwhere(instance.accuracy == 0)[0]
         raise InputError(f"accuracy[{j}][{k}] is 0; the online penalty -ln a needs it > 0")

@@ -10,14 +10,11 @@ from typing import Annotated, NamedTuple
 import numpy as np
 
 from mecpfm import ranges
-from mecpfm.bandits.adms import ADMS
-from mecpfm.bandits.epsilon_greedy import EpsilonGreedy
 from mecpfm.bandits.linear import LinTS, LinUCB
 from mecpfm.bandits.policy import BanditPolicy
-from mecpfm.bandits.random_arm import RandomArm
 from mecpfm.bandits.released import ReleasedTSRC
-from mecpfm.bandits.restricted import TSRC, WTSRC
-from mecpfm.bandits.ucb1 import UCB1
+from mecpfm.bandits.restricted import ADMS, TSRC, WTSRC
+from mecpfm.bandits.tabular import UCB1, EpsilonGreedy, RandomArm
 from mecpfm.errors import InputError
 from mecpfm.typing import Floats
 

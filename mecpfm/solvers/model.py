@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -42,6 +42,17 @@ class LinearModel:
     names: Callable[[], tuple[list[str], list[str]]] | None = None
     bilinear: list[Bilinear] = field(default_factory=list)
 
+    @classmethod
+    def of_shares(cls, cost: Floats, rows: Any, row_lower: Floats, row_upper: Floats) -> LinearModel:
+        """All columns integral and in [0, 1]."""
+        ones = np.ones(len(cost))
+        return cls(cost, rows, row_lower, row_upper, np.zeros(len(cost)), ones, ones.astype(bool))
+
+    def part(self, columns: NDArray[np.int64]) -> LinearModel:
+        """The same rows over some of the columns."""
+        fields = {name: getattr(self, name)[columns] for name in ("cost", "lower", "upper", "integer")}
+        return replace(self, rows=self.rows[:, columns].tocsr(), **fields)
+
     @property
     def shape(self) -> tuple[int, int]:
         """(rows, columns), bilinear rows not counted."""
@@ -49,10 +60,7 @@ class LinearModel:
 
     def relaxed(self) -> LinearModel:
         """The same model without integrality."""
-        return LinearModel(
-            self.cost, self.rows, self.row_lower, self.row_upper, self.lower, self.upper,
-            np.zeros(len(self.cost), dtype=bool), self.names, self.bilinear,
-        )  # fmt: skip
+        return replace(self, integer=np.zeros(len(self.cost), dtype=bool))
 
     @property
     def cost_unit(self) -> float:

@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from mecpfm.bandits.epsilon_greedy import EpsilonGreedy
 from mecpfm.bandits.linear import LinTS, LinUCB
 from mecpfm.bandits.policy import BanditPolicy
 from mecpfm.bandits.problems import Labelled, ProblemRecipe, drawn, drifting, enumerate_worth, table
 from mecpfm.bandits.replay import replay
 from mecpfm.bandits.restricted import TSRC, WTSRC, RandomEI, RandomFix, Restricted
+from mecpfm.bandits.tabular import EpsilonGreedy
 from mecpfm.experiments.study import Point, Profile, Rows, study
 from mecpfm.typing import Floats
 
