@@ -27,7 +27,7 @@ def test_every_notebook_runs_once_and_the_verdicts_last():
 class Threads(ThreadPoolExecutor):
     """In place of processes."""
 
-    def __init__(self, workers: int, mp_context: object) -> None:
+    def __init__(self, workers: int, *process: object) -> None:
         super().__init__(workers)
 
 

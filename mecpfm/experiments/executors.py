@@ -30,7 +30,7 @@ PATIENCE_S = 600.0
 HANDSHAKE_S = 30.0
 """Longest time a worker may take to say who it is."""
 WATCH_S = 0.5
-HERE_S = 20.0
+HERE_S = 60.0
 """Time for which tasks run one by one in this process: a worker needs seconds to import and to load kernels, and two
 that start on an empty cache compile the same ones."""
 

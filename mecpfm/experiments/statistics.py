@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
-from scipy import stats
+from scipy.special import stdtrit
 
 from mecpfm.kernels import arrays
 from mecpfm.typing import Floats
@@ -33,7 +33,7 @@ def interval(values: ArrayLike, confidence: float = CONFIDENCE) -> tuple[float, 
 
 def student(freedom: int, confidence: float = CONFIDENCE) -> float:
     """Standard errors that a two-sided Student interval reaches from its middle."""
-    return _rounded(stats.t.ppf((1 + confidence) / 2, freedom))
+    return _rounded(stdtrit(freedom, (1 + confidence) / 2))
 
 
 def median_interval(samples: Sequence[Mapping[int, float]], *, low: bool) -> tuple[float, float, float]:
@@ -110,18 +110,24 @@ def pairs(rows: pd.DataFrame, method: str, baseline: str, metric: str) -> tuple[
 
 def matched(rows: pd.DataFrame, method: str, baseline: str, metric: str) -> pd.DataFrame:
     """A metric of two methods at one point: a row a seed at which both are finite, a column a method."""
-    ours, theirs = (rows.loc[rows["method"] == name].set_index("seed")[metric] for name in (method, baseline))
-    if ours.index.is_unique and theirs.index.is_unique:  # ten times as fast, for every point of every claim
-        table = pd.DataFrame({method: ours.astype(float), baseline: theirs.astype(float)}).sort_index()
+    names, seeds, values = (rows[column].to_numpy() for column in ("method", "seed", metric))
+    ours, theirs = names == method, names == baseline
+    if all(len(np.unique(seeds[mine])) == mine.sum() for mine in (ours, theirs)):  # many times as fast
+        seed, i, j = np.intersect1d(seeds[ours], seeds[theirs], assume_unique=True, return_indices=True)
+        columns = {method: values[ours][i], baseline: values[theirs][j]}
+        table = pd.DataFrame(columns, pd.Index(seed, name="seed"), dtype=float)
     else:
         table = rows.pivot_table(index="seed", columns="method", values=metric).reindex(columns=[method, baseline])
-    return table.replace([np.inf, -np.inf], np.nan).dropna()
+    finite: pd.DataFrame = table.loc[np.isfinite(table.to_numpy()).all(axis=1)]
+    return finite
 
 
 def _wilcoxon(ours: NDArray[np.float64], theirs: NDArray[np.float64]) -> float:
     if len(ours) < 2 or not np.any(ours != theirs):
         return math.nan
-    return _rounded(stats.wilcoxon(ours, theirs).pvalue)
+    from scipy.stats import wilcoxon  # 0.4 s to import, and most lessons test nothing
+
+    return _rounded(wilcoxon(ours, theirs).pvalue)
 
 
 def growth_exponent(rounds: NDArray[np.int64], cumulative: NDArray[np.float64]) -> float:

@@ -13,6 +13,7 @@ from __future__ import annotations
 import pkgutil
 from typing import Any
 
+import numpy as np
 from numba.core.codegen import JITCodeLibrary, ll  # type: ignore[attr-defined]
 from numba.core.compiler import CompilerBase, CompileResult, DefaultPassBuilder, compile_result
 from numba.core.compiler_machinery import register_pass
@@ -24,6 +25,9 @@ from mecpfm.kernels._cache import KernelCache, Located
 
 ENVIRONMENT = "_ZN08NumbaEnv"
 """How the names of the variables begin that point to what a function raises."""
+
+GENERATORS: dict[type, Any] = {}
+"""Numba's types of random generators, by the type of the source of their bits."""
 
 
 class PartLibrary(JITCodeLibrary):
@@ -144,6 +148,15 @@ class Kernel(CPUDispatcher):
         """The same for calls from kernels."""
         self._part = self._part or Part(self.py_func, self.targetoptions)
         return self._part
+
+    def typeof_pyval(self, val: Any) -> Any:
+        """Numba builds the type of a random generator anew at every call, which takes longer than many a kernel."""
+        if type(val) is not np.random.Generator:
+            return super().typeof_pyval(val)
+        kind = type(val.bit_generator)
+        if kind not in GENERATORS:
+            GENERATORS[kind] = super().typeof_pyval(val)
+        return GENERATORS[kind]
 
     def get_call_template(self, args: Any, kws: Any) -> Any:
         """What a calling kernel gets to know."""
