@@ -150,6 +150,7 @@ fi
 if [ "$task" = test ]; then
     "$python" -m ruff check .
     "$python" -m ruff format --check .
+    # Two processes compile kernels, one of them longer than the other; types are checked meanwhile.
     "$python" -m mypy &
     mypy=$!
     "$python" tests/compiled.py
