@@ -150,7 +150,7 @@ fi
 if [ "$task" = test ]; then
     "$python" -m ruff check .
     "$python" -m ruff format --check .
-    # Two processes compile kernels, one of them longer than the other; types are checked meanwhile.
+    # Types are checked while kernels compile: where one half of these ends first, no core waits.
     "$python" -m mypy &
     mypy=$!
     "$python" tests/compiled.py
