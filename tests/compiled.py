@@ -1,7 +1,8 @@
 """Kernels are compiled before the tests start, half of them in each of two processes.
 
 Else every worker compiles most of them, and the first test that needs one seems slow. Started by conftest.py where
-several workers run the whole suite; ``python tests/compiled.py coupled`` compiles one half.
+several workers run the whole suite, and by run_all.sh beside mypy; ``python tests/compiled.py coupled`` compiles one
+half.
 """
 
 import hashlib
@@ -18,7 +19,7 @@ def coupled() -> None:
     """The coupled problem by every method, and searches that greedy's plan does not end at once."""
     from coupled_strategies import small
 
-    from mecpfm.coupled import baselines, exchange, methods
+    from mecpfm.coupled import baselines, dual, exchange, methods, split
     from mecpfm.coupled.generate import Recipe, generate
     from mecpfm.coupled.structure import build
     from mecpfm.coupled.table import METHODS
@@ -30,6 +31,8 @@ def coupled() -> None:
     for seed in range(12):
         for method in ("polish", "auto"):
             methods.certified(small(seed, 6, 2, families=bool(seed % 2)), method, iterations=25)
+    split.RECORDS = 0  # as if it were a large one
+    dual.solve(build(instance), memory_row=True, iterations=1)
 
 
 def online() -> None:
@@ -67,4 +70,4 @@ def compile_all() -> None:
 
 
 if __name__ == "__main__":
-    {"coupled": coupled, "online": online}[sys.argv[1]]()
+    {"coupled": coupled, "online": online}.get("".join(sys.argv[1:]), compile_all)()

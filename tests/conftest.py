@@ -42,6 +42,13 @@ def pytest_configure(config: pytest.Config) -> None:
         compiled.compile_all()
 
 
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Import no file without a test for ``-m kernels``: without compilation that took as long as a third of them."""
+    if config.getoption("markexpr") == "kernels" and collection_path.suffix == ".py":
+        return "mark.kernels" not in collection_path.read_text(encoding="utf-8") or None
+    return None
+
+
 @pytest.fixture(autouse=True)
 def _kernels_as_if_compiled(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """What commands say must not hang on whether an earlier test has compiled their kernels (test_clock.py asks)."""

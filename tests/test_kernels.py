@@ -170,6 +170,8 @@ def test_instances_share_compiled_kernels(tmp_path: Path) -> None:
         assert numba.typeof(build(one).cells) == numba.typeof(build(instance).cells)
         for record in (one.models.blocks, one.cloudlets.cached):
             assert not record.indptr.flags.writeable and not record.indices.flags.writeable
+    cells = build(instance).cells  # and so are those of the others, which are of its types
+    assert not any(array.flags.writeable for array in (cells.capacity_s, cells.memory_gb, cells.remote_s))
 
 
 @pytest.mark.kernels

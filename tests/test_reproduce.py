@@ -231,6 +231,7 @@ def stub(folder: Path) -> Path:
     path.write_text(
         """#!/usr/bin/env bash
 case "$*" in
+  *"${FAIL:-nothing}"*) exit 7 ;;
   "-c import sys"*) exit 0 ;;
   *"-m venv"*)
     mkdir "$STUB/making" || { echo overlap >>"$STUB/log"; exit 1; }
@@ -263,12 +264,11 @@ def tools(tmp_path: Path) -> str:
     return str(folder)
 
 
-def start(folder: Path, tmp_path: Path, **more: str) -> subprocess.Popen[str]:
+def start(folder: Path, tmp_path: Path, *words: str, **more: str) -> subprocess.Popen[str]:
     environment = {"PATH": tools(tmp_path), "PYTHON": str(tmp_path / "python"), "STUB": str(tmp_path), "COLUMNS": "20"}
     environment |= more
-    return subprocess.Popen(
-        ["bash", "run_all.sh"], cwd=folder, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
-    )
+    command, pipe = ["bash", "run_all.sh", *words], subprocess.PIPE
+    return subprocess.Popen(command, cwd=folder, env=environment, text=True, stdout=pipe, stderr=subprocess.STDOUT)
 
 
 def test_two_runs_at_once_share_one_environment(tmp_path: Path):
@@ -285,6 +285,18 @@ def test_two_runs_at_once_share_one_environment(tmp_path: Path):
     assert log.count("-m mecpfm reproduce --profile quick") == 3
     assert not list(folder.glob(".venv.lock"))
     assert not list((folder / ".venv.users").iterdir())
+
+
+@pytest.mark.parametrize("check", ["ruff check", "mypy", "tests/compiled.py", "worksteal tests", "-m kernels", "nbval"])
+def test_a_failed_check_is_the_exit_code_of_all(tmp_path: Path, check: str):
+    """Also one that runs beside another; those after it do not begin."""
+    stub(tmp_path)
+    run = start(checkout(tmp_path), tmp_path, "--test", FAIL=check)
+    said, _ = run.communicate(timeout=120)
+    assert run.returncode == 7, said
+    log = (tmp_path / "log").read_text()
+    assert ("-m kernels" in log) == (check == "nbval")
+    assert ("worksteal tests" in log) == (check in ("-m kernels", "nbval"))
 
 
 def test_the_lock_of_a_dead_run_is_taken_over(tmp_path: Path):
