@@ -192,14 +192,13 @@ def test_a_run_that_nobody_waits_for_leaves_its_process(monkeypatch):
 def test_a_run_that_does_not_end_once_told_is_ended(caplog):
     """A process that stands still is replaced, in silence, and the model goes to the new one."""
     process.stop()
-    long = linear_model(presolve(generate(Recipe(requests=120, cloudlets=8, models=24), 3)).instance, cut=True)
+    model = linear_model(presolve(small(3, 8, 3, families=True)).instance, cut=True)  # a pipe takes it unread
     process.start()
     worker = process._workers[os.getpid(), 0]
     worker.up = worker.receive(FOREVER) is not None
     os.kill(worker.process.pid, signal.SIGSTOP)
-    worker.pipe.send((long, {}))
+    worker.pipe.send((model, {}))
     worker.leave()
-    model = linear_model(presolve(generate(MIDDLE, 2)).instance, cut=True)
     assert process.run(model, FOREVER, lambda *_: None, {}) is not None
     assert process._workers[os.getpid(), 0] is not worker
     assert not caplog.records
