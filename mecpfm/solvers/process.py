@@ -198,12 +198,13 @@ def serve() -> None:
     with contextlib.suppress(EOFError, OSError):
         while (task := given.get()) is not None:
             model, keywords = task
+            answer: tuple[str, Any]
             try:
-                message = "done", highs.here(model, tell=tell, until=stopped.is_set, **keywords)
+                answer = "done", highs.here(model, tell=tell, until=stopped.is_set, **keywords)
             except Exception as error:  # it is raised where the model came from
-                message = "error", error
+                answer = "error", error
             idle.set()
-            pipe.send(message)
+            pipe.send(answer)
 
 
 def _end_with_parent() -> None:
