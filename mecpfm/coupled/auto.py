@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 import os
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -109,7 +110,8 @@ def _first(state: AutoState, most: int, early: bool = False) -> Remainder:
     rest, own = state.remainder(), state.params.auto
     if len(rest.rows) > state.params.tree.leaf_options and not state.done:
         if early and state.rows is not None:
-            _start(state, rest)
+            rest = state.rest(np.ones(len(state.structure.option), dtype=bool), state.limit)
+            _start(state, rest, cutoff=math.inf)  # as HiGHS alone would be: greedy's plan is no help
         budget = replace(state.budget, until=lambda: state.answered(rest)) if rest.at_work else state.budget
         state.search(min(own.first_iterations, most), budget.share(own.search_share))
         if rest.at_work:
@@ -159,11 +161,11 @@ def _renewed(state: AutoState, rest: Remainder) -> Remainder:
     return new
 
 
-def _start(state: AutoState, rest: Remainder) -> None:
+def _start(state: AutoState, rest: Remainder, **options: Any) -> None:
     """HiGHS at work, unless on so much it would only take memory."""
     if len(rest.rows) <= state.params.auto.highs_options:
         process.start(2)  # one for HiGHS beside, one for windows, leaves and what the search asks for
-        rest.start(state.budget, state.gap, state.seed)
+        rest.start(state.budget, state.gap, state.seed, **options)
 
 
 def _on_one_core(state: AutoState, most: int | None) -> None:

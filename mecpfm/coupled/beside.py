@@ -60,10 +60,10 @@ class Remainder:
         """What fixing kept of the sorted options, beside the plan it was fixed for."""
         return cls(instance, np.sort(structure.option[kept]), best, cost, cost * (1 - fix.CLOSE))
 
-    def start(self, budget: Budget, gap: float, seed: int) -> None:
-        """Begin, and return at once."""
+    def start(self, budget: Budget, gap: float, seed: int, **options: Any) -> None:
+        """Begin, and return at once; ``options`` are those of ``run``."""
         thread = ThreadPoolExecutor(1)
-        self._future = thread.submit(self.run, replace(budget, until=lambda: self._cancelled), gap, seed)
+        self._future = thread.submit(self.run, replace(budget, until=lambda: self._cancelled), gap, seed, **options)
         thread.shutdown(wait=False)
 
     @property
