@@ -167,6 +167,43 @@ def test_a_lost_process_costs_one_call(caplog):
     assert process.run(model, Budget.of(600.0), lambda *_: None, {}) is not None
 
 
+def left_at_its_first_incumbent(model):
+    """Process id of a run that ends for another reason than time, with its plans and bounds."""
+    moments = []
+    budget = Budget(end=math.inf, until=lambda: bool(moments))
+    assert process.run(model, budget, lambda *moment: moments.append(moment), {}) is None or moments
+    return process._workers[os.getpid(), 0].process.pid
+
+
+def test_a_run_that_nobody_waits_for_leaves_its_process(monkeypatch):
+    """The process is told to end the run, and the next model's answer is its own."""
+    monkeypatch.setattr(process, "GRACE_S", 600.0)  # however busy the machine is
+    process.stop()
+    long = linear_model(presolve(generate(Recipe(requests=120, cloudlets=8, models=24), 3)).instance, cut=True)
+    model = linear_model(presolve(generate(MIDDLE, 2)).instance, cut=True)
+    first = left_at_its_first_incumbent(long)
+    found = process.run(model, FOREVER, lambda *_: None, {})
+    assert found is not None
+    assert found.objective == highs.here(model).objective
+    assert process._workers[os.getpid(), 0].process.pid == first
+    process.stop()
+
+
+def test_a_run_that_does_not_end_once_told_is_ended(caplog):
+    """A process that stands still is replaced, in silence, and the model goes to the new one."""
+    process.stop()
+    model = linear_model(presolve(small(3, 8, 3, families=True)).instance, cut=True)  # a pipe takes it unread
+    process.start()
+    worker = process._workers[os.getpid(), 0]
+    worker.up = worker.receive(FOREVER) is not None
+    os.kill(worker.process.pid, signal.SIGSTOP)
+    worker.pipe.send((model, {}))
+    worker.leave()
+    assert process.run(model, FOREVER, lambda *_: None, {}) is not None
+    assert process._workers[os.getpid(), 0] is not worker
+    assert not caplog.records
+
+
 def test_a_second_process_solves_beside_a_long_run():
     """While the first has work; it counts as free once it is ready."""
     model = linear_model(presolve(generate(MIDDLE, 2)).instance, cut=True)

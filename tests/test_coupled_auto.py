@@ -2,6 +2,7 @@
 
 import itertools
 import math
+from concurrent.futures import Future
 from dataclasses import replace
 
 import numpy as np
@@ -279,19 +280,63 @@ def test_a_plan_near_the_bound_is_proved_before_its_round_ends(near):
     assert (state.iterations < 100) == (near > 0)
 
 
+def begun(rest):
+    """A remainder that HiGHS was given, and is done with, is one that it is at work on."""
+    rest._future = Future()
+    rest._future.set_result(None)
+
+
 @pytest.mark.parametrize("less", [0, 1])
 def test_highs_begins_once_what_is_left_is_small_enough(monkeypatch, less):
     """What was too large for it was never begun, so that it begins with the first that is not."""
-    monkeypatch.setattr(Remainder, "start", lambda self, *_: begun.append(self))
-    instance, begun = generate(Recipe(requests=60, cloudlets=8, models=12, regime="link-bound"), 7), []
+    monkeypatch.setattr(Remainder, "start", lambda self, *_: started.append(self))
+    instance, started = generate(Recipe(requests=60, cloudlets=8, models=12, regime="link-bound"), 7), []
     budget = clock.Budget.of(10_000.0)
     state = auto.begin(instance, budget, seed=0, progress=None, start=None, prices=None, gap=0.0)
     now, state.tighten = state.remainder(), lambda: None
     before = replace(now, rows=np.append(now.rows, 0))
-    most = len(before.rows) - 1 if less else len(before.rows)
-    state.params = EngineParams(auto=AutoParams(highs_options=most))
+    if not less:
+        begun(before)
     assert (auto._renewed(state, before) is before) == (not less)
-    assert len(begun) == less
+    assert len(started) == less
+
+
+@pytest.mark.parametrize("knapsacks", [False, True])
+def test_what_highs_did_on_knapsacks_is_kept(monkeypatch, knapsacks):
+    """Of half the options a second HiGHS gets what is left; elsewhere the first one begins anew on it."""
+    seen = []
+    monkeypatch.setattr(Remainder, "start", lambda self, *_: seen.append(("start", self)))
+    monkeypatch.setattr(Remainder, "run", lambda self, *_: seen.append(("run", self)))
+    instance, budget = generate(Recipe(requests=60, cloudlets=8, models=12, regime="link-bound"), 7), clock.Budget()
+    state = auto.begin(instance, budget, seed=0, progress=None, start=None, prices=None, gap=0.0)
+    state.tighten, state.rows = lambda: None, [] if knapsacks else None
+    now = state.remainder()
+    before = replace(now, rows=np.resize(now.rows, 3 * len(now.rows)))
+    begun(before)
+    after = auto._renewed(state, before)
+    assert (after is before) == knapsacks
+    assert [kind for kind, _ in seen] == ["run" if knapsacks else "start"]
+    assert (seen[0][1].rows == now.rows).all()
+    begun(after)
+    assert auto._renewed(state, after) is after  # what is left did not shrink since
+    assert len(seen) == 1
+
+
+def test_a_round_ends_with_a_plan_or_a_bound_that_proves():
+    """HiGHS's plan that costs what is proved, its bound at the best plan's cost, or either to within the gap."""
+    instance = generate(Recipe(requests=20, cloudlets=4, models=6, families=2), 4)
+    state = auto.begin(instance, clock.FOREVER, seed=0, progress=None, start=None, prices=None, gap=0.0)
+    rest = state.remainder()
+    state.bound = state.cost / 2
+    assert not state.answered(rest)
+    rest.told_cost = state.cost / 2
+    assert state.answered(rest)
+    rest.told_cost, rest._bound, rest.cutoff = math.inf, state.cost, state.cost
+    assert state.answered(rest)
+    rest._bound = 0.6 * state.cost
+    assert not state.answered(rest)
+    state.gap = 0.4
+    assert state.answered(rest)
 
 
 def test_a_known_plan_prices_and_a_gap():

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 import os
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -101,11 +102,20 @@ def begin(
     return state
 
 
-def _first(state: AutoState, most: int) -> Remainder:
-    """What HiGHS gets first: a short search comes before, unless greedy's plan leaves little."""
+def _first(state: AutoState, most: int, early: bool = False) -> Remainder:
+    """What HiGHS gets first: a short search comes before, unless greedy's plan leaves little, or beside, if ``early``.
+
+    It is early where cloudlets are knapsacks: fixing leaves few options of those, but HiGHS takes about as long.
+    """
     rest, own = state.remainder(), state.params.auto
     if len(rest.rows) > state.params.tree.leaf_options and not state.done:
-        state.search(min(own.first_iterations, most), state.budget.share(own.search_share))
+        if early and state.rows is not None:
+            rest = state.rest(np.ones(len(state.structure.option), dtype=bool), state.limit)
+            _start(state, rest, cutoff=math.inf)  # as HiGHS alone would be: greedy's plan is no help
+        budget = replace(state.budget, until=lambda: state.answered(rest)) if rest.at_work else state.budget
+        state.search(min(own.first_iterations, most), budget.share(own.search_share))
+        if rest.at_work:
+            return rest
         state.tighten()
         rest = rest if state.budget.over else state.remainder()
     return rest
@@ -128,24 +138,34 @@ def _in_turn(state: AutoState, most: int) -> None:
 
 
 def _renewed(state: AutoState, rest: Remainder) -> Remainder:
-    """What HiGHS is at work on, once more of it is known: the same, or half of it, or less, begun anew."""
+    """What HiGHS is at work on, once more of it is known: the same, or half of it, or less, begun anew.
+
+    Small knapsacks of half the options go to a second HiGHS for a while, and what the first one did is not thrown away.
+    """
     state.settle(rest)
     state.tighten()
     if state.done or rest.settled or state.budget.over:
         return rest
     new, own = state.remainder(), state.params.auto
-    at_work = len(rest.rows) <= own.highs_options
-    if state.done or (at_work and len(new.rows) > own.renewed * len(rest.rows)):
+    if state.done or (rest.at_work and len(new.rows) > own.renewed * rest.left):
+        return rest
+    if rest.at_work and state.rows is not None and len(new.rows) <= state.params.tree.leaf_options:
+        rest.left = new.left
+        until = replace(state.budget, until=lambda: state.answered(rest) or state.answered(new))
+        new.run(until.share(own.tree_share), state.gap, state.seed)
+        state.settle(new)
+        state.settle(rest)
         return rest
     rest.stop()
     _start(state, new)
     return new
 
 
-def _start(state: AutoState, rest: Remainder) -> None:
+def _start(state: AutoState, rest: Remainder, **options: Any) -> None:
     """HiGHS at work, unless on so much it would only take memory."""
     if len(rest.rows) <= state.params.auto.highs_options:
-        rest.start(state.budget, state.gap, state.seed)
+        process.start(2)  # one for HiGHS beside, one for windows, leaves and what the search asks for
+        rest.start(state.budget, state.gap, state.seed, **options)
 
 
 def _on_one_core(state: AutoState, most: int | None) -> None:
@@ -179,17 +199,18 @@ def _beside(state: AutoState, most: int | None) -> None:
     """HiGHS and the rest at once: a window, then the tree and the search; HiGHS begins anew when much was left out."""
     own, budget, useful = state.params.auto, state.budget, True
     limit, each = math.inf if most is None else most, own.first_iterations
-    rest, tree = _first(state, each if most is None else most), Tree(state)
-    if not state.done:
-        process.start(2)  # one for HiGHS beside, one for windows, leaves and what the search asks for
-        _start(state, rest)
+    rest, tree = _first(state, each if most is None else most, early=True), Tree(state)
     try:
-        small = not state.done and len(rest.rows) <= own.window_options
-        if small and window.run(state, replace(budget.share(own.window_share), until=rest.answered)):
+        if rest.at_work:
+            rest = _renewed(state, rest)
+        elif not state.done:
+            _start(state, rest)
+        until = replace(budget, until=lambda: state.answered(rest))
+        small = not state.done and rest.left <= own.window_options
+        if small and window.run(state, until.share(own.window_share)):
             rest = _renewed(state, rest)
         while useful and not (state.done or rest.settled or budget.over or state.iterations >= limit):
-            until = replace(budget, until=rest.answered)
-            if state.params.tree.leaf_options < len(rest.rows) <= own.tree_options:
+            if state.params.tree.leaf_options < rest.left <= own.tree_options:
                 tree.run(until.share(own.tree_share))
             if not state.done:
                 each *= 2

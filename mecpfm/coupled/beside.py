@@ -20,7 +20,8 @@ from mecpfm.coupled.instance import Instance
 from mecpfm.coupled.presolve import Presolved, presolve
 from mecpfm.coupled.structure import Structure
 from mecpfm.errors import LimitError
-from mecpfm.solvers import Solution, highs, process
+from mecpfm.kernels.arrays import dot
+from mecpfm.solvers import LinearModel, Solution, highs, process
 from mecpfm.typing import Bools, Floats, Ints
 
 ENDING_S = 0.5
@@ -40,26 +41,35 @@ class Remainder:
     cutoff: float
     settled: bool = False
     """Whether nothing is cheaper than ``best``, to within the gap asked for."""
+    told_cost: float = math.inf
+    """Cost, s, of the plans that HiGHS told of and nobody asked for yet."""
+    left: int = 0
+    """Options that are left of it: what HiGHS was given last, here or beside."""
     _bound: float = -math.inf
     _told: list[Floats] = field(default_factory=list)
     _small: Presolved | None = None
     _future: Future[None] | None = None
     _cancelled: bool = False
 
+    def __post_init__(self) -> None:
+        """Nothing was left out since."""
+        self.left = len(self.rows)
+
     @classmethod
     def of(cls, instance: Instance, structure: Structure, kept: Bools, best: Ints, cost: float) -> Remainder:
         """What fixing kept of the sorted options, beside the plan it was fixed for."""
         return cls(instance, np.sort(structure.option[kept]), best, cost, cost * (1 - fix.CLOSE))
 
-    def start(self, budget: Budget, gap: float, seed: int) -> None:
-        """Begin, and return at once."""
+    def start(self, budget: Budget, gap: float, seed: int, **options: Any) -> None:
+        """Begin, and return at once; ``options`` are those of ``run``."""
         thread = ThreadPoolExecutor(1)
-        self._future = thread.submit(self.run, replace(budget, until=lambda: self._cancelled), gap, seed)
+        self._future = thread.submit(self.run, replace(budget, until=lambda: self._cancelled), gap, seed, **options)
         thread.shutdown(wait=False)
 
-    def answered(self) -> bool:
-        """Whether HiGHS settled it: its end alone says nothing, for memory or a limit may have ended it."""
-        return self.settled
+    @property
+    def at_work(self) -> bool:
+        """Whether HiGHS was given it."""
+        return self._future is not None
 
     def wait(self, most: float | None = None) -> None:
         """Until HiGHS is done, its time is over, or ``most`` seconds have passed."""
@@ -81,23 +91,24 @@ class Remainder:
         keywords = {"gap": gap, "seed": seed, "cutoff": self.cutoff, **options}
         try:
             if budget.watched and not process.busy():
-                found = process.run(model, budget, self._tell, keywords)
+                found = process.run(model, budget, lambda x, bound: self._tell(model, x, bound), keywords)
             else:
                 found = highs.here(model, time_limit=budget.limit(), until=lambda: budget.stopped, **keywords)
         except LimitError:
             return
         if found is not None:
-            self._take(found, gap)
+            self._take(model, found, gap)
 
-    def _tell(self, x: Floats | None, bound: float) -> None:
+    def _tell(self, model: LinearModel, x: Floats | None, bound: float) -> None:
         if x is not None:
             self._told.append(x)
+            self.told_cost = dot(model.cost, x)
         self._bound = float(np.fmax(self._bound, bound))
 
-    def _take(self, found: Solution, gap: float) -> None:
+    def _take(self, model: LinearModel, found: Solution, gap: float) -> None:
         """An "optimal" plan settles nothing when the checker refuses it, or finds it dearer than HiGHS's bound."""
         log.debug("HiGHS: %s, %.9g s proved, after %.3g s", found.status, found.bound, found.runtime_s)
-        self._tell(found.x, found.bound)
+        self._tell(model, found.x, found.bound)
         if found.status == "infeasible":
             self._bound, self.settled = math.inf, True
         if found.x is None:
@@ -111,7 +122,7 @@ class Remainder:
 
     def plans(self) -> list[Ints]:
         """Plans that HiGHS told of since this was last asked for, (R,) each; the last one only."""
-        last, self._told = self._told[-1:], []
+        last, self._told, self.told_cost = self._told[-1:], [], math.inf
         return [self._choice(x) for x in last]
 
     def _choice(self, x: Floats) -> Ints:

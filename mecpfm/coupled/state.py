@@ -216,6 +216,12 @@ class AutoState:
         found.cutoff = min(found.cutoff, limit)
         return found
 
+    def answered(self, rest: Remainder) -> bool:
+        """Whether HiGHS settled it, or what it told of ends the search; its end alone says nothing: memory, a limit."""
+        bound = max(self.bound, steps.raised(rest.bound, self.step) if math.isfinite(rest.bound) else 0.0)
+        cost = min(self.cost, rest.told_cost)
+        return rest.settled or proven(cost, bound) == "optimal" or bound >= (1 - self.gap) * cost
+
     def settle(self, rest: Remainder) -> None:
         """Take what HiGHS found and proved. Of plans that cost the same its own counts, so that time decides less."""
         for choice in rest.plans():

@@ -1,8 +1,9 @@
 """HiGHS in a process of its own, which is ended at a deadline, at Ctrl-C, and with this process.
 
-It is started once (0.5 s) and serves one model after the other; beside a long run a second one does. It is no group
-member, so that Ctrl-C of a terminal does not reach it, and it ends when its standard input does: whichever way this
-process ends.
+It is started once (0.5 s) and serves one model after the other; beside a long run a second one does. A run that nobody
+waits for any more is told to end over the pipe, so that the process survives; it ends itself where HiGHS does not. It
+is no group member, so that Ctrl-C of a terminal does not reach it, and it ends when its standard input does: whichever
+way this process ends.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import atexit
 import contextlib
 import logging
 import os
+import queue
 import subprocess
 import sys
 import threading
@@ -30,7 +32,7 @@ from mecpfm.solvers.model import LinearModel, Solution
 Tell = Callable[[NDArray[np.float64] | None, float], None]
 """Takes an incumbent, or None when there is no new one, and the bound proven so far."""
 LOOK_S, GRACE_S = 0.05, 0.3
-"""Seconds between two looks at the clock, and those that HiGHS has to end by itself at its limit."""
+"""Seconds between two looks at the clock, and those that HiGHS has to end by itself at its limit, or once told."""
 LOST = "the solver's process ended by itself; perhaps there was not enough memory"
 log = logging.getLogger("mecpfm")
 _locks = (threading.Lock(), threading.Lock())
@@ -51,7 +53,7 @@ class _Worker:
             env={**os.environ, "PYTHONPATH": path},
         )  # fmt: skip
         theirs.close()
-        self.up = False
+        self.up = self.left = False
 
     @property
     def ready(self) -> bool:
@@ -65,6 +67,19 @@ class _Worker:
                 return None
         message: tuple[str, Any] = self.pipe.recv()
         return message
+
+    def leave(self) -> None:
+        """Tell it to end the run, or itself after a grace, and wait for nothing."""
+        self.pipe.send(GRACE_S)
+        self.left = True
+
+    def idle(self) -> bool:
+        """Whether it is ready for a model: a run that was left is over, or it is waited for a moment."""
+        budget = Budget.of(0.0)
+        with contextlib.suppress(EOFError, OSError):
+            while self.left and (message := self.receive(budget)):
+                self.left = message[0] == "moment"
+        return not self.left
 
     def end(self) -> None:
         self.process.kill()
@@ -128,6 +143,10 @@ def run(model: LinearModel, budget: Budget, tell: Tell, keywords: dict[str, Any]
 def _run(number: int, model: LinearModel, budget: Budget, tell: Tell, keywords: dict[str, Any]) -> Solution | None:
     start(number + 1)
     worker = _workers[os.getpid(), number]
+    if not worker.idle():
+        _end(number)
+        start(number + 1)
+        worker = _workers[os.getpid(), number]
     worker.up = worker.up or worker.receive(budget) is not None
     if not worker.up or budget.over:
         return None
@@ -141,7 +160,10 @@ def _run(number: int, model: LinearModel, budget: Budget, tell: Tell, keywords: 
         else:
             solution: Solution = content
             return solution
-    _end(number)
+    if budget.stopped:
+        worker.leave()
+    else:
+        _end(number)
     return None
 
 
@@ -151,18 +173,38 @@ def serve() -> None:
 
     threading.Thread(target=_end_with_parent, daemon=True).start()
     pipe: Connection[Any, Any] = Connection(int(sys.argv[1]))
+    given: queue.SimpleQueue[tuple[LinearModel, dict[str, Any]] | None] = queue.SimpleQueue()
+    stopped, idle = threading.Event(), threading.Event()
+
+    def listen() -> None:
+        with contextlib.suppress(EOFError, OSError):
+            while True:
+                message = pipe.recv()
+                if isinstance(message, tuple):
+                    stopped.clear()
+                    idle.clear()
+                    given.put(message)
+                    continue
+                stopped.set()
+                if not idle.wait(message):
+                    os._exit(0)
+        given.put(None)
 
     def tell(x: NDArray[np.float64] | None, bound: float) -> None:
         pipe.send(("moment", (x, bound)))
 
+    threading.Thread(target=listen, daemon=True).start()
     pipe.send(("up", None))
     with contextlib.suppress(EOFError, OSError):
-        while True:
-            model, keywords = pipe.recv()
+        while (task := given.get()) is not None:
+            model, keywords = task
+            answer: tuple[str, Any]
             try:
-                pipe.send(("done", highs.here(model, tell=tell, **keywords)))
+                answer = "done", highs.here(model, tell=tell, until=stopped.is_set, **keywords)
             except Exception as error:  # it is raised where the model came from
-                pipe.send(("error", error))
+                answer = "error", error
+            idle.set()
+            pipe.send(answer)
 
 
 def _end_with_parent() -> None:
