@@ -4,7 +4,7 @@ Medians of seven runs over one window of 8,000 requests (base scenario; the draw
 one thread; compilation and the building of the window are not counted.
 
 ``--planner`` plans the 15 epochs of a window instead, the same for every planner: CPU time of an epoch's plan, the
-middle of five runs, and what all plans together cost, by scene.
+middle of five runs, and what all plans together cost, by scene. ``cold`` begins every epoch from nothing.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import statistics
 import time
 from dataclasses import replace
 
+from mecpfm.coupled import dual, local_search, structure
 from mecpfm.coupled.check import assess
 from mecpfm.coupled.instance import Instance
 from mecpfm.online import placement
@@ -25,6 +26,7 @@ from mecpfm.online.setting import BASE, SCENARIOS, Setting
 from mecpfm.online.simulate import Run, simulate
 from mecpfm.online.trace import load
 from mecpfm.online.world import build
+from mecpfm.typing import Ints
 
 SHOWN = (
     "remote", "shortest-queue", "ucb1", "disjoint-lints", "disjoint-tsrc", "hybrid-lints", "structured-mean",
@@ -33,14 +35,16 @@ SHOWN = (
 RUNS = 7
 SCENES = {name: SCENARIOS[name] for name in ("base", "LLM", "8 cloudlets", "16 cloudlets", "load 1.1")}
 SCENES["10 GB each"] = replace(BASE, memory_gb=(10.0,))
-PLANNERS = {"polish": Planner(), "polish, warm": Planner(warm=True), "trimcaching": Planner("trimcaching")}
+PLANNERS = {"polish": Planner(), "trimcaching": Planner("trimcaching"), "cold": None}
 REPEATS = 5
 """Runs of a planner."""
+COLD_ITERATIONS = 100
+"""Of the local search that begins with no plan and no epoch's prices."""
 
 
 def epochs(setting: Setting) -> list[Instance]:
     """Forecasts of a window's epochs, caches planned by TrimCaching-Gen."""
-    scene, greedy = build(setting, load(True, setting.trace), 0), PLANNERS["trimcaching"]
+    scene, greedy = build(setting, load(True, setting.trace), 0), Planner("trimcaching")
     run, found = Run(scene, POLICIES["priced-cov"], 0), list[Instance]()
     for stop in range(greedy.epoch, setting.requests, greedy.epoch):
         run.advance(stop)
@@ -49,12 +53,18 @@ def epochs(setting: Setting) -> list[Instance]:
     return found
 
 
-def plans(instances: list[Instance], planner: Planner) -> tuple[float, float]:
-    """CPU time of all plans, one epoch after the other, and their cost, both in s."""
+def cold(instance: Instance) -> Ints:
+    """An epoch's plan, as options (R,) or -1, of a search from nothing but the dual's prices."""
+    view = structure.build(instance)
+    return local_search.improve(view, dual.solve(view), iterations=COLD_ITERATIONS).choice
+
+
+def plans(instances: list[Instance], planner: Planner | None) -> tuple[float, float]:
+    """CPU time of all plans, one epoch after the other, and their cost, both in s; cold ones without a planner."""
     prices, cost, took = None, 0.0, 0.0
     for instance in instances:
         start = time.process_time()
-        choice, prices = placement.plan(instance, planner, prices)
+        choice, prices = placement.plan(instance, planner, prices) if planner else (cold(instance), None)
         took += time.process_time() - start
         cost += assess(instance, "planned", choice).objective
     return took, cost

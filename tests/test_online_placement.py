@@ -1,23 +1,24 @@
 """Placement in the loop: what a plan may know, what it does to caches, and that every GB is counted."""
 
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from dataclasses import replace
+from multiprocessing import get_context
 
 import numpy as np
 import pytest
 from online_strategies import ALL, scene
 from test_online_causality import differing, with_another_future
 
-from mecpfm.coupled import baselines
+from mecpfm.coupled import baselines, dual, structure
 from mecpfm.coupled.check import assess
 from mecpfm.online import placement
 from mecpfm.online.placement import Planner, adopt
 from mecpfm.online.simulate import Run
 
-PLANNER = Planner(epoch=30, iterations=20)
-WARM = replace(PLANNER, warm=True)
+PLANNER = Planner(epoch=30, steps=40, iterations=20)
 
 
-@pytest.mark.parametrize(("name", "planner"), [("nearest", PLANNER), ("priced-tsrc", PLANNER), ("nearest", WARM)])
+@pytest.mark.parametrize(("name", "planner"), [("nearest", PLANNER), ("priced-tsrc", PLANNER)])
 def test_plans_depend_on_what_is_complete_only(name, planner):
     """Another future of what is not complete at t changes no decision before t, plans and advance pulls included."""
     at, policy = scene(200, load=1.1), ALL[name]
@@ -32,17 +33,56 @@ def test_plans_depend_on_what_is_complete_only(name, planner):
     assert np.array_equal(log.pull_s[before], other.pull_s[before])
 
 
-def test_a_warm_plan_is_greedys_or_better():
-    """Every epoch, with the prices of the one before and without."""
-    at = scene(200, load=1.1)
-    run, prices = Run(at, ALL["nearest"]), None
-    for stop in (60, 120, 180):
+SHORT = Planner(epoch=100, iterations=20)
+
+
+def forecasts():
+    """What a run forecasts for three epochs; memory is short, and the data centre slow."""
+    at = scene(400, load=1.1, cloudlets=4, reach=4, memory_gb=(10.0,))
+    run = Run(at, ALL["nearest"])
+    for stop in (100, 200, 300):
         run.advance(stop)
-        instance = placement.forecast(run, WARM, stop)
-        choice, prices = placement.improved(instance, 10, prices)
-        plan, greedy = (assess(instance, "warm", one) for one in (choice, baselines.trimcaching(instance)))
+        yield placement.forecast(run, SHORT, stop)
+
+
+def test_a_plan_is_greedys_or_better():
+    """Every epoch, with the prices of the one before and without."""
+    prices = None
+    for instance in forecasts():
+        choice, prices = placement.plan(instance, SHORT, prices)
+        plan, greedy = (assess(instance, "plan", one) for one in (choice, baselines.trimcaching(instance)))
         assert plan.feasible
         assert plan.objective <= greedy.objective * (1 + 1e-9)
+
+
+def test_prices_are_the_memory_knapsacks_and_go_on_from_the_last_epochs():
+    """A planner's prices are those of the bound that keeps the memory rows; the next epoch's begin with them."""
+    first, second, _ = forecasts()
+    _, prices = placement.plan(first, SHORT)
+    view = structure.build(first, exact_models=structure.MASK_BITS)
+    requests, sites = len(view.cells.remote_s), 2 * len(view.cells.capacity_s)
+    kept, left = (dual.solve(view, iterations=SHORT.steps, memory_row=row) for row in (True, False))
+    assert np.array_equal(prices.resources, kept.point[requests : requests + sites])
+    assert np.array_equal(prices.cut, kept.cut)
+    assert not np.array_equal(prices.resources, left.point[requests : requests + sites])
+    still = replace(SHORT, steps=1)
+    went_on, anew = (placement.plan(second, still, one)[1].resources for one in (prices, None))
+    assert np.array_equal(went_on, prices.resources) and not np.array_equal(anew, prices.resources)
+
+
+def served(seed):
+    """Bytes of what a run with planned caches decided and lost."""
+    found = placement.simulate(scene(200, load=1.1), ALL["nearest"], PLANNER, seed)
+    return found.log.place.tobytes(), found.log.pulled_gb.tobytes(), found.loss_s.tobytes(), found.prefetched_gb
+
+
+def test_plans_are_the_same_whatever_ran_before_or_beside():
+    """Prices belong to one run: order, threads and another process change no bit."""
+    forth, back = [served(seed) for seed in (1, 2)], [served(seed) for seed in (2, 1)]
+    assert forth == back[::-1]
+    with ThreadPoolExecutor(2) as threads, ProcessPoolExecutor(1, get_context("spawn")) as process:
+        assert list(threads.map(served, (1, 2))) == forth
+        assert process.submit(served, 1).result() == forth[0]
 
 
 def test_plans_matter_and_their_pulls_are_charged():

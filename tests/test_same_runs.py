@@ -11,6 +11,7 @@ from nudged import DIRECTIONS, install, nudge
 from mecpfm.bandits.problems import ProblemRecipe
 from mecpfm.bandits.restricted import WTSRC
 from mecpfm.coupled import dual, generate
+from mecpfm.coupled.structure import MASK_BITS
 from mecpfm.coupled.structure import build as cells_of
 from mecpfm.data import marginals
 from mecpfm.experiments import config
@@ -115,12 +116,13 @@ def test_multipliers_without_rounding(direction):
     place = world.build(setting, trace.load(False, "azure"), 3, real_sites=False)
     run = simulate.Run(place, POLICIES["priced-cov"])
     run.advance(500)
-    cells = [cells_of(placement.forecast(run, placement.Planner(), 500)) for _ in range(2)]
+    planner = placement.Planner()
+    cells = [cells_of(placement.forecast(run, planner, 500), exact_models=MASK_BITS) for _ in range(2)]
     fields = {name: nudge(getattr(cells[1].cells, name), direction) for name in ("delay_s", "compute_s", "remote_s")}
     for name, field in fields.items():  # else Numba compiles anew
         field.flags.writeable = getattr(cells[1].cells, name).flags.writeable
     cells[1] = replace(cells[1], cells=cells[1].cells._replace(**fields))
-    plain, other = map(dual.solve, cells)
+    plain, other = (dual.solve(one, iterations=planner.steps, memory_row=True) for one in cells)
     np.testing.assert_allclose(other.point, plain.point, rtol=1e-9, atol=1e-9)
     assert other.iterations == plain.iterations
 

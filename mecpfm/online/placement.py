@@ -25,12 +25,8 @@ from mecpfm.records import Ragged
 from mecpfm.typing import Floats, Ints
 
 PLANNERS = ("polish", "trimcaching")
-"""Local search from the dual's prices (the coupled setting's, without its dives: a plan every epoch must be quick), or
-TrimCaching-Gen."""
-
-
-STEPS = 200
-"""Most steps of a warm planner's multipliers in an epoch."""
+"""Local search around TrimCaching-Gen's plan, steered by the dual's prices (the coupled setting's, without its dives: a
+plan every epoch must be quick), or TrimCaching-Gen alone."""
 
 
 class Prices(NamedTuple):
@@ -49,13 +45,13 @@ class Planner:
     method: str = "polish"
     epoch: int = 500
     """Requests between two plans."""
-    iterations: int = 100
-    """Budget of the local search."""
+    steps: int = 200
+    """Most steps of the multipliers in an epoch, which begin at the last epoch's."""
+    iterations: int = 85
+    """Budget of the local search: plans then cost within 0.1 % of those of 100 iterations that begin from nothing, or
+    less (``python benchmarks/trace.py --planner``)."""
     load: float = 0.6
     """Share of an epoch that a cloudlet may be busy in the plan: queues need slack."""
-    warm: bool = False
-    """Whether ``polish`` begins with greedy's plan and the last epoch's prices, memory rows kept: half of the
-    iterations then do. The results that are kept were made without."""
 
     def __post_init__(self) -> None:
         """Refuse unknown methods and empty epochs."""
@@ -80,7 +76,7 @@ def propose(
 ) -> tuple[NDArray[np.bool_], Prices | None]:
     """Parts that each cloudlet should hold, shape (C, P), from the last epoch's requests, up to ``stop - 1``.
 
-    And the prices to begin the next epoch with, where the planner is ``warm``.
+    And the prices to begin the next epoch with, where the planner has any.
     """
     instance = forecast(run, planner, stop)
     choice, prices = plan(instance, planner, prices)
@@ -92,29 +88,23 @@ def propose(
 
 
 def plan(instance: Instance, planner: Planner, prices: Prices | None = None) -> tuple[Ints, Prices | None]:
-    """An epoch's plan, as options (R,) or -1, and the prices that the next one's begins with, of a warm planner."""
-    if planner.method != "polish":
-        return baselines.trimcaching(instance), None
-    if planner.warm:
-        return improved(instance, planner.iterations // 2, prices)
-    view = build(instance)
-    return local_search.improve(view, dual.solve(view), iterations=planner.iterations).choice, None
+    """An epoch's plan, as options (R,) or -1, and the prices that it was steered by, for the next epoch's.
 
-
-def improved(instance: Instance, iterations: int, prices: Prices | None) -> tuple[Ints, Prices]:
-    """Plan, as options (R,) or -1, of a search around greedy's; the cloudlets' prices it was steered by.
-
-    Requests differ from epoch to epoch, so that the prices of cloudlets alone are of use to the next.
+    It never costs more than TrimCaching-Gen's. Requests differ from epoch to epoch, so that the prices of cloudlets
+    alone are of use to the next.
     """
+    greedy = baselines.trimcaching(instance)
+    if planner.method == "trimcaching":
+        return greedy, None
     view = build(instance, exact_models=MASK_BITS)
     requests, sites = len(view.cells.remote_s), 2 * len(view.cells.capacity_s)
     point, old = dual.start(view.cells), None
     if prices is not None:
         point[requests : requests + sites] = prices.resources
         old = dual.Dual(-np.inf, point, prices.cut, 0, 0.0)
-    found = dual.solve(view, warm=old, iterations=STEPS, memory_row=True)
-    plan = local_search.improve(view, found, baselines.trimcaching(instance), iterations=iterations)
-    return plan.choice, Prices(found.point[requests : requests + sites], found.cut)
+    found = dual.solve(view, warm=old, iterations=planner.steps, memory_row=True)
+    best = local_search.improve(view, found, greedy, iterations=planner.iterations)
+    return best.choice, Prices(found.point[requests : requests + sites], found.cut)
 
 
 def forecast(run: Run, planner: Planner, stop: int) -> Instance:
