@@ -29,21 +29,26 @@ def remote(instance: Instance) -> Ints:
 
 def first_fit(instance: Instance, order: Ints) -> Ints:
     """Options are tried in ``order``; a request takes the first of its own that fits memory and compute left."""
-    candidates, state = _nothing_placed(instance)
+    candidates, state = _nothing_placed(instance, indexed=False)
     kernels.first_fit(order, candidates, state)
     return state.choice
 
 
-def _nothing_placed(instance: Instance) -> tuple[kernels.Candidates, kernels.GreedyState]:
-    """Options as the kernels take them, and a state with every block closed and every request remote."""
+def _nothing_placed(instance: Instance, indexed: bool = True) -> tuple[kernels.Candidates, kernels.GreedyState]:
+    """Options as the kernels take them, and a state with every block closed and every request remote.
+
+    First fit needs no index of the candidates; to sort 100,000 options would take longer than itself.
+    """
     options, cloudlets, blocks = instance.options, instance.cloudlets, instance.models.blocks
     _, models, sites, _ = instance.sizes
-    key = options.cloudlet * models + options.model
-    order = np.argsort(key, kind="stable")
+    first = order = np.zeros(0, dtype=np.int64)
+    if indexed:
+        key = options.cloudlet * models + options.model
+        order = np.argsort(key, kind="stable")
+        first = np.searchsorted(key[order], np.arange(sites * models + 1))
     candidates = kernels.Candidates(
-        np.searchsorted(key[order], np.arange(sites * models + 1)), order, options.request, options.model,
-        options.cloudlet, options.delay_s, options.compute_s, blocks.indptr, blocks.indices, instance.blocks.size_gb,
-        instance.pull_s,
+        first, order, options.request, options.model, options.cloudlet, options.delay_s, options.compute_s,
+        blocks.indptr, blocks.indices, instance.blocks.size_gb, instance.pull_s,
     )  # fmt: skip
     state = kernels.GreedyState(
         np.zeros(instance.pull_s.shape, dtype=bool), instance.requests.remote_delay_s.copy(),
