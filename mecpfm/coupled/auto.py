@@ -152,7 +152,7 @@ def _renewed(state: AutoState, rest: Remainder) -> Remainder:
     if rest.at_work and state.rows is not None and len(new.rows) <= state.params.tree.leaf_options:
         rest.left = new.left
         until = replace(state.budget, until=lambda: state.answered(rest) or state.answered(new))
-        new.run(until.share(own.tree_share), state.gap, state.seed)
+        new.run(until, state.gap, state.seed)
         state.settle(new)
         state.settle(rest)
         return rest
