@@ -44,7 +44,7 @@ class PartLibrary(JITCodeLibrary):
             super()._optimize_final_module()  # type: ignore[no-untyped-call]
             return
         cheap = {"loop_vectorize": False, "slp_vectorize": False, "opt": 0, "cost": "cheap"}
-        passes, builder = self._codegen._module_pass_manager(**cheap)
+        passes, builder = self._codegen._module_pass_manager(**cheap)  # type: ignore[no-untyped-call]
         passes.run(self._final_module, builder)
 
     def _finalize_final_module(self) -> None:
