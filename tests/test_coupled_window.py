@@ -37,18 +37,19 @@ def test_no_window_proves_more_than_is_true(data, share):
 
 def test_a_window_proves_what_the_bound_alone_does_not():
     """A window much smaller than what is left finds the optimum and, as nothing else is as cheap, proves it."""
-    state = begun(generate(Recipe(requests=60, cloudlets=8, models=12), 3))
+    state = begun(generate(Recipe(requests=100, cloudlets=8, models=12), 3), share=1.6)
     left = len(state.remainder().rows)
     assert not state.done
-    assert left > AutoParams().window_per_request * 60
+    assert AutoParams().renewed * left > 160
     bound = state.bound
     assert window.run(state, FOREVER)
     assert state.bound > bound
     assert state.solver == highs.NAME
 
 
-def test_no_window_where_all_that_is_left_is_as_small():
+def test_no_window_where_all_that_is_left_is_hardly_larger():
     """Then HiGHS gets it anyway; and none without time."""
+    assert not window.run(begun(generate(Recipe(requests=60, cloudlets=8, models=12), 3)), FOREVER)
     assert not window.run(begun(located(5), 100.0), FOREVER)
     assert not window.run(begun(located(5), 0.1), Budget(end=0.0))
 
