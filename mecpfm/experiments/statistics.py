@@ -76,8 +76,7 @@ def summary(rows: pd.DataFrame, by: list[str], metrics: list[str]) -> pd.DataFra
 
 def texts(table: pd.DataFrame, mean: str, low: str = "ci_low", high: str = "ci_high", form: str = "+.1%") -> list[str]:
     """Means with their 95 % intervals as texts; nothing where there is no mean, no minus sign before a zero."""
-    spec = "+z" * form.startswith("+") or "z"
-    spec += form.removeprefix("+")
+    spec = ("+z" if form.startswith("+") else "z") + form.removeprefix("+")
     rows = table[[mean, low, high]].to_numpy(dtype=float)
     return ["" if math.isnan(row[0]) else f"{row[0]:{spec}} [{row[1]:{spec}}, {row[2]:{spec}}]" for row in rows]
 
