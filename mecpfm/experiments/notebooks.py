@@ -22,6 +22,7 @@ import pandas as pd
 from mecpfm import paths
 from mecpfm.errors import FailedError, InputError
 from mecpfm.experiments.config import profile as check_profile
+from mecpfm.experiments.executors import get_context
 from mecpfm.experiments.progress import Told, stages
 from mecpfm.extras import import_nbformat, require
 from mecpfm.records import write_atomic
@@ -75,7 +76,7 @@ def _all(
     A fresh process a notebook: its peak memory is then the kernel's own. What neighbours write at the same time is
     counted for both.
     """
-    context, environment = get_context(), dict(os.environ)
+    context, environment = _preloaded_context(), dict(os.environ)
     at_once = 2 if profile == "quick" and (os.cpu_count() or 1) > 1 else 1  # the full profile fills every core
     running: dict[Future[Any], tuple[str, ProcessPoolExecutor, float]] = {}
     try:
@@ -95,13 +96,13 @@ def _all(
             pool.shutdown(cancel_futures=True)
 
 
-def get_context() -> Any:
+def _preloaded_context() -> Any:
     """Fork from a process that has imported ``preloaded``, which takes 3 s of CPU time, and has done nothing else.
 
     Where system libraries do not bear a fork (macOS) every process imports for itself.
     """
     if sys.platform != "linux":
-        return multiprocessing.get_context("spawn")
+        return get_context()
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload([f"{__package__}.preloaded"])
     return context
