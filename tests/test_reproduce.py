@@ -1,5 +1,6 @@
 """What fails costs only itself; inputs come from the checkout, outputs go where they can be written."""
 
+import multiprocessing
 import os
 import shutil
 import stat
@@ -96,7 +97,8 @@ def test_a_broken_notebook_leaves_the_others(tmp_path: Path, monkeypatch: pytest
     monkeypatch.setattr(paths, "sources", lambda: tmp_path)
     monkeypatch.setattr(notebooks.paths, "sources", lambda: tmp_path)
     monkeypatch.setenv("MECPFM_HOME", str(tmp_path))
-    monkeypatch.setattr(notebooks, "get_context", lambda: __import__("multiprocessing").get_context("fork"))
+    forked = multiprocessing.get_context("fork")  # keeps the folders set above
+    monkeypatch.setattr(notebooks, "_preloaded_context", lambda: forked)
     with pytest.raises(FailedError, match=r"00_broken.*ZeroDivisionError.*redo: mecpfm notebooks --profile quick 00_"):
         notebooks.run("quick")
     assert (tmp_path / "results" / "notebooks" / "quick" / "01_whole.ipynb").exists()
