@@ -18,11 +18,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from mecpfm.coupled import anytime, branch, dual, local_search, methods
-from mecpfm.coupled.certificate import certificate, verify
+from mecpfm.coupled.certificate import verify
 from mecpfm.coupled.engine import EngineParams
 from mecpfm.coupled.formulation import linear_model
 from mecpfm.coupled.generate import Recipe, generate
 from mecpfm.coupled.instance import Instance
+from mecpfm.coupled.multipliers import certificate
 from mecpfm.coupled.params import TreeParams
 from mecpfm.coupled.presolve import presolve
 from mecpfm.coupled.structure import build

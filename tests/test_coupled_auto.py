@@ -15,12 +15,13 @@ from mecpfm import clock
 from mecpfm.coupled import auto, baselines, dual, fix, methods, tree
 from mecpfm.coupled.beside import Remainder
 from mecpfm.coupled.brute_force import solve_nlip
-from mecpfm.coupled.certificate import Certificate, certificate, terms, verify
+from mecpfm.coupled.certificate import Certificate, terms, verify
 from mecpfm.coupled.check import assess
 from mecpfm.coupled.engine import EngineParams
 from mecpfm.coupled.formulation import linear_model
 from mecpfm.coupled.generate import Recipe, generate
 from mecpfm.coupled.instance import Instance, most
+from mecpfm.coupled.multipliers import certificate
 from mecpfm.coupled.packing import packed
 from mecpfm.coupled.params import AutoParams, TreeParams
 from mecpfm.coupled.presolve import presolve

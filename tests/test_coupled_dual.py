@@ -11,11 +11,12 @@ from mecpfm import solvers
 from mecpfm.coupled import dual, waived
 from mecpfm.coupled.belonging import model_gb
 from mecpfm.coupled.brute_force import solve_nlip
-from mecpfm.coupled.certificate import Certificate, certificate, terms, verify
+from mecpfm.coupled.certificate import Certificate, terms, verify
 from mecpfm.coupled.formulation import linear_model, solve_lp
 from mecpfm.coupled.generate import Recipe, generate
 from mecpfm.coupled.incidence import incidence
 from mecpfm.coupled.instance import LARGEST, SMALLEST, Instance, most
+from mecpfm.coupled.multipliers import certificate
 from mecpfm.coupled.params import DualParams
 from mecpfm.coupled.presolve import presolve
 from mecpfm.coupled.structure import build

@@ -14,8 +14,9 @@ from mecpfm.clock import FOREVER
 from mecpfm.coupled import dual, methods, single
 from mecpfm.coupled.audit import audit
 from mecpfm.coupled.brute_force import solve_nlip
-from mecpfm.coupled.certificate import Certificate, certificate, verify
+from mecpfm.coupled.certificate import Certificate, verify
 from mecpfm.coupled.instance import Instance, most
+from mecpfm.coupled.multipliers import certificate
 from mecpfm.coupled.proof import Proof
 from mecpfm.coupled.structure import build
 from mecpfm.errors import InputError

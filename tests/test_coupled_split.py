@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 
 from mecpfm.coupled import dual, split
 from mecpfm.coupled.brute_force import solve_nlip
-from mecpfm.coupled.certificate import certificate, verify
+from mecpfm.coupled.certificate import verify
 from mecpfm.coupled.generate import Recipe, generate
+from mecpfm.coupled.multipliers import certificate
 from mecpfm.coupled.params import DualParams
 from mecpfm.coupled.structure import build
 from mecpfm.kernels import coupled_cut as kernels

@@ -9,11 +9,12 @@ from mecpfm.clock import FOREVER, Budget
 from mecpfm.coupled import auto, methods
 from mecpfm.coupled import start as starting
 from mecpfm.coupled.brute_force import solve_nlip
-from mecpfm.coupled.certificate import certificate, verify
+from mecpfm.coupled.certificate import verify
 from mecpfm.coupled.check import assess
 from mecpfm.coupled.engine import EngineParams
 from mecpfm.coupled.formulation import solve_lp
 from mecpfm.coupled.instance import Instance
+from mecpfm.coupled.multipliers import certificate
 from mecpfm.coupled.params import AutoParams
 from mecpfm.coupled.pins import FREE, Keep, kept, used
 from mecpfm.coupled.structure import MASK_BITS, build

@@ -25,6 +25,7 @@ from mecpfm.coupled.dual import solve as solve_dual
 from mecpfm.coupled.engine import DEFAULT, EngineParams
 from mecpfm.coupled.instance import Instance
 from mecpfm.coupled.local_search import Polished, Progress, Seen
+from mecpfm.coupled.multipliers import dual_of
 from mecpfm.coupled.params import DualParams
 from mecpfm.coupled.rounding import repair
 from mecpfm.coupled.structure import Structure, build, option_cells, restrict
@@ -243,6 +244,6 @@ def _bound(
 ) -> Dual:  # fmt: skip
     """Dual bound; from prices, and until the plan that is known has the gap asked for, where there are such."""
     target = math.inf if known is None else known.cost
-    warm = starting.dual_of(structure, prices)
+    warm = dual_of(structure, prices)
     enough = target * (1 - gap) if gap > 0 and prices is not None else math.inf
     return solve_dual(structure, target=target, warm=warm, enough=enough, budget=budget, params=params)

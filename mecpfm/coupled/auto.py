@@ -23,6 +23,7 @@ from mecpfm.coupled.check import REMOTE, assess
 from mecpfm.coupled.dual import Dual, proven
 from mecpfm.coupled.engine import DEFAULT, EngineParams
 from mecpfm.coupled.instance import Instance
+from mecpfm.coupled.multipliers import dual_of
 from mecpfm.coupled.presolve import presolve
 from mecpfm.coupled.request import Progress
 from mecpfm.coupled.state import AutoState
@@ -95,7 +96,7 @@ def begin(
     share = params.auto.bound_share
     if prices is None:
         prices = starting.of_lp(instance, structure, budget.share(share), params.auto.lp_options)
-    state.dual = state.ascend(starting.dual_of(structure, prices), budget.share(share))
+    state.dual = state.ascend(dual_of(structure, prices), budget.share(share))
     state.prove(state.dual.bound)
     state.sharpen()
     state.tell()

@@ -22,13 +22,10 @@ from pydantic import PlainValidator
 
 from mecpfm.coupled import priced, waived
 from mecpfm.coupled.belonging import member_of, model_gb, require_fit
-from mecpfm.coupled.dual import Dual
 from mecpfm.coupled.enumeration import EPS, model_sets
 from mecpfm.coupled.instance import Instance, most
 from mecpfm.coupled.packing import packed
-from mecpfm.coupled.structure import Structure
 from mecpfm.errors import InputError
-from mecpfm.plan import instance_sha256
 from mecpfm.records import FloatArray, IntArray, OptionalFloatArray, OptionalIntArray, Range, RootRecord, Shape
 from mecpfm.typing import Floats, Ints
 
@@ -72,30 +69,6 @@ class Certificate(RootRecord):
     def _schema(self) -> str:
         newer = (self.memory_row, self.block_price, self.compute_row)
         return self.file_schema if all(field is None for field in newer) else str(self.newer_schema)
-
-
-def certificate(structure: Structure, dual: Dual, instance: Instance | None = None) -> Certificate:
-    """The multipliers of a bound, ready to be written to a file, tied to the instance if that is given."""
-    cells = structure.cells
-    requests, cloudlets = len(cells.remote_s), len(cells.capacity_s)
-    v, mu, eta, w = np.split(dual.point, np.cumsum([requests, cloudlets, cloudlets]))
-    place = np.repeat(np.arange(len(cells.first_share_of) - 1), np.diff(cells.first_share_of))
-    return Certificate(
-        bound_s=np.float64(dual.bound),
-        request_price_s=v,
-        compute_price=mu,
-        memory_price_s_per_gb=eta,
-        family=structure.family,
-        exact=cells.exact.astype(np.int64),
-        cut_price=dual.cut.reshape(cloudlets, -1),
-        share_cloudlet=place // len(structure.block),
-        share_block=structure.block[place % len(structure.block)],
-        share_request=structure.share_request,
-        share_s=w,
-        instance_sha256=None if instance is None else instance_sha256(instance),
-        memory_row=np.int64(1) if dual.memory_row else None,
-        compute_row=np.int64(1) if dual.compute_row else None,
-    )
 
 
 def verify(instance: Instance, given: Certificate) -> float:

@@ -13,16 +13,16 @@ import numpy as np
 from mecpfm import clock, ranges
 from mecpfm.clock import FOREVER, Budget
 from mecpfm.coupled import baselines, dual
-from mecpfm.coupled.certificate import Certificate, certificate, verify
+from mecpfm.coupled.certificate import Certificate, verify
 from mecpfm.coupled.check import assess
 from mecpfm.coupled.dual import proven
 from mecpfm.coupled.engine import DEFAULT
 from mecpfm.coupled.instance import Instance
 from mecpfm.coupled.lp_proof import lp_certificate
+from mecpfm.coupled.multipliers import certificate, dual_of
 from mecpfm.coupled.params import DualParams
 from mecpfm.coupled.pins import Keep, kept, pin
 from mecpfm.coupled.request import Request
-from mecpfm.coupled.start import dual_of
 from mecpfm.coupled.structure import Structure, build
 from mecpfm.coupled.table import CUT_SHORT, KEEPING, METHODS, OWN_PROOF, SEARCHES
 from mecpfm.errors import InputError, LimitError

@@ -15,7 +15,7 @@ from mecpfm.coupled import instance as coupled
 from mecpfm.coupled import methods as coupled_methods
 from mecpfm.coupled.certificate import Certificate
 from mecpfm.coupled.engine import DEFAULT, EngineParams
-from mecpfm.coupled.request import Progress
+from mecpfm.coupled.request import Progress, Request
 from mecpfm.coupled.table import FRACTIONAL
 from mecpfm.errors import InputError
 from mecpfm.network import naming
@@ -44,20 +44,11 @@ problem (``mecpfm methods``)."""
 
 
 def solve(
-    problem: Problem,
-    *,
-    method: Method | None = None,
-    gap: float = 0.0,
-    time_limit: float | None = None,
-    iterations: int | None = None,
-    seed: int = 0,
-    solver: Solver = "auto",
-    start: NamedPlan | None = None,
-    keep: Collection[str] = (),
-    progress: Progress | None = None,
-    threads: int | None = None,
+    problem: Problem, *, method: Method | None = None, gap: float = 0.0, time_limit: float | None = None,
+    iterations: int | None = None, seed: int = 0, solver: Solver = "auto", start: NamedPlan | None = None,
+    keep: Collection[str] = (), progress: Progress | None = None, threads: int | None = None,
     params: EngineParams | None = None,
-) -> NamedPlan:
+) -> NamedPlan:  # fmt: skip
     """Plan of a network, or of an instance of either setting, with the proof that comes with it.
 
     Parameters
@@ -66,26 +57,17 @@ def solve(
         A network in tables, or an instance (``read_instance``).
     method
         Default: auto, bound, search and HiGHS at once; the exact method for the published problem.
-    gap
-        Good enough: (cost - bound) / cost, 0.01 is 1 %. As ``iterations`` and all from ``start`` on, for networks and
-        coupled instances alone.
-    time_limit
-        Seconds; 10 for the default method where there are no iterations. Other searches end by themselves.
-    iterations
-        Budget of the local search; with it, and no time limit, a seed gives the same plan everywhere.
-    seed, solver
-        Of every random stream; for methods that need one.
-    start
-        A plan to begin with, of this problem or of one that changed into it: names tell who is who. What comes out is
-        never worse than what is left of it here.
-    keep
-        Sites whose caches, and users whose service, stay as ``start`` has them.
+    time_limit, seed, solver
+        Seconds (10 for the default method without iterations); of every random stream; for methods that need one.
+    gap, iterations, threads, params
+        Good enough, (cost - bound) / cost; budget of the local search: with it, and no time limit, a seed gives the
+        same plan everywhere; cores of the default method, all unless given; numbers that steer bound, search and tree
+        (``EngineParams.read(path)`` reads a TOML file). These, and all below, not for the published problem.
+    start, keep
+        A plan to begin with, of this problem or of one that changed into it: names tell who is who, and nothing worse
+        than what is left of it comes out. Sites whose caches, and users whose service, stay as it has them.
     progress
         Called with iterations, cost and bound, s, as the search goes.
-    threads
-        Cores of the default method; all of them unless given.
-    params
-        Numbers that steer bound, search and tree; ``EngineParams.read(path)`` reads a TOML file.
 
     Returns
     -------
@@ -94,10 +76,8 @@ def solve(
 
     Raises
     ------
-    InputError
-        One line for what cannot be used, by name.
-    InfeasibleError
-        Where the published problem has no plan; names the request.
+    InputError, InfeasibleError
+        What cannot be used, by name; the request for which the published problem has no plan.
 
     Examples
     --------
@@ -106,35 +86,29 @@ def solve(
     >>> plan.pulls.columns.tolist()
     ['block', 'site', 'from', 'gb', 'seconds', 'models']
     """
-    common: dict[str, Any] = {"solver": solver, "seed": seed, "time_limit": time_limit}
+    asked = Request(solver, seed, time_limit, iterations, progress, gap=gap, threads=threads, params=params or DEFAULT)
     if isinstance(problem, published.Instance):
-        more = any((gap, iterations is not None, start, keep, progress, threads, params))
-        return _published(problem, method or "exact", common, more)
-    wanted = {**common, "iterations": iterations, "progress": progress, "gap": gap, "threads": threads}
-    wanted["params"] = params or DEFAULT
+        return _published(problem, method or "exact", asked, any((start, keep, params)))
     if isinstance(problem, coupled.Instance):
-        return naming.of_coupled(problem, *_certified(problem, method, start, keep, wanted))
+        return naming.of_coupled(problem, *_certified(problem, method, asked, start, keep))
     built = build(problem)
-    return naming.of_network(problem, built, *_certified(built.instance, method, start, keep, wanted))
+    return naming.of_network(problem, built, *_certified(built.instance, method, asked, start, keep))
 
 
 def _certified(
-    instance: coupled.Instance,
-    method: str | None,
-    start: NamedPlan | None,
-    keep: Collection[str],
-    wanted: dict[str, Any],
+    instance: coupled.Instance, method: str | None, asked: Request, start: NamedPlan | None, keep: Collection[str]
 ) -> tuple[Plan, Certificate]:
     if method in FRACTIONAL:
         raise InputError(f"method is {method!r}, whose plans are no tables: fractions; see mecpfm.coupled.methods")
     if start is None and keep:
         raise InputError("keep needs start: the plan that says how things are")
     begun = {} if start is None else _begun(instance, start, keep)
-    return coupled_methods.certified(instance, method or "auto", **wanted, **begun)
+    return coupled_methods.certified(instance, method or "auto", **vars(replace(asked, **begun)))
 
 
-def _published(problem: published.Instance, method: str, common: dict[str, Any], more: bool) -> NamedPlan:
-    if more:
+def _published(problem: published.Instance, method: str, asked: Request, more: bool) -> NamedPlan:
+    common: dict[str, Any] = {"solver": asked.solver, "seed": asked.seed, "time_limit": asked.time_limit}
+    if more or asked != Request(**common):
         raise InputError("iterations, gap and all from start on are for networks and coupled instances")
     plan = published_methods.solve(problem, method, **common)
     if "model" not in plan.decisions:

@@ -70,7 +70,7 @@ def solve(
     seed
         A method that draws does so from ``SeedSequence([seed, crc32(name)])``: methods under one seed are independent.
     time_limit
-        Seconds; None: none.
+        Seconds.
 
     Returns
     -------
@@ -79,10 +79,8 @@ def solve(
 
     Raises
     ------
-    InputError
-        An unknown name, or a number out of range.
-    InfeasibleError, LimitError
-        Whatever the method raises.
+    InputError, InfeasibleError, LimitError
+        An unknown name or a number out of range; whatever the method raises.
 
     Examples
     --------

@@ -32,7 +32,7 @@ from mecpfm.kernels import arrays, episode
 from mecpfm.published.generate import streams
 from mecpfm.published.instance import Instance
 from mecpfm.published.options import Options, tabulate
-from mecpfm.published.policies import POLICIES, LearnerParams, Myopic
+from mecpfm.published.policies import POLICIES, LearnerParams, Myopic, PublishedPolicy
 from mecpfm.typing import Floats, Ints
 from mecpfm.warm import announcing
 
@@ -76,18 +76,10 @@ class Episode:
         }
 
 
-@announcing(10)
 def simulate(
-    instance: Instance,
-    policy: str,
-    *,
-    share: bool | None = None,
-    source: str | None = None,
-    rounds: int | None = None,
-    seed: int = 0,
-    params: LearnerParams | None = None,
-    **changed: Any,
-) -> Episode:
+    instance: Instance, policy: str, *, share: bool | None = None, source: str | None = None,
+    rounds: int | None = None, seed: int = 0, params: LearnerParams | None = None, **changed: Any,
+) -> Episode:  # fmt: skip
     """Serve requests with an online policy.
 
     Parameters
@@ -124,21 +116,27 @@ def simulate(
     ranges.seed(seed)
     ranges.count("rounds", rounds)
     rule = POLICIES[policy]
-    params = replace(params or rule.params, **changed)
+    params, share = replace(params or rule.params, **changed), rule.share if share is None else share
+    rule = rule._replace(share=share, source=source or rule.source, params=params)
+    return _simulate(instance, policy, rule, rounds, seed)
+
+
+@announcing(10)
+def _simulate(instance: Instance, policy: str, rule: PublishedPolicy, rounds: int | None, seed: int) -> Episode:
     _, models, requests = instance.sizes
-    require_fits(f"{rounds or requests} rounds", 8 * (rounds or requests) * (params.features + models + 12))
+    params, rounds = rule.params, requests if rounds is None else rounds
+    require_fits(f"{rounds} rounds", 8 * rounds * (params.features + models + 12))
     start, options = clock.now(), tabulate(instance)
-    share, source = rule.share if share is None else share, source or rule.source
-    world, caches = open_world(instance, options, share=share, source=source, xi=params.xi)
+    world, caches = open_world(instance, options, share=rule.share, source=rule.source, xi=params.xi)
     random = streams(seed)["algorithm"]
-    order = _order(instance.sizes[2], rounds, next(random))
-    contexts = _contexts(len(order), next(random).random(params.features), divided=rule.divided)
+    order = _order(requests, rounds, next(random))
+    contexts = _contexts(rounds, next(random).random(params.features), divided=rule.divided)
     learner = rule.make(len(world.group), int(next(random).integers(2**63)), params)
     trace = run(learner, world, caches, order, contexts, rule.offset)
     at = order, trace.arm
     delay, power = options.base[at] + trace.pull, options.transmit_power[order]
     return Episode(
-        policy, seed, share, source, order, trace.arm, delay, options.own_cost[at] + power * trace.pull,
+        policy, seed, rule.share, rule.source, order, trace.arm, delay, options.own_cost[at] + power * trace.pull,
         instance.accuracy[at], trace.penalty, trace.penalty - trace.least, clock.now() - start,
     )  # fmt: skip
 
@@ -168,9 +166,8 @@ def open_world(
     return world, episode.Caches(np.tile(from_cloud, (group.max() + 1, 1)), np.tile(from_cloud, (len(group), 1)))
 
 
-def _order(requests: int, rounds: int | None, random: np.random.Generator) -> Ints:
+def _order(requests: int, rounds: int, random: np.random.Generator) -> Ints:
     """Requests in index order, then uniform ones."""
-    rounds = requests if rounds is None else rounds
     extra = random.integers(0, requests, max(0, rounds - requests))
     return np.concatenate([np.arange(min(rounds, requests)), extra])
 
