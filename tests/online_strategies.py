@@ -32,16 +32,9 @@ CONSTANTS = Constants(
 
 
 def tiny(
-    seed: int,
-    requests: int = 20,
-    *,
-    cloudlets: int = 2,
-    queue_limit: int = 2,
-    eviction: int = LRU,
-    dyadic: bool = True,
-    tight: bool = True,
-    gap_s: float = 1.0,
-) -> World:
+    seed: int, requests: int = 20, *, cloudlets: int = 2, queue_limit: int = 2, eviction: int = LRU,
+    dyadic: bool = True, tight: bool = True, gap_s: float = 1.0,
+) -> World:  # fmt: skip
     """A world of eighths and powers of two (exact sums, real ties), or of arbitrary numbers."""
     random = np.random.default_rng(seed)
 

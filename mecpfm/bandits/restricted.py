@@ -100,16 +100,9 @@ class WTSRC(_Sampled):
     """TSRC whose feature counts run over the last ``window`` rounds only, for drifting demand."""
 
     def __init__(
-        self,
-        arms: int,
-        features: int,
-        observed: int,
-        *,
-        window: float = 50,
-        v: float = 0.1,
-        ridge: float = 1.0,
+        self, arms: int, features: int, observed: int, *, window: float = 50, v: float = 0.1, ridge: float = 1.0,
         seed: int = 0,
-    ) -> None:
+    ) -> None:  # fmt: skip
         if not (window >= 1 and (math.isinf(window) or window == int(window))):
             raise InputError(f"window is {window}; must be a whole number >= 1, or inf")
         self.window = window

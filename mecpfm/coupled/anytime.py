@@ -85,22 +85,11 @@ class Search:
 
 
 def search(
-    instance: Instance,
-    structure: Structure,
-    dual: Dual,
-    *,
-    iterations: int = 20_000,
-    budget: Budget = FOREVER,
-    seed: int = 0,
-    progress: Progress | None = None,
-    known: Polished | None = None,
-    gap: float = 0.0,
-    seen: Seen | None = None,
-    greedy: Ints | None = None,
-    params: EngineParams = DEFAULT,
-    near: float = 0.0,
+    instance: Instance, structure: Structure, dual: Dual, *, iterations: int = 20_000, budget: Budget = FOREVER,
+    seed: int = 0, progress: Progress | None = None, known: Polished | None = None, gap: float = 0.0,
+    seen: Seen | None = None, greedy: Ints | None = None, params: EngineParams = DEFAULT, near: float = 0.0,
     proves: Callable[[Polished], bool] | None = None,
-) -> Polished:
+) -> Polished:  # fmt: skip
     """Best plan found within the limits; whatever they are, never worse than all remote or TrimCaching-Gen's.
 
     ``progress(iterations, cost)`` is called as the search goes, cost in s. ``known`` is a plan to begin with, never
@@ -186,17 +175,10 @@ def _settled(view: Structure, dual: Dual, choice: Ints, state: Search) -> Iterat
 
 
 def solve(
-    instance: Instance,
-    *,
-    iterations: int = 20_000,
-    time_limit: float | None = None,
-    seed: int = 0,
-    progress: Callable[[int, float, float], None] | None = None,
-    start: Ints | None = None,
-    prices: Certificate | None = None,
-    gap: float = 0.0,
-    params: EngineParams = DEFAULT,
-) -> tuple[Plan, Structure, Dual]:
+    instance: Instance, *, iterations: int = 20_000, time_limit: float | None = None, seed: int = 0,
+    progress: Callable[[int, float, float], None] | None = None, start: Ints | None = None,
+    prices: Certificate | None = None, gap: float = 0.0, params: EngineParams = DEFAULT,
+) -> tuple[Plan, Structure, Dual]:  # fmt: skip
     """Default method; Structure and Dual make the certificate.
 
     ``progress(iterations, cost, bound)`` is called as the search goes, both in s. Under a time limit the number of
@@ -216,17 +198,10 @@ def solve(
 
 
 def bound_and_search(
-    instance: Instance,
-    *,
-    iterations: int,
-    budget: Budget,
-    seed: int,
-    progress: Callable[[int, float, float], None] | None,
-    start: Ints | None = None,
-    prices: Certificate | None = None,
-    gap: float = 0.0,
-    params: EngineParams = DEFAULT,
-) -> tuple[Polished, Structure, Dual]:
+    instance: Instance, *, iterations: int, budget: Budget, seed: int,
+    progress: Callable[[int, float, float], None] | None, start: Ints | None = None, prices: Certificate | None = None,
+    gap: float = 0.0, params: EngineParams = DEFAULT,
+) -> tuple[Polished, Structure, Dual]:  # fmt: skip
     """Bound, in at most a share of the time, then search."""
     structure = build(instance)
     known = None if start is None else starting.known(instance, structure, start)

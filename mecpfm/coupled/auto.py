@@ -38,18 +38,10 @@ SECONDS = 10.0
 
 
 def solve(
-    instance: Instance,
-    *,
-    iterations: int | None = None,
-    time_limit: float | None = None,
-    seed: int = 0,
-    progress: Progress | None = None,
-    start: Ints | None = None,
-    prices: Certificate | None = None,
-    gap: float = 0.0,
-    threads: int | None = None,
-    params: EngineParams = DEFAULT,
-) -> tuple[Plan, Structure, Dual]:
+    instance: Instance, *, iterations: int | None = None, time_limit: float | None = None, seed: int = 0,
+    progress: Progress | None = None, start: Ints | None = None, prices: Certificate | None = None, gap: float = 0.0,
+    threads: int | None = None, params: EngineParams = DEFAULT,
+) -> tuple[Plan, Structure, Dual]:  # fmt: skip
     """Best plan and bound within the limits, 10 s if there are none; Structure and Dual make the certificate.
 
     With ``iterations`` and no time limit one part runs after the other, and a seed gives the same plan everywhere;

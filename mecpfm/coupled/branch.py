@@ -53,17 +53,10 @@ class BranchSearch:
 
 
 def solve(
-    instance: Instance,
-    *,
-    time_limit: float | None = None,
-    iterations: int = 5_000,
-    seed: int = 0,
-    progress: Callable[[int, float, float], None] | None = None,
-    start: Ints | None = None,
-    prices: Certificate | None = None,
-    gap: float = 0.0,
-    params: EngineParams = DEFAULT,
-) -> tuple[Plan, Structure, Dual]:
+    instance: Instance, *, time_limit: float | None = None, iterations: int = 5_000, seed: int = 0,
+    progress: Callable[[int, float, float], None] | None = None, start: Ints | None = None,
+    prices: Certificate | None = None, gap: float = 0.0, params: EngineParams = DEFAULT,
+) -> tuple[Plan, Structure, Dual]:  # fmt: skip
     """Plan with the best bound proved within the limits (60 s unless given); ``optimal`` when nothing better exists.
 
     Structure and Dual are the root's: its multipliers certify a bound, the tree a better one. ``iterations`` are those

@@ -50,15 +50,9 @@ def opened_only(structure: Structure, state: Ints) -> Structure:
 
 
 def dive(
-    structure: Structure,
-    warm: Dual,
-    random: np.random.Generator | None = None,
-    *,
-    limit: float = math.inf,
-    opening: Budget = FOREVER,
-    budget: Budget = FOREVER,
-    params: EngineParams = DEFAULT,
-) -> Opened:
+    structure: Structure, warm: Dual, random: np.random.Generator | None = None, *, limit: float = math.inf,
+    opening: Budget = FOREVER, budget: Budget = FOREVER, params: EngineParams = DEFAULT,
+) -> Opened:  # fmt: skip
     """Open the cells that the subproblems open most, bound again, until the rest is hardly ever opened; close it.
 
     ``limit`` is the cost of a plan: a step that reaches it is taken back and its cells are closed. When the time

@@ -108,18 +108,10 @@ def ceiling(cells: Cells) -> Floats:
 
 
 def solve(
-    structure: Structure,
-    *,
-    target: float = math.inf,
-    warm: Dual | None = None,
-    node: kernels.Node | None = None,
-    iterations: int | None = None,
-    enough: float = math.inf,
-    budget: Budget = FOREVER,
-    memory_row: bool = False,
-    threads: int = 1,
-    params: DualParams = DEFAULT.dual,
-) -> Dual:
+    structure: Structure, *, target: float = math.inf, warm: Dual | None = None, node: kernels.Node | None = None,
+    iterations: int | None = None, enough: float = math.inf, budget: Budget = FOREVER, memory_row: bool = False,
+    threads: int = 1, params: DualParams = DEFAULT.dual,
+) -> Dual:  # fmt: skip
     """Maximise the bound; ``target`` is the cost of any known plan (serving all remotely by default).
 
     When the budget is over, or the bound is ``enough``, it ends after the next chunk of iterations: there is always a

@@ -33,15 +33,9 @@ def binds(structure: Structure) -> bool:
 
 
 def improve(
-    structure: Structure,
-    choice: Ints,
-    *,
-    iterations: int,
-    budget: Budget = FOREVER,
-    seed: int = 0,
-    enough: float = -math.inf,
-    params: ExchangeParams = DEFAULT.exchange,
-) -> Polished:
+    structure: Structure, choice: Ints, *, iterations: int, budget: Budget = FOREVER, seed: int = 0,
+    enough: float = -math.inf, params: ExchangeParams = DEFAULT.exchange,
+) -> Polished:  # fmt: skip
     """Simulated annealing from a plan (instance options), some exchanges an iteration, until a budget ends.
 
     What the view leaves out of the plan is inserted anew; the plan that comes out is no dearer than that. A cost of

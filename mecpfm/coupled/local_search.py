@@ -121,19 +121,10 @@ def guide(structure: Structure, dual: Dual) -> Floats:
 
 
 def improve(
-    structure: Structure,
-    dual: Dual,
-    choice: Ints | None = None,
-    *,
-    iterations: int = 10_000,
-    budget: Budget = FOREVER,
-    seed: int = 0,
-    begin: float = 0.0,
-    enough: float = -math.inf,
-    progress: Progress | None = None,
-    seen: Seen | None = None,
-    params: SearchParams = DEFAULT.search,
-) -> Polished:
+    structure: Structure, dual: Dual, choice: Ints | None = None, *, iterations: int = 10_000, budget: Budget = FOREVER,
+    seed: int = 0, begin: float = 0.0, enough: float = -math.inf, progress: Progress | None = None,
+    seen: Seen | None = None, params: SearchParams = DEFAULT.search,
+) -> Polished:  # fmt: skip
     """Polish a decision (instance options, all remote by default) until a budget ends or it meets the bound.
 
     A cost of ``enough``, s, or less ends it too. ``begin`` is where on its way from hot to cold the temperature starts.

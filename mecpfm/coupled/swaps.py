@@ -23,16 +23,9 @@ def fits(rows: Sites | None, params: ExchangeParams = DEFAULT.exchange) -> bool:
 
 
 def improve(
-    structure: Structure,
-    rows: Sites,
-    choice: Ints,
-    *,
-    iterations: int,
-    budget: Budget = FOREVER,
-    seed: int = 0,
-    enough: float = -math.inf,
-    params: ExchangeParams = DEFAULT.exchange,
-) -> Polished:
+    structure: Structure, rows: Sites, choice: Ints, *, iterations: int, budget: Budget = FOREVER, seed: int = 0,
+    enough: float = -math.inf, params: ExchangeParams = DEFAULT.exchange,
+) -> Polished:  # fmt: skip
     """Tabu search from a plan, some steps an iteration, until a budget ends or a cost of ``enough``, s, is found.
 
     Options that the view leaves out are remote at first. The same seed, plan and iterations give the same plan bit by

@@ -75,16 +75,9 @@ def replay(x: Floats, work: Floats, known: Ints, start: Floats, low: float, high
 
 @kernel
 def _complete(
-    out: Replay,
-    x: Floats,
-    work: Floats,
-    known: Ints,
-    now: int,
-    inverse: Floats,
-    late: Floats,
-    under_way: Ints,
+    out: Replay, x: Floats, work: Floats, known: Ints, now: int, inverse: Floats, late: Floats, under_way: Ints,
     count: int,
-) -> int:
+) -> int:  # fmt: skip
     """Replace the forecasts of those known now by their demands; how many stay under way."""
     solved, left = np.zeros(len(late)), 0
     for s in under_way[:count]:

@@ -114,16 +114,9 @@ def serve(
 
 @kernel
 def run_tabular(
-    world: EpisodeWorld,
-    caches: Caches,
-    order: Ints,
-    offset: float,
-    trace: EpisodeLog,
-    tally: Floats,
-    coins: Floats,
-    explore: float,
-    bonus: float,
-) -> None:
+    world: EpisodeWorld, caches: Caches, order: Ints, offset: float, trace: EpisodeLog, tally: Floats, coins: Floats,
+    explore: float, bonus: float,
+) -> None:  # fmt: skip
     """A whole run of a policy without context; ``coins`` of shape (rounds, 2), reward 1 / (offset + penalty)."""
     for turn in range(len(order)):
         prices = price(world, caches, order[turn])
@@ -134,16 +127,9 @@ def run_tabular(
 
 @kernel
 def run_linear(
-    world: EpisodeWorld,
-    caches: Caches,
-    order: Ints,
-    offset: float,
-    trace: EpisodeLog,
-    contexts: Floats,
-    state: Floats,
-    noise: Floats,
-    scale: float,
-) -> None:
+    world: EpisodeWorld, caches: Caches, order: Ints, offset: float, trace: EpisodeLog, contexts: Floats, state: Floats,
+    noise: Floats, scale: float,
+) -> None:  # fmt: skip
     """A whole run of LinUCB or LinTS; ``contexts`` of shape (rounds, N), ``noise`` of shape (rounds, K)."""
     for turn in range(len(order)):
         prices = price(world, caches, order[turn])
@@ -180,20 +166,9 @@ def draw_keys(view: Visibility, random: np.random.Generator) -> None:
 
 @kernel
 def run_restricted(
-    world: EpisodeWorld,
-    caches: Caches,
-    order: Ints,
-    offset: float,
-    trace: EpisodeLog,
-    contexts: Floats,
-    state: Floats,
-    noise: Floats,
-    scale: float,
-    view: Visibility,
-    random: np.random.Generator,
-    coins: Floats,
-    explore: float,
-) -> None:
+    world: EpisodeWorld, caches: Caches, order: Ints, offset: float, trace: EpisodeLog, contexts: Floats, state: Floats,
+    noise: Floats, scale: float, view: Visibility, random: np.random.Generator, coins: Floats, explore: float,
+) -> None:  # fmt: skip
     """As :func:`run_linear` on the visible features only; ``coins`` as in :func:`run_tabular`."""
     for turn in range(len(order)):
         prices = price(world, caches, order[turn])

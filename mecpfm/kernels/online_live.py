@@ -45,17 +45,9 @@ class Line(NamedTuple):
 
 @kernel
 def serve(
-    world: World,
-    edge: Edge,
-    log: Log,
-    history: History,
-    demand: Demand,
-    rule: Rule,
-    learner: Learner,
-    line: Line,
-    feature_random: np.random.Generator,
-    arm_random: np.random.Generator,
-) -> Iterator[int]:
+    world: World, edge: Edge, log: Log, history: History, demand: Demand, rule: Rule, learner: Learner, line: Line,
+    feature_random: np.random.Generator, arm_random: np.random.Generator,
+) -> Iterator[int]:  # fmt: skip
     """Carry out the command in the box, once each time it is resumed."""
     while True:
         row = int(line.box[ROW])
@@ -74,19 +66,9 @@ def serve(
 
 @kernel
 def _decide(
-    world: World,
-    edge: Edge,
-    log: Log,
-    history: History,
-    demand: Demand,
-    rule: Rule,
-    learner: Learner,
-    line: Line,
-    row: int,
-    arrival: float,
-    feature_random: np.random.Generator,
-    arm_random: np.random.Generator,
-) -> int:
+    world: World, edge: Edge, log: Log, history: History, demand: Demand, rule: Rule, learner: Learner, line: Line,
+    row: int, arrival: float, feature_random: np.random.Generator, arm_random: np.random.Generator,
+) -> int:  # fmt: skip
     """What :func:`.online_run.run` does with one request, its completion left open."""
     turn, now = line.count[DECIDED], arrival + rule.held_s
     world.arrival[row], world.work[row], log.guess_s[row] = arrival, 0.0, 0.0
@@ -170,17 +152,9 @@ def leave_row(world: World, edge: Edge, log: Log, history: History, row: int) ->
 
 @kernel
 def _complete(
-    world: World,
-    edge: Edge,
-    log: Log,
-    history: History,
-    demand: Demand,
-    rule: Rule,
-    learner: Learner,
-    row: int,
-    seconds: float,
-    service: float,
-) -> None:
+    world: World, edge: Edge, log: Log, history: History, demand: Demand, rule: Rule, learner: Learner, row: int,
+    seconds: float, service: float,
+) -> None:  # fmt: skip
     """A request is done ``seconds`` after it was decided: learn what its service took, and the centre's congestion."""
     arrival, place = world.arrival[row], log.place[row]
     finish = arrival + seconds

@@ -42,19 +42,9 @@ from mecpfm.kernels.tabular_bandit import PLAYS, REWARDS
 
 @kernel
 def run(
-    world: World,
-    edge: Edge,
-    log: Log,
-    history: History,
-    demand: Demand,
-    rule: Rule,
-    learner: Learner,
-    feature_random: np.random.Generator,
-    arm_random: np.random.Generator,
-    start: int,
-    stop: int,
-    until: float,
-) -> None:
+    world: World, edge: Edge, log: Log, history: History, demand: Demand, rule: Rule, learner: Learner,
+    feature_random: np.random.Generator, arm_random: np.random.Generator, start: int, stop: int, until: float,
+) -> None:  # fmt: skip
     """Serve the requests ``start`` to ``stop - 1``; each first lets everything complete that is due when it is sent.
 
     In the end lets everything complete that is due by ``until``, s.
@@ -85,15 +75,8 @@ def run(
 
 @kernel
 def settle(
-    world: World,
-    edge: Edge,
-    log: Log,
-    history: History,
-    demand: Demand,
-    rule: Rule,
-    learner: Learner,
-    until: float,
-) -> None:
+    world: World, edge: Edge, log: Log, history: History, demand: Demand, rule: Rule, learner: Learner, until: float,
+) -> None:  # fmt: skip
     """Let all requests complete that are due by ``until``: only then are work, congestion and delay known."""
     while edge.events.size[0] and edge.events.time[0] <= until:
         request = pop(edge.events)
@@ -137,16 +120,9 @@ def feed_back(world: World, log: Log, demand: Demand, rule: Rule, learner: Learn
 
 @kernel
 def choose(
-    world: World,
-    edge: Edge,
-    log: Log,
-    demand: Demand,
-    rule: Rule,
-    learner: Learner,
-    request: int,
-    now: float,
+    world: World, edge: Edge, log: Log, demand: Demand, rule: Rule, learner: Learner, request: int, now: float,
     random: np.random.Generator,
-) -> int:
+) -> int:  # fmt: skip
     """Option of the rule; ties go to the lowest number."""
     places = world.near.shape[1]
     if rule.dispatch == STRUCTURED:
@@ -207,15 +183,9 @@ def _best_arm(world: World, edge: Edge, rule: Rule, learner: Learner, request: i
 
 @inlined
 def _best_line(
-    world: World,
-    edge: Edge,
-    demand: Demand,
-    rule: Rule,
-    learner: Learner,
-    request: int,
-    now: float,
+    world: World, edge: Edge, demand: Demand, rule: Rule, learner: Learner, request: int, now: float,
     random: np.random.Generator,
-) -> int:
+) -> int:  # fmt: skip
     """Largest ``c' mu + scale e sqrt(c' B^-1 c)`` of the open options; e is 1 (LinUCB) or standard normal (LinTS).
 
     The hybrid rule draws each option's score from its own marginal.

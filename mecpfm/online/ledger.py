@@ -113,7 +113,7 @@ def account(outcome: Outcome) -> dict[str, Any] | None:
     if outcome.policy.demand in DELAYED_RIDGE:
         words, more = _of_ridge(outcome, work)
     elif outcome.policy.demand == "follow" and requests <= MOST_REPLAYED:
-        words, more = _of_experts(outcome, work)
+        words, more = _of_experts(outcome, work, float(errors.sum()))
     else:
         words, more = {}, {}
     sums |= {**more, "risk_s2": risk}
@@ -140,9 +140,9 @@ def _subset(x: Floats, work: Floats, size: int) -> tuple[dict[str, Any], dict[st
     return ({}, {}) if found is None else ({"subset": list(found[1])}, {"subset_s2": found[0]})
 
 
-def _of_experts(outcome: Outcome, work: Floats) -> tuple[dict[str, Any], dict[str, float]]:
+def _of_experts(outcome: Outcome, work: Floats, total: float) -> tuple[dict[str, Any], dict[str, float]]:
     x = every_feature(outcome)
-    found, total = advice(outcome, x), float(np.square(outcome.log.guess_s - work).sum())
+    found = advice(outcome, x)
     least = certificate.hidden_bound(
         found.losses[:, :-1], probed(outcome), found.share, max(outcome.demand.cap - outcome.demand.least, 1e-9), DOUBT
     )

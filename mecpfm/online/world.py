@@ -73,15 +73,9 @@ class Scene:
 
 
 def build(
-    setting: Setting,
-    trace: Trace,
-    seed: int,
-    part: Part = "report",
-    *,
-    real_sites: bool = True,
-    ground: Ground | None = None,
-    first: int | None = None,
-) -> Scene:
+    setting: Setting, trace: Trace, seed: int, part: Part = "report", *, real_sites: bool = True,
+    ground: Ground | None = None, first: int | None = None,
+) -> Scene:  # fmt: skip
     """The scene of a seed; every quantity has a random stream of its own, so scenarios share what they do not change.
 
     Cloudlets, homes and models are those of ``ground``, or drawn by the setting. The window begins at row ``first`` of

@@ -91,16 +91,9 @@ def _cut_short(model: LinearModel, moments: list[Moment], seconds: float) -> Sol
 
 
 def here(
-    model: LinearModel,
-    *,
-    time_limit: float | None = None,
-    gap: float = 0.0,
-    seed: int = 0,
-    tell: process.Tell | None = None,
-    cutoff: float = math.inf,
-    until: Callable[[], bool] | None = None,
-    **options: Any,
-) -> Solution:
+    model: LinearModel, *, time_limit: float | None = None, gap: float = 0.0, seed: int = 0,
+    tell: process.Tell | None = None, cutoff: float = math.inf, until: Callable[[], bool] | None = None, **options: Any,
+) -> Solution:  # fmt: skip
     """Solve in this process; ``tell(x or None, bound)`` is called with every incumbent and bound of a MIP.
 
     Where a MIP has nothing below ``cutoff`` it is infeasible; once ``until`` is true it ends as at its time limit.
