@@ -50,6 +50,10 @@ TESTS = {
     "kernels/linear_bandit": ["test_linear_bandits.py", "test_restricted.py", "-k", "not thousands and not mabwiser"],
     "kernels/tabular_bandit": ["test_bandits.py", "-k", "not reset"],
 }  # fmt: skip
+TESTS |= {
+    "kernels/coupled_ascent": TESTS["kernels/coupled_dual"],
+    "kernels/coupled_masks": TESTS["kernels/coupled_sets"],
+}
 MEMORY = 8 << 30
 """Bytes of address space of a fork: a change may well ask for all there is."""
 SWAPS: dict[type[ast.AST], type[ast.AST]] = {

@@ -15,7 +15,7 @@ from mecpfm.coupled.engine import EngineParams
 from mecpfm.coupled.generate import Recipe, generate
 from mecpfm.coupled.params import TreeParams
 from mecpfm.coupled.structure import build, restrict
-from mecpfm.kernels import coupled_sets
+from mecpfm.kernels import coupled_masks
 
 FAMILIES = pytest.mark.parametrize("families", [True, False])
 MIDDLE = Recipe(requests=120, cloudlets=8, models=24, families=4)
@@ -34,7 +34,7 @@ def test_merging_adds_up_equal_masks(seed, slots):
         wanted = {}
         for m, w in zip(mask.tolist(), weight.tolist(), strict=True):
             wanted[m] = wanted.get(m, 0.0) + w
-        count = coupled_sets.merge(mask, weight, n, slot)
+        count = coupled_masks.merge(mask, weight, n, slot)
         found = {}
         for m, w in zip(mask[:count].tolist(), weight[:count].tolist(), strict=True):
             found[m] = found.get(m, 0.0) + w

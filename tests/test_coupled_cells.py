@@ -13,7 +13,7 @@ from test_coupled_auto import SEEDS, best_subset, crowded
 from mecpfm.coupled import dual
 from mecpfm.coupled.instance import Instance, most
 from mecpfm.coupled.structure import build
-from mecpfm.kernels import coupled_cut, coupled_dual, coupled_fix, coupled_pack
+from mecpfm.kernels import coupled_ascent, coupled_cut, coupled_dual, coupled_fix, coupled_pack
 
 pytestmark = pytest.mark.kernels
 
@@ -335,7 +335,7 @@ def test_a_step_equals_a_plain_twin(seed):
     norm = (scale * direction**2).sum()
     wanted = np.clip(point + length / norm * scale * direction, 0, upper) if norm else point.copy()
     found = point.copy()
-    assert coupled_dual.move(found, step, slope.copy(), scale, upper, length) == (norm > 0)
+    assert coupled_ascent.move(found, step, slope.copy(), scale, upper, length) == (norm > 0)
     assert found == pytest.approx(wanted, abs=1e-12)
     assert step == pytest.approx(direction, abs=1e-15)
 
@@ -343,39 +343,39 @@ def test_a_step_equals_a_plain_twin(seed):
 def test_what_rounding_leaves_of_a_slope_is_measured_as_steps_are():
     """Beside a slope of 1 whose square counts 1e8 times, one of 1e-6 is noise."""
     step = np.zeros(2)
-    assert coupled_dual.move(np.ones(2), step, np.array([1.0, 1e-6]), np.array([1e8, 1.0]), np.full(2, 9.0), 1.0)
+    assert coupled_ascent.move(np.ones(2), step, np.array([1.0, 1e-6]), np.array([1e8, 1.0]), np.full(2, 9.0), 1.0)
     assert step.tolist() == [1.0, 0.0]
 
 
 def ascent(bound, stalled=0.0):
     """State of an ascent in one multiplier that stands at 1, with the best at 0.5."""
     control = np.array([bound, 1.0, stalled])
-    return coupled_dual.DualState(*(np.array([value]) for value in (1.0, 0.25, 0.5, 0.0, 2.0)), control)
+    return coupled_ascent.DualState(*(np.array([value]) for value in (1.0, 0.25, 0.5, 0.0, 2.0)), control)
 
 
 def test_the_ascent_keeps_the_best_and_goes_back_to_it():
     """Better bounds are kept, by more than a millionth they end a stall; the 15th without one shrinks the step."""
     rest = np.ones(1), np.array([9.0]), 8.0
     state = ascent(2.0)
-    assert coupled_dual.advance(state, 3.0, np.ones(1), *rest)
+    assert coupled_ascent.advance(state, 3.0, np.ones(1), *rest)
     assert (*state.control, *state.best, *state.best_cut) == (3.0, 1.0, 0.0, 1.0, 0.25)
     assert state.step == pytest.approx([1 + 0.9 * 2])
     assert state.point == pytest.approx([1 + 0.05 * 3 / 2.8])
     for better, stalled in ((1.0, 4.0), (2.0, 4.0), (2.0 + 1e-6, 4.0), (2.0 + 4e-6, 0.0)):
         state = ascent(2.0, 3.0)
-        assert coupled_dual.advance(state, better, np.ones(1), *rest)
+        assert coupled_ascent.advance(state, better, np.ones(1), *rest)
         assert state.control[2] == stalled
         assert state.control[0] == max(better, 2.0)
         assert state.best == (1.0 if better > 2.0 else 0.5)
     state = ascent(2.0, 14.0)
-    assert coupled_dual.advance(state, 1.0, np.ones(1), *rest)
+    assert coupled_ascent.advance(state, 1.0, np.ones(1), *rest)
     assert (*state.control, *state.point, *state.step) == (2.0, 0.7, 0.0, 0.5, 0.0)
-    assert not coupled_dual.advance(ascent(2.0), math.inf, np.ones(1), *rest)
+    assert not coupled_ascent.advance(ascent(2.0), math.inf, np.ones(1), *rest)
     low = ascent(0.0)
-    assert coupled_dual.advance(low, 0.0, np.ones(1), *rest)
+    assert coupled_ascent.advance(low, 0.0, np.ones(1), *rest)
     assert low.point == pytest.approx([1 + 0.05 * 0.01 * 8 / 2.8])
     near = ascent(7.9)
-    assert coupled_dual.advance(near, 7.0, np.ones(1), *rest)
+    assert coupled_ascent.advance(near, 7.0, np.ones(1), *rest)
     assert near.point == pytest.approx([1 + 1.0 / 2.8])
 
 
@@ -390,7 +390,7 @@ def test_an_ascent_is_evaluations_and_steps(exact_models, packs):
     def begun(cells):
         point, cut = dual.start(cells), np.zeros(len(cells.first_record) - 1)
         control = np.array([-np.inf, 1.0, 0.0])
-        return coupled_dual.DualState(point, cut, point.copy(), cut.copy(), np.zeros(len(point)), control)
+        return coupled_ascent.DualState(point, cut, point.copy(), cut.copy(), np.zeros(len(point)), control)
 
     def ascend(cells, state, target, iterations, end=0.0):
         scale, upper, work = dual.scaling(cells), dual.ceiling(cells), dual.scratch(cells)
@@ -402,7 +402,7 @@ def test_an_ascent_is_evaluations_and_steps(exact_models, packs):
     for _ in range(20):
         case.cut = steps.cut
         bound, slope, _, steps.cut[:], *_ = case.evaluate(packs, steps.point, 0.0)
-        assert coupled_dual.advance(steps, bound, slope, scale, upper, target)
+        assert coupled_ascent.advance(steps, bound, slope, scale, upper, target)
     assert all((one == other).all() for one, other in zip(whole, steps, strict=True))
     best, theta, _ = whole.control
     assert ascend(case.cells, whole, best, 9) == 0

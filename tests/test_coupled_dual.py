@@ -22,7 +22,7 @@ from mecpfm.coupled.presolve import presolve
 from mecpfm.coupled.structure import build
 from mecpfm.errors import InputError
 from mecpfm.kernels import coupled_dual as kernels
-from mecpfm.kernels import coupled_sets
+from mecpfm.kernels import coupled_masks, coupled_sets
 from mecpfm.kernels.coupled_sets import best_set
 
 PATHS = pytest.mark.parametrize("exact_models", [14, 1, 0])
@@ -140,13 +140,13 @@ def test_sums_over_subsets_and_gifts_equal_a_plain_twin(seed):
     free = int(random.integers(0, 1 << n))
     taken, gifts = (int(random.integers(0, 1 << n)) & ~free for _ in range(2))
     models = places(free)
-    assert coupled_sets.bits(free) == len(models)
+    assert coupled_masks.bits(free) == len(models)
     table = np.empty(1 << len(models))
     coupled_sets.subset_sums(members, cost, free, taken, gifts, mask, weight, count, table)
     for place in range(len(table)):
         inside = sum(1 << k for i, k in enumerate(models) if place >> i & 1)
-        assert coupled_sets.compress(inside | taken, free) == place
-        assert coupled_sets.expand(place, free) == inside
+        assert coupled_masks.compress(inside | taken, free) == place
+        assert coupled_masks.expand(place, free) == inside
         gain = (mask & (taken | gifts) == 0) & (mask & free > 0) & (mask & free & ~inside == 0)
         paid = (members & taken == 0) & (members & free > 0) & (members & free & ~inside == 0)
         assert table[place] == weight[gain].sum() - cost[paid].sum()

@@ -12,6 +12,7 @@ from mecpfm.coupled.brute_force import solve_nlip
 from mecpfm.coupled.check import assess
 from mecpfm.coupled.engine import DEFAULT
 from mecpfm.coupled.structure import build
+from mecpfm.kernels import coupled_journal
 from mecpfm.kernels import coupled_local_search as kernels
 from mecpfm.kernels import coupled_state as states
 
@@ -100,7 +101,7 @@ def test_undo_restores_the_plan():
     states.restart(structure.cells, index, state, np.full(60, -1))
     states.insert_all(structure.cells, index, state, np.arange(60))
     choice, users, cost = state.choice.copy(), state.users.copy(), float(state.cost[0])
-    journal = kernels.empty_journal(60)
+    journal = coupled_journal.empty_journal(60)
     journal.count[1] = 1
     random, touched = np.random.default_rng(0), np.empty(4, dtype=np.int64)
     count = kernels.ruin(structure.cells, index, state, journal, random, 3, touched)
@@ -108,7 +109,7 @@ def test_undo_restores_the_plan():
     work = local_search.workspace(structure)
     kernels.recreate(structure.cells, index, state, journal, random, touched[:count], value, np.zeros(4), 0.0, work)
     assert journal.count[0] > 0
-    kernels.undo(structure.cells, index, state, journal, cost)
+    coupled_journal.undo(structure.cells, index, state, journal, cost)
     assert (state.choice == choice).all()
     assert (state.users == users).all()
     check_state(instance, structure, index, state)

@@ -14,7 +14,7 @@ from mecpfm.coupled.multipliers import certificate
 from mecpfm.coupled.params import DualParams
 from mecpfm.coupled.structure import build
 from mecpfm.kernels import coupled_cut as kernels
-from mecpfm.kernels.coupled_dual import BOUND, STALLED, THETA, DualState
+from mecpfm.kernels.coupled_ascent import BOUND, STALLED, THETA, DualState
 from mecpfm.kernels.coupled_sets import TIE
 
 SEEDS = st.integers(0, 2**32 - 1)

@@ -22,6 +22,7 @@ from mecpfm.coupled.engine import DEFAULT
 from mecpfm.coupled.instance import TOLERANCE
 from mecpfm.coupled.params import DualParams
 from mecpfm.coupled.structure import EXACT_MODELS, Cells, Structure
+from mecpfm.kernels import coupled_ascent as ascent
 from mecpfm.kernels import coupled_dual as kernels
 from mecpfm.kernels import coupled_pack
 from mecpfm.kernels.coupled_cut import Work
@@ -125,7 +126,7 @@ def solve(
     point = start(cells) if warm is None else warm.point.copy()
     cut = np.zeros(len(cells.first_record) - 1) if warm is None else warm.cut.copy()
     control = np.array([-np.inf, theta, 0.0])
-    state = kernels.DualState(point, cut, point.copy(), cut.copy(), np.zeros(len(point)), control)
+    state = ascent.DualState(point, cut, point.copy(), cut.copy(), np.zeros(len(point)), control)
     upper = ceiling(cells)
     target = min(target, float(cells.remote_s.sum()))
     node, scale, done = node or free(cells), scaling(cells), 0
@@ -133,11 +134,11 @@ def solve(
         for chunk in Pace(params.chunk, budget).parts(iterations):
             ran = ascend(cells, state, node, scale, upper, target, chunk, params.theta_end)
             done += ran
-            if ran < chunk or control[kernels.BOUND] >= enough or budget.over:
+            if ran < chunk or control[ascent.BOUND] >= enough or budget.over:
                 break
-    if control[kernels.BOUND] == -np.inf:  # without any price, zero is proved
-        control[kernels.BOUND], state.best[:], state.best_cut[:] = 0.0, 0.0, 0.0
-    return Dual(float(control[kernels.BOUND]), state.best, state.best_cut, done, clock.now() - began, memory_row)
+    if control[ascent.BOUND] == -np.inf:  # without any price, zero is proved
+        control[ascent.BOUND], state.best[:], state.best_cut[:] = 0.0, 0.0, 0.0
+    return Dual(float(control[ascent.BOUND]), state.best, state.best_cut, done, clock.now() - began, memory_row)
 
 
 @contextlib.contextmanager
@@ -182,7 +183,7 @@ def explore(
         bound = kernels.evaluate(cells, point, cut, node, slope, value, used, 1 / iterations, work)
         first = first or (bound, value.copy(), cut.copy())
         opened += (value > 0) / iterations
-        kernels.move(point, step, slope, scale, upper, theta * (1.01 * dual.bound - bound))
+        ascent.move(point, step, slope, scale, upper, theta * (1.01 * dual.bound - bound))
     assert first is not None
     if done < iterations:  # time is over: the averages are those of fewer steps
         used, opened = used * (iterations / done), opened * (iterations / done)

@@ -16,7 +16,7 @@ from mecpfm.coupled.structure import Structure, site
 from mecpfm.kernels import coupled_exchange as kernels
 from mecpfm.kernels import coupled_state as states
 from mecpfm.kernels import elementary
-from mecpfm.kernels.coupled_local_search import empty_journal
+from mecpfm.kernels.coupled_journal import empty_journal
 from mecpfm.typing import Ints
 
 

@@ -14,8 +14,9 @@ import numpy as np
 from mecpfm.coupled.dual import Dual, ceiling, scaling, scratch
 from mecpfm.coupled.structure import Cells, Structure, option_cells
 from mecpfm.kernels import arrays, coupled_fix, coupled_pack
+from mecpfm.kernels.coupled_ascent import move
 from mecpfm.kernels.coupled_cut import Work
-from mecpfm.kernels.coupled_dual import Node, move
+from mecpfm.kernels.coupled_dual import Node
 from mecpfm.typing import Bools, Floats
 
 CLOSE = 1e-9

@@ -21,6 +21,7 @@ from mecpfm.kernels import coupled_local_search as kernels
 from mecpfm.kernels import coupled_state as states
 from mecpfm.kernels import elementary
 from mecpfm.kernels.coupled_cut import Work
+from mecpfm.kernels.coupled_journal import empty_journal
 from mecpfm.kernels.coupled_star import MAX_ENUMERATED
 from mecpfm.typing import Floats, Ints
 
@@ -132,7 +133,7 @@ def improve(
     cells, index = structure.cells, moves(structure, params.neighbours)
     requests = len(cells.remote_s)
     state, work, random = fresh(structure), workspace(structure), np.random.default_rng(seed)
-    journal, price = kernels.empty_journal(requests), guide(structure, dual)
+    journal, price = empty_journal(requests), guide(structure, dual)
     first = np.full(requests, -1) if choice is None else sorted_choice(structure, choice)
     states.restart(cells, index, state, first)
     if choice is None:

@@ -18,7 +18,7 @@ from mecpfm.coupled.fix import free
 from mecpfm.coupled.instance import most
 from mecpfm.coupled.params import DualParams
 from mecpfm.coupled.structure import Structure
-from mecpfm.kernels import coupled_dual as dual_kernels
+from mecpfm.kernels import coupled_ascent as ascent
 from mecpfm.kernels import coupled_single as kernels
 from mecpfm.kernels.coupled_single import Sites
 from mecpfm.typing import Bools, Floats, Ints
@@ -85,7 +85,7 @@ def ascend(
     v = np.minimum(start.point[: len(remote)], remote)
     none = np.empty(0)
     control = np.array([-math.inf, params.knapsack_warm_theta if start.compute_row else params.knapsack_theta, 0.0])
-    state = dual_kernels.DualState(v, none, v.copy(), none.copy(), np.zeros(len(v)), control)
+    state = ascent.DualState(v, none, v.copy(), none.copy(), np.zeros(len(v)), control)
     table, taken, done = _tables(rows), np.empty(len(rows.request), dtype=np.bool_), 0
     scale = np.ones(len(v))
     while done < params.knapsack_iterations:
@@ -95,7 +95,7 @@ def ascend(
             break
     point = np.zeros(len(start.point))
     point[: len(v)] = state.best
-    bound = float(control[dual_kernels.BOUND])
+    bound = float(control[ascent.BOUND])
     return Dual(bound, point, np.zeros(len(start.cut)), done, clock.now() - began, start.memory_row, True)
 
 

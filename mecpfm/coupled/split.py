@@ -12,8 +12,9 @@ import numpy as np
 
 from mecpfm.coupled.structure import Cells
 from mecpfm.kernels import coupled_dual, coupled_pack
+from mecpfm.kernels.coupled_ascent import BOUND, FLOOR, IMPROVEMENT, STALLED, THETA, DualState, move
 from mecpfm.kernels.coupled_cut import Work
-from mecpfm.kernels.coupled_dual import BOUND, FLOOR, IMPROVEMENT, STALLED, THETA, DualState, Node, move
+from mecpfm.kernels.coupled_dual import Node
 from mecpfm.typing import Floats, Ints
 
 RECORDS = 200_000

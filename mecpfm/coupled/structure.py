@@ -17,10 +17,10 @@ from numpy.typing import NDArray
 
 from mecpfm.coupled.instance import Instance
 from mecpfm.kernels import coupled_structure as kernels
+from mecpfm.kernels.coupled_masks import MASK_BITS as MASK_BITS
 from mecpfm.kernels.coupled_records import Cells as Cells
 from mecpfm.typing import Floats, Ints
 
-MASK_BITS = 62
 EXACT_MODELS = 14
 """Largest family whose 2^n sets of models are enumerated; larger ones are relaxed by price sharing."""
 

@@ -11,8 +11,9 @@ from typing import NamedTuple
 import numpy as np
 
 from mecpfm.kernels._jit import inlined, kernel
+from mecpfm.kernels.coupled_masks import merge
 from mecpfm.kernels.coupled_records import Cells
-from mecpfm.kernels.coupled_sets import TIE, best_set, merge
+from mecpfm.kernels.coupled_sets import TIE, best_set
 from mecpfm.kernels.slices import summed
 from mecpfm.typing import Floats, Ints
 

@@ -11,7 +11,7 @@ import numpy as np
 from mecpfm.kernels import elementary
 from mecpfm.kernels._jit import inlined, kernel
 from mecpfm.kernels.coupled_dual import first_open
-from mecpfm.kernels.coupled_local_search import CHANGED, ITERATION, Journal, note, undo
+from mecpfm.kernels.coupled_journal import CHANGED, ITERATION, Journal, note, undo
 from mecpfm.kernels.coupled_records import Cells
 from mecpfm.kernels.coupled_star import site
 from mecpfm.kernels.coupled_state import Moves, SearchState, assign, cheapest, fits, opening, release

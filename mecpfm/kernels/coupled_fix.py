@@ -7,9 +7,10 @@ import numpy as np
 from mecpfm.kernels._jit import kernel
 from mecpfm.kernels.coupled_cut import Work, gather, layers
 from mecpfm.kernels.coupled_dual import Node
+from mecpfm.kernels.coupled_masks import bits, compress, expand
 from mecpfm.kernels.coupled_pack import ROOM, pack
 from mecpfm.kernels.coupled_records import Cells
-from mecpfm.kernels.coupled_sets import best_set, bits, compress, expand, subset_sums, worth
+from mecpfm.kernels.coupled_sets import best_set, subset_sums, worth
 from mecpfm.typing import Floats, Ints
 
 

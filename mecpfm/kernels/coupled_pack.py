@@ -9,19 +9,9 @@ from __future__ import annotations
 import numpy as np
 
 from mecpfm.kernels._jit import kernel
+from mecpfm.kernels.coupled_ascent import BOUND, THETA, DualState, advance
 from mecpfm.kernels.coupled_cut import Tangent, Work, gather
-from mecpfm.kernels.coupled_dual import (
-    BOUND,
-    THETA,
-    DualState,
-    Node,
-    account,
-    advance,
-    linear,
-    open_cell,
-    overpaid,
-    relaxed_cell,
-)
+from mecpfm.kernels.coupled_dual import Node, account, linear, open_cell, overpaid, relaxed_cell
 from mecpfm.kernels.coupled_records import Cells
 from mecpfm.kernels.slices import copy
 from mecpfm.typing import Bools, Floats, Ints

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from mecpfm.kernels._jit import kernel
-from mecpfm.kernels.coupled_dual import BOUND, THETA, DualState, advance
+from mecpfm.kernels.coupled_ascent import BOUND, THETA, DualState, advance
 from mecpfm.kernels.coupled_pack import pack
 from mecpfm.kernels.slices import copy
 from mecpfm.typing import Bools, Floats, Ints
