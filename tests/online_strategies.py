@@ -7,10 +7,10 @@ import numpy as np
 from hypothesis import strategies as st
 
 from mecpfm.kernels.online_history import DYNAMIC
-from mecpfm.kernels.online_records import BY_VALUE, LRU, Constants, World
+from mecpfm.kernels.online_records import LRU, Constants, World
 from mecpfm.online.features import fresh_history
 from mecpfm.online.policy import POLICIES, Policy
-from mecpfm.online.setting import BASE, Setting
+from mecpfm.online.setting import BASE, EVICTION, Setting
 from mecpfm.online.trace import Trace
 from mecpfm.online.world import Scene, build
 
@@ -86,7 +86,7 @@ worlds = st.builds(
     st.integers(1, 40),
     cloudlets=st.integers(1, 3),
     queue_limit=st.integers(1, 3),
-    eviction=st.sampled_from([LRU, BY_VALUE]),
+    eviction=st.sampled_from(list(EVICTION.values())),
     dyadic=st.booleans(),
     tight=st.booleans(),
     gap_s=st.sampled_from([0.125, 1.0, 4.0]),

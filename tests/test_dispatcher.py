@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from online_strategies import ALL, scene, scene_of, tiny
 
 from mecpfm.errors import InputError
-from mecpfm.kernels.online_records import BY_VALUE, LRU
 from mecpfm.online import rows
 from mecpfm.online.dispatcher import CENTRE, Dispatcher
+from mecpfm.online.setting import EVICTION
 
 LIVE = sorted(name for name in ALL if not name.endswith("oracle"))
 HARD = {"variants": 2, "load": 1.1, "eviction": "value", "queue_limit": 3, "edge_gb_s": 0.125}
@@ -49,7 +49,7 @@ def test_streams_and_learning_are_those_of_the_simulator(name):
 @given(
     st.integers(0, 2**32 - 1),
     st.sampled_from(LIVE),
-    st.sampled_from([LRU, BY_VALUE]),
+    st.sampled_from(list(EVICTION.values())),
     st.sampled_from([0.125, 1.0, 4.0]),
 )
 @settings(max_examples=60)
