@@ -62,7 +62,7 @@ def test_methods_repeat_bitwise(few: Instance, method: str) -> None:
 
 def test_unknown_method_is_named() -> None:
     """An unknown name is refused with the list of the known ones."""
-    with pytest.raises(InputError, match="method is 'magic'; must be one of lp lp-cut"):
+    with pytest.raises(InputError, match="method is 'magic'; must be one of lp, lp-cut"):
         solve(generate(Recipe(requests=2, cloudlets=1, models=1, families=1)), "magic")
 
 

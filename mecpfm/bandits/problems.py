@@ -10,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from mecpfm import ranges
 from mecpfm.errors import InputError
 from mecpfm.extras import lacks
 from mecpfm.kernels import arrays
@@ -48,8 +49,7 @@ def table(name: str, *, centred: bool = True) -> Labelled:
     ``centred`` subtracts each feature's mean, so that a hidden feature, which enters as zero, counts as an average one.
     InputError for an unknown name or without scikit-learn.
     """
-    if name not in TABLES:
-        raise InputError(f"table is {name!r}; must be one of {', '.join(TABLES)}")
+    ranges.one_of(TABLES, "table", name)
     if missing := lacks("sklearn"):
         raise InputError(f"table {name}: {missing}")
     contexts, labels = getattr(importlib.import_module("sklearn.datasets"), f"load_{name}")(return_X_y=True)
@@ -59,8 +59,7 @@ def table(name: str, *, centred: bool = True) -> Labelled:
 
 def drawn(name: str, features: int, seed: int, rows: int = DRAWN_ROWS) -> Labelled:
     """Standard normal features and two arms; the label is the sign of ``WEIGHTS[name]`` times the first features."""
-    if name not in WEIGHTS:
-        raise InputError(f"problem is {name!r}; must be one of {', '.join(WEIGHTS)}")
+    ranges.one_of(WEIGHTS, "problem", name)
     random, weights = np.random.default_rng(seed), WEIGHTS[name]
     contexts = arrays.normal(random, (rows, features))
     if name == "copy":

@@ -136,8 +136,7 @@ def dual_bound(
 
 @announcing()
 def _solve(instance: Instance, method: str, request: Request) -> tuple[Plan, Bounded | None]:
-    if method not in METHODS:
-        raise InputError(f"method is {method!r}; must be one of {' '.join(METHODS)}")
+    ranges.one_of(METHODS, "method", method)
     ranges.seed(request.seed)
     ranges.count("iterations", request.iterations, 0)
     ranges.within("time_limit", request.time_limit, 0, ranges.LARGEST)

@@ -7,8 +7,8 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
+from mecpfm import ranges
 from mecpfm.data.marginals import BINS, bins, figures, inverse, ranked
-from mecpfm.errors import InputError
 from mecpfm.kernels import arrays
 
 
@@ -23,8 +23,7 @@ def drawn_azure(name: Literal["conv", "code"], requests: int, seed: int) -> pd.D
     InputError
         When ``requests`` is below 1.
     """
-    if requests < 1:
-        raise InputError(f"requests is {requests}; must be >= 1")
+    ranges.no_less("requests", requests, 1)
     trace = f"azure-{name}"
     known = figures(trace)
     random = np.random.default_rng((seed, 0 if name == "conv" else 1))

@@ -11,9 +11,9 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from mecpfm import ranges
 from mecpfm.data.drawn_fields import ITEMS, fields, kept
 from mecpfm.data.marginals import CLASSES, TOP, Figures, between, effects, figures, inverse, ranked
-from mecpfm.errors import InputError
 from mecpfm.kernels import arrays
 from mecpfm.typing import Floats, Ints
 
@@ -41,8 +41,7 @@ def drawn_gentd26(requests: int, seed: int) -> pd.DataFrame:
     InputError
         When ``requests`` is below 1.
     """
-    if requests < 1:
-        raise InputError(f"requests is {requests}; must be >= 1")
+    ranges.no_less("requests", requests, 1)
     known = figures()
     streams = [np.random.default_rng(one) for one in np.random.SeedSequence(seed).spawn(5)]
     gaps = np.floor(inverse("gap_s", ranked(_slow(known, requests, streams[0])), finer=known["gap_s"]) + 0.5)

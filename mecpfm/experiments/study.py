@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field
 from typing import Any, NamedTuple
 
-from mecpfm.errors import InputError
+from mecpfm import ranges
 
 Rows = list[dict[str, Any]]
 """What one measurement gives: a dictionary for each row of the result table."""
@@ -34,8 +34,7 @@ PROFILES = {
 
 def profile(name: str) -> Profile:
     """A profile by name."""
-    if name not in PROFILES:
-        raise InputError(f"profile is {name!r}; must be one of {', '.join(PROFILES)}")
+    ranges.one_of(PROFILES, "profile", name)
     return PROFILES[name]
 
 

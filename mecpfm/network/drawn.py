@@ -17,7 +17,6 @@ from mecpfm.coupled.generate import ACCESS_S, CONGESTION, EDGE_GPUS, REGIMES, RE
 from mecpfm.coupled.library import zoo_by_backbone
 from mecpfm.coupled.roofline import BYTES_PER_PARAMETER
 from mecpfm.data.topologies import great_circle_km
-from mecpfm.errors import InputError
 from mecpfm.kernels import arrays
 
 AT_SITE = 50
@@ -44,8 +43,7 @@ class NetworkRecipe:
         for name, most in (("sites", MOST_SITES), ("models", 10_000), ("users", 100_000), ("families", 10_000)):
             ranges.count(name, getattr(self, name), 2 if name == "sites" else 1, most)
         ranges.seed(self.seed)
-        if self.regime not in REGIMES:
-            raise InputError(f"regime is {self.regime!r}; must be one of {', '.join(REGIMES)}")
+        ranges.one_of(REGIMES, "regime", self.regime)
 
 
 def places(count: int, random: Random) -> tuple[pd.DataFrame, pd.DataFrame]:

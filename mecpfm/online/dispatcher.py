@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from mecpfm import ranges
 from mecpfm.errors import InputError
 from mecpfm.online.desk import Desk
 from mecpfm.online.names import SceneNames, Ticket, index_of, names_of, number
@@ -78,8 +79,7 @@ class Dispatcher:
         policy = named(policy) if isinstance(policy, str) else policy
         if policy.demand == "true":
             raise InputError("policy knows the future: an oracle cannot decide live")
-        if not seed >= 0:
-            raise InputError(f"seed is {seed}; must be >= 0")
+        ranges.no_less("seed", seed, 0)
         if not patience_s > 0:
             raise InputError(f"patience_s is {patience_s}; must be > 0")
         if isinstance(network, Scene):

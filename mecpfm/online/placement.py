@@ -13,6 +13,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from mecpfm import ranges
 from mecpfm.coupled import baselines, dual, local_search
 from mecpfm.coupled.instance import Blocks, Cloudlets, Instance, Models, Options, Requests, accepted
 from mecpfm.coupled.structure import MASK_BITS, build
@@ -55,8 +56,7 @@ class Planner:
 
     def __post_init__(self) -> None:
         """Refuse unknown methods and empty epochs."""
-        if self.method not in PLANNERS:
-            raise InputError(f"method is {self.method!r}; must be one of {', '.join(PLANNERS)}")
+        ranges.one_of(PLANNERS, "method", self.method)
         if not (self.epoch >= 1 and 0 < self.load <= 1):
             raise InputError(f"epoch is {self.epoch}, load {self.load}; must be >= 1 and in (0, 1]")
 

@@ -132,6 +132,5 @@ POLICIES: Mapping[str, Policy] = {
 
 def named(name: str) -> Policy:
     """A policy by name; InputError when there is none."""
-    if name not in POLICIES:
-        raise InputError(f"policy is {name!r}; must be one of {', '.join(POLICIES)}")
+    ranges.one_of(POLICIES, "policy", name)
     return POLICIES[name]

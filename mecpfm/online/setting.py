@@ -114,6 +114,5 @@ def scenario(name: str) -> Setting:
     """A scenario by name, or ``as given``; InputError when there is none."""
     if name == GIVEN:
         return AS_GIVEN
-    if name not in SCENARIOS:
-        raise InputError(f"scenario is {name!r}; must be one of {', '.join((*SCENARIOS, GIVEN))}")
+    ranges.one_of((*SCENARIOS, GIVEN), "scenario", name)
     return SCENARIOS[name]

@@ -11,7 +11,7 @@ import numpy as np
 
 from mecpfm import clock, ranges
 from mecpfm.clock import Budget
-from mecpfm.errors import InputError, LimitError, MecpfmError
+from mecpfm.errors import LimitError, MecpfmError
 from mecpfm.plan import Plan, instance_sha256
 from mecpfm.published.baselines import solve_greedy, solve_nbs, solve_nonshare, solve_sc
 from mecpfm.published.exact import solve_exact
@@ -89,8 +89,7 @@ def solve(
     >>> plan.status, bool(plan.gap < 1e-9)
     ('optimal', True)
     """
-    if method not in METHODS:
-        raise InputError(f"method is {method!r}; must be one of {' '.join(METHODS)}")
+    ranges.one_of(METHODS, "method", method)
     ranges.seed(seed)
     ranges.within("time_limit", time_limit, 0, ranges.LARGEST)
     random = np.random.SeedSequence([seed, zlib.crc32(method.encode())])

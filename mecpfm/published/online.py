@@ -111,8 +111,7 @@ def simulate(
     InfeasibleError
         A home cloudlet whose queue is unstable.
     """
-    if policy not in POLICIES:
-        raise InputError(f"policy is {policy!r}; must be one of {', '.join(POLICIES)}")
+    ranges.one_of(POLICIES, "policy", policy)
     ranges.seed(seed)
     ranges.count("rounds", rounds)
     rule = POLICIES[policy]
@@ -145,8 +144,7 @@ def open_world(
     instance: Instance, options: Options, *, share: bool, source: str, xi: float
 ) -> tuple[episode.EpisodeWorld, episode.Caches]:
     """The instance as the kernels want it, and caches in which only the data centre holds anything."""
-    if source not in SOURCES:
-        raise InputError(f"source is {source!r}; must be one of {', '.join(SOURCES)}")
+    ranges.one_of(SOURCES, "source", source)
     ranges.within("xi", xi, 0, 1)
     if not instance.accuracy.all():
         j, k = np.argwhere(instance.accuracy == 0)[0]
