@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from mecpfm.kernels import elementary
-from mecpfm.kernels._jit import inlined, kernel
+from mecpfm.kernels._jit import borrowing, inlined, kernel
 from mecpfm.kernels.coupled_cut import Work, serve
 from mecpfm.kernels.coupled_dual import first_open
 from mecpfm.kernels.coupled_records import Cells
@@ -77,7 +77,7 @@ def among(values: Ints, count: int, wanted: int) -> bool:
     return found
 
 
-@kernel
+@borrowing
 def ruin(
     cells: Cells,
     moves: Moves,
@@ -185,7 +185,7 @@ def shift(cells: Cells, moves: Moves, state: SearchState, journal: Journal, r: i
     return True
 
 
-@kernel
+@borrowing
 def eject(cells: Cells, moves: Moves, state: SearchState, journal: Journal, random: np.random.Generator) -> None:
     """Serve a random request by a random record of its own; others leave its cloudlet until it fits."""
     requests = len(state.choice)
@@ -214,7 +214,7 @@ def eject(cells: Cells, moves: Moves, state: SearchState, journal: Journal, rand
             assign(cells, moves, state, q, cheapest(cells, moves, state, q)[0])
 
 
-@kernel
+@borrowing
 def rebuild(
     cells: Cells, moves: Moves, state: SearchState, journal: Journal, random: np.random.Generator, touched: Ints,
     price: Floats, value: Floats, mu: Floats, work: Work,
