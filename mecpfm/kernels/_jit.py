@@ -39,7 +39,7 @@ def kernel(function: Callable[P, R]) -> Callable[P, R]:
 
 
 def borrowing(function: Callable[P, R]) -> Callable[P, R]:
-    """The same for a kernel that makes no array: it counts no references.
+    """The same for a kernel that makes no array: where a kernel calls it, it counts no references.
 
     The caller holds every array while the kernel runs, so that counts change nothing. Numba counts each array of a
     record wherever the record is handed on, which in a short loop takes longer than the loop's own work.
@@ -58,5 +58,4 @@ def inlined(function: Callable[P, R]) -> Callable[P, R]:
 def _compiled(function: Callable[P, R], inline: Literal["never", "always"], counting: bool = True) -> Callable[P, R]:
     if numba.config.DISABLE_JIT:  # type: ignore[attr-defined]
         return function
-    options = {"error_model": "numpy", "nogil": True, "inline": inline, "_nrt": counting}
-    return cast(Callable[P, R], Kernel(function, options))
+    return cast(Callable[P, R], Kernel(function, {"error_model": "numpy", "nogil": True, "inline": inline}, counting))

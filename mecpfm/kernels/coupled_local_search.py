@@ -115,8 +115,8 @@ def ruin(
 
 @borrowing
 def densities(
-    cells: Cells, moves: Moves, state: SearchState, value: Floats, random: np.random.Generator, noise: float, work: Work,
-    order_by: Floats,
+    cells: Cells, moves: Moves, state: SearchState, value: Floats, random: np.random.Generator, noise: float,
+    work: Work, order_by: Floats,
 ) -> None:  # fmt: skip
     """Write minus the density (with noise) of the saving of each record in ``work.served``."""
     power = 1.0 if random.random() < 0.5 else random.random()

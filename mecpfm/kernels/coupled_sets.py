@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from mecpfm.kernels._jit import inlined, kernel
+from mecpfm.kernels._jit import borrowing, inlined, kernel
 from mecpfm.kernels.slices import summed
 from mecpfm.typing import Floats, Ints
 
@@ -19,7 +19,7 @@ LOW = (1 << 31) - 1
 """Bits of a mask that are hashed: their product with ``HASH`` fits 64 bits; exact families have at most 14 models."""
 
 
-@kernel
+@borrowing
 def reachable(mask: Ints, weight: Floats, n: int, alive: int, taken: int, reach: Floats, own: Floats) -> None:
     """What each model of ``alive`` gains beside ``taken``: at most (no other open), and at least (all others open)."""
     reach[:] = 0.0
@@ -51,7 +51,7 @@ def adding(members: Ints, cost: Floats, alive: int, taken: int, bit: int) -> tup
     return low, high
 
 
-@kernel
+@borrowing
 def reduce(
     members: Ints, cost: Floats, allowed: int, must: int, mask: Ints, weight: Floats, n: int, reach: Floats, own: Floats
 ) -> tuple[int, int]:
@@ -77,7 +77,7 @@ def reduce(
             return alive, taken
 
 
-@kernel
+@borrowing
 def best_single(
     members: Ints, cost: Floats, allowed: int, mask: Ints, weight: Floats, n: int, reach: Floats, own: Floats
 ) -> tuple[float, int]:
@@ -122,7 +122,7 @@ def expand(mask: int, alive: int) -> int:
     return out
 
 
-@kernel
+@borrowing
 def subset_sums(
     members: Ints, cost: Floats, free: int, taken: int, gifts: int, mask: Ints, weight: Floats, n: int, table: Floats
 ) -> None:
@@ -156,7 +156,7 @@ def bits(mask: int) -> int:
     return total
 
 
-@kernel
+@borrowing
 def given_away(members: Ints, price: Floats, free: int, most: int) -> int:
     """Models of ``free`` beyond ``most``: one by one those whose blocks nobody else left in it needs cost least."""
     gifts = 0
@@ -224,7 +224,7 @@ def worth(members: Ints, cost: Floats, mask: Ints, weight: Floats, n: int, chose
     return total
 
 
-@kernel
+@borrowing
 def best_set(
     members: Ints,
     cost: Floats,
