@@ -1,6 +1,7 @@
 """Kernels are typed, their records are described, and an edit of one file recompiles only what uses it."""
 
 import ast
+import gc
 import os
 import re
 import shutil
@@ -14,8 +15,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from mypy import api
+from numba.core.runtime import _nrt_python as runtime
+from numba.core.runtime import rtsys
 
-from mecpfm.coupled import baselines
+from mecpfm.coupled import baselines, dual, local_search
 from mecpfm.coupled.generate import Recipe, generate
 from mecpfm.coupled.instance import Instance
 from mecpfm.coupled.pins import Keep, pin
@@ -26,14 +29,14 @@ from mecpfm.kernels import _cache, ordering
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "mecpfm"
 FILES = sorted((PACKAGE / "kernels").glob("*.py"))
+DECORATORS = "kernel", "borrowing", "inlined"
+ARRAYS = r"Floats|Ints|Bools|NDArray"
 
 
-def kernels(path: Path) -> list[ast.FunctionDef]:
+def kernels(path: Path, decorators: tuple[str, ...] = DECORATORS) -> list[ast.FunctionDef]:
     """Functions of a file that are compiled."""
     found = [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.FunctionDef)]
-    return [
-        node for node in found if any(getattr(one, "id", "") in ("kernel", "inlined") for one in node.decorator_list)
-    ]
+    return [node for node in found if any(getattr(one, "id", "") in decorators for one in node.decorator_list)]
 
 
 def records(path: Path) -> list[ast.ClassDef]:
@@ -133,6 +136,32 @@ def test_parameters_of_kernels_have_types(path: Path) -> None:
         for field in record.body:
             if isinstance(field, ast.AnnAssign):
                 assert "Any" not in ast.unparse(field.annotation), f"{path.name}: {record.name}"
+
+
+def test_borrowing_kernels_call_no_kernel_that_makes_an_array() -> None:
+    """Nobody would ever free it, since they count no references; what makes one itself, Numba refuses to compile."""
+    makers = {one.name for path in FILES for one in kernels(path) if re.search(ARRAYS, ast.unparse(one.returns))}
+    assert {"ascending", "place", "takers"} <= makers
+    for path in FILES:
+        for one in kernels(path, ("borrowing",)):
+            called = {call.func.id for call in ast.walk(one) if isinstance(call, ast.Call) and hasattr(call.func, "id")}
+            assert not called & makers, f"{path.name}: {one.name}"
+
+
+def test_a_search_frees_every_array_that_it_makes() -> None:
+    """By Numba's own count of what it allocated and freed."""
+    view = build(generate(Recipe(requests=40, cloudlets=4, models=6, families=2), 0))
+    found = dual.solve(view, iterations=20)
+    local_search.improve(view, found, iterations=2)  # compiled or loaded
+    gc.collect()
+    runtime.memsys_enable_stats()
+    try:
+        before = rtsys.get_allocation_stats()
+        local_search.improve(view, found, iterations=2)
+        after = rtsys.get_allocation_stats()
+    finally:
+        runtime.memsys_disable_stats()
+    assert after.alloc - before.alloc == after.free - before.free > 0
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)

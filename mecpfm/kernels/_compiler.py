@@ -148,10 +148,11 @@ class Part(CPUDispatcher):
 class Kernel(CPUDispatcher):
     """A kernel as Python calls it."""
 
-    def __init__(self, function: Any, options: dict[str, Any]) -> None:
+    def __init__(self, function: Any, options: dict[str, Any], counting: bool) -> None:
         options = {"nopython": True, "no_cfunc_wrapper": True, **options}
         super().__init__(function, {}, options, KernelCompiler)
         self._cache = KernelCache(function)
+        self._counting = counting
         self._part: Part | None = None  # most kernels are never called from both
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -160,8 +161,8 @@ class Kernel(CPUDispatcher):
 
     @property
     def part(self) -> Any:
-        """The same for calls from kernels."""
-        self._part = self._part or Part(self.py_func, self.targetoptions)
+        """The same for calls from kernels; references to arrays are counted there if they have to be."""
+        self._part = self._part or Part(self.py_func, {**self.targetoptions, "_nrt": self._counting})
         return self._part
 
     def typeof_pyval(self, val: Any) -> Any:

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from mecpfm.kernels._jit import inlined, kernel
+from mecpfm.kernels._jit import borrowing, inlined
 from mecpfm.kernels.coupled_masks import merge
 from mecpfm.kernels.coupled_records import Cells
 from mecpfm.kernels.coupled_sets import TIE, best_set
@@ -78,7 +78,7 @@ class Tangent(NamedTuple):
     """Mask of the best set."""
 
 
-@kernel
+@borrowing
 def gather(cells: Cells, j: int, point: Floats, mu: float, allowed: int, work: Work) -> int:
     """Collect records of cell j that gain something at compute price mu: their gains and indices; returns how many."""
     first, end, count = cells.first_record[j], cells.first_record[j + 1], 0
@@ -105,14 +105,14 @@ def most(cells: Cells, lam: float, count: int, work: Work) -> float:
     return total
 
 
-@kernel
+@borrowing
 def left_over(gain: Floats, place: Ints, compute: Floats, lam: float, count: int, weight: Floats) -> None:
     """Write to ``weight`` what the gathered records gain at a further compute price, be it negative."""
     for i in range(count):
         weight[i] = gain[i] - lam * compute[place[i]]
 
 
-@kernel
+@borrowing
 def lone(request: Ints, place: Ints, count: int) -> bool:
     """Whether no two of the gathered records are one request's; then loops go without branches that none foretells."""
     twins = 0
@@ -121,7 +121,7 @@ def lone(request: Ints, place: Ints, count: int) -> bool:
     return twins == 0
 
 
-@kernel
+@borrowing
 def layers(cells: Cells, lam: float, count: int, work: Work) -> int:
     """Write the gains, at a further compute price, as a coverage function of the open set S of models.
 
@@ -155,7 +155,7 @@ def layers(cells: Cells, lam: float, count: int, work: Work) -> int:
     return merge(mask, weight, n, work.slot)
 
 
-@kernel
+@borrowing
 def serve(cells: Cells, chosen: int, lam: float, count: int, work: Work) -> tuple[int, float]:
     """Write the best record of every request that set ``chosen`` serves at a gain; how many, and their compute.
 
@@ -187,7 +187,7 @@ def serve(cells: Cells, chosen: int, lam: float, count: int, work: Work) -> tupl
     return n, load
 
 
-@kernel
+@borrowing
 def probe(cells: Cells, lam: float, problem: Problem, count: int, work: Work) -> Tangent:
     """One value of ``lambda G + max_S(gain - price)`` and what belongs to it."""
     n = layers(cells, lam, count, work)
@@ -207,7 +207,7 @@ def probe(cells: Cells, lam: float, problem: Problem, count: int, work: Work) ->
     return Tangent(lam, value + lam * problem.capacity, problem.capacity - load, chosen)
 
 
-@kernel
+@borrowing
 def solve_cell(
     cells: Cells, problem: Problem, start: float, count: int, work: Work, rough: bool
 ) -> tuple[float, float, Tangent, Tangent, float]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from mecpfm.kernels import elementary
-from mecpfm.kernels._jit import inlined, kernel
+from mecpfm.kernels._jit import borrowing, inlined, kernel
 from mecpfm.kernels.coupled_cut import Work, serve
 from mecpfm.kernels.coupled_dual import first_open
 from mecpfm.kernels.coupled_journal import CHANGED, ITERATION, Journal, note, undo
@@ -35,7 +35,7 @@ def among(values: Ints, count: int, wanted: int) -> bool:
     return found
 
 
-@kernel
+@borrowing
 def ruin(
     cells: Cells,
     moves: Moves,
@@ -71,24 +71,27 @@ def ruin(
     return count
 
 
-@kernel
-def plant(
-    cells: Cells, moves: Moves, state: SearchState, journal: Journal, j: int, chosen: int, value: Floats, mu: float,
-    random: np.random.Generator, noise: float, work: Work,
-) -> bool:  # fmt: skip
-    """Move requests to a star, densest saving (with noise) first, while they fit; True when any moved."""
-    c = j // len(cells.exact)
-    count = candidates(cells, moves, state, j, value, mu, work)
-    served, _ = serve(cells, chosen, 0.0, count, work)
-    order_by = np.empty(served)  # least first: minus the density
+@borrowing
+def densities(
+    cells: Cells, moves: Moves, state: SearchState, value: Floats, random: np.random.Generator, noise: float,
+    work: Work, order_by: Floats,
+) -> None:  # fmt: skip
+    """Write minus the density (with noise) of the saving of each record in ``work.served``."""
     power = 1.0 if random.random() < 0.5 else random.random()
-    for i in range(served):
+    for i in range(len(order_by)):
         record = work.served[i]
         a = worth_now(cells, moves, state, cells.request[record], value) - cells.delay_s[record]
         order_by[i] = -a / elementary.power(max(cells.compute_s[record], 1e-12), power)
         order_by[i] *= 1 + 4 * noise * (random.random() - 0.5)
+
+
+@borrowing
+def draw_in(
+    cells: Cells, moves: Moves, state: SearchState, journal: Journal, c: int, chosen: int, order: Ints, work: Work
+) -> bool:
+    """Move the records of ``work.served``, in order, to cloudlet c while they fit; True when any moved."""
     moved = False
-    for i in ascending(order_by):
+    for i in order:
         record = work.served[i]
         r, option = cells.request[record], first_open(cells, record, chosen)
         size = opening(cells, moves, state, c, moves.model[option])[1]
@@ -98,6 +101,19 @@ def plant(
             assign(cells, moves, state, r, option)
             moved = True
     return moved
+
+
+@kernel
+def plant(
+    cells: Cells, moves: Moves, state: SearchState, journal: Journal, j: int, chosen: int, value: Floats, mu: float,
+    random: np.random.Generator, noise: float, work: Work,
+) -> bool:  # fmt: skip
+    """Move requests to a star, densest saving (with noise) first, while they fit; True when any moved."""
+    count = candidates(cells, moves, state, j, value, mu, work)
+    served, _ = serve(cells, chosen, 0.0, count, work)
+    order_by = np.empty(served)
+    densities(cells, moves, state, value, random, noise, work, order_by)
+    return draw_in(cells, moves, state, journal, j // len(cells.exact), chosen, ascending(order_by), work)
 
 
 @kernel
@@ -143,7 +159,7 @@ def shift(cells: Cells, moves: Moves, state: SearchState, journal: Journal, r: i
     return True
 
 
-@kernel
+@borrowing
 def eject(cells: Cells, moves: Moves, state: SearchState, journal: Journal, random: np.random.Generator) -> None:
     """Serve a random request by a random record of its own; others leave its cloudlet until it fits."""
     requests = len(state.choice)
@@ -172,7 +188,7 @@ def eject(cells: Cells, moves: Moves, state: SearchState, journal: Journal, rand
             assign(cells, moves, state, q, cheapest(cells, moves, state, q)[0])
 
 
-@kernel
+@borrowing
 def rebuild(
     cells: Cells, moves: Moves, state: SearchState, journal: Journal, random: np.random.Generator, touched: Ints,
     price: Floats, value: Floats, mu: Floats, work: Work,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from mecpfm.kernels._jit import inlined, kernel
+from mecpfm.kernels._jit import borrowing, inlined, kernel
 from mecpfm.kernels.coupled_masks import MASK_BITS, bits, compress, expand
 from mecpfm.kernels.slices import summed
 from mecpfm.typing import Floats, Ints
@@ -14,7 +14,7 @@ TIE = 1e-9
 prices make equals on purpose, for its minimum lies where two sets, or serving and not serving, are worth the same."""
 
 
-@kernel
+@borrowing
 def reachable(mask: Ints, weight: Floats, n: int, alive: int, taken: int, reach: Floats, own: Floats) -> None:
     """What each model of ``alive`` gains beside ``taken``: at most (no other open), and at least (all others open)."""
     reach[:] = 0.0
@@ -46,7 +46,7 @@ def adding(members: Ints, cost: Floats, alive: int, taken: int, bit: int) -> tup
     return low, high
 
 
-@kernel
+@borrowing
 def reduce(
     members: Ints, cost: Floats, allowed: int, must: int, mask: Ints, weight: Floats, n: int, reach: Floats, own: Floats
 ) -> tuple[int, int]:
@@ -72,7 +72,7 @@ def reduce(
             return alive, taken
 
 
-@kernel
+@borrowing
 def best_single(
     members: Ints, cost: Floats, allowed: int, mask: Ints, weight: Floats, n: int, reach: Floats, own: Floats
 ) -> tuple[float, int]:
@@ -91,7 +91,7 @@ def best_single(
     return best, chosen
 
 
-@kernel
+@borrowing
 def subset_sums(
     members: Ints, cost: Floats, free: int, taken: int, gifts: int, mask: Ints, weight: Floats, n: int, table: Floats
 ) -> None:
@@ -115,7 +115,7 @@ def subset_sums(
         step *= 2
 
 
-@kernel
+@borrowing
 def given_away(members: Ints, price: Floats, free: int, most: int) -> int:
     """Models of ``free`` beyond ``most``: one by one those whose blocks nobody else left in it needs cost least."""
     gifts = 0
@@ -183,7 +183,7 @@ def worth(members: Ints, cost: Floats, mask: Ints, weight: Floats, n: int, chose
     return total
 
 
-@kernel
+@borrowing
 def best_set(
     members: Ints,
     cost: Floats,

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from mecpfm.kernels._jit import inlined, kernel
+from mecpfm.kernels._jit import borrowing, inlined, kernel
 from mecpfm.kernels.coupled_cut import Problem, Work, solve_cell
 from mecpfm.kernels.coupled_dual import common_price
 from mecpfm.kernels.coupled_records import Cells
@@ -42,7 +42,7 @@ def worth_now(cells: Cells, moves: Moves, state: SearchState, r: int, value: Flo
     return saved
 
 
-@kernel
+@borrowing
 def candidates(cells: Cells, moves: Moves, state: SearchState, j: int, value: Floats, mu: float, work: Work) -> int:
     """Records of cell j that save something, pulls aside and compute at price mu, over what their requests have now."""
     count, c = 0, j // len(cells.exact)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from mecpfm.kernels._jit import inlined, kernel
+from mecpfm.kernels._jit import borrowing, inlined
 from mecpfm.kernels.coupled_records import Cells
 from mecpfm.typing import Floats, Ints
 
@@ -89,7 +89,7 @@ def toggle(cells: Cells, moves: Moves, state: SearchState, c: int, b: int, opens
             state.ready[cell] &= ~bit
 
 
-@kernel
+@borrowing
 def release(cells: Cells, moves: Moves, state: SearchState, r: int) -> None:
     """Send a request to the remote data centre."""
     option = state.choice[r]
@@ -107,7 +107,7 @@ def release(cells: Cells, moves: Moves, state: SearchState, r: int) -> None:
             toggle(cells, moves, state, c, b, False)
 
 
-@kernel
+@borrowing
 def assign(cells: Cells, moves: Moves, state: SearchState, r: int, option: int) -> None:
     """Serve a request, now remote, by an option of its own that fits; -1 leaves it remote."""
     if option < 0:
@@ -143,7 +143,7 @@ def fits(cells: Cells, state: SearchState, c: int, compute: float, size: float) 
     return compute <= state.compute[c] + spare and size <= state.memory[c] + cells.memory_gb[c] * SLACK
 
 
-@kernel
+@borrowing
 def cheapest(cells: Cells, moves: Moves, state: SearchState, r: int) -> tuple[int, float]:
     """Best feasible option of a request that is now remote, and its cost with the pulls it causes; -1 is remote."""
     best, least = -1, cells.remote_s[r]
@@ -167,7 +167,7 @@ def cheapest(cells: Cells, moves: Moves, state: SearchState, r: int) -> tuple[in
     return best, least
 
 
-@kernel
+@borrowing
 def restart(cells: Cells, moves: Moves, state: SearchState, choice: Ints) -> None:
     """Set the state to a decision, everything summed anew; options that no longer fit are left remote."""
     state.choice[:] = -1
@@ -187,7 +187,7 @@ def restart(cells: Cells, moves: Moves, state: SearchState, choice: Ints) -> Non
                 assign(cells, moves, state, r, choice[r])
 
 
-@kernel
+@borrowing
 def insert_all(cells: Cells, moves: Moves, state: SearchState, order: Ints) -> None:
     """Give every request of ``order`` that is remote its cheapest feasible option, one after the other."""
     for r in order:
