@@ -27,11 +27,8 @@ from mecpfm.experiments.progress import Told, stages
 from mecpfm.extras import import_nbformat, require
 from mecpfm.records import write_atomic
 
-QUIET: dict[str, Any] = {
-    "extra_arguments": ["--log-level=ERROR"],
-    "kernel_manager_class": "mecpfm.experiments.kernel.AskedFirst",
-}
-"""Kernels otherwise warn of unencrypted local sockets at every start, and now and then of an interrupt at their end."""
+QUIET: dict[str, Any] = {"extra_arguments": ["--log-level=ERROR"]}
+"""Kernels otherwise warn of unencrypted local sockets at every start."""
 NEEDED = ("papermill", "nbclient", "ipykernel")
 """Modules of the extra ``notebooks``."""
 VIEW = "application/vnd.jupyter.widget-view+json"
@@ -169,6 +166,7 @@ def _papermill(source: Path, profile: str) -> None:
         kernel_name="python3",
         progress_bar=False,
         cwd=str(source.parent),
+        kernel_manager_class=f"{__package__}.kernel.IdleFirst",
         **QUIET,
     )
 

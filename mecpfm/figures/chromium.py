@@ -10,8 +10,11 @@ import json
 import logging
 import os
 import shutil
+import signal
+import tempfile
 import threading
 from collections.abc import Coroutine
+from concurrent.futures import CancelledError
 from contextlib import suppress
 from typing import Any
 
@@ -64,7 +67,8 @@ def _picture(figure: dict[str, Any], options: dict[str, Any]) -> bytes | None:
     try:
         found: bytes = _wait(server.calc_fig(figure, opts=options))
     except Exception as error:
-        log.info("no %s: %s", options["format"], type(error).__name__)
+        if not isinstance(error, CancelledError):  # as when this process ends
+            log.info("no %s: %s", options["format"], type(error).__name__)
         _server.cache_clear()  # a browser that died is started anew for the next figure
         return None
     return found
@@ -104,25 +108,32 @@ def _server() -> Any | None:
             async def _return_kaleido_tab(self, tab: Any) -> None:
                 await self.tabs_ready.put(tab)
 
-        server = Kept(mathjax=False)  # otherwise the page asks the network for a library
+        # A folder apart is removed however the browser ends; with mathjax the page asks the network for a library.
+        folder = tempfile.mkdtemp(prefix="mecpfm-")
+        atexit.register(shutil.rmtree, folder, ignore_errors=True)
+        server = Kept(mathjax=False, tmp_dir=folder)
+        atexit.register(_close, server)
         _wait(server.open())
     except Exception as error:
         log.info("no pictures of figures: %s does not start (%s)", browser(), type(error).__name__)
         _kill(server)
         return None
-    atexit.register(_close, server)
     return server
 
 
 def _close(server: Any) -> None:
     with suppress(Exception):
-        _wait(server.close())
+        if server.subprocess.poll() is None:
+            _wait(server.close())
     _kill(server)
 
 
 def _kill(server: Any) -> None:
+    """End it and its children, which have a process group of their own, unless that has happened."""
     with suppress(Exception):
-        server.subprocess.kill()
+        if server.subprocess.poll() is None:
+            os.killpg(server.subprocess.pid, signal.SIGKILL)
+            server.subprocess.wait(PATIENCE_S)
 
 
 def _wait(work: Coroutine[Any, Any, Any]) -> Any:
