@@ -11,6 +11,7 @@ import asyncio
 import json
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -31,6 +32,8 @@ from mecpfm.figures.chromium import browser
 ROOT = Path(__file__).parents[1]
 PATIENCE_S = 1_800.0
 """Longest time for a notebook, and a sixth of it for JupyterLab to open one."""
+END_S = 60.0
+"""Longest time for the server to end."""
 SETTINGS = {
     "notebook-extension/tracker": {"windowingMode": "none"},  # every output is drawn, not only those in sight
     "docmanager-extension/plugin": {"autosaveInterval": 10},  # seconds; it must not matter when it comes
@@ -82,15 +85,25 @@ def lab(folder: Path) -> Iterator[str]:
     words += ["--no-browser", "--allow-root", "--expose-app-in-browser", "--IdentityProvider.token="]
     with (folder / "server.log").open("w") as log:
         server = subprocess.Popen(
-            [sys.executable, "-m", "jupyterlab", *words], env={**os.environ, **kept}, stdout=log, stderr=log
-        )
+            [sys.executable, "-m", "jupyterlab", *words], env={**os.environ, **kept}, stdout=log, stderr=log,
+            start_new_session=True,
+        )  # fmt: skip
         try:
             url = f"http://127.0.0.1:{port}"
             _wait_for(f"{url}/api", server)
             yield url
         finally:
-            server.terminate()
-            server.wait()
+            _end(server)
+
+
+def _end(server: subprocess.Popen[bytes]) -> None:
+    """End the server, which ends its kernels, or, where it does not, all of its session."""
+    server.terminate()
+    with suppress(subprocess.TimeoutExpired):
+        server.wait(END_S)
+    with suppress(ProcessLookupError):
+        os.killpg(server.pid, signal.SIGKILL)
+    server.wait()
 
 
 def _wait_for(url: str, server: subprocess.Popen[bytes]) -> None:
@@ -208,8 +221,11 @@ def git(folder: Path, *words: str) -> str:
 
 
 async def main(chosen: list[str]) -> int:
-    """Number of notebooks with complaints, each printed."""
-    bad = 0
+    """Number of notebooks with complaints, each printed. Ctrl-C and SIGTERM end the server, too."""
+    bad, task = 0, asyncio.current_task()
+    assert task is not None
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, task.cancel)
     with TemporaryDirectory() as temporary:
         folder = Path(temporary)
         for name in ("notebooks", "docs"):
@@ -241,7 +257,10 @@ if __name__ == "__main__":
     if not browser():
         raise SystemExit("no Chromium on this machine; apt-get install chromium")
     before = git(ROOT, "status", "--porcelain")
-    wrong = asyncio.run(main(sys.argv[1:] or [name for group in stages(names()) for name in group]))
+    try:
+        wrong = asyncio.run(main(sys.argv[1:] or [name for group in stages(names()) for name in group]))
+    except asyncio.CancelledError:
+        raise SystemExit("interrupted") from None
     if git(ROOT, "status", "--porcelain") != before:
         raise SystemExit("the checkout has changed")
     raise SystemExit(f"{wrong} notebooks with complaints" if wrong else 0)

@@ -92,6 +92,6 @@ def test_the_package_imports_what_is_declared():
             elif isinstance(node, ast.ImportFrom) and not node.level:
                 found.add(str(node.module).partition(".")[0])
     core = {Requirement(item).name for item in PROJECT["dependencies"]}
-    together = {"nbformat": "nbclient"}  # comes with it
+    together = dict.fromkeys(("nbformat", "jupyter_client"), "nbclient")  # come with it
     elsewhere = {together.get(name, name) for name in found - set(sys.stdlib_module_names) - {"mecpfm"}}
     assert elsewhere <= core | set(EXTRAS)

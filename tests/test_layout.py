@@ -9,7 +9,8 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "mecpfm"
 FLOORS = (
     ("typing",),
-    "errors extras paths clock warm files params archives ragged coercion ranges records plan statements".split(),
+    """errors extras paths sockets clock warm files params archives ragged coercion ranges records plan
+    statements""".split(),
     ("data", "kernels", "solvers"),
     ("bandits",),
     ("published", "coupled"),
@@ -17,7 +18,7 @@ FLOORS = (
     ("experiments",),
     ("cli", "diagnose", "__main__"),
 )
-FIGURES_MAY_IMPORT = {"figures", "errors", "extras", "paths", "records", "typing"}
+FIGURES_MAY_IMPORT = {"figures", "errors", "extras", "paths", "records", "sockets", "typing"}
 
 
 def part(path: Path) -> str:

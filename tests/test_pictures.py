@@ -3,6 +3,8 @@
 import base64
 import io
 import logging
+import subprocess
+import sys
 from collections import Counter
 from html.parser import HTMLParser
 from pathlib import Path
@@ -12,7 +14,7 @@ import plotly.graph_objects as go
 import plotly.io
 import pytest
 
-from mecpfm import figures
+from mecpfm import figures, sockets
 from mecpfm.figures import chromium
 
 PATHS = sorted((Path(__file__).parents[1] / "notebooks").glob("*.ipynb"))
@@ -72,6 +74,26 @@ def test_without_a_browser_that_works_there_is_no_picture(
     assert len(told) == bool(script)
     assert all("does not start" in message for message in told)
     assert all(record.levelno < logging.WARNING for record in caplog.records)
+
+
+SHARED = """
+import base64, sys, plotly.graph_objects as go
+from mecpfm import figures
+from mecpfm.figures import chromium
+chromium.PATIENCE_S = 600.0
+drawn = go.Figure(go.Scatter(x=[1, 2], y=[3, 4]))
+sys.stdout.write(base64.b64encode(chromium.small_png(drawn)).decode() + " " + str(chromium._server.cache_info().misses))
+"""
+
+
+@needs_browser
+def test_processes_share_a_browser():
+    """Another process gets the picture that is drawn here and starts none; where none is drawn it draws its own."""
+    own = bundle(DRAWN)[PNG]
+    for answer, started in ((chromium.answer, 0), (lambda request: b"", 1)):
+        with sockets.answering(answer):
+            done = subprocess.run([sys.executable, "-c", SHARED], capture_output=True, check=True, text=True)
+        assert done.stdout.split() == [own, str(started)]
 
 
 class Counted(HTMLParser):

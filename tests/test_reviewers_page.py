@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from mecpfm import paths
-from mecpfm.experiments import claims, page, report, strip
+from mecpfm.experiments import claims, config, page, report, strip
 from mecpfm.experiments.claims import Evidence, Judged, Verdict
 from mecpfm.figures.chromium import browser
 
@@ -111,6 +111,15 @@ def test_a_strip_shows_points_intervals_and_what_is_needed():
     assert re.findall(r"<text x=0 y=[\d.]+ font-weight=600>([^<]*)<", mixed) == ["a"]
     assert ">0.38<" in few
     assert strip.strip(frame[:0]) == ""
+
+
+def test_a_strip_has_words_for_names():
+    """No committed point is called by a name of the program, or by a number that says nothing."""
+    points = pd.read_csv(DOCS / "claims_points.csv")
+    said = points["point"].map(strip._said)
+    assert not [one for one in said if "-" in one.partition(": ")[0] or one.endswith(": 0")]
+    assert not points.assign(said=said).duplicated(["id", "said"]).any(), "two points of a claim are called the same"
+    assert {name.partition(": ")[0] for name in strip.WORDS} <= set(config.STUDIES), "a study is gone"
 
 
 @pytest.mark.skipif(browser() is None, reason="no Chromium on this machine")

@@ -70,7 +70,7 @@ def run_all(
         Ctrl-C or SIGTERM; the children are ended.
     """
     left = deque(tasks)
-    with _terminated_as_interrupted(), resumable():
+    with terminated_as_interrupted(), resumable():
         if workers is None and scheduler is None:
             yield from _here(function, left)
         if not left:
@@ -171,12 +171,19 @@ def _end_with_parent(parent: int) -> None:
 
 
 @contextmanager
-def _terminated_as_interrupted() -> Iterator[None]:
-    """SIGTERM acts as Ctrl-C while tasks run."""
+def terminated_as_interrupted() -> Iterator[None]:
+    """The first SIGTERM acts as Ctrl-C inside, and goes to the children, as a terminal's Ctrl-C does."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+
+    def interrupt(*_: Any) -> None:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # a second one would stop what ends in order
+        for child in multiprocessing.active_children():
+            child.terminate()
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
     try:
         yield
     finally:

@@ -19,10 +19,10 @@ from typing import Any
 
 import pandas as pd
 
-from mecpfm import paths
+from mecpfm import paths, sockets
 from mecpfm.errors import FailedError, InputError
 from mecpfm.experiments.config import profile as check_profile
-from mecpfm.experiments.executors import get_context
+from mecpfm.experiments.executors import get_context, terminated_as_interrupted
 from mecpfm.experiments.progress import Told, stages
 from mecpfm.extras import import_nbformat, require
 from mecpfm.records import write_atomic
@@ -54,7 +54,7 @@ def run(profile: str, chosen: list[str] | None = None, *, in_place: bool = False
     rows: dict[str, tuple[str, ...]] = {}
     failed: dict[str, str] = {}
     told = Told(profile, names)
-    with told.bar() as now:
+    with terminated_as_interrupted(), sockets.answering(_picture), told.bar() as now:
         for name, seconds, peak_mb, error, written_mb in _all(stages(names), profile, in_place, now):
             rows[name] = (name, f"{seconds:.1f}", f"{peak_mb:.0f}", f"{max(written_mb, 0):.1f}")
             print(told.line(name, seconds, error), flush=True)
@@ -66,6 +66,13 @@ def run(profile: str, chosen: list[str] | None = None, *, in_place: bool = False
         redo = f"mecpfm notebooks --profile {profile} {' --in-place' * in_place}".rstrip()
         raise FailedError([f"notebook {name}: {error}; redo: {redo} {name}" for name, error in failed.items()])
     return [rows[name] for name in names]
+
+
+def _picture(request: bytes) -> bytes:
+    """Draw for the lessons: one browser starts, not one a lesson, and all that it needs is imported beside them."""
+    from mecpfm.figures import chromium
+
+    return chromium.answer(request)
 
 
 def _all(
@@ -135,7 +142,8 @@ def _execute(name: str, profile: str, in_place: bool) -> tuple[float, float, str
     start = time.perf_counter()
     error = ""
     try:
-        (_in_place if in_place else _papermill)(paths.sources() / "notebooks" / f"{name}.ipynb", profile)
+        with terminated_as_interrupted():
+            (_in_place if in_place else _papermill)(paths.sources() / "notebooks" / f"{name}.ipynb", profile)
     except Exception as problem:  # whatever a cell raises is reported, and the next notebook still runs
         error = (str(problem).strip().splitlines() or [type(problem).__name__])[-1]
     unit = 1024**2 if sys.platform == "darwin" else 1024  # macOS counts bytes, Linux KiB
@@ -158,6 +166,7 @@ def _papermill(source: Path, profile: str) -> None:
         kernel_name="python3",
         progress_bar=False,
         cwd=str(source.parent),
+        kernel_manager_class=f"{__package__}.kernel.IdleFirst",
         **QUIET,
     )
 

@@ -14,6 +14,27 @@ WIDTH, ROW, LETTER = 420.0, 15.0, 7.8
 """Width of it all, height of a row, and width of a letter on average."""
 LONGEST = 27
 """Most letters of a label."""
+WORDS = {
+    "ablation: 0": "standard setting",
+    "convergence": "standard setting, by round",
+    "tsrc-drift: 2": "after the change",
+    "dual": "requests",
+    "capacity": "memory of a cloudlet, GB",
+    "accuracy": "required accuracy",
+    "holders": "released holder divisors",
+    "second-parameters": "second parameter set",
+    "coupled-regimes": "regimes",
+    "coupled-requests": "requests, coupled",
+    "coupled-cloudlets": "cloudlets, coupled",
+    "coupled-anytime": "regimes and requests",
+    "online-trace-scenarios": "scenarios of the trace",
+    "online-trace-windows": "windows of the trace",
+    "online-trace-features": "features observed",
+    "online-trace-probing": "queues looked at",
+    "online-trace-placement": "planned caches",
+    "tsrc-digits": "features observed",
+}
+"""What a point, or what an experiment varies, is called where its name does not say it."""
 COLOURS = {"holds": "#0072B2", "open": "#888888", "against": "#D55E00"}
 """Of a point, by what it says of the claim."""
 
@@ -42,7 +63,8 @@ def strip(points: pd.DataFrame) -> str:
             continue
         ends = [left + (float(row[name]) - low) * scale for name in ("ci_low", "value", "ci_high")]
         colour = COLOURS[row["says"]]
-        title = f"{row['point']}: {short(row['value'])} [{short(row['ci_low'])}, {short(row['ci_high'])}] {row['says']}"
+        interval = f"[{short(row['ci_low'])}, {short(row['ci_high'])}]"
+        title = f"{_said(str(row['point']))}: {short(row['value'])} {interval} {row['says']}"
         title += f"; {row['note']}" if isinstance(row["note"], str) and row["note"] else ""
         parts.append(
             f"<g stroke='{colour}' fill='{colour}'><title>{escape(title)}</title>"
@@ -54,7 +76,7 @@ def strip(points: pd.DataFrame) -> str:
 
 def _rows(points: pd.DataFrame) -> Iterator[tuple[str, dict[Hashable, Any]]]:
     """Label and point of every row; an experiment of several points stands above them, in a row without a point."""
-    named = [(*str(row["point"]).partition(": ")[::2], row) for row in points.to_dict("records")]
+    named = [(*_said(str(row["point"])).partition(": ")[::2], row) for row in points.to_dict("records")]
     for experiment, group in groupby(named, key=lambda row: row[0]):
         of = [row[1:] for row in group]
         if headed := len(of) > 1 and all(where for where, _ in of):
@@ -62,6 +84,12 @@ def _rows(points: pd.DataFrame) -> Iterator[tuple[str, dict[Hashable, Any]]]:
         for where, row in of:
             word = where if headed else ": ".join(filter(None, (experiment, where)))
             yield word if len(word) <= LONGEST else f"{word[: LONGEST - 1]}\N{HORIZONTAL ELLIPSIS}", row
+
+
+def _said(point: str) -> str:
+    """A point in words."""
+    experiment, colon, where = point.partition(": ")
+    return WORDS.get(point) or f"{WORDS.get(experiment, experiment)}{colon}{where}"
 
 
 def short(value: float) -> str:

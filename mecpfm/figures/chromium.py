@@ -1,4 +1,4 @@
-"""Pictures of figures by one Chromium a process: optional, never a reason to fail or to wait for ever."""
+"""Pictures of figures by one Chromium a run, or a process: optional, never a reason to fail or to wait for ever."""
 
 from __future__ import annotations
 
@@ -6,16 +6,22 @@ import asyncio
 import atexit
 import functools
 import io
+import json
 import logging
 import os
 import shutil
+import signal
+import tempfile
 import threading
 from collections.abc import Coroutine
+from concurrent.futures import CancelledError
 from contextlib import suppress
 from typing import Any
 
 import plotly.graph_objects as go
+from plotly.utils import PlotlyJSONEncoder
 
+from mecpfm import sockets
 from mecpfm.extras import lacks
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
@@ -36,19 +42,33 @@ def browser() -> str | None:
 
 
 def picture(drawn: go.Figure, suffix: str) -> bytes | None:
-    """A figure as png, svg or pdf; None without kaleido or a Chromium that works.
+    """A figure as png, svg or pdf, by the browser of the run or an own one; None without kaleido or a working Chromium.
 
     Why there is none is logged, and nothing printed: outputs of notebooks must not depend on it.
     """
-    server = _server()
-    if server is None:
+    if not browser() or lacks("kaleido"):
         return None
     fixed = drawn.layout.width or drawn.layout.template.layout.width
     options = {"format": suffix, "width": fixed or WIDTH, "scale": 1}
+    figure = drawn.to_dict()
+    request = json.dumps([figure, options], cls=PlotlyJSONEncoder).encode()
+    return sockets.ask(request, 2 * PATIENCE_S) or _picture(figure, options)
+
+
+def answer(request: bytes) -> bytes:
+    """What ``picture`` of another process asks for; empty where there is no picture."""
+    return _picture(*json.loads(request)) or b""
+
+
+def _picture(figure: dict[str, Any], options: dict[str, Any]) -> bytes | None:
+    server = _server()
+    if server is None:
+        return None
     try:
-        found: bytes = _wait(server.calc_fig(drawn, opts=options))
+        found: bytes = _wait(server.calc_fig(figure, opts=options))
     except Exception as error:
-        log.info("no %s: %s", suffix, type(error).__name__)
+        if not isinstance(error, CancelledError):  # as when this process ends
+            log.info("no %s: %s", options["format"], type(error).__name__)
         _server.cache_clear()  # a browser that died is started anew for the next figure
         return None
     return found
@@ -72,7 +92,7 @@ def reduced(png: bytes) -> bytes:
 
 @functools.cache
 def _server() -> Any | None:
-    """A running browser: 0.3 s a picture instead of 4 s. None where there is none that starts."""
+    """A running browser, which takes 4 s to start. None where there is none that starts."""
     if not browser() or lacks("kaleido"):
         return None
     for name in ("choreographer", "kaleido"):
@@ -82,25 +102,38 @@ def _server() -> Any | None:
     try:
         import kaleido
 
-        server = kaleido.Kaleido(mathjax=False)  # otherwise the page asks the network for a library
+        class Kept(kaleido.Kaleido):  # type: ignore[misc]
+            """Loads its page once, and not anew after every picture: three quarters of the time."""
+
+            async def _return_kaleido_tab(self, tab: Any) -> None:
+                await self.tabs_ready.put(tab)
+
+        # A folder apart is removed however the browser ends; with mathjax the page asks the network for a library.
+        folder = tempfile.mkdtemp(prefix="mecpfm-")
+        atexit.register(shutil.rmtree, folder, ignore_errors=True)
+        server = Kept(mathjax=False, tmp_dir=folder)
+        atexit.register(_close, server)
         _wait(server.open())
     except Exception as error:
         log.info("no pictures of figures: %s does not start (%s)", browser(), type(error).__name__)
         _kill(server)
         return None
-    atexit.register(_close, server)
     return server
 
 
 def _close(server: Any) -> None:
     with suppress(Exception):
-        _wait(server.close())
+        if server.subprocess.poll() is None:
+            _wait(server.close())
     _kill(server)
 
 
 def _kill(server: Any) -> None:
+    """End it and its children, which have a process group of their own, unless that has happened."""
     with suppress(Exception):
-        server.subprocess.kill()
+        if server.subprocess.poll() is None:
+            os.killpg(server.subprocess.pid, signal.SIGKILL)
+            server.subprocess.wait(PATIENCE_S)
 
 
 def _wait(work: Coroutine[Any, Any, Any]) -> Any:

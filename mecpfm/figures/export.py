@@ -17,6 +17,8 @@ from mecpfm import paths
 from mecpfm.figures.chromium import browser, picture, small_png
 from mecpfm.records import write_atomic
 
+TAG = re.compile(rb'(?<=<)(\w+)((?: [\w:-]+="[^"]*")+)')
+"""A tag of an SVG up to its end."""
 ZERO = 1e-12
 """What is less is written, and judged, as zero: only rounding keeps it from there."""
 
@@ -51,7 +53,7 @@ def _html(name: str, drawn: go.Figure, folder: Path) -> str:
 
 
 def _static(drawn: go.Figure) -> dict[str, bytes]:
-    """SVG and PDF where there is a browser; ids and dates are fixed, so that files do not differ between runs."""
+    """SVG and PDF where there is a browser; ids, dates and order are fixed: files do not differ between runs."""
     stable = go.Figure(drawn)
     for i, trace in enumerate(stable.data):
         trace.uid = f"t{i}"
@@ -61,7 +63,13 @@ def _static(drawn: go.Figure) -> dict[str, bytes]:
     unique = re.search(rb'id="(?:defs|clip|topdefs)-?([0-9a-f]{6})', svg)
     if unique:
         svg = svg.replace(unique.group(1), b"000000")
+    svg = TAG.sub(_ordered, svg)
     return {"svg": svg, "pdf": re.sub(rb"\(D:\d{14}[^)]*\)", b"(D:20250101000000+00'00')", pdf)}
+
+
+def _ordered(tag: re.Match[bytes]) -> bytes:
+    """A tag with its attributes by name: the browser orders them by what it has drawn before."""
+    return tag[1] + b"".join(sorted(re.findall(rb' [\w:-]+="[^"]*"', tag[2])))
 
 
 class Everywhere(PlotlyRenderer):  # type: ignore[misc]

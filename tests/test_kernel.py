@@ -1,0 +1,88 @@
+"""How the kernel of a lesson ends: in order and without a word when all is done, at once when the run is stopped."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import nbformat
+import pytest
+
+from mecpfm.experiments import notebooks
+
+SLOW = """
+import atexit, time
+handlers = get_ipython().kernel.shell_handlers
+answer = handlers["kernel_info_request"]
+async def slowly(*words):
+    await answer(*words)
+    time.sleep(0.5)
+handlers["kernel_info_request"] = slowly
+atexit.register(open, "ended", "w");
+"""
+BUSY = """
+import os, time
+with open("part", "w") as file:
+    file.write(str(os.getpid()))
+os.rename("part", "busy")
+time.sleep(1000)
+"""
+RUN = """
+import multiprocessing, sys
+from pathlib import Path
+from mecpfm.experiments import notebooks
+notebooks.paths.sources = lambda: Path(sys.argv[1])
+notebooks._preloaded_context = lambda: multiprocessing.get_context("fork")
+try:
+    notebooks.run("quick")
+except KeyboardInterrupt:
+    print("interrupted")
+"""
+
+
+@pytest.fixture(autouse=True)
+def _home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MECPFM_HOME", str(tmp_path))
+
+
+def written(folder: Path, code: str) -> Path:
+    """A notebook of the folder with one cell beside its parameter."""
+    cells = [nbformat.v4.new_code_cell('profile: str = "quick"', metadata={"tags": ["parameters"]})]
+    book = nbformat.v4.new_notebook(cells=[*cells, nbformat.v4.new_code_cell(code)])
+    book.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    (folder / "notebooks").mkdir()
+    nbformat.write(book, folder / "notebooks" / "00_one.ipynb")
+    return folder / "notebooks" / "00_one.ipynb"
+
+
+def test_the_last_question_is_answered_in_peace(tmp_path: Path, capfd: pytest.CaptureFixture[str]):
+    """A kernel still busy with papermill's last question is not interrupted, and runs what is due at its exit."""
+    source = written(tmp_path, SLOW)
+    notebooks._papermill(source, "quick")
+    assert (source.parent / "ended").exists()
+    assert "KeyboardInterrupt" not in capfd.readouterr().err
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_stopped_run_leaves_no_kernel(number: signal.Signals, tmp_path: Path):
+    """SIGTERM for the command alone acts as Ctrl-C, which a terminal sends to the lessons as well."""
+    source = written(tmp_path, BUSY)
+
+    def listen() -> None:  # a shell that runs the tests in the background has its children ignore Ctrl-C
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+    with subprocess.Popen(
+        [sys.executable, "-c", RUN, str(tmp_path)], stdout=subprocess.PIPE, text=True, preexec_fn=listen,
+        start_new_session=True,
+    ) as process:  # fmt: skip
+        until = time.monotonic() + 300
+        while not (source.parent / "busy").exists():
+            assert process.poll() is None
+            assert time.monotonic() < until
+            time.sleep(0.1)
+        (os.kill if number == signal.SIGTERM else os.killpg)(process.pid, number)
+        assert "interrupted" in process.communicate(timeout=300)[0]
+    with pytest.raises(ProcessLookupError):
+        os.kill(int((source.parent / "busy").read_text()), 0)
