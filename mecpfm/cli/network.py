@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
@@ -49,7 +50,7 @@ def new(
 
     write(folder, topology, users, drawn(topology, users, sites, models, regime, seed))
     typer.echo(f"{folder}: {', '.join(sorted(file.name for file in folder.iterdir()))}")
-    typer.echo(f"next: mecpfm solve {folder} -o plan.json --html plan.html")
+    typer.echo(f"next: mecpfm solve {shlex.quote(str(folder))} -o plan.json --html plan.html")
 
 
 class Files(NamedTuple):
