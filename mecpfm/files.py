@@ -16,7 +16,7 @@ import sys
 import tempfile
 import tomllib
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -88,7 +88,7 @@ def read_json(path: Path) -> dict[str, Any]:
     """Read one JSON object; InputError when the file is absent, truncated, not UTF-8 or not an object."""
     try:
         with readable(path):
-            content = loads(_bytes(path).decode("utf-8"))
+            content = loads(_bytes(path).decode("utf-8-sig"))
     except UnicodeDecodeError:
         raise InputError(f"{path}: is not UTF-8 text") from None
     except RecursionError:
@@ -132,6 +132,8 @@ def target(path: Path, *, parents: bool = False) -> Path:
 
     InputError for anything but a regular file or a new name; its folder must exist, or is made with ``parents``.
     """
+    if path == STDIN:
+        raise InputError(f"{path}: cannot be written (stands for standard input; name a file)")
     try:
         real = Path(os.path.realpath(path))
         if not stat.S_ISREG(path.stat().st_mode):
@@ -146,6 +148,18 @@ def target(path: Path, *, parents: bool = False) -> Path:
     except ValueError as error:  # a null byte in the name
         raise InputError(f"{str(path)!r}: cannot be written ({error})") from None
     return real
+
+
+def require_apart(written: Iterable[Path | None], given: Iterable[Path]) -> None:
+    """InputError where a file that a command writes cannot be written, is one it reads, or is written twice."""
+    known = {Path(os.path.realpath(path)) for path in given if path != STDIN and "\0" not in str(path)}
+    for path in written:
+        if path is None:
+            continue
+        real = target(path)
+        if real in known:
+            raise InputError(f"{path}: cannot be written (the same command reads it, or writes it twice)")
+        known.add(real)
 
 
 def write_atomic(path: Path, content: bytes, *, parents: bool = True) -> None:

@@ -145,10 +145,10 @@ def _first(rows: tuple[str, ...]) -> str:
 
 
 def _numbers(stated: dict[str, Any], found: Plan) -> Iterator[str]:
-    if "objective" in stated and not _same(stated["objective"], found.objective):
+    if "objective" in stated and not same(stated["objective"], found.objective):
         yield f"the plan states {stated['objective']:.9g} s and costs {found.objective:.9g} s"
     for name, value in found.metrics.items():
-        if name in stated and not _same(stated[name], value):
+        if name in stated and not same(stated[name], value):
             yield f"the plan states {name}: {stated[name]:.9g}; its decisions give {value:.9g}"
     if "gap" in stated:
         gap = relative_gap(stated.get("objective", math.nan), stated.get("bound", math.nan))
@@ -156,7 +156,8 @@ def _numbers(stated: dict[str, Any], found: Plan) -> Iterator[str]:
             yield f"the plan states the gap {stated['gap']:.9g}; its objective and bound give {gap:.9g}"
 
 
-def _same(one: float, other: float) -> bool:
+def same(one: float, other: float) -> bool:
+    """Whether two numbers state the same, up to the tolerance; False for NaN."""
     return abs(one - other) <= TOLERANCE * abs(other) + NOISE
 
 

@@ -177,3 +177,33 @@ def test_no_bar_where_nobody_looks(why: str, monkeypatch: pytest.MonkeyPatch):
     with output.working("solving") as tell:
         assert tell is None
     assert stream.getvalue() == ""
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (("solve", "paper.json", "-o", "./paper.json"), "reads it, or writes it twice"),
+        (("solve", "coupled.json", "--certificate", "coupled.json"), "reads it, or writes it twice"),
+        (("solve", "net", "-o", "net/sites.csv"), "reads it, or writes it twice"),
+        (("solve", "net", "-o", "new.json", "--html", "new.json"), "reads it, or writes it twice"),
+        (("show", "plan.json", "--html", "plan.json"), "reads it, or writes it twice"),
+        (("compare", "plan.json", "plan.json", "--csv", "plan.json"), "reads it, or writes it twice"),
+        (("show", "plan.json", "--csv", "net"), "net: holds a network, whose tables would be replaced"),
+        (("generate", "coupled", "-o", "-"), "stands for standard input"),
+    ],
+)
+def test_no_command_replaces_what_it_reads(folder: Path, words: tuple[str, ...], says: str):
+    """One line, exit code 2, and every file is as it was."""
+    before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    done = mecpfm(*words, cwd=folder)
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
+    assert says in done.stderr
+    assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
+
+
+def test_a_byte_order_mark_changes_nothing(folder: Path, tmp_path: Path):
+    """What editors of Windows put before a text: JSON with it is read like tables with it."""
+    marked = tmp_path / "paper.json"
+    marked.write_bytes(b"\xef\xbb\xbf" + (folder / "paper.json").read_bytes())
+    words = ("verify", marked, "--plan", folder / "answer.json", "--json")
+    assert json.loads(mecpfm(*words).stdout)["complaints"] == []

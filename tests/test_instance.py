@@ -260,16 +260,18 @@ def test_distance_to_itself_is_zero(folder):
 @pytest.mark.parametrize(
     ("field", "value", "rule"),
     [
-        (("cloudlets", "processing_tflops"), 0, "must be > 0"),
-        (("cloudlets", "service_rate_hz"), 0, "must be > 0"),
-        (("requests", "rate_gb_per_s"), 0, "must be > 0"),
+        (("cloudlets", "processing_tflops"), 0, "must be >= 1e-30"),
+        (("cloudlets", "service_rate_hz"), 0, "must be >= 1e-30"),
+        (("requests", "rate_gb_per_s"), 0, "must be >= 1e-30"),
+        (("requests", "rate_gb_per_s"), 5e-324, "must be >= 1e-30"),
+        (("requests", "cost_budget"), 1e308, "must be <= 1e+30"),
     ],
 )
-def test_divisors_must_be_positive(folder, field, value, rule):
-    """Quantities the formulas divide by exclude zero."""
+def test_formulas_neither_divide_by_zero_nor_overflow(folder, field, value, rule):
+    """What they divide by is no smaller, and nothing is larger."""
     changed = content()
     changed[field[0]][field[1]][1] = value
-    assert refusal(folder, changed) == f"{dotted(field)}[1] is 0; {rule}"
+    assert refusal(folder, changed) == f"{dotted(field)}[1] is {value:g}; {rule}"
 
 
 def test_accuracy_is_at_most_one(folder):

@@ -1,6 +1,7 @@
 """Kernels are typed, their records are described, and an edit of one file recompiles only what uses it."""
 
 import ast
+import errno
 import gc
 import os
 import re
@@ -278,3 +279,19 @@ def test_a_kernel_that_kernels_call_is_a_part_of_them(tmp_path: Path, writable: 
     for kept in tmp_path.rglob("parts.total-*"):
         kept.unlink()
     assert run() == said + "1 0 1 1 1 "
+
+
+def test_a_full_disk_costs_only_the_cache(tmp_path: Path, monkeypatch, capsys) -> None:
+    """Code that cannot be kept serves the process that compiled it; one line for a folder says so."""
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(_cache.CheckedFile, "_save_data", full)
+    file = _cache.CheckedFile(str(tmp_path), "kernel", "stamp")
+    file.save(("first",), b"")
+    file.save(("second",), b"")
+    assert capsys.readouterr().err == (
+        f"mecpfm: {tmp_path}: cannot be written (No space left on device); kernels are compiled again in the next run\n"
+    )
+    assert file.load(("first",)) is None

@@ -94,6 +94,15 @@ def test_the_command_says_it_in_one_line(example, tmp_path, monkeypatch, capsys,
     assert str(caught.value) in said
 
 
+def test_a_list_in_a_cell_of_a_frame_is_one_line(example):
+    """What a DataFrame may hold and a CSV file cannot."""
+    net = read(example)
+    sites = net.sites.astype(object)
+    sites.at[1, "memory_gb"] = [24.0]
+    with pytest.raises(InputError, match=r"^sites: column memory_gb, row 2: must hold one value a cell$"):
+        net.change(sites=sites)
+
+
 def test_what_is_no_table(example, tmp_path, monkeypatch):
     """A folder in a table's place, a table in a folder's, and a file above the limit."""
     folder = Path(shutil.copytree(example, tmp_path / "net"))

@@ -302,6 +302,8 @@ def test_a_network_in_a_plan_file_is_the_network():
     for part, value, says in (
         ("users", None, "must be an object"), ("links", {"from": ["a"], "to": []}, "equal lengths"),
         ("sites", {"site": [["a"]]}, "texts and numbers"), ("more", {}, "more is no table"),
+        ("users", {**content["users"], "per_hour": {}}, "texts and numbers"),
+        ("users", {**content["users"], "per_hour": [[], *content["users"]["per_hour"][1:]]}, "texts and numbers"),
         ("settings", {"reach": "x"}, "reach"), ("users", {"user": ["u"]}, "users: column task"),
     ):  # fmt: skip
         with pytest.raises(InputError, match=f"^here.*{says}"):

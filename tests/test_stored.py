@@ -44,7 +44,7 @@ def test_a_damaged_plan_is_one_line(plan: mp.NamedPlan, tmp_path: Path, place: t
 
 
 def test_a_plan_from_a_file_begins_a_search_by_its_names(plan: mp.NamedPlan, tmp_path: Path):
-    """Its network is there, and indices that nobody has do no harm; another network in it is refused."""
+    """Its network is there, and indices that nobody has do no harm; another cost or network in it is refused."""
     content = json.loads(json.dumps(plan.to_object()))
     content["decisions"]["option"] = [10**9] * len(plan.users)
     file = tmp_path / "plan.json"
@@ -53,6 +53,9 @@ def test_a_plan_from_a_file_begins_a_search_by_its_names(plan: mp.NamedPlan, tmp
     assert again.objective <= plan.objective * (1 + 1e-9)
     more = network(28.0)
     assert mp.load(file).saves_at_most(more) == plan.saves_at_most(more)
+    file.write_text(json.dumps(content | {"objective": plan.objective * 2}))
+    with pytest.raises(mp.InputError, match=r"objective is .*; what its users table says costs"):
+        mp.load(file).saves_at_most(more)
     content["network"]["settings"]["period_s"] = 60
     file.write_text(json.dumps(content))
     with pytest.raises(mp.InputError, match="another network"):

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from mecpfm.statements import Audit
 
 log = logging.getLogger("mecpfm")
+TABLES = (".csv", ".toml", ".graphml")
+"""Files of a network's folder that are read."""
 generate = typer.Typer(help="Write a random instance file.", no_args_is_help=True)
 
 
@@ -105,11 +107,10 @@ def solve(
 ) -> None:
     """Solve a network or an instance and report decisions, objective, bound and gap."""
     from mecpfm.archives import schema_of
-    from mecpfm.files import target
+    from mecpfm.files import require_apart
 
-    for file in (certificate, output, html):
-        if file is not None:
-            target(file)
+    tables = [file for file in instance.iterdir() if file.suffix in TABLES] if instance.is_dir() else []
+    require_apart((certificate, output, html), [instance, *tables, *([] if params is None else [params])])
     common: dict[str, Any] = {"solver": solver, "seed": seed, "time_limit": time_limit}
     given = {"iterations": iterations, "threads": threads, "gap": None if gap is None else share(gap), "params": params}
     wanted: dict[str, Any] = {name: value for name, value in given.items() if value is not None}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
@@ -11,6 +12,7 @@ import typer
 from mecpfm.cli import catalogue
 from mecpfm.cli.catalogue import choice
 from mecpfm.cli.output import searching, table
+from mecpfm.errors import InputError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -48,7 +50,7 @@ def new(
 
     write(folder, topology, users, drawn(topology, users, sites, models, regime, seed))
     typer.echo(f"{folder}: {', '.join(sorted(file.name for file in folder.iterdir()))}")
-    typer.echo(f"next: mecpfm solve {folder} -o plan.json --html plan.html")
+    typer.echo(f"next: mecpfm solve {shlex.quote(str(folder))} -o plan.json --html plan.html")
 
 
 class Files(NamedTuple):
@@ -114,10 +116,13 @@ def show(
     html: Annotated[Path | None, typer.Option(help="File for a page with map and tables.")] = None,
 ) -> None:
     """Show a plan by name: tables, CSV files, or one page that works without a network."""
-    from mecpfm.files import write_atomic
+    from mecpfm.files import require_apart, write_atomic
     from mecpfm.network.named import TABLES
     from mecpfm.network.stored import load
 
+    require_apart((html,), (plan,))
+    if csv is not None and (csv / "models.csv").exists():
+        raise InputError(f"{csv}: holds a network, whose tables would be replaced; name another folder")
     found = load(plan)
     if csv is not None:
         for name in TABLES:
@@ -142,9 +147,10 @@ def compare(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
 ) -> None:
     """Say what a second plan does otherwise: cost by part, users that move, pulls that come and go."""
-    from mecpfm.files import write_atomic
+    from mecpfm.files import require_apart, write_atomic
     from mecpfm.network.stored import load
 
+    require_apart((csv,), (before, after))
     found = load(before).compare(load(after))
     if csv is not None:
         write_atomic(csv, _csv(found), parents=False)

@@ -138,7 +138,7 @@ def _priced(plan: Path, folder: Path | None) -> tuple[Priced, Any]:
     except InputError as error:
         raise InputError(f"{plan}: {error}") from None
     if priced is None:
-        raise InputError(f"{plan}: holds no network with prices; mecpfm solve FOLDER -o {plan.name} writes both")
+        raise InputError(f"{plan}: holds no network with prices; mecpfm solve FOLDER -o PLAN.json writes both")
     if folder is None:
         _note_changes(plan, Path(str(found.summary["network"])), priced.network)
     return priced, chosen(priced.built.instance, found)

@@ -72,6 +72,13 @@ class CheckedFile(IndexDataCacheFile):
         data: bytes = super()._dump(obj)  # type: ignore[no-untyped-call]
         return hashlib.sha256(data).digest() + data
 
+    def save(self, key: Any, data: Any) -> None:
+        """Keep the code of one signature; where the disk is full the kernel serves this process alone."""
+        try:
+            super().save(key, data)  # type: ignore[no-untyped-call]
+        except OSError as error:
+            _say_not_kept(Path(self._index_path).parent, error.strerror)
+
     def _load_index(self) -> dict[Any, str]:
         path = Path(self._index_path)
         try:
@@ -150,3 +157,11 @@ def _checked(data: bytes) -> Any:
 
 def _say(path: Path, error: Exception) -> None:
     print(f"mecpfm: {path}: unusable ({error or type(error).__name__}); compiling it again", file=sys.stderr)
+
+
+@functools.cache
+def _say_not_kept(folder: Path, reason: str) -> None:
+    """One line for each folder, however many kernels it cannot take."""
+    print(
+        f"mecpfm: {folder}: cannot be written ({reason}); kernels are compiled again in the next run", file=sys.stderr
+    )

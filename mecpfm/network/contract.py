@@ -133,6 +133,8 @@ def _column(name: str, field: Field, given: pd.DataFrame, where: str) -> pd.Seri
         if field.default is None:
             raise InputError(f"{where}: column {name} is missing")
         return pd.Series([field.default] * len(given), dtype=object if isinstance(field.default, str) else float)
+    if lists := [row for row, cell in enumerate(given[name], start=1) if not pd.api.types.is_scalar(cell)]:
+        raise InputError(f"{where}: column {name}, row {lists[0]}: must hold one value a cell")
     cells = _text(given[name], field.default)
     rule = field.rule if field.default is None else field.rule._replace(missing=True)
     values, bad = rule.convert(cells)

@@ -13,6 +13,7 @@ import pandas as pd
 
 from mecpfm.coupled import instance as coupled
 from mecpfm.coupled.certificate import Certificate
+from mecpfm.coupled.check import assess
 from mecpfm.coupled.proof import Proof
 from mecpfm.errors import InputError
 from mecpfm.files import write_atomic
@@ -22,6 +23,7 @@ from mecpfm.network.prices import Priced, carry_prices
 from mecpfm.network.summary import gap_of, number, said
 from mecpfm.network.tables import Context, Tables, prices
 from mecpfm.plan import Plan, instance_sha256
+from mecpfm.statements import same
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -103,6 +105,11 @@ class NamedPlan:
         built = build(self.network)
         if instance_sha256(built.instance) != self.decided.instance_sha256:
             raise InputError("the plan was made for another network than the one in its file")
+        from mecpfm.network.front import chosen
+
+        cost = assess(built.instance, self.decided.method, chosen(built.instance, self)).objective
+        if not same(self.objective, cost):  # what a change saves is proved against this cost
+            raise InputError(f"objective is {self.objective:.9g} s; what its users table says costs {cost:.9g} s")
         return Priced.of(self.network, built, self.objective, self.certificate)
 
     @property

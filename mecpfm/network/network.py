@@ -230,7 +230,8 @@ class Network:
         tables: dict[str, Any] = {}
         for name in content.keys() & TABLES.keys():
             columns = content[name]
-            if len({len(cells) if _cells(cells) else -1 for cells in columns.values()} | {-1}) != 2:
+            lengths = {len(cells) if _cells(cells) else -1 for cells in columns.values()}
+            if len(lengths) != 1 or -1 in lengths:
                 raise InputError(f"{where}.{name} must be columns of equal lengths, of texts and numbers")
             tables[name] = pd.DataFrame(columns, dtype=object)
         settings = settings_of(f"{where}.settings", content.get("settings", {}))

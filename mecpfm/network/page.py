@@ -125,7 +125,7 @@ def _broken(plan: NamedPlan) -> str:
 def _about_prices(plan: NamedPlan) -> str:
     if not len(plan.prices):
         return ""
-    return "<p>A price is what one more GB, or GPU second, saves at most; 0 where there is enough.</p>"
+    return "<p>A price is what one more GB, or GPU second, saves at most; 0 where one more alone saves nothing.</p>"
 
 
 def _table(table: pd.DataFrame, sortable: bool = True) -> str:

@@ -65,7 +65,7 @@ def load(path: Path | str) -> NamedPlan:
     path = Path(path)
     content = read_json(path)
     if not all(isinstance(content.get(name), dict) for name in ("summary", "tables", "map")):
-        raise InputError(f"{path}: holds no tables; mecpfm solve -o {path.name} writes them")
+        raise InputError(f"{path}: holds no plan by name; mecpfm solve FOLDER|INSTANCE -o PLAN.json writes one")
     tables = {name: _table(name, content["tables"], path) for name in TABLES}
     plan = _plan(content, path)
     summary, certificate = _summary(content["summary"], plan, path), _certificate(content, path)

@@ -21,28 +21,31 @@ from mecpfm.records import (
 )
 
 SCHEMA = "mecpfm.published/1"
+LARGEST = 1e30
+"""Largest amount, and inverse of the smallest rate: no product or quotient of the formulas overflows."""
+Amount, Rate = Range(ge=0, le=LARGEST), Range(ge=1 / LARGEST, le=LARGEST)
 
 
 class Cloudlets(Record):
     """Edge sites, every array of shape (C,)."""
 
-    capacity_gb: Annotated[FloatArray, Shape("C"), Range(ge=0)]
-    processing_tflops: Annotated[FloatArray, Shape("C"), Range(gt=0)]
-    accessing_rate: Annotated[FloatArray, Shape("C"), Range(ge=0)]
-    peak_power_w: Annotated[FloatArray, Shape("C"), Range(ge=0)]
-    idle_power_w: Annotated[FloatArray, Shape("C"), Range(ge=0)]
-    leak_power_w: Annotated[FloatArray, Shape("C"), Range(ge=0)]
-    transmit_power_w: Annotated[FloatArray, Shape("C"), Range(ge=0)]
-    service_rate_hz: Annotated[FloatArray, Shape("C"), Range(gt=0)]
-    arrival_rate_hz: Annotated[FloatArray, Shape("C"), Range(ge=0)]
+    capacity_gb: Annotated[FloatArray, Shape("C"), Amount]
+    processing_tflops: Annotated[FloatArray, Shape("C"), Rate]
+    accessing_rate: Annotated[FloatArray, Shape("C"), Amount]
+    peak_power_w: Annotated[FloatArray, Shape("C"), Amount]
+    idle_power_w: Annotated[FloatArray, Shape("C"), Amount]
+    leak_power_w: Annotated[FloatArray, Shape("C"), Amount]
+    transmit_power_w: Annotated[FloatArray, Shape("C"), Amount]
+    service_rate_hz: Annotated[FloatArray, Shape("C"), Rate]
+    arrival_rate_hz: Annotated[FloatArray, Shape("C"), Amount]
 
 
 class Models(Record):
     """Fine-tuned models, arrays of shape (K,); a model is its shareable part plus its private part."""
 
-    shared_gb: Annotated[FloatArray, Shape("K"), Range(ge=0)]
-    private_gb: Annotated[FloatArray, Shape("K"), Range(ge=0)]
-    work_tflop: Annotated[FloatArray, Shape("K"), Range(ge=0)]
+    shared_gb: Annotated[FloatArray, Shape("K"), Amount]
+    private_gb: Annotated[FloatArray, Shape("K"), Amount]
+    work_tflop: Annotated[FloatArray, Shape("K"), Amount]
     family: Annotated[IntArray, Shape("K"), Range(ge=0)]
     shared_at: Annotated[RaggedArray, Shape("K"), Range(ge=0)]
     private_at: Annotated[RaggedArray, Shape("K"), Range(ge=0)]
@@ -57,11 +60,11 @@ class Requests(Record):
     """Inference requests, arrays of shape (J,); inference always runs at the home cloudlet."""
 
     home: Annotated[IntArray, Shape("J"), Range(ge=0)]
-    instructions: Annotated[FloatArray, Shape("J"), Range(ge=0)]
-    cost_budget: Annotated[FloatArray, Shape("J"), Range(ge=0)]
-    accuracy_requirement: Annotated[FloatArray, Shape("J"), Range(ge=0)]
-    input_gb: Annotated[FloatArray, Shape("J"), Range(ge=0)]
-    rate_gb_per_s: Annotated[FloatArray, Shape("J"), Range(gt=0)]
+    instructions: Annotated[FloatArray, Shape("J"), Amount]
+    cost_budget: Annotated[FloatArray, Shape("J"), Amount]
+    accuracy_requirement: Annotated[FloatArray, Shape("J"), Amount]
+    input_gb: Annotated[FloatArray, Shape("J"), Amount]
+    rate_gb_per_s: Annotated[FloatArray, Shape("J"), Rate]
 
 
 class Instance(RootRecord):
@@ -73,13 +76,13 @@ class Instance(RootRecord):
 
     file_schema = SCHEMA
 
-    memory_per_gb: Annotated[FloatArray, Shape(), Range(ge=0)]
-    distance_s_per_gb: Annotated[FloatArray, Shape("C+1", "C+1"), Range(ge=0)]
+    memory_per_gb: Annotated[FloatArray, Shape(), Amount]
+    distance_s_per_gb: Annotated[FloatArray, Shape("C+1", "C+1"), Amount]
     cloudlets: Cloudlets
     models: Models
     requests: Requests
     accuracy: Annotated[FloatArray, Shape("J", "K"), Range(ge=0, le=1)]
-    output_ratio: Annotated[FloatArray, Shape("J", "K"), Range(ge=0)]
+    output_ratio: Annotated[FloatArray, Shape("J", "K"), Amount]
 
     @property
     def sizes(self) -> tuple[int, int, int]:
