@@ -39,6 +39,8 @@ esac
 
 cd "$(dirname "${BASH_SOURCE[0]}")"
 export PYTHONNOUSERSITE=1
+# Else every process compiles what it imports: 0.4 s for mecpfm, 4 s where uv installed the packages.
+unset PYTHONDONTWRITEBYTECODE
 
 find_python() {
     local candidates=(python3.11 python3.12 python3.13 python3)

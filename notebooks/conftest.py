@@ -5,7 +5,10 @@ import os
 import pytest
 
 from mecpfm.experiments.progress import stages
+from mecpfm.extras import import_nbformat
 
+import_nbformat()  # before nbval does, with all that it could use
+pytest_plugins = ["nbval.plugin"]
 os.environ["BROWSER_PATH"] = os.devnull  # pictures are not compared: none are drawn
 
 

@@ -24,6 +24,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NoReturn
 
+import typer
+
 ROOT = Path(__file__).parents[1]
 COMPILING = re.compile("mecpfm: compiling kernels, once: about [0-9]+ s\n")
 """What a command says must not hang on whether an earlier test has compiled its kernels (test_clock.py asks)."""
@@ -72,9 +74,15 @@ def _started(first: str) -> tuple[subprocess.Popen[str], dict[str, str]]:
     return process, environment
 
 
+def build_once() -> None:
+    """Let typer build all commands once a process; for each one that is run takes longer than most of them do."""
+    typer.main.get_command = functools.cache(typer.main.get_command)
+
+
 def main() -> None:
     """Fork for every line of standard input; the child becomes the command."""
     import mecpfm
+    from mecpfm.cli import app
     from mecpfm.cli import main as command
     from mecpfm.kernels._compiler import Kernel
 
@@ -83,6 +91,8 @@ def main() -> None:
             with contextlib.suppress(ModuleNotFoundError):  # of an extra
                 importlib.import_module(module.name)
     kernels = {one: 0 for one in gc.get_objects() if isinstance(one, Kernel)}
+    build_once()
+    typer.main.get_command(app)
     with os.fdopen(os.dup(0)) as asked, os.fdopen(os.dup(1), "w") as told:
         while line := asked.readline():
             _load(kernels)

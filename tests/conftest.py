@@ -1,16 +1,19 @@
 """Shared settings: property tests draw the same examples on every machine, and Ctrl-C means the same everywhere."""
 
 import atexit
+import gc
+import importlib
 import os
 import shutil
 import signal
 import subprocess
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
-from command import COMPILING
+from command import COMPILING, build_once
 from hypothesis import settings
 
 from mecpfm import paths
@@ -32,14 +35,35 @@ if "PYTEST_XDIST_WORKER" not in os.environ:  # workers inherit: fetched files st
 # A shell that starts the tests in the background lets them, and every command they start, ignore SIGINT.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
+build_once()
+gc.disable()  # what collection makes stays
+
+
+def pytest_collection_finish() -> None:
+    """Look for garbage in what tests make, not in what was there before: that took a tenth of their time."""
+    gc.freeze()
+    gc.enable()
+
+
+def whole(config: pytest.Config) -> bool:
+    """Whether these are all tests, compiled."""
+    return COMPILED and [Path(name).resolve() for name in config.args] == [Path(__file__).parent]
+
 
 def pytest_configure(config: pytest.Config) -> None:
     """Compile kernels before several workers run the whole suite (tests/compiled.py)."""
-    whole = [Path(name).resolve() for name in config.args] == [Path(__file__).parent]
-    if whole and config.getoption("numprocesses", None) and COMPILED:
+    if whole(config) and config.getoption("numprocesses", None):
         import compiled
 
         compiled.compile_all()
+
+
+def pytest_collection(session: pytest.Session) -> None:
+    """Import from the last file on in the second worker: of assertions, which pytest rewrites, each then does half."""
+    if whole(session.config) and os.environ.get("PYTEST_XDIST_WORKER") == "gw1":
+        for file in sorted(Path(__file__).parent.glob("test_*.py"), reverse=True):
+            with suppress(Exception):  # collection reports it
+                importlib.import_module(file.stem)
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:

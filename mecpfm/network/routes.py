@@ -31,10 +31,12 @@ def paths_between(network: Network, kind: str) -> Floats:
         km = np.nan_to_num(great_circle_km(latitude[a], longitude[a], latitude[b], longitude[b]))
         weight = np.where(links["latency_ms"].isna(), S_PER_KM * km + HOP_S, links["latency_ms"].to_numpy() / 1000)
     # The quickest of parallel links; a sparse zero would mean no link.
-    both = pd.DataFrame({"low": np.minimum(a, b), "high": np.maximum(a, b), "weight": np.maximum(weight, 1e-12)})
-    least = both.groupby(["low", "high"], as_index=False)["weight"].min()
+    weight, low, high = np.maximum(weight, 1e-12), np.minimum(a, b), np.maximum(a, b)
+    order = np.lexsort((weight, high, low))
+    low, high = low[order], high[order]
+    quickest = (np.diff(low, prepend=-1) != 0) | (np.diff(high, prepend=-1) != 0)
     shape = (len(nodes), len(nodes))
-    graph = coo_array((least["weight"], (least["low"], least["high"])), shape).tocsr()
+    graph = coo_array((weight[order][quickest], (low[quickest], high[quickest])), shape).tocsr()
     found = np.asarray(dijkstra(graph, directed=False, indices=np.arange(count)))[:, :count]
     if not np.isfinite(found).all():
         lost = int((~np.isfinite(found)).sum(axis=1).argmax())
