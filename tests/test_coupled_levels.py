@@ -30,21 +30,25 @@ def begun(instance, **own):
     )  # fmt: skip
 
 
-def forced(instance, seed):
-    """Remote service so dear that who may stay away matters, and pulls that no one pays alone."""
-    random = np.random.default_rng(seed)
-    requests = instance.requests.model_copy(
-        update={"remote_delay_s": instance.requests.remote_delay_s * random.integers(1, 4)}
+def free(seed, *, whole=True):
+    """Pulls cost nothing, and remote service is so dear at times that it matters who may stay away."""
+    instance, random = located(seed, whole=whole), np.random.default_rng(seed)
+    remote = instance.requests.remote_delay_s * random.integers(1, 4)
+    rate = np.zeros_like(instance.cloudlets.pull_s_per_gb)
+    return instance.model_copy(
+        update={
+            "requests": instance.requests.model_copy(update={"remote_delay_s": remote}),
+            "cloudlets": instance.cloudlets.model_copy(update={"pull_s_per_gb": rate}),
+        }
     )
-    return instance.model_copy(update={"requests": requests})
 
 
 @pytest.mark.kernels
 @settings(max_examples=60)
 @given(seed=SEEDS, whole=st.booleans())
 def test_levels_end_at_the_optimum(seed, whole):
-    """Whole amounts and others, pulls paid or free, costs with steps and without: what enumeration finds, proved."""
-    instance = forced(located(seed, whole=whole), seed)
+    """Whole amounts and others, costs with steps and without: what enumeration finds, proved."""
+    instance = free(seed, whole=whole)
     state, optimum = begun(instance), solve_nlip(instance).objective
     search = Levels.of(state)
     if search is None:
@@ -86,7 +90,7 @@ def plans(state, open_, away):
         if (np.bincount(at[used], sites.units[used], len(sites.price_s)) > sites.room_units).any():
             continue
         cost = sites.delay_s[used].sum() + sum(remote[r] for r, i in enumerate(plan) if i < 0)
-        yield float(cost + sites.price_s[np.unique(at[used])].sum()), plan
+        yield float(cost), plan
 
 
 @pytest.mark.kernels
@@ -94,7 +98,7 @@ def plans(state, open_, away):
 @given(seed=SEEDS, steps=st.integers(1, 30))
 def test_a_node_bounds_its_plans_and_closes_none_below_the_limit(seed, steps):
     """Whatever is open and whatever the limit: every plan written out."""
-    state, random = begun(forced(located(seed), seed)), np.random.default_rng(seed)
+    state, random = begun(free(seed)), np.random.default_rng(seed)
     if state.rows is None:
         return
     sites, remote = state.rows, state.structure.cells.remote_s
@@ -114,9 +118,11 @@ def test_a_node_bounds_its_plans_and_closes_none_below_the_limit(seed, steps):
 
 
 def test_where_a_path_or_a_table_is_too_large_there_are_none():
-    """Nor where all is proved, or no cloudlet is a knapsack."""
+    """Nor where all is proved, or pulls cost."""
     assert Levels.of(begun(assigned())) is not None
     assert Levels.of(begun(assigned(), level_entries=10)) is None
+    paid = (begun(located(seed)) for seed in range(20))
+    assert {Levels.of(state) for state in paid if state.rows is not None and state.rows.price_s.any()} == {None}
     done = begun(assigned())
     done.prove(done.cost)
     assert Levels.of(done) is None

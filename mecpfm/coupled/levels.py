@@ -24,6 +24,8 @@ CHUNK = 1_000
 """Nodes between two looks at the clock, at most."""
 FIRST_DIVE = 1 / 32
 """Share of the way from the bound to the best plan's cost that the first dive allows; the next ones double it."""
+NEAR = 1.25
+"""Dives end where a plan is no further above the bound than so many times what no plan was found within."""
 PARTS = 16
 """Levels from the bound to the best plan's cost, about, where costs have no steps."""
 
@@ -54,9 +56,9 @@ class Levels:
 
     @classmethod
     def of(cls, state: AutoState) -> Levels | None:
-        """None of an instance that is no such one, or whose tables or paths would be too large."""
+        """None of an instance that is no such one, where pulls cost, or whose tables or paths would be too large."""
         rows, requests, own = state.rows, state.instance.sizes[3], state.params.auto
-        if rows is None or state.done:
+        if rows is None or rows.price_s.any() or state.done:
             return None
         entries = int((np.diff(rows.first) * (rows.room_units + 1)).sum())
         return cls(state) if max(entries, requests * len(rows.request) // 10) <= own.level_entries else None
@@ -75,15 +77,16 @@ class Levels:
                 self.v, self.path = self.path.v[1].copy(), None
 
     def _dive(self, budget: Budget, most: float) -> None:
-        """A limit a little above the bound, then twice as far, and so on, until a plan is found within some nodes."""
-        state, part = self.state, FIRST_DIVE
-        self.dived = state.cost
-        while part < 1 and state.cost == self.dived and not (state.done or budget.over):
-            far = part * (state.limit - state.bound)
-            if far >= 2 * state.step:
-                nodes = min(most, self.nodes + state.params.auto.dive_nodes)
-                self._search(self._begin(), state.bound + far, budget, nodes, first=True)
-            part *= 2
+        """Limits a little above the bound, then further, until one is known that has a plan and none much lower has."""
+        state = self.state
+        low, cost = FIRST_DIVE / 2 * (state.limit - state.bound), state.cost
+        while low * NEAR < (high := state.limit - state.bound) and not (state.done or budget.over):
+            far = max(min(2 * low, (low + high) / 2), 2 * state.step)
+            if far >= high or self.nodes >= most:
+                break
+            nodes = min(most, self.nodes + state.params.auto.dive_nodes)
+            self._search(self._begin(), state.bound + far, budget, nodes, first=True)
+            low, cost = (far, cost) if state.cost == cost else (low, state.cost)
         self.dived = state.cost
 
     def _next(self) -> float:
@@ -138,8 +141,8 @@ def _desk(requests: int, items: Ints, units: Ints) -> Desk:
     table = np.empty((longest + 1, int(units.max(initial=0)) + 1))
     whole, real = np.zeros(requests, dtype=np.int64), np.zeros(requests)
     return Desk(
-        whole, whole.copy(), np.zeros(cloudlets, dtype=np.int64), np.zeros(cloudlets),
-        np.zeros(cloudlets + 1, dtype=np.int64), np.zeros(rows, dtype=np.int64), np.zeros(rows),
+        whole, whole.copy(), np.zeros(cloudlets, dtype=np.int64), np.zeros(cloudlets + 1, dtype=np.int64),
+        np.zeros(rows, dtype=np.int64), np.zeros(rows),
         real, real.copy(), real.copy(), np.zeros(longest, dtype=np.int64), np.zeros(longest),
         np.zeros(longest, dtype=np.int64), table, table.copy(),
     )  # fmt: skip

@@ -1,4 +1,4 @@
-"""Depth-first search for a plan below a limit, where each cloudlet is a knapsack.
+"""Depth-first search for a plan below a limit, where each cloudlet is a knapsack and pulls are free.
 
 At every node the ways of one request are tried in turn: rows of ``Sites``, or remote. After Posta, Ferland and Michelon
 (2012), an exact method with variable fixing for the generalized assignment problem.

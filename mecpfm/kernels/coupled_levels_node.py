@@ -1,4 +1,4 @@
-"""A node of a search for a plan below a limit, where each cloudlet is a knapsack: bound and fixing.
+"""A node of a search for a plan below a limit, where each cloudlet is a knapsack and pulls are free: bound and fixing.
 
 Its requests have ways left: rows of ``Sites``, or remote. What is decided takes room; prices of the other requests
 ascend a few steps from those of the node above, towards the limit; what would raise the bound to it is closed.
@@ -34,8 +34,6 @@ class Desk(NamedTuple):
     """The row of a request with one way, (R,): ``AWAY`` for remote."""
     left: Ints
     """Units that decided requests leave of a cloudlet, (C,)."""
-    price: Floats
-    """Pulls of a cloudlet that no decided request uses, else 0, (C,)."""
     first: Ints
     """Of ``item``, by cloudlet, (C + 1,)."""
     item: Ints
@@ -69,7 +67,6 @@ def decide(sites: Sites, at: Ints, remote_s: Floats, open_: Bools, away: Bools, 
             desk.ways[sites.request[i]] += 1
             desk.only[sites.request[i]] = i
     copy(sites.room_units, desk.left)
-    copy(sites.price_s, desk.price)
     cost = 0.0
     for r in range(len(away)):
         desk.ways[r] += away[r]
@@ -82,11 +79,9 @@ def decide(sites: Sites, at: Ints, remote_s: Floats, open_: Bools, away: Bools, 
             cost += remote_s[r]
             continue
         i = desk.only[r]
-        c = at[i]
-        cost += sites.delay_s[i] + desk.price[c]
-        desk.price[c] = 0.0
-        desk.left[c] -= sites.units[i]
-        if desk.left[c] < 0:
+        cost += sites.delay_s[i]
+        desk.left[at[i]] -= sites.units[i]
+        if desk.left[at[i]] < 0:
             return np.inf
     return cost
 
@@ -139,10 +134,7 @@ def relaxed(sites: Sites, v: Floats, desk: Desk, cost: float) -> float:
     for c in range(len(desk.left)):
         count, x = gather(sites, v, desk, c, 0.0)
         fill(desk.gain[:count], desk.units[:count], x, desk.table)
-        worth = desk.table[count, x] - desk.price[c]
-        if worth <= 0:
-            continue
-        bound -= worth
+        bound -= desk.table[count, x]
         for k in range(count - 1, -1, -1):
             if desk.table[k + 1, x] > desk.table[k, x]:
                 desk.slope[sites.request[desk.row[k]]] -= 1.0
@@ -200,7 +192,7 @@ def close(sites: Sites, open_: Bools, v: Floats, desk: Desk, room: float) -> int
         gain, units = desk.gain[:count], desk.units[:count]
         fill(gain, units, whole, desk.table)
         fill(gain[::-1].copy(), units[::-1].copy(), whole, desk.other)
-        worth = max(desk.table[count, whole], desk.price[c])
+        worth = desk.table[count, whole]
         for k in range(count):
             most, left = -np.inf, whole - units[k]
             before, after = desk.table[k], desk.other[count - 1 - k]
