@@ -106,15 +106,15 @@ def test_a_node_bounds_its_plans_and_closes_none_below_the_limit(seed, steps):
     before = list(plans(state, open_, away))
     least = min((cost for cost, _ in before), default=math.inf)
     limit = min(least, float(remote.sum())) * random.uniform(0.8, 1.3)
-    desk, at = levels._desk(len(remote), np.diff(sites.first), sites.room_units), Levels(state)._at
+    sheet, at = levels._sheet(len(remote), np.diff(sites.first), sites.room_units), Levels(state)._at
     v = np.where(away, np.minimum(remote, random.uniform(0, 10, len(remote))), random.uniform(0, 10, len(remote)))
-    bound = nodes.visit(sites, at, remote, open_, away, v, desk, limit, steps)
+    bound = nodes.visit(sites, at, remote, open_, away, v, sheet, limit, steps)
     assert bound <= least + 1e-9 or bound >= limit
     assert bound < limit or least >= limit - 1e-9
     left = {plan for _, plan in plans(state, open_, away)}
     assert all(plan in left for cost, plan in before if cost < limit - 1e-9) or bound >= limit
-    if bound < limit and desk.first[-1] == 0:
-        assert (bound, tuple(desk.only.tolist())) in [(pytest.approx(cost), plan) for cost, plan in before]
+    if bound < limit and sheet.first[-1] == 0:
+        assert (bound, tuple(sheet.only.tolist())) in [(pytest.approx(cost), plan) for cost, plan in before]
 
 
 def test_where_a_path_or_a_table_is_too_large_there_are_none():
@@ -149,7 +149,7 @@ def test_a_search_says_when_its_nodes_are_over():
     search = Levels.of(state)
     assert search is not None
     remote, path = state.structure.cells.remote_s, search._begin()
-    given = (state.rows, search._at, remote, path, search._desk, state.cost)
+    given = (state.rows, search._at, remote, path, search._sheet, state.cost)
     assert kernels.search(*given, 1) == (kernels.MORE, 1)
     found = kernels.MORE
     while found == kernels.MORE:

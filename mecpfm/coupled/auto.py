@@ -149,7 +149,7 @@ def _renewed(state: AutoState, rest: Remainder) -> Remainder:
     if state.done or rest.settled or state.budget.over:
         return rest
     new, own = state.remainder(), state.params.auto
-    if state.done or (rest.at_work and len(new.rows) > own.renewed * rest.left):
+    if state.done or (rest.at_work and len(new.rows) > own.renewed * len(rest.rows)):
         return rest
     rest.stop()
     _start(state, new)
@@ -201,11 +201,11 @@ def _beside(state: AutoState, most: int | None, levels: Levels | None) -> None:
         elif not state.done:
             _start(state, rest)
         until = replace(budget, until=lambda: state.answered(rest))
-        small = not (levels or state.done) and rest.left <= own.window_options
+        small = not (levels or state.done) and len(rest.rows) <= own.window_options
         if small and window.run(state, until.share(own.window_share)):
             rest = _renewed(state, rest)
         while useful and not (state.done or rest.settled or budget.over or state.iterations >= limit):
-            if levels or state.params.tree.leaf_options < rest.left <= own.tree_options:
+            if levels or state.params.tree.leaf_options < len(rest.rows) <= own.tree_options:
                 tree.run(until.share(own.tree_share))
             if not state.done:
                 each *= 2

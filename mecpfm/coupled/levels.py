@@ -17,7 +17,7 @@ from mecpfm.coupled import fix, steps
 from mecpfm.coupled.state import AutoState
 from mecpfm.kernels import coupled_levels as kernels
 from mecpfm.kernels.coupled_levels import Path
-from mecpfm.kernels.coupled_levels_node import Desk
+from mecpfm.kernels.coupled_levels_node import Worksheet
 from mecpfm.typing import Floats, Ints
 
 CHUNK = 1_000
@@ -52,7 +52,7 @@ class Levels:
         sites = self.state.rows
         assert sites is not None
         self._sites, self._at = sites, np.repeat(np.arange(len(sites.price_s)), np.diff(sites.first))
-        self._desk = _desk(len(self.v), np.diff(sites.first), sites.room_units)
+        self._sheet = _sheet(len(self.v), np.diff(sites.first), sites.room_units)
 
     @classmethod
     def of(cls, state: AutoState) -> Levels | None:
@@ -118,7 +118,7 @@ class Levels:
             limit = min(limit, state.limit)
             count = int(min(pace.count, most - self.nodes))
             found, ran = kernels.search(
-                self._sites, self._at, cells.remote_s, path, self._desk, limit * (1 - fix.CLOSE), count
+                self._sites, self._at, cells.remote_s, path, self._sheet, limit * (1 - fix.CLOSE), count
             )
             self.nodes += ran
             pace.look()
@@ -127,7 +127,7 @@ class Levels:
                 state.tell()
                 return True, limit
             if found == kernels.FOUND:
-                state.offer(option[self._desk.only])
+                state.offer(option[self._sheet.only])
                 state.tell()
                 if first or state.done:
                     break
@@ -136,11 +136,11 @@ class Levels:
         return False, limit
 
 
-def _desk(requests: int, items: Ints, units: Ints) -> Desk:
+def _sheet(requests: int, items: Ints, units: Ints) -> Worksheet:
     rows, longest, cloudlets = int(items.sum()), int(items.max(initial=0)), len(items)
     table = np.empty((longest + 1, int(units.max(initial=0)) + 1))
     whole, real = np.zeros(requests, dtype=np.int64), np.zeros(requests)
-    return Desk(
+    return Worksheet(
         whole, whole.copy(), np.zeros(cloudlets, dtype=np.int64), np.zeros(cloudlets + 1, dtype=np.int64),
         np.zeros(rows, dtype=np.int64), np.zeros(rows),
         real, real.copy(), real.copy(), np.zeros(longest, dtype=np.int64), np.zeros(longest),

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from mecpfm.kernels._jit import kernel
-from mecpfm.kernels.coupled_levels_node import AWAY, Desk, visit
+from mecpfm.kernels.coupled_levels_node import AWAY, Worksheet, visit
 from mecpfm.kernels.coupled_single import Sites
 from mecpfm.kernels.slices import copy
 from mecpfm.typing import Bools, Floats, Ints
@@ -48,7 +48,9 @@ class Path(NamedTuple):
 
 
 @kernel
-def smallest(sites: Sites, remote_s: Floats, open_: Bools, away: Bools, v: Floats, desk: Desk, room: float) -> int:
+def smallest(
+    sites: Sites, remote_s: Floats, open_: Bools, away: Bools, v: Floats, sheet: Worksheet, room: float
+) -> int:
     """The request whose ways leave the smallest trees, about: any where each has one, ``AWAY`` where one has none."""
     n, requests = len(open_), len(away)
     size, ways = np.zeros(requests), np.zeros(requests, dtype=np.int64)
@@ -56,7 +58,7 @@ def smallest(sites: Sites, remote_s: Floats, open_: Bools, away: Bools, v: Float
         if not (open_[i] if i < n else away[i - n]):
             continue
         r = sites.request[i] if i < n else i - n
-        loss = desk.loss[i] if i < n else remote_s[r] - v[r]
+        loss = sheet.loss[i] if i < n else remote_s[r] - v[r]
         part = 1 - min(max(loss, 0.0) / room, 1.0)
         ways[r] += 1
         size[r] += CHILD + part * part
@@ -70,7 +72,7 @@ def smallest(sites: Sites, remote_s: Floats, open_: Bools, away: Bools, v: Float
 
 
 @kernel
-def note(sites: Sites, path: Path, d: int, desk: Desk, r: int) -> None:
+def note(sites: Sites, path: Path, d: int, sheet: Worksheet, r: int) -> None:
     """The node decides request r, or nothing: its ways, those of least loss first."""
     path.request[d], path.ways[d], path.tried[d], count = r, 0, 0, 0
     if r < 0:
@@ -78,7 +80,7 @@ def note(sites: Sites, path: Path, d: int, desk: Desk, r: int) -> None:
     for i in range(len(sites.request)):
         if path.open[d, i] and sites.request[i] == r:
             at = count
-            while at > 0 and desk.loss[path.way[d, at - 1]] > desk.loss[i]:
+            while at > 0 and sheet.loss[path.way[d, at - 1]] > sheet.loss[i]:
                 path.way[d, at] = path.way[d, at - 1]
                 at -= 1
             path.way[d, at] = i
@@ -106,11 +108,11 @@ def descend(sites: Sites, path: Path, d: int) -> None:
 
 @kernel
 def search(
-    sites: Sites, at: Ints, remote_s: Floats, path: Path, desk: Desk, limit: float, nodes: int
+    sites: Sites, at: Ints, remote_s: Floats, path: Path, sheet: Worksheet, limit: float, nodes: int
 ) -> tuple[int, int]:
     """At most so many nodes, from where the path ends: ``DONE``, ``FOUND`` or ``MORE``, and how many were visited.
 
-    What is found is in ``desk.only``; units may be rounded, so that the caller checks it. The search may go on then.
+    What is found is in ``sheet.only``; units may be rounded, so that the caller checks it. The search may go on then.
     """
     for node in range(nodes):
         d = path.depth[0]
@@ -122,11 +124,11 @@ def search(
         descend(sites, path, d)
         d += 1
         steps = ROOT_STEPS if d == 1 else STEPS
-        bound = visit(sites, at, remote_s, path.open[d], path.away[d], path.v[d], desk, limit, steps)
+        bound = visit(sites, at, remote_s, path.open[d], path.away[d], path.v[d], sheet, limit, steps)
         if bound >= limit:
             continue
-        if desk.first[-1] == 0:
+        if sheet.first[-1] == 0:
             return FOUND, node + 1
         room = limit - bound
-        note(sites, path, d, desk, smallest(sites, remote_s, path.open[d], path.away[d], path.v[d], desk, room))
+        note(sites, path, d, sheet, smallest(sites, remote_s, path.open[d], path.away[d], path.v[d], sheet, room))
     return MORE, nodes
