@@ -11,8 +11,10 @@ from mecpfm.coupled import anytime, assignment, baselines, branch, diving, dual,
 from mecpfm.coupled.brute_force import solve_nlip
 from mecpfm.coupled.certificate import verify
 from mecpfm.coupled.check import assess
+from mecpfm.coupled.ending import Ending
 from mecpfm.coupled.engine import EngineParams
 from mecpfm.coupled.generate import Recipe, generate
+from mecpfm.coupled.local_search import Polished
 from mecpfm.coupled.params import TreeParams
 from mecpfm.coupled.structure import build, restrict
 from mecpfm.kernels import coupled_masks
@@ -86,6 +88,20 @@ def test_settled_plans_are_feasible_and_use_open_blocks(families, data):
         return {(b, c) for k, c in pairs for b in blocks[k].tolist()}
 
     assert used(after) <= used(choice)
+
+
+def test_an_ending_asks_once_whether_a_near_plan_is_proved():
+    """By the gap asked for, by a proof, or by somebody who is asked about the first plan that is near."""
+    plan, asked = Polished(np.zeros(0, dtype=np.int64), 100.0, 0), []
+    assert not Ending().met(plan, 99.9)
+    assert Ending().met(plan, 100.0)
+    assert Ending(gap=0.01).met(plan, 99.0)
+    for says in (False, True):
+        ending = Ending(near=0.01, proves=lambda near, says=says: asked.append(near) or says)
+        assert not ending.met(plan, 98.0)
+        assert ending.met(plan, 99.5) == says
+        assert not ending.met(plan, 99.5)
+    assert asked == [plan, plan]
 
 
 def test_settling_improves_a_bad_assignment():

@@ -302,25 +302,21 @@ def test_highs_begins_once_what_is_left_is_small_enough(monkeypatch, less):
     assert len(started) == less
 
 
-@pytest.mark.parametrize("knapsacks", [False, True])
-def test_what_highs_did_on_knapsacks_is_kept(monkeypatch, knapsacks):
-    """Of half the options a second HiGHS gets what is left; elsewhere the first one begins anew on it."""
-    seen = []
-    monkeypatch.setattr(Remainder, "start", lambda self, *_: seen.append(("start", self)))
-    monkeypatch.setattr(Remainder, "run", lambda self, *_: seen.append(("run", self)))
+def test_highs_begins_anew_on_half_of_the_options(monkeypatch):
+    """And is kept while more is left."""
+    started = []
+    monkeypatch.setattr(Remainder, "start", lambda self, *_: started.append(self))
     instance, budget = generate(Recipe(requests=60, cloudlets=8, models=12, regime="link-bound"), 7), clock.Budget()
     state = auto.begin(instance, budget, seed=0, progress=None, start=None, prices=None, gap=0.0)
-    state.tighten, state.rows = lambda: None, [] if knapsacks else None
-    now = state.remainder()
+    now, state.tighten = state.remainder(), lambda: None
     before = replace(now, rows=np.resize(now.rows, 3 * len(now.rows)))
     begun(before)
     after = auto._renewed(state, before)
-    assert (after is before) == knapsacks
-    assert [kind for kind, _ in seen] == ["run" if knapsacks else "start"]
-    assert (seen[0][1].rows == now.rows).all()
+    assert after is started[0]
+    assert (after.rows == now.rows).all()
     begun(after)
     assert auto._renewed(state, after) is after  # what is left did not shrink since
-    assert len(seen) == 1
+    assert len(started) == 1
 
 
 def test_a_round_ends_with_a_plan_or_a_bound_that_proves():

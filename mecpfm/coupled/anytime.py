@@ -22,6 +22,7 @@ from mecpfm.coupled.check import assess
 from mecpfm.coupled.diving import Opened, core, dive, opened_only
 from mecpfm.coupled.dual import Dual, proven
 from mecpfm.coupled.dual import solve as solve_dual
+from mecpfm.coupled.ending import Ending
 from mecpfm.coupled.engine import DEFAULT, EngineParams
 from mecpfm.coupled.instance import Instance
 from mecpfm.coupled.local_search import Polished, Progress, Seen
@@ -44,18 +45,9 @@ class Search:
     seed: int
     progress: Progress | None
     best: Polished
-    gap: float = 0.0
+    ending: Ending
     seen: Seen | None = None
     params: EngineParams = DEFAULT
-    near: float = 0.0
-    """Gap at which ``proves`` is asked, once, whether a plan needs no more search; 0 for never."""
-    proves: Callable[[Polished], bool] | None = None
-
-    @property
-    def enough(self) -> float:
-        """A cost whose gap is no more than what was asked for, or is near; -inf when the optimum was."""
-        gap = max(self.gap, self.near)
-        return self.dual.bound / (1 - gap) if gap > 0 else -math.inf
 
     def offer(self, found: Polished) -> bool:
         """Take a plan as the incumbent when it is better; True when nothing more is wanted."""
@@ -66,11 +58,7 @@ class Search:
             self.seen(found.choice)
         if self.progress:
             self.progress(self.best.iterations, self.best.cost)
-        near = self.best.cost <= self.enough
-        if near and self.near and self.proves:
-            self.near = 0.0
-            near = self.proves(self.best) or self.best.cost <= self.enough
-        return near or proven(self.best.cost, self.dual.bound) == "optimal"
+        return self.ending.met(self.best, self.dual.bound)
 
     def polished(
         self, view: Structure, dual: Dual, choice: Ints | None, iterations: int, share: float, begin: float = 0.0
@@ -79,27 +67,25 @@ class Search:
         tell, before = self.progress, self.best
         return local_search.improve(
             view, dual, choice, iterations=iterations, budget=self.budget.share(share), seed=self.seed,
-            begin=begin, enough=self.enough, seen=self.seen, params=self.params.search,
+            begin=begin, enough=self.ending.enough(self.dual.bound), seen=self.seen, params=self.params.search,
             progress=tell and (lambda done, cost: tell(before.iterations + done, min(before.cost, cost))),
         )  # fmt: skip
 
 
 def search(
     instance: Instance, structure: Structure, dual: Dual, *, iterations: int = 20_000, budget: Budget = FOREVER,
-    seed: int = 0, progress: Progress | None = None, known: Polished | None = None, gap: float = 0.0,
-    seen: Seen | None = None, greedy: Ints | None = None, params: EngineParams = DEFAULT, near: float = 0.0,
-    proves: Callable[[Polished], bool] | None = None,
+    seed: int = 0, progress: Progress | None = None, known: Polished | None = None, ending: Ending | None = None,
+    seen: Seen | None = None, greedy: Ints | None = None, params: EngineParams = DEFAULT,
 ) -> Polished:  # fmt: skip
     """Best plan found within the limits; whatever they are, never worse than all remote or TrimCaching-Gen's.
 
     ``progress(iterations, cost)`` is called as the search goes, cost in s. ``known`` is a plan to begin with, never
-    left for a worse one; a plan whose gap is ``gap`` ends the search. ``seen`` takes plans on the way. ``greedy`` is
-    TrimCaching-Gen's plan, where it is known. The first plan whose gap is ``near`` ends its phase, and all of the
-    search when ``proves`` says so.
+    left for a worse one; ``ending``, by default a proof, ends the search. ``seen`` takes plans on the way. ``greedy``
+    is TrimCaching-Gen's plan, where it is known.
     """
     cost = float(structure.cells.remote_s.sum())
     nothing = Polished(np.full(len(structure.cells.remote_s), -1), cost, 0)
-    state = Search(structure, dual, iterations, budget, seed, progress, nothing, gap, seen, params, near, proves)
+    state = Search(structure, dual, iterations, budget, seed, progress, nothing, ending or Ending(), seen, params)
     if known is not None and state.offer(known):
         return state.best
     if any(map(state.offer, _starts(instance, state, greedy))):
@@ -207,8 +193,8 @@ def bound_and_search(
     known = None if start is None else starting.known(instance, structure, start)
     dual = _bound(structure, known, prices, gap, budget.share(params.search.bound_share), params.dual)
     found = search(
-        instance, structure, dual, iterations=iterations, budget=budget, seed=seed, known=known, gap=gap,
-        params=params, progress=progress and (lambda done, cost: progress(done, cost, dual.bound)),
+        instance, structure, dual, iterations=iterations, budget=budget, seed=seed, known=known,
+        ending=Ending(gap), params=params, progress=progress and (lambda done, cost: progress(done, cost, dual.bound)),
     )  # fmt: skip
     return found, structure, dual
 

@@ -23,6 +23,7 @@ from mecpfm.coupled.check import REMOTE, assess
 from mecpfm.coupled.dual import Dual, proven
 from mecpfm.coupled.engine import DEFAULT, EngineParams
 from mecpfm.coupled.instance import Instance
+from mecpfm.coupled.levels import Levels
 from mecpfm.coupled.multipliers import dual_of
 from mecpfm.coupled.presolve import presolve
 from mecpfm.coupled.request import Progress
@@ -53,12 +54,14 @@ def solve(
         instance, budget, seed=seed, progress=progress, start=start, prices=prices, gap=gap,
         threads=cores() if threads is None else threads, params=params,
     )  # fmt: skip
-    if not math.isfinite(budget.end):
-        _in_turn(state, params.auto.first_iterations if iterations is None else iterations)
-    elif state.threads == 1 and not budget.over:
-        _on_one_core(state, iterations)
+    levels, timed = Levels.of(state), math.isfinite(budget.end)
+    most = params.auto.first_iterations if iterations is None else iterations
+    if levels and not budget.over:
+        levels.run(budget.share(params.auto.level_share), math.inf if timed else most)
+    if not timed:
+        _in_turn(state, most, levels)
     elif not budget.over:
-        _beside(state, iterations)
+        (_on_one_core if state.threads == 1 else _beside)(state, iterations, levels)
     if not (state.rounds or state.done):  # what needs no time
         state.search(0, Budget(end=0.0))
     bound = max(state.bound, state.proof.bound)  # that may be above the cost by a last bit
@@ -114,7 +117,7 @@ def _first(state: AutoState, most: int, early: bool = False) -> Remainder:
     return rest
 
 
-def _in_turn(state: AutoState, most: int) -> None:
+def _in_turn(state: AutoState, most: int, levels: Levels | None) -> None:
     """One part after the other, with no clock: HiGHS on a small remainder, the search, HiGHS again."""
     rest, given = _first(state, most), math.inf
     while not state.done:
@@ -126,28 +129,20 @@ def _in_turn(state: AutoState, most: int) -> None:
             return
         if not state.search(most - state.iterations, state.budget):
             return
+        if levels:
+            levels.run(FOREVER, most)
         state.tighten()
         rest = state.remainder()
 
 
 def _renewed(state: AutoState, rest: Remainder) -> Remainder:
-    """What HiGHS is at work on, once more of it is known: the same, or half of it, or less, begun anew.
-
-    Small knapsacks of half the options go to a second HiGHS for a while, and what the first one did is not thrown away.
-    """
+    """What HiGHS is at work on, once more of it is known: the same, or half of it, or less, begun anew."""
     state.settle(rest)
     state.tighten()
     if state.done or rest.settled or state.budget.over:
         return rest
     new, own = state.remainder(), state.params.auto
-    if state.done or (rest.at_work and len(new.rows) > own.renewed * rest.left):
-        return rest
-    if rest.at_work and state.rows is not None and len(new.rows) <= state.params.tree.leaf_options:
-        rest.left = new.left
-        until = replace(state.budget, until=lambda: state.answered(rest) or state.answered(new))
-        new.run(until, state.gap, state.seed)
-        state.settle(new)
-        state.settle(rest)
+    if state.done or (rest.at_work and len(new.rows) > own.renewed * len(rest.rows)):
         return rest
     rest.stop()
     _start(state, new)
@@ -161,17 +156,17 @@ def _start(state: AutoState, rest: Remainder, **options: Any) -> None:
         rest.start(state.budget, state.gap, state.seed, **options)
 
 
-def _on_one_core(state: AutoState, most: int | None) -> None:
+def _on_one_core(state: AutoState, most: int | None, levels: Levels | None) -> None:
     """HiGHS for a share of the time, whenever what is left for it shrank, and the search for the next."""
     own, budget, given, useful = state.params.auto, state.budget, math.inf, True
     limit, each = math.inf if most is None else most, own.first_iterations
-    rest, tree = _first(state, each if most is None else most), Tree(state)
+    rest, tree = _first(state, each if most is None else most), levels or Tree(state)
     while useful and not (state.done or budget.over or state.iterations >= limit):
         if len(rest.rows) <= min(own.renewed * given, own.window_options):
             given = len(rest.rows)
             rest.run(budget.share(own.search_share), state.gap, state.seed)
             state.settle(rest)
-        if len(rest.rows) <= own.tree_options and not state.done:
+        if (levels or len(rest.rows) <= own.tree_options) and not state.done:
             tree.run(budget.share(own.tree_share))
         if not state.done:
             each *= 2
@@ -188,22 +183,22 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _beside(state: AutoState, most: int | None) -> None:
+def _beside(state: AutoState, most: int | None, levels: Levels | None) -> None:
     """HiGHS and the rest at once: a window, then the tree and the search; HiGHS begins anew when much was left out."""
     own, budget, useful = state.params.auto, state.budget, True
     limit, each = math.inf if most is None else most, own.first_iterations
-    rest, tree = _first(state, each if most is None else most, early=True), Tree(state)
+    rest, tree = _first(state, each if most is None else most, early=True), levels or Tree(state)
     try:
         if rest.at_work:
             rest = _renewed(state, rest)
         elif not state.done:
             _start(state, rest)
         until = replace(budget, until=lambda: state.answered(rest))
-        small = not state.done and rest.left <= own.window_options
+        small = not (levels or state.done) and len(rest.rows) <= own.window_options
         if small and window.run(state, until.share(own.window_share)):
             rest = _renewed(state, rest)
         while useful and not (state.done or rest.settled or budget.over or state.iterations >= limit):
-            if state.params.tree.leaf_options < rest.left <= own.tree_options:
+            if levels or state.params.tree.leaf_options < len(rest.rows) <= own.tree_options:
                 tree.run(until.share(own.tree_share))
             if not state.done:
                 each *= 2

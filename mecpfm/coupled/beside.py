@@ -43,17 +43,11 @@ class Remainder:
     """Whether nothing is cheaper than ``best``, to within the gap asked for."""
     told_cost: float = math.inf
     """Cost, s, of the plans that HiGHS told of and nobody asked for yet."""
-    left: int = 0
-    """Options that are left of it: what HiGHS was given last, here or beside."""
     _bound: float = -math.inf
     _told: list[Floats] = field(default_factory=list)
     _small: Presolved | None = None
     _future: Future[None] | None = None
     _cancelled: bool = False
-
-    def __post_init__(self) -> None:
-        """Nothing was left out since."""
-        self.left = len(self.rows)
 
     @classmethod
     def of(cls, instance: Instance, structure: Structure, kept: Bools, best: Ints, cost: float) -> Remainder:

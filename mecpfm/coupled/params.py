@@ -201,6 +201,12 @@ class AutoParams(_Checked):
     """The least that lacking gains make of it."""
     most_exchanges: NotNegative = 4.0
     """The most that gains make of it; with it begin unions, and swaps where pulls are free."""
+    level_share: Share = 0.3
+    """Share for branch and bound from level to level, before all else, where each cloudlet is a knapsack ..."""
+    dive_nodes: Size = 500
+    """... which begins with dives of so many nodes, at most ..."""
+    level_entries: Size = 2_000_000
+    """... unless its tables of knapsacks have more entries together, or its paths ten times as many."""
     presolve_options: Size = 2_000_000
     """Options beyond which those that others make needless are not looked for: memory."""
     window_options: Size = 6_000

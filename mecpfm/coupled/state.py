@@ -16,6 +16,7 @@ from mecpfm.coupled.check import assess
 from mecpfm.coupled.configurations import Pool, recombined
 from mecpfm.coupled.dual import Dual, proven
 from mecpfm.coupled.dual import solve as solve_dual
+from mecpfm.coupled.ending import Ending
 from mecpfm.coupled.engine import DEFAULT, EngineParams
 from mecpfm.coupled.exchanges import Exchanges
 from mecpfm.coupled.instance import Instance
@@ -143,8 +144,8 @@ class AutoState:
         found = anytime.search(
             self.instance, self.structure, replace(self.dual, bound=self.bound), iterations=iterations,
             budget=budget.share(part), seed=self.seed + self.rounds, known=known if self.rounds else None,
-            gap=self.gap, seen=self.pool.add, greedy=self.greedy, params=self.params,
-            near=own.near if left < math.inf else 0.0, proves=self._proves,
+            ending=Ending(self.gap, own.near if left < math.inf else 0.0, self._proves),
+            seen=self.pool.add, greedy=self.greedy, params=self.params,
             progress=told and (lambda count, cost: told(done + count, min(cost, self.cost), self.bound)),
         )  # fmt: skip
         self.iterations, self.rounds = done + found.iterations, self.rounds + 1

@@ -45,10 +45,13 @@ def fill(value: Floats, units: Ints, room: int, table: Floats) -> None:
     """Most that the first i items are worth in x units: ``table[i, x]``; items of no value are left out."""
     table[0, : room + 1] = 0.0
     for i in range(len(value)):
-        copy(table[i, : room + 1], table[i + 1, : room + 1])
-        if value[i] > 0:
-            for x in range(units[i], room + 1):
-                table[i + 1, x] = max(table[i, x], table[i, x - units[i]] + value[i])
+        before, after, worth, size = table[i, : room + 1], table[i + 1, : room + 1], value[i], units[i]
+        if worth <= 0 or size > room:
+            copy(before, after)
+            continue
+        copy(before[:size], after[:size])
+        for x in range(size, room + 1):
+            after[x] = max(before[x], before[x - size] + worth)
 
 
 @kernel
