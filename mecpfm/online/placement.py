@@ -49,8 +49,8 @@ class Planner:
     steps: int = 200
     """Most steps of the multipliers in an epoch, which begin at the last epoch's."""
     iterations: int = 85
-    """Budget of the local search: plans then cost within 0.1 % of those of 100 iterations that begin from nothing, or
-    less (``python benchmarks/trace.py --planner``)."""
+    """Budget of the local search (``python benchmarks/trace.py --planner`` compares its plans with those of 100
+    iterations that begin from nothing)."""
     load: float = 0.6
     """Share of an epoch that a cloudlet may be busy in the plan: queues need slack."""
 
