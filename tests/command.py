@@ -71,6 +71,7 @@ def _started(first: str) -> tuple[subprocess.Popen[str], dict[str, str]]:
     words = [sys.executable, "-P", "-c", f"import {first}, command; command.main()"]
     pipe, environment = subprocess.PIPE, dict(os.environ)
     process = subprocess.Popen(words, stdin=pipe, stdout=pipe, text=True, env=environment | {"PYTHONPATH": path})
+    atexit.register(process.__exit__, None, None, None)
     return process, environment
 
 

@@ -5,7 +5,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from test_coupled_single import located
 from test_coupled_swaps import assigned
@@ -44,7 +44,6 @@ def free(seed, *, whole=True):
 
 
 @pytest.mark.kernels
-@settings(max_examples=60)
 @given(seed=SEEDS, whole=st.booleans())
 def test_levels_end_at_the_optimum(seed, whole):
     """Whole amounts and others, costs with steps and without: what enumeration finds, proved."""
@@ -59,8 +58,6 @@ def test_levels_end_at_the_optimum(seed, whole):
     assert state.bound <= optimum * (1 + 2e-9) + 1e-9
 
 
-@pytest.mark.kernels
-@settings(max_examples=60)
 @given(seed=SEEDS, each=st.integers(1, 7), dives=st.integers(0, 20))
 def test_a_search_in_parts_is_the_same_search(seed, each, dives):
     """So many nodes at a time, and bounds on the way are true."""
@@ -94,7 +91,6 @@ def plans(state, open_, away):
 
 
 @pytest.mark.kernels
-@settings(max_examples=60)
 @given(seed=SEEDS, steps=st.integers(1, 30))
 def test_a_node_bounds_its_plans_and_closes_none_below_the_limit(seed, steps):
     """Whatever is open and whatever the limit: every plan written out."""
