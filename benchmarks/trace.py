@@ -3,8 +3,8 @@
 Medians of seven runs over one window of 8,000 requests (base scenario; the drawn trace where the real one is absent),
 one thread; compilation and the building of the window are not counted.
 
-``--planner`` plans the 15 epochs of a window instead, the same for every planner: CPU time of an epoch's plan, the
-middle of five runs, and what all plans together cost, by scene. ``cold`` begins every epoch from nothing.
+``--planner`` plans the 15 epochs of six windows instead, the same for every planner: CPU time of an epoch's plan, in
+the middle of the windows, and what all plans of a window cost beside ``cold``, which begins every epoch from nothing.
 """
 
 from __future__ import annotations
@@ -36,16 +36,16 @@ RUNS = 7
 SCENES = {name: SCENARIOS[name] for name in ("base", "LLM", "8 cloudlets", "16 cloudlets", "load 1.1")}
 SCENES["10 GB each"] = replace(BASE, memory_gb=(10.0,))
 PLANNERS = {"polish": Planner(), "trimcaching": Planner("trimcaching"), "cold": None}
-REPEATS = 5
-"""Runs of a planner."""
+WINDOWS = 6
+"""Of each scene, by seed."""
 COLD_ITERATIONS = 100
 """Of the local search that begins with no plan and no epoch's prices."""
 
 
-def epochs(setting: Setting) -> list[Instance]:
+def epochs(setting: Setting, seed: int) -> list[Instance]:
     """Forecasts of a window's epochs, caches planned by TrimCaching-Gen."""
-    scene, greedy = build(setting, load(True, setting.trace), 0), Planner("trimcaching")
-    run, found = Run(scene, POLICIES["priced-cov"], 0), list[Instance]()
+    scene, greedy = build(setting, load(True, setting.trace), seed), Planner("trimcaching")
+    run, found = Run(scene, POLICIES["priced-cov"], seed), list[Instance]()
     for stop in range(greedy.epoch, setting.requests, greedy.epoch):
         run.advance(stop)
         found.append(placement.forecast(run, greedy, stop))
@@ -72,13 +72,18 @@ def plans(instances: list[Instance], planner: Planner | None) -> tuple[float, fl
 
 def planners() -> None:
     """Print the table of ``--planner``."""
-    print("scene | planner | ms CPU an epoch | cost s")
+    compiling = epochs(BASE, WINDOWS)[:2]
+    for planner in PLANNERS.values():
+        plans(compiling, planner)
+    print(f"scene | planner | ms CPU an epoch | cost beside cold, %: mean and standard error over {WINDOWS} windows")
     for scene, setting in SCENES.items():
-        instances = epochs(setting)
-        for name, planner in PLANNERS.items():
-            runs = [plans(instances, planner) for _ in range(1 + REPEATS)][1:]  # the first compiles
-            took, cost = statistics.median(took for took, _ in runs), runs[0][1]
-            print(f"{scene} | {name} | {1000 * took / len(instances):.1f} | {cost:,.0f}", flush=True)
+        windows = [epochs(setting, seed) for seed in range(WINDOWS)]
+        runs = {name: [plans(window, planner) for window in windows] for name, planner in PLANNERS.items()}
+        for name, found in runs.items():
+            took = statistics.median(took / len(window) for (took, _), window in zip(found, windows, strict=True))
+            more = [100 * (own / cold - 1) for (_, own), (_, cold) in zip(found, runs["cold"], strict=True)]
+            error = statistics.stdev(more) / WINDOWS**0.5
+            print(f"{scene} | {name} | {1000 * took:.1f} | {statistics.mean(more):+.2f} ± {error:.2f}", flush=True)
 
 
 def main() -> None:

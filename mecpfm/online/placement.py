@@ -48,9 +48,9 @@ class Planner:
     """Requests between two plans."""
     steps: int = 200
     """Most steps of the multipliers in an epoch, which begin at the last epoch's."""
-    iterations: int = 85
-    """Budget of the local search (``python benchmarks/trace.py --planner`` compares its plans with those of 100
-    iterations that begin from nothing)."""
+    iterations: int = 200
+    """Budget of the local search: plans then cost as much as those of 100 iterations that begin from nothing, or less
+    (``python benchmarks/trace.py --planner``)."""
     load: float = 0.6
     """Share of an epoch that a cloudlet may be busy in the plan: queues need slack."""
 
