@@ -116,7 +116,7 @@ install() {
 }
 
 build() {
-    local python
+    local python pip
     python="$(find_python)"
     rm -f "$1"
     echo "installing the locked environment into .venv ..."
@@ -126,8 +126,10 @@ build() {
         uv pip install --quiet --python .venv/bin/python --no-deps --no-build-isolation -e .
     else
         "$python" -m venv --clear .venv
-        .venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
-        .venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+        # Most modules are never imported; compiling them all took half of the time.
+        pip=(.venv/bin/python -m pip install --quiet --disable-pip-version-check --no-compile)
+        "${pip[@]}" --require-hashes -r requirements.lock
+        "${pip[@]}" --no-deps --no-build-isolation -e .
     fi
     # A relative path to the checkout: a folder name that the locale cannot spell would stop Python at its start.
     for pth in .venv/lib/python*/site-packages/_mecpfm.pth; do

@@ -24,9 +24,7 @@ class IdleFirst(AsyncKernelManager):
         self.listener = super().client(**words)
         return self.listener
 
-    async def shutdown_kernel(  # type: ignore[override]
-        self, now: bool = False, restart: bool = False
-    ) -> None:
+    async def shutdown_kernel(self, now: bool = False, restart: bool = False) -> None:
         """End an idle kernel in order, and one that is busy, as after Ctrl-C, at once."""
         await super().shutdown_kernel(now or not await self._idle(), restart)
 
