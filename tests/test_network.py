@@ -183,6 +183,7 @@ def test_a_change_is_a_validated_copy():
     more = changed(net, {"sites": {"a": {"memory_gb": "+8"}, "b": {"gpus": 2}}})
     assert build(more).instance.cloudlets.memory_gb.tolist() == [32, 48, 24]
     assert build(net).instance.cloudlets.memory_gb.tolist() == [24, 24, 24]
+    assert str(net).startswith("<network: 3 sites, ")
     for bad, reason in (
         ({"sites": {"aa": {"gpus": 1}}}, "did you mean 'a'|known: a"),
         ({"sites": {"a": {"gpu_s": 1}}}, "did you mean 'gpus?'"),

@@ -17,7 +17,7 @@ from mecpfm.network.library import check_sizes
 from mecpfm.network.settings import SETTINGS, Settings, settings_of
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Network:
     """Tables of one network, as ``contract.TABLES`` says; made by ``read`` or from DataFrames, always valid.
 
@@ -71,6 +71,11 @@ class Network:
             known = committed_gpus()[[*TABLES["gpus"]]]
             object.__setattr__(self, "gpus", checked("gpus", known, "gpus"))
         self._check()
+
+    def __repr__(self) -> str:
+        """Rows of each table in place of the tables."""
+        counts = [f"{len(table)} {name}" for name in TABLES if (table := getattr(self, name)) is not None]
+        return f"<network: {', '.join(counts)}>"
 
     def change(
         self,
@@ -150,11 +155,8 @@ class Network:
     def _check(self) -> None:
         """What one table says of another."""
         check_sizes(self.models, self.blocks, self.where("models"), self.where("blocks"))
-        self._check_names()
-
-    def _check_names(self) -> None:
         assert self.gpus is not None
-        sites, gpus, models = (set(table[key]) for table, key in self._keys())
+        sites, gpus, models = set(self.sites["site"]), set(self.gpus["gpu"]), set(self.models["model"])
         routers = set() if self.routers is None else set(self.routers["router"])
         if clash := sorted(sites & routers):
             raise InputError(f"{self.where('routers')}: column router: {clash[0]!r} is a site")
@@ -179,10 +181,6 @@ class Network:
         if lost.any():
             row = int(lost.to_numpy().argmax())
             raise InputError(f"{self.where('users')}: row {row + 1}: needs site, or latitude_deg and longitude_deg")
-
-    def _keys(self) -> list[tuple[pd.DataFrame, str]]:
-        assert self.gpus is not None
-        return [(self.sites, "site"), (self.gpus, "gpu"), (self.models, "model")]
 
     def _require(self, table: str, column: str, used: pd.Series[Any], known: set[str]) -> None:
         bad = ~used.isin(list(known)).to_numpy()
