@@ -6,6 +6,7 @@ import subprocess
 from itertools import product
 from pathlib import Path
 
+import explorer_page
 import numpy as np
 import pytest
 
@@ -30,7 +31,7 @@ addEventListener("load", () => {
 
 
 def embedded() -> dict[str, dict[str, list[float]]]:
-    start, end = explorer.MARKS
+    start, end = explorer_page.MARKS
     return json.loads(PAGE.read_text().partition(start)[2].partition(end)[0])
 
 
@@ -60,7 +61,7 @@ def test_its_numbers_are_those_of_a_solve(at: int):
 def test_the_figure_has_a_step_for_every_link():
     """Each step brings as many curves as there are traces; the one shown is the slider's."""
     solved = explorer.grid((0.0, 0.9993), (1.0, 10.0), (16.0,), (6,))
-    assert explorer.numbers(solved)["seconds"]["ilp"][-1] == 4.136
+    assert explorer_page.numbers(solved)["seconds"]["ilp"][-1] == 4.136
     drawn = figures.draw("explorer", solved)
     (slider,) = drawn.layout.sliders
     assert len(drawn.data) == len(explorer.METHODS)
