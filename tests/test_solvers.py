@@ -180,12 +180,6 @@ def wide(columns, rows=1, bilinear=()):
     return model(np.ones(columns), np.ones((rows, columns)), np.zeros(rows), unlimited, bilinear=bilinear)
 
 
-@pytest.fixture
-def restricted(monkeypatch):
-    """Pretend that only the restricted licence is present, whatever the machine has."""
-    monkeypatch.setattr(gurobi, "licence", lambda: "restricted")
-
-
 def test_licence_limits_are_known_before_the_solve(restricted):
     """The restricted licence takes 2,000 columns and 2,000 rows, 200 columns with a product; one more is refused."""
     product = Bilinear(np.array([0]), np.array([1]), np.array([1.0]), np.zeros(1), 1.0)
