@@ -153,7 +153,7 @@ def improve(
             least, found[:] = cost, best
         states.restart(cells, index, state, state.choice.copy())  # sums anew: no drift
         if seen:
-            seen(np.append(structure.option, -1)[state.choice])
+            seen(structure.expand(state.choice))
         if progress:
             progress(done, least)
-    return Polished(np.append(structure.option, -1)[found], least, done)
+    return Polished(structure.expand(found), least, done)

@@ -44,6 +44,10 @@ class Structure:
     share_request: Ints
     """Request of each share w, shape (W,)."""
 
+    def expand(self, choice: Ints) -> Ints:
+        """Instance options, or -1, of sorted options, or -1."""
+        return np.append(self.option, -1)[choice]
+
 
 def build(instance: Instance, *, exact_models: int = EXACT_MODELS) -> Structure:
     """Group the useful options of an instance; families of more than ``exact_models`` models use price sharing."""

@@ -13,7 +13,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from mecpfm.data.sites import positions
+from mecpfm.data.sites import KM_PER_DEGREE, positions
 from mecpfm.data.topologies import load
 from mecpfm.errors import InputError
 from mecpfm.kernels import arrays, online_history
@@ -26,7 +26,6 @@ from mecpfm.streams import Streams, streams
 from mecpfm.typing import Floats, Ints
 
 SURVEY, TUNING = 3_000, 11_000
-KM_PER_DEGREE = 111.2
 ACCESS_S, S_PER_KM = 0.005, 0.001
 CAP_QUANTILE = 0.99
 SHORTEST_S = 1e-6
