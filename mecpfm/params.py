@@ -17,24 +17,9 @@ Record = TypeVar("Record")
 
 
 def read_params(path: Path | None, tables: tuple[str, ...]) -> dict[str, dict[str, Any]]:
-    """Values of each table in a file; empty where there is no file, or no such table.
+    """Values of each table in a TOML file, by field; empty where there is no file, or no such table.
 
-    Parameters
-    ----------
-    path
-        A TOML file; None: nothing is changed.
-    tables
-        Names of the tables it may have.
-
-    Returns
-    -------
-    dict
-        For every table the values by field, as TOML knows them.
-
-    Raises
-    ------
-    InputError
-        The file cannot be read, or has something else; the message names it.
+    InputError when the file cannot be read, or has anything but these tables.
     """
     content = {} if path is None else read_toml(path)
     for name, values in content.items():
@@ -46,26 +31,10 @@ def read_params(path: Path | None, tables: tuple[str, ...]) -> dict[str, dict[st
 
 
 def changed(where: object, record: Record, values: Mapping[str, Any]) -> Record:
-    """A record with the values that a table gives, each of the type that its field has.
+    """A dataclass with the values that a table gives, each of the type of its field; a list stands for a tuple.
 
-    Parameters
-    ----------
-    where
-        File and table, for messages.
-    record
-        A dataclass, which checks its own ranges.
-    values
-        By field; a list stands for a tuple.
-
-    Returns
-    -------
-    Record
-        Of the same class.
-
-    Raises
-    ------
-    InputError
-        ``where: field: reason`` for an unknown field, another type or a value out of range.
+    InputError, which begins with ``where`` (file and table), for an unknown field, another type, or a value that the
+    dataclass refuses.
     """
     kind: Any = type(record)
     known, hints = [field.name for field in fields(kind)], get_type_hints(kind)

@@ -96,3 +96,9 @@ def _real_data(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) 
         if REAL_DATA not in os.environ:
             pytest.skip("MECPFM_DATA_DIR is not set")
         monkeypatch.setenv("MECPFM_DATA_DIR", os.environ[REAL_DATA])
+
+
+@pytest.fixture
+def restricted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pretend that only the restricted licence is present, whatever the machine has."""
+    monkeypatch.setattr("mecpfm.solvers.gurobi.licence", lambda: "restricted")

@@ -5,7 +5,11 @@ from typing import Any
 import numpy as np
 from hypothesis import strategies as st
 
+from mecpfm.coupled import auto
+from mecpfm.coupled.engine import EngineParams
 from mecpfm.coupled.instance import Instance
+from mecpfm.coupled.params import AutoParams
+from mecpfm.coupled.state import AutoState
 
 Generator = np.random.Generator
 
@@ -100,3 +104,8 @@ def replaced(instance: Instance, **groups: dict[str, Any]) -> Instance:
         for group in type(instance).model_fields
     }
     return Instance.model_validate(content)
+
+
+def begun(instance: Instance, **own: float) -> AutoState:
+    """The default's state before any search; ``own`` are fields of ``AutoParams``."""
+    return auto.begin(instance, params=EngineParams(auto=AutoParams(**own)))

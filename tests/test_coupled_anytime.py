@@ -78,7 +78,7 @@ def test_settled_plans_are_feasible_and_use_open_blocks(families, data):
     if settled is None:
         assert (choice < 0).all()
         return
-    after = np.append(structure.option, -1)[settled]
+    after = structure.expand(settled)
     assert assess(instance, "settled", after).feasible
 
     def used(decision):
@@ -109,11 +109,9 @@ def test_settling_improves_a_bad_assignment():
     instance = generate(MIDDLE, 100)
     structure = build(instance)
     greedy = local_search.sorted_choice(structure, baselines.trimcaching(instance))
-    before = local_search.improve(
-        structure, dual.solve(structure), np.append(structure.option, -1)[greedy], iterations=0
-    )
+    before = local_search.improve(structure, dual.solve(structure), structure.expand(greedy), iterations=0)
     settled = assignment.settle(structure, greedy)
-    after = assess(instance, "settled", np.append(structure.option, -1)[settled])
+    after = assess(instance, "settled", structure.expand(settled))
     assert after.feasible
     assert after.objective < before.cost
 

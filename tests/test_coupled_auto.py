@@ -244,7 +244,7 @@ def test_the_tree_ends_with_the_optimum(families, data):
     optimum = solve_nlip(instance).objective
     leaf, iterations = data.draw(st.sampled_from([0, 3, 1_000])), data.draw(st.sampled_from([1, 50]))
     params = EngineParams(tree=TreeParams(leaf_options=leaf, iterations=iterations))
-    state = auto.begin(instance, clock.FOREVER, seed=0, progress=None, start=None, prices=None, gap=0.0, params=params)
+    state = auto.begin(instance, params=params)
     tree.Tree(state).run(clock.FOREVER)
     assert state.done
     assert state.cost == pytest.approx(optimum, abs=1e-6 * (1 + optimum))
@@ -275,7 +275,7 @@ def test_it_proves_what_ilp_proves():
 def test_a_plan_near_the_bound_is_proved_before_its_round_ends(near):
     instance = generate(Recipe(requests=60, cloudlets=8, models=12, regime="link-bound"), 7)
     params, budget = EngineParams(auto=AutoParams(near=near)), clock.Budget.of(10_000.0)
-    state = auto.begin(instance, budget, seed=0, progress=None, start=None, prices=None, gap=0.0, params=params)
+    state = auto.begin(instance, budget, params=params)
     state.search(100, budget)
     assert state.done == (near > 0)
     assert (state.iterations < 100) == (near > 0)
@@ -293,7 +293,7 @@ def test_highs_begins_once_what_is_left_is_small_enough(monkeypatch, less):
     monkeypatch.setattr(Remainder, "start", lambda self, *_: started.append(self))
     instance, started = generate(Recipe(requests=60, cloudlets=8, models=12, regime="link-bound"), 7), []
     budget = clock.Budget.of(10_000.0)
-    state = auto.begin(instance, budget, seed=0, progress=None, start=None, prices=None, gap=0.0)
+    state = auto.begin(instance, budget)
     now, state.tighten = state.remainder(), lambda: None
     before = replace(now, rows=np.append(now.rows, 0))
     if not less:
@@ -307,7 +307,7 @@ def test_highs_begins_anew_on_half_of_the_options(monkeypatch):
     started = []
     monkeypatch.setattr(Remainder, "start", lambda self, *_: started.append(self))
     instance, budget = generate(Recipe(requests=60, cloudlets=8, models=12, regime="link-bound"), 7), clock.Budget()
-    state = auto.begin(instance, budget, seed=0, progress=None, start=None, prices=None, gap=0.0)
+    state = auto.begin(instance, budget)
     now, state.tighten = state.remainder(), lambda: None
     before = replace(now, rows=np.resize(now.rows, 3 * len(now.rows)))
     begun(before)
@@ -322,7 +322,7 @@ def test_highs_begins_anew_on_half_of_the_options(monkeypatch):
 def test_a_round_ends_with_a_plan_or_a_bound_that_proves():
     """HiGHS's plan that costs what is proved, its bound at the best plan's cost, or either to within the gap."""
     instance = generate(Recipe(requests=20, cloudlets=4, models=6, families=2), 4)
-    state = auto.begin(instance, clock.FOREVER, seed=0, progress=None, start=None, prices=None, gap=0.0)
+    state = auto.begin(instance)
     rest = state.remainder()
     state.bound = state.cost / 2
     assert not state.answered(rest)

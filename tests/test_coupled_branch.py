@@ -146,7 +146,7 @@ def plans(structure, instance):
     request = instance.options.request[structure.option]
     each = [[-1, *np.flatnonzero(request == r)] for r in range(instance.sizes[3])]
     choices = np.array(list(itertools.product(*each)))
-    cost = nlip_objective(instance, np.append(structure.option, -1)[choices])
+    cost = nlip_objective(instance, structure.expand(choices))
     choices, cost = choices[np.isfinite(cost)], cost[np.isfinite(cost)]
     cells = len(structure.cells.first_record) - 1
     used = np.zeros((len(choices), cells + 1), dtype=bool)

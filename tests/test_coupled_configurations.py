@@ -182,7 +182,7 @@ def test_recombining_branches_where_the_linear_master_is_not_whole():
 def test_two_plans_make_a_better_one():
     """Each serves well at one of two cloudlets; the default takes the better half of either, whoever showed them."""
     instance = alone(2, 4).change(options={"delay_s": {0: 0.5, 2: 0.5, 5: 0.5, 7: 0.5}})
-    state = auto.begin(instance, FOREVER, seed=0, progress=None, start=None, prices=None, gap=0.0)
+    state = auto.begin(instance)
     state.choice, state.cost = np.full(4, -1), 4.0
     state.pool = Pool(instance)
     for choice in ([1, 3, 4, -1], [-1, 3, 4, 6]):

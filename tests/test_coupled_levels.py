@@ -5,29 +5,21 @@ import math
 
 import numpy as np
 import pytest
+from coupled_strategies import begun
 from hypothesis import given
 from hypothesis import strategies as st
 from test_coupled_single import located
 from test_coupled_swaps import assigned
 
 from mecpfm.clock import FOREVER, Budget
-from mecpfm.coupled import auto, levels, methods
+from mecpfm.coupled import levels, methods
 from mecpfm.coupled.brute_force import solve_nlip
 from mecpfm.coupled.dual import proven
-from mecpfm.coupled.engine import EngineParams
 from mecpfm.coupled.levels import Levels
-from mecpfm.coupled.params import AutoParams
 from mecpfm.kernels import coupled_levels as kernels
 from mecpfm.kernels import coupled_levels_node as nodes
 
 SEEDS = st.integers(0, 2**32 - 1)
-
-
-def begun(instance, **own):
-    return auto.begin(
-        instance, FOREVER, seed=0, progress=None, start=None, prices=None, gap=0.0,
-        params=EngineParams(auto=AutoParams(**own)),
-    )  # fmt: skip
 
 
 def free(seed, *, whole=True):

@@ -21,7 +21,7 @@ FAMILIES = pytest.mark.parametrize("families", [True, False])
 
 def original(structure, state):
     """The state's decision in options of the instance."""
-    return np.append(structure.option, -1)[state.choice]
+    return structure.expand(state.choice)
 
 
 def check_state(instance, structure, index, state):

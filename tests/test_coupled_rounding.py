@@ -11,7 +11,7 @@ from mecpfm.coupled.brute_force import solve_nlip
 from mecpfm.coupled.check import assess_fractional, evaluate
 from mecpfm.coupled.guarantee import guaranteed
 from mecpfm.coupled.instance import Instance
-from mecpfm.coupled.structure import build
+from mecpfm.coupled.structure import build, owner
 
 DRAWS = 4_000
 SIGMA = 5.0
@@ -210,4 +210,4 @@ def test_roundings_depend_on_the_seed_only():
     structure = build(instance)
     used = dual.explore(structure, dual.solve(structure)).used
     assert (used >= 0).all()
-    assert np.bincount(rounding.owner(structure), used).max() <= 1 + 1e-9
+    assert np.bincount(owner(structure), used).max() <= 1 + 1e-9

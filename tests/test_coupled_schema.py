@@ -6,12 +6,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from coupled_schema import json_schema
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
 from mecpfm.coupled.instance import Instance
-from mecpfm.coupled.schema import json_schema
 from mecpfm.errors import InputError
 
 SCHEMA = Path(__file__).parents[1] / "docs" / "coupled-2.schema.json"
@@ -79,7 +79,7 @@ def test_the_older_schema_takes_indices_only(tmp_path):
 
 
 def test_the_schema_is_that_of_the_code():
-    """Write it anew by python -m mecpfm.coupled.schema > docs/coupled-2.schema.json."""
+    """Write it anew by python tests/coupled_schema.py > docs/coupled-2.schema.json."""
     assert json.loads(SCHEMA.read_text()) == json_schema(Instance, "mecpfm.coupled/2")
     Draft202012Validator.check_schema(json.loads(SCHEMA.read_text()))
 

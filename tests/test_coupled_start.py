@@ -156,7 +156,7 @@ def test_prices_of_the_lp_are_where_families_pay_by_shares():
     for options in (20_000, 0):
         params = EngineParams(auto=AutoParams(lp_options=options))
         budget = Budget.of(10_000.0)
-        state = auto.begin(instance, budget, seed=0, progress=None, start=None, prices=None, gap=0.0, params=params)
+        state = auto.begin(instance, budget, params=params)
         bounds.append(verify(instance, certificate(state.structure, state.proof, instance)))
         assert bounds[-1] <= state.cost
     assert bounds[0] >= lp * (1 - 1e-6) > bounds[1]

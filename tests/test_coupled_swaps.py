@@ -4,12 +4,12 @@ import itertools
 
 import numpy as np
 import pytest
+from coupled_strategies import begun
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_coupled_single import located
 
-from mecpfm.clock import FOREVER
-from mecpfm.coupled import auto, baselines, single, swaps
+from mecpfm.coupled import baselines, single, swaps
 from mecpfm.coupled.brute_force import solve_nlip
 from mecpfm.coupled.check import assess
 from mecpfm.coupled.generate import Recipe, generate
@@ -132,8 +132,3 @@ def test_the_default_swaps_where_compute_is_short_and_exchanges_where_memory_is(
     """An assignment has one set of blocks a cloudlet; a library has many."""
     assert begun(assigned(requests=30)).exchanges.improve.func is swaps.improve
     assert begun(generate(Recipe(requests=30, cloudlets=4, models=12), 0)).exchanges.improve.func is not swaps.improve
-
-
-def begun(instance):
-    """The default's state, before any search."""
-    return auto.begin(instance, FOREVER, seed=0, progress=None, start=None, prices=None, gap=0.0)

@@ -4,10 +4,11 @@ import itertools
 
 import numpy as np
 import pytest
+from coupled_strategies import begun
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_coupled_exchange import union_knapsack
-from test_coupled_swaps import assigned, begun
+from test_coupled_swaps import assigned
 
 from mecpfm.coupled import baselines, union
 from mecpfm.coupled.brute_force import solve_nlip

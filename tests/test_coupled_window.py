@@ -1,15 +1,15 @@
 """Windows: one small MIP over the options that lose least, in the default method."""
 
 import numpy as np
+from coupled_strategies import begun
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_coupled_auto import drawn
 from test_coupled_single import located
 
 from mecpfm.clock import FOREVER, Budget
-from mecpfm.coupled import auto, window
+from mecpfm.coupled import window
 from mecpfm.coupled.brute_force import solve_nlip
-from mecpfm.coupled.engine import EngineParams
 from mecpfm.coupled.formulation import linear_model
 from mecpfm.coupled.generate import Recipe, generate
 from mecpfm.coupled.params import AutoParams
@@ -18,17 +18,12 @@ from mecpfm.solvers import highs
 SEEDS = st.integers(0, 2**32 - 1)
 
 
-def begun(instance, share=2.0):
-    params = EngineParams(auto=AutoParams(window_per_request=share))
-    return auto.begin(instance, FOREVER, seed=0, progress=None, start=None, prices=None, gap=0.0, params=params)
-
-
 @settings(max_examples=60)
 @given(data=st.data(), share=st.sampled_from([0.3, 0.6, 1.0, 2.0]))
 def test_no_window_proves_more_than_is_true(data, share):
     """Of any size, on instances of either kind: bound <= optimum <= cost, and the bound never falls."""
     instance = data.draw(st.one_of(st.builds(located, SEEDS), st.just(None))) or drawn(data, families=True)
-    state, optimum = begun(instance, share), solve_nlip(instance).objective
+    state, optimum = begun(instance, window_per_request=share), solve_nlip(instance).objective
     before = state.bound
     window.run(state, FOREVER)
     assert before * (1 - 1e-12) <= state.bound <= optimum * (1 + 2e-9) + 1e-9
@@ -37,7 +32,7 @@ def test_no_window_proves_more_than_is_true(data, share):
 
 def test_a_window_proves_what_the_bound_alone_does_not():
     """A window much smaller than what is left finds the optimum and, as nothing else is as cheap, proves it."""
-    state = begun(generate(Recipe(requests=100, cloudlets=8, models=12), 3), share=1.6)
+    state = begun(generate(Recipe(requests=100, cloudlets=8, models=12), 3), window_per_request=1.6)
     left = len(state.remainder().rows)
     assert not state.done
     assert AutoParams().renewed * left > 160
@@ -50,8 +45,8 @@ def test_a_window_proves_what_the_bound_alone_does_not():
 def test_no_window_where_all_that_is_left_is_hardly_larger():
     """Then HiGHS gets it anyway; and none without time."""
     assert not window.run(begun(generate(Recipe(requests=60, cloudlets=8, models=12), 3)), FOREVER)
-    assert not window.run(begun(located(5), 100.0), FOREVER)
-    assert not window.run(begun(located(5), 0.1), Budget(end=0.0))
+    assert not window.run(begun(located(5), window_per_request=100.0), FOREVER)
+    assert not window.run(begun(located(5), window_per_request=0.1), Budget(end=0.0))
 
 
 def test_highs_ends_once_it_is_told():

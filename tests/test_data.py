@@ -36,10 +36,7 @@ def one_file(monkeypatch):
         repository="owner/repository",
         commit="0" * 40,
         path="folder/one.csv",
-        content="two columns",
         licence="MIT",
-        citation="none",
-        redistribution="allowed",
     )
     monkeypatch.setattr(registry, "FILES", (file,))
     return file, content

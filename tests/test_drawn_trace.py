@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import trace_structure
+import trace_summary
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -41,7 +42,7 @@ TOLERANCE = {
 @pytest.mark.parametrize("seed", SEEDS)
 def test_marginals_are_the_committed_ones(seed):
     """Quantiles up to 99 % and means of what is drawn by rank agree closely; what groups keep, within 20 %."""
-    found = traces.summarise("gentd26", drawn(REQUESTS, seed)).set_index("quantity")
+    found = trace_summary.summarise("gentd26", drawn(REQUESTS, seed)).set_index("quantity")
     stated = tables.trace_summary().query("trace == 'gentd26'").set_index("quantity")
     for name in stated.index:
         rel = 0.02 if name in ("gap_s", "exec_s") else 0.2  # a big group keeps its fields for hundreds of requests
@@ -127,7 +128,7 @@ def test_inverse_transform_keeps_quantiles_and_mean():
 def test_drawn_azure_has_the_committed_quantiles():
     """Tokens and gaps have the committed quantiles, and generated tokens follow the bin of context tokens."""
     frame = drawn_azure("conv", 19_366, 0)
-    found = traces.summarise("azure-conv", frame).set_index("quantity")
+    found = trace_summary.summarise("azure-conv", frame).set_index("quantity")
     stated = tables.trace_summary().query("trace == 'azure-conv'").set_index("quantity")
     for level in ("q25", "q50", "q75", "q95"):
         for name in stated.index:

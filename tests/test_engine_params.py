@@ -4,7 +4,6 @@ import contextlib
 import json
 import re
 from dataclasses import fields, replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,6 +12,7 @@ from coupled_strategies import instances
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from test_coupled_swaps import assigned
+from test_params import written
 
 from mecpfm.coupled import baselines, diving, dual, exchange, local_search, methods, single
 from mecpfm.coupled.brute_force import solve_nlip
@@ -34,12 +34,6 @@ INSTANCE = generate(SMALL, 2)
 
 def default(table, name):
     return getattr(getattr(DEFAULT, table), name)
-
-
-def written(folder: Path, text: str) -> Path:
-    path = folder / "params.toml"
-    path.write_text(text)
-    return path
 
 
 def spelled(params: EngineParams) -> str:

@@ -1,24 +1,22 @@
 """The explorer: its page has the numbers of fresh solves, and its sliders move them in a real browser."""
 
 import json
-import re
-import subprocess
 from itertools import product
 from pathlib import Path
 
+import explorer_page
 import numpy as np
 import pytest
+from in_chromium import measured, needs_browser
 
 from mecpfm import figures
 from mecpfm.coupled.methods import solve
 from mecpfm.experiments import explorer
 from mecpfm.experiments.lesson import two_cloudlets
-from mecpfm.figures.export import browser
 
 PAGE = Path(__file__).parents[1] / "docs" / "explorer.html"
 POINTS = list(product(explorer.FRACTIONS, explorer.GBIT_S, explorer.MEMORY_GB, explorer.REQUESTS))
 PROBE = """
-const errors = []; window.addEventListener("error", event => errors.push(event.message));
 addEventListener("load", () => {
   const seconds = () => [...document.querySelectorAll("#bars output")].map(one => one.textContent);
   const before = seconds(), slider = document.querySelector("input[name=gbit_s]");
@@ -30,7 +28,7 @@ addEventListener("load", () => {
 
 
 def embedded() -> dict[str, dict[str, list[float]]]:
-    start, end = explorer.MARKS
+    start, end = explorer_page.MARKS
     return json.loads(PAGE.read_text().partition(start)[2].partition(end)[0])
 
 
@@ -60,7 +58,7 @@ def test_its_numbers_are_those_of_a_solve(at: int):
 def test_the_figure_has_a_step_for_every_link():
     """Each step brings as many curves as there are traces; the one shown is the slider's."""
     solved = explorer.grid((0.0, 0.9993), (1.0, 10.0), (16.0,), (6,))
-    assert explorer.numbers(solved)["seconds"]["ilp"][-1] == 4.136
+    assert explorer_page.numbers(solved)["seconds"]["ilp"][-1] == 4.136
     drawn = figures.draw("explorer", solved)
     (slider,) = drawn.layout.sliders
     assert len(drawn.data) == len(explorer.METHODS)
@@ -82,20 +80,10 @@ def test_a_slider_solves_anew():
     assert f"{wanted:.3f} s" in shown.bars.value
 
 
-@pytest.mark.skipif(browser() is None, reason="no Chromium on this machine")
-def test_a_slider_moves_the_numbers(tmp_path: Path):
+@needs_browser
+def test_a_slider_moves_the_numbers():
     """It opens at the example; a slower link makes requests wait longer; the console stays empty."""
-    file = tmp_path / "page.html"
-    file.write_text(PAGE.read_text().replace("<head>", f"<head><script>{PROBE}</script>"))
-    words = [str(browser()), "--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={tmp_path}/profile"]
-    done = subprocess.run(
-        [*words, "--virtual-time-budget=3000", "--dump-dom", file.as_uri()],
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=True,
-    )
-    found = json.loads(re.search(r'data-found="(.*?)"', done.stdout)[1].replace("&quot;", '"'))
+    found = measured(PAGE.read_text(), PROBE)
     assert found["errors"] == []
     assert found["before"] == ["4.14 s", "4.14 s", "5.63 s"]
     assert found["said"] == "1 Gbit/s"

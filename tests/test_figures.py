@@ -78,28 +78,29 @@ def test_methods_differ_in_more_than_colour():
     assert len({style.LOOKS[name][1:] for name in offline + online}) == len(offline + online), "they meet in 06"
 
 
-def test_files_are_the_same_bytes_every_time(sweep: pd.DataFrame, tmp_path: Path):
+def saved(sweep: pd.DataFrame, home: Path, monkeypatch: pytest.MonkeyPatch) -> list[Path]:
+    """What is written of one figure in a home of its own."""
+    monkeypatch.setenv("MECPFM_HOME", str(home))
+    return export.save("sweep-requests", sweep, figures.draw("sweep-requests", sweep))
+
+
+def test_files_are_the_same_bytes_every_time(sweep: pd.DataFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """CSV and HTML do not differ between runs; the CSV holds the data behind the picture."""
-    drawn = figures.draw("sweep-requests", sweep)
-    for folder in ("one", "two"):
-        export.save("sweep-requests", sweep, drawn, static=False, folder=tmp_path / folder)
-    for suffix in ("csv", "html"):
-        one, two = (tmp_path / folder / f"sweep-requests.{suffix}" for folder in ("one", "two"))
-        assert one.read_bytes() == two.read_bytes()
-    pd.testing.assert_frame_equal(pd.read_csv(tmp_path / "one" / "sweep-requests.csv"), sweep)
-    assert 'id="sweep-requests"' in (tmp_path / "one" / "sweep-requests.html").read_text()
+    monkeypatch.setattr(export, "browser", lambda: None)
+    table, page = saved(sweep, tmp_path / "one", monkeypatch)
+    assert [path.read_bytes() for path in (table, page)] == [
+        path.read_bytes() for path in saved(sweep, tmp_path / "two", monkeypatch)
+    ]
+    pd.testing.assert_frame_equal(pd.read_csv(table), sweep)
+    assert 'id="sweep-requests"' in page.read_text()
 
 
 @pytest.mark.skipif(export.browser() is None, reason="no Chromium on this machine")
-def test_static_files_are_the_same_bytes_every_time(sweep: pd.DataFrame, tmp_path: Path):
+def test_static_files_are_the_same_bytes_every_time(sweep: pd.DataFrame, tmp_path: Path, monkeypatch):
     """SVG and PDF do not differ between runs either."""
-    drawn = figures.draw("sweep-requests", sweep)
-    for folder in ("one", "two"):
-        files = export.save("sweep-requests", sweep, drawn, static=True, folder=tmp_path / folder)
-        assert {path.suffix for path in files} == {".csv", ".html", ".svg", ".pdf"}
-    for suffix in ("svg", "pdf"):
-        one, two = (tmp_path / folder / f"sweep-requests.{suffix}" for folder in ("one", "two"))
-        assert one.read_bytes() == two.read_bytes()
+    one, two = (saved(sweep, tmp_path / folder, monkeypatch) for folder in ("one", "two"))
+    assert [path.suffix for path in one] == [".csv", ".html", ".svg", ".pdf"]
+    assert [path.read_bytes() for path in one] == [path.read_bytes() for path in two]
 
 
 def test_redraw_restores_figures_from_their_data(sweep: pd.DataFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

@@ -205,12 +205,6 @@ def test_unstable_queues_are_refused_when_the_arrays_are_built():
             build(instance)
 
 
-@pytest.fixture
-def restricted(monkeypatch):
-    """Pretend that only the restricted licence is present, whatever the machine has."""
-    monkeypatch.setattr(gurobi, "licence", lambda: "restricted")
-
-
 def test_nlip_enumerates_when_the_licence_refuses(restricted, caplog):
     """Above 200 columns ``auto`` says so in one line and enumerates; a named solver does not fall back."""
     instance = generate(Recipe(cloudlets=20, models=2, families=1, requests=17, accuracy_requirement=0.0), seed=2)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy.sparse.csgraph import shortest_path
 
 from mecpfm.errors import InputError
-from mecpfm.published.generate import Recipe, generate, preheat, random_network, streams
+from mecpfm.published.generate import Recipe, generate, named_streams, preheat, random_network
 from mecpfm.published.options import tabulate
 from mecpfm.records import Ragged
 
@@ -174,7 +174,7 @@ def test_shared_holders_are_the_union_over_the_family():
 
 def test_streams_are_independent():
     """No two streams, of the same or of different names, start alike."""
-    supplies = streams(0)
+    supplies = named_streams(0)
     first = [next(supply).random() for supply in supplies.values() for _ in range(5)]
     assert len(set(first)) == 20
 

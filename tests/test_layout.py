@@ -9,7 +9,7 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "mecpfm"
 FLOORS = (
     ("typing",),
-    """errors extras paths sockets clock warm files params archives ragged coercion ranges records plan
+    """errors extras paths sockets clock warm streams files params archives ragged coercion ranges records plan
     statements""".split(),
     ("data", "kernels", "solvers"),
     ("bandits",),

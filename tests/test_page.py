@@ -1,29 +1,20 @@
 """The page of a plan in a real browser, at the width of a desk and of a telephone, and what is drawn on it."""
 
-import functools
 import html
-import json
 import re
-import subprocess
-import tempfile
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from in_chromium import framed, needs_browser
 from test_front import NAMES, network
 
 import mecpfm as mp
-from mecpfm.figures.chromium import browser
 from mecpfm.network.page import page
 from mecpfm.network.picture import HEIGHT, WIDTH, frame
 from mecpfm.network.tables import AT_CENTRE
 from mecpfm.published.generate import Recipe, generate
 
-PROBE = """
-const errors = []; window.addEventListener("error", event => errors.push(event.message));
-console.error = (...words) => errors.push(words.join(" "));
-"""
 MEASURE = """
 const column = (table, i) => [...table.tBodies[0].rows].map(row => row.cells[i].dataset.v ?? row.cells[i].textContent);
 const tables = [...document.querySelectorAll("table")].map(table => [...table.tHead.rows[0].cells].map((th, i) => {
@@ -49,32 +40,13 @@ def plan() -> mp.NamedPlan:
     return mp.solve(network(), iterations=500)
 
 
-@functools.cache
-def looked_at(text: str, width: int) -> dict[str, object]:
-    """What a Chromium makes of a page in a frame of that width."""
-    probed = text.replace("<head>", f"<head><script>{PROBE}</script>")
-    probed = probed.replace("</body>", f"<script>{MEASURE}</script></body>")
-    outer = f'<body><iframe style="width:{width}px;height:900px;border:0" srcdoc="{html.escape(probed)}"></iframe>'
-    with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder) / "outer.html"
-        file.write_text(outer, encoding="utf-8")
-        words = [
-            str(browser()), "--headless", "--no-sandbox", "--disable-gpu", "--window-size=1600,1200",
-            f"--user-data-dir={folder}/profile", "--virtual-time-budget=5000", "--dump-dom", file.as_uri(),
-        ]  # fmt: skip
-        done = subprocess.run(words, capture_output=True, check=True, timeout=120)
-    found = re.search(r'data-found="([^"]*)"', done.stdout.decode())
-    assert found, done.stdout[:500]
-    return dict(json.loads(html.unescape(found.group(1))))
-
-
-@pytest.mark.skipif(browser() is None, reason="no Chromium on this machine")
+@needs_browser
 @pytest.mark.parametrize("width", [1280, 400])
 @pytest.mark.parametrize("setting", ["network", "published"])
 def test_the_page_in_a_browser(plan: mp.NamedPlan, setting: str, width: int):
     """It loads nothing, makes no error, fits the width, keeps its letters readable, and every column sorts."""
     one = plan if setting == "network" else mp.solve(generate(Recipe(cloudlets=12, requests=30, models=6), 0))
-    found = looked_at(page(one), width)
+    found = framed(page(one), MEASURE, width)
     assert found["errors"] == []
     assert found["loaded"] == 0
     assert found["width"] == width

@@ -5,9 +5,10 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+import running_times
 
 from mecpfm import paths
-from mecpfm.experiments import durations, notebooks, progress
+from mecpfm.experiments import notebooks, progress
 
 
 def test_every_notebook_runs_once_and_the_verdicts_last():
@@ -17,7 +18,7 @@ def test_every_notebook_runs_once_and_the_verdicts_last():
     assert sorted(name for group in found for name in group) == names
     assert [name[:2] for name in found[0]][: len(progress.FIRST)] == list(progress.FIRST)
     assert found[0][-len(progress.AFTER) :] == list(progress.AFTER)
-    free = [durations.measured()[name] for name in found[0][len(progress.FIRST) : -len(progress.AFTER)]]
+    free = [progress.measured()[name] for name in found[0][len(progress.FIRST) : -len(progress.AFTER)]]
     assert free == sorted(free, reverse=True)
     assert found[1:] == [[progress.LAST]]
     assert progress.stages(["00_broken", "01_whole"]) == [["00_broken", "01_whole"]]
@@ -74,18 +75,16 @@ def test_lines_tell_how_far_it_is(tmp_path, monkeypatch: pytest.MonkeyPatch):
 
 def test_what_is_said_of_times_was_measured():
     """The table has every notebook and both commands; frames, README and docs/speed.md say what it holds."""
-    seconds = durations.measured()
+    seconds = progress.measured()
     assert set(seconds) == {
         *notebooks.names(),
         *(f"./run_all.sh{rest}" for rest in ("", " --test", " --profile paper")),
     }
-    for file in durations.said():
+    for file in running_times.said():
         text = file.read_text(encoding="utf-8")
-        assert text == durations.renewed(file.stem, text, seconds), (
-            f"{file.name}: python -m mecpfm.experiments.durations"
-        )
+        assert text == running_times.renewed(file.stem, text, seconds), f"{file.name}: python tests/running_times.py"
         others = dict.fromkeys(seconds, 7260.0)
-        assert durations.renewed(file.stem, text, others) != text, f"{file.name} says nothing"
+        assert running_times.renewed(file.stem, text, others) != text, f"{file.name} says nothing"
 
 
 def test_times_are_entered_once(tmp_path, monkeypatch: pytest.MonkeyPatch):
@@ -94,7 +93,7 @@ def test_times_are_entered_once(tmp_path, monkeypatch: pytest.MonkeyPatch):
         (tmp_path / folder).mkdir()
     monkeypatch.setattr(paths, "sources", lambda: tmp_path)
     monkeypatch.setattr(paths, "results", lambda: tmp_path / "results")
-    assert durations.measured() == durations.recorded("quick") == {}
+    assert progress.measured() == progress.recorded("quick") == {}
     (tmp_path / "docs" / "running_times.csv").write_text("what,seconds\n./run_all.sh,753\n./run_all.sh --test,99\n")
     (tmp_path / "results" / "resources.csv").write_text("profile,notebook,seconds\nquick,01_a,58.7\npaper,01_a,900\n")
     texts = {
@@ -108,8 +107,8 @@ def test_times_are_entered_once(tmp_path, monkeypatch: pytest.MonkeyPatch):
     }
     for name, (text, _, _) in texts.items():
         (tmp_path / name).write_text(text)
-    durations.renew()
-    assert durations.table().read_text() == "what,seconds\n./run_all.sh,753\n./run_all.sh --test,99\n01_a,59\n"
+    running_times.renew()
+    assert progress.table().read_text() == "what,seconds\n./run_all.sh,753\n./run_all.sh --test,99\n01_a,59\n"
     for name, (text, before, after) in texts.items():
         assert (tmp_path / name).read_text() == text.replace(before, after, 1), name
 

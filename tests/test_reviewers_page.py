@@ -3,22 +3,17 @@
 import html
 import json
 import re
-import subprocess
 from pathlib import Path
 
 import pandas as pd
 import pytest
+from in_chromium import framed, needs_browser
 
 from mecpfm import paths
 from mecpfm.experiments import claims, config, page, report, strip
 from mecpfm.experiments.claims import Evidence, Judged, Verdict
-from mecpfm.figures.chromium import browser
 
 DOCS = Path(__file__).parents[1] / "docs"
-PROBE = """
-const errors = []; window.addEventListener("error", event => errors.push(event.message));
-console.error = (...words) => errors.push(words.join(" "));
-"""
 MEASURE = """
 const texts = [...document.querySelectorAll("svg text")].map(text => {
   const box = text.getBoundingClientRect(), map = text.closest("svg").getBoundingClientRect();
@@ -122,23 +117,12 @@ def test_a_strip_has_words_for_names():
     assert {name.partition(": ")[0] for name in strip.WORDS} <= set(config.STUDIES), "a study is gone"
 
 
-@pytest.mark.skipif(browser() is None, reason="no Chromium on this machine")
+@needs_browser
 @pytest.mark.parametrize("width", [1280, 400])
 def test_the_page_in_a_browser(judged: Judged, home: Path, width: int):
     """It loads nothing, makes no error, fits the width, and its letters can be read."""
     text = page.page(judged, "quick", ["notebook 04: " + "long" * 60])
-    probed = text.replace("<head>", f"<head><script>{PROBE}</script>")
-    probed = probed.replace("</body>", f"<script>{MEASURE}</script></body>")
-    outer = f'<body><iframe style="width:{width}px;height:900px;border:0" srcdoc="{html.escape(probed)}"></iframe>'
-    (home / "outer.html").write_text(outer, encoding="utf-8")
-    words = [
-        str(browser()), "--headless", "--no-sandbox", "--disable-gpu", "--window-size=1600,1200",
-        f"--user-data-dir={home}/profile", "--virtual-time-budget=5000", "--dump-dom", (home / "outer.html").as_uri(),
-    ]  # fmt: skip
-    done = subprocess.run(words, capture_output=True, check=True, timeout=300)
-    match = re.search(r'data-found="([^"]*)"', done.stdout.decode())
-    assert match, done.stdout[:500]
-    found = json.loads(html.unescape(match.group(1)))
+    found = framed(text, MEASURE, width)
     assert found["errors"] == []
     assert found["loaded"] == 0
     assert found["body"] <= found["width"] == width

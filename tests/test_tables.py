@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import trace_structure
+import trace_summary
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -254,7 +255,7 @@ def test_summary_by_hand(tmp_path):
     """Counts, means and extremes of a tiny trace equal those computed by hand."""
     path = tmp_path / "trace.csv"
     path.write_text(AZURE)
-    table = traces.summarise("tiny", traces.read_azure(path)).set_index("quantity")
+    table = trace_summary.summarise("tiny", traces.read_azure(path)).set_index("quantity")
     assert table["count"].to_dict() == {"gap_s": 2, "context_tokens": 3, "generated_tokens": 3}
     assert table.loc["gap_s", "mean"] == pytest.approx((51 - 46.68059) / 2)
     assert table.loc["context_tokens", ["min", "q50", "max"]].tolist() == [1, 374, 396]
@@ -263,7 +264,7 @@ def test_summary_by_hand(tmp_path):
 @pytest.mark.real_data
 def test_trace_summary_comes_from_the_traces():
     """The committed summary equals the one computed from the real traces, to the six digits it holds."""
-    pd.testing.assert_frame_equal(tables.trace_summary(), traces.summary(), rtol=1e-5)
+    pd.testing.assert_frame_equal(tables.trace_summary(), trace_summary.summary(), rtol=1e-5)
 
 
 @pytest.mark.real_data

@@ -101,7 +101,7 @@ def _starts(instance: Instance, state: Search, greedy: Ints | None) -> Iterator[
     structure, dual = state.structure, state.dual
     inserted = local_search.fresh(structure)  # cheap at any size, for those in a hurry
     repair(structure, local_search.moves(structure), inserted, np.full(len(structure.cells.remote_s), -1))
-    yield Polished(np.append(structure.option, -1)[inserted.choice], float(inserted.cost[0]), 0)
+    yield Polished(structure.expand(inserted.choice), float(inserted.cost[0]), 0)
     greedy = baselines.trimcaching(instance) if greedy is None else greedy
     yield local_search.improve(structure, dual, greedy, iterations=0)
 
@@ -157,7 +157,7 @@ def _settled(view: Structure, dual: Dual, choice: Ints, state: Search) -> Iterat
     most = own.settle_s if math.isfinite(state.budget.end) else math.inf  # only a time limit limits
     better = settle(view, local_search.sorted_choice(view, choice), budget=state.budget.share(own.settle_share, most))
     if better is not None:
-        yield local_search.improve(view, dual, np.append(view.option, -1)[better], iterations=0)
+        yield local_search.improve(view, dual, view.expand(better), iterations=0)
 
 
 def solve(

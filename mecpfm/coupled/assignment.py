@@ -10,7 +10,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from mecpfm.clock import FOREVER, Budget
-from mecpfm.coupled.structure import Structure
+from mecpfm.coupled.structure import Structure, option_cells, owner, site
 from mecpfm.solvers import LinearModel, highs
 from mecpfm.typing import Floats, Ints
 
@@ -52,16 +52,14 @@ def settle(structure: Structure, choice: Ints, *, budget: Budget = FOREVER) -> I
 def ready(structure: Structure, choice: Ints) -> Ints:
     """Fastest option of each (request, cell) among the models whose blocks ``choice`` all uses, ascending."""
     cells = structure.cells
-    record = np.repeat(np.arange(len(cells.request)), np.diff(cells.first_option))
-    cell = np.repeat(np.arange(len(cells.first_record) - 1), np.diff(cells.first_record))[record]
-    cloudlet = cell // len(cells.exact)
+    cell, cloudlet, request = option_cells(structure), site(structure), owner(structure)
     member = structure.blocks.toarray() != 0
     used = np.zeros((len(cells.capacity_s), member.shape[1]), dtype=bool)
     chosen = choice[choice >= 0]
     np.logical_or.at(used, cloudlet[chosen], member[structure.model[chosen]])
     held = member.astype(np.int64) @ ~used.T == 0
     option = np.flatnonzero(held[structure.model, cloudlet])
-    key = cell[option] * len(cells.remote_s) + cells.request[record[option]]
+    key = cell[option] * len(cells.remote_s) + request[option]
     return np.asarray(option[np.unique(key, return_index=True)[1]])  # delays ascend within a request
 
 

@@ -73,8 +73,9 @@ def solve(
 
 
 def begin(
-    instance: Instance, budget: Budget, *, seed: int, progress: Progress | None, start: Ints | None,
-    prices: Certificate | None, gap: float, threads: int = 1, params: EngineParams = DEFAULT,
+    instance: Instance, budget: Budget = FOREVER, *, seed: int = 0, progress: Progress | None = None,
+    start: Ints | None = None, prices: Certificate | None = None, gap: float = 0.0, threads: int = 1,
+    params: EngineParams = DEFAULT,
 ) -> AutoState:  # fmt: skip
     """Greedy's plan, or the one that is known, and the first bound."""
     structure = build(instance, exact_models=MASK_BITS)

@@ -18,12 +18,12 @@ from mecpfm.clock import FOREVER, Budget
 from mecpfm.coupled import anytime
 from mecpfm.coupled.certificate import Certificate
 from mecpfm.coupled.check import assess
-from mecpfm.coupled.dual import Dual, explore, free, proven
+from mecpfm.coupled.dual import Dual, explore, free, gains, proven
 from mecpfm.coupled.dual import solve as solve_dual
 from mecpfm.coupled.engine import DEFAULT, EngineParams
 from mecpfm.coupled.formulation import solve_ilp
 from mecpfm.coupled.instance import Instance
-from mecpfm.coupled.structure import Structure
+from mecpfm.coupled.structure import Structure, option_cells, option_records, record_cells
 from mecpfm.errors import LimitError
 from mecpfm.kernels.coupled_dual import Node
 from mecpfm.plan import Plan
@@ -129,14 +129,12 @@ def tighten(
     state[exact & (state == 0) & (-seen.value >= room)] = -1
     state[exact & (state == 0) & (seen.value >= room)] = 1
     tight = node._replace(state=state)
-    cell = np.repeat(np.arange(len(state)), np.diff(cells.first_record))
-    mu = dual.point[len(cells.remote_s) :][cell // len(cells.exact)]
-    gain = dual.point[cells.request] - cells.delay_s - (mu + seen.cut[cell]) * cells.compute_s
+    cell, record = record_cells(cells), option_records(cells)
+    gain = gains(cells, dual.point, seen.cut)
     loss = np.where(state == 1, 0.0, np.maximum(-seen.value, 0))[cell] + np.maximum(-gain, 0)
     useful = (state[cell] >= 0) & ((loss < room) | ~exact[cell])
-    option_record = np.repeat(np.arange(len(cells.request)), np.diff(cells.first_option))
-    allowed = node.allowed[cell[option_record]] >> structure.rank[structure.model] & 1 == 1
-    return tight, useful[option_record] & allowed, (seen.open, seen.used)
+    allowed = node.allowed[cell[record]] >> structure.rank[structure.model] & 1 == 1
+    return tight, useful[record] & allowed, (seen.open, seen.used)
 
 
 def close(search: BranchSearch, bound: float, kept: NDArray[np.bool_], budget: Budget) -> None:
@@ -171,8 +169,7 @@ def branch(structure: Structure, node: Node, opened: Floats, used: Floats) -> li
         j = int(distance.argmin())
         return [node._replace(state=_with(node.state, j, value)) for value in (-1, 1)]
     height = np.zeros((len(node.state), 62))
-    option_cell = np.repeat(np.arange(len(node.state)), np.diff(cells.first_option[cells.first_record]))
-    np.maximum.at(height, (option_cell, structure.rank[structure.model]), used)
+    np.maximum.at(height, (option_cells(structure), structure.rank[structure.model]), used)
     undecided = exact[:, None] & ((node.forced[:, None] >> np.arange(62)) & 1 == 0) & (node.state[:, None] >= 0)
     distance = np.where(undecided, np.abs(height - 0.5), np.inf)
     j, k = divmod(int(distance.argmin()), 62)

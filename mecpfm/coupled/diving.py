@@ -13,11 +13,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from mecpfm.clock import FOREVER, Budget
-from mecpfm.coupled.dual import Dual, explore, free
+from mecpfm.coupled.dual import Dual, explore, free, gains
 from mecpfm.coupled.dual import solve as solve_dual
 from mecpfm.coupled.engine import DEFAULT, EngineParams
 from mecpfm.coupled.params import DiveParams
-from mecpfm.coupled.structure import Structure, option_cells, restrict
+from mecpfm.coupled.structure import Structure, option_cells, option_records, record_cells, restrict
 from mecpfm.typing import Ints
 
 
@@ -33,10 +33,8 @@ def core(structure: Structure, dual: Dual, params: DiveParams = DEFAULT.dive) ->
     """The options of small reduced cost: their cell's loss when it opens, and their own when chosen."""
     cells = structure.cells
     seen = explore(structure, dual, iterations=1)
-    cell = np.repeat(np.arange(len(seen.value)), np.diff(cells.first_record))
-    mu = dual.point[len(cells.remote_s) :][cell // len(cells.exact)]
-    gain = dual.point[cells.request] - cells.delay_s - (mu + seen.cut[cell]) * cells.compute_s
-    loss = np.repeat(np.maximum(-seen.value, 0)[cell] + np.maximum(-gain, 0), np.diff(cells.first_option))
+    opening = np.maximum(-seen.value, 0)[record_cells(cells)]
+    loss = (opening + np.maximum(-gains(cells, dual.point, seen.cut), 0))[option_records(cells)]
     limit, most = params.hopeless * dual.bound, params.kept_options
     if len(loss) > most:
         limit = max(limit, float(np.partition(loss, most)[most]))

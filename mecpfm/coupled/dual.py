@@ -21,7 +21,7 @@ from mecpfm.coupled import split
 from mecpfm.coupled.engine import DEFAULT
 from mecpfm.coupled.instance import TOLERANCE
 from mecpfm.coupled.params import DualParams
-from mecpfm.coupled.structure import EXACT_MODELS, Cells, Structure
+from mecpfm.coupled.structure import EXACT_MODELS, Cells, Structure, owner, record_cells
 from mecpfm.kernels import coupled_ascent as ascent
 from mecpfm.kernels import coupled_dual as kernels
 from mecpfm.kernels import coupled_pack
@@ -33,6 +33,8 @@ UNDECIDED = 12
 """Models of a family whose sets are enumerated where it has more than ``EXACT_MODELS``."""
 LOOK = 20
 """Steps of ``explore`` between two looks at the clock."""
+EXPLORING = 0.05
+"""Length of its steps relative to Polyak's."""
 SHARE_SCALE = 3.0
 """Step of the shares w relative to that of v: found by trial, docs/experiments.md."""
 
@@ -52,6 +54,13 @@ class Dual:
     """Whether the bound keeps the memory rows as knapsacks over the families."""
     compute_row: bool = False
     """Whether it keeps the compute rows as knapsacks over the requests, where a cell has one model."""
+
+
+def gains(cells: Cells, point: Floats, cut: Floats) -> Floats:
+    """What each record saves at the multipliers once its models are open, s: v - d - (mu + cut) g."""
+    cell = record_cells(cells)
+    mu = point[len(cells.remote_s) :][cell // len(cells.exact)]
+    return np.asarray(point[cells.request] - cells.delay_s - (mu + cut[cell]) * cells.compute_s)
 
 
 def proven(cost: float, bound: float) -> str:
@@ -166,7 +175,7 @@ class Neighbourhood:
 
 
 def explore(
-    structure: Structure, dual: Dual, node: kernels.Node | None = None, *, iterations: int = 100, theta: float = 0.05,
+    structure: Structure, dual: Dual, node: kernels.Node | None = None, *, iterations: int = 100,
     budget: Budget = FOREVER,
 ) -> Neighbourhood:  # fmt: skip
     """Average the subproblems' solutions over small steps that start at the best multipliers.
@@ -183,10 +192,10 @@ def explore(
         bound = kernels.evaluate(cells, point, cut, node, slope, value, used, 1 / iterations, work)
         first = first or (bound, value.copy(), cut.copy())
         opened += (value > 0) / iterations
-        ascent.move(point, step, slope, scale, upper, theta * (1.01 * dual.bound - bound))
+        ascent.move(point, step, slope, scale, upper, EXPLORING * (1.01 * dual.bound - bound))
     assert first is not None
     if done < iterations:  # time is over: the averages are those of fewer steps
         used, opened = used * (iterations / done), opened * (iterations / done)
-    request = np.repeat(cells.request, np.diff(cells.first_option))
+    request = owner(structure)
     served = np.bincount(request, used, minlength=len(cells.remote_s))
     return Neighbourhood(*first, opened, np.asarray(used / np.maximum(served, 1.0)[request]))

@@ -57,4 +57,4 @@ def improve(
         if cost < least:
             least, found[:] = cost, best
         states.restart(cells, index, state, state.choice.copy())  # sums anew: no drift
-    return Polished(np.append(structure.option, -1)[found], least, done)
+    return Polished(structure.expand(found), least, done)

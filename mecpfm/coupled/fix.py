@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mecpfm.coupled.dual import Dual, ceiling, scaling, scratch
-from mecpfm.coupled.structure import Cells, Structure, option_cells
+from mecpfm.coupled.dual import Dual, ceiling, gains, scaling, scratch
+from mecpfm.coupled.structure import Cells, Structure, option_cells, option_records, record_cells
 from mecpfm.kernels import arrays, coupled_fix, coupled_pack
 from mecpfm.kernels.coupled_ascent import move
 from mecpfm.kernels.coupled_cut import Work
@@ -21,6 +21,8 @@ from mecpfm.typing import Bools, Floats
 
 CLOSE = 1e-9
 """A plan must be better by this share to be called so."""
+STEPS = 40
+"""Steps around the multipliers that are averaged."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,8 +37,7 @@ class Fixed:
 def free(cells: Cells) -> Node:
     """No decision; a cell allows the models that it has options of."""
     allowed = np.zeros(len(cells.first_record) - 1, dtype=np.int64)
-    cell = np.repeat(np.arange(len(allowed)), np.diff(cells.first_record))
-    np.bitwise_or.at(allowed, cell, cells.models)
+    np.bitwise_or.at(allowed, record_cells(cells), cells.models)
     return Node(np.zeros_like(allowed), allowed, np.zeros_like(allowed))
 
 
@@ -88,15 +89,13 @@ def _beside(structure: Structure, dual: Dual, node: Node, slope: Floats, value: 
 def _options(structure: Structure, dual: Dual, cut: Floats, loss: Floats) -> Floats:
     """What the bound rises by at least when a sorted option is used, s; 0 in relaxed families."""
     cells, cell = structure.cells, option_cells(structure)
-    record = np.repeat(np.arange(len(cells.request)), np.diff(cells.first_option))
-    mu = dual.point[len(cells.remote_s) :][cell // len(cells.exact)] + cut[cell]
-    gain = dual.point[cells.request[record]] - cells.delay_s[record] - mu * cells.compute_s[record]
+    gain = gains(cells, dual.point, cut)[option_records(cells)]
     exact = cells.exact[cell % len(cells.exact)]
     own = loss[cell, np.where(exact, structure.rank[structure.model], 0)]
     return np.where(exact, own + np.maximum(-gain, 0.0), 0.0)
 
 
-def averages(structure: Structure, dual: Dual, node: Node, *, iterations: int = 40) -> tuple[Floats, Floats]:
+def averages(structure: Structure, dual: Dual, node: Node) -> tuple[Floats, Floats]:
     """How often cells are open, and sorted options used, on small steps around the multipliers."""
     cells, work = structure.cells, scratch(structure.cells)
     point, cut, count = dual.point.copy(), dual.cut.copy(), len(dual.cut)
@@ -104,10 +103,10 @@ def averages(structure: Structure, dual: Dual, node: Node, *, iterations: int = 
     size, opened, often, used = np.empty(count), np.empty(count), np.zeros(count), np.zeros(len(structure.option))
     scale, upper = scaling(cells), ceiling(cells)
     coupled_pack.least(cells, node, size)
-    for _ in range(iterations):
-        bound = coupled_pack.evaluate(cells, point, cut, node, size, slope, value, opened, used, 1 / iterations, work)
+    for _ in range(STEPS):
+        bound = coupled_pack.evaluate(cells, point, cut, node, size, slope, value, opened, used, 1 / STEPS, work)
         if not math.isfinite(bound):
             break
-        often += opened / iterations
+        often += opened / STEPS
         move(point, step, slope, scale, upper, 0.05 * (1.01 * dual.bound - bound))
     return often, used

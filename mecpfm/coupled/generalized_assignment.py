@@ -17,7 +17,6 @@ from scipy.sparse.csgraph import min_weight_full_bipartite_matching
 from mecpfm.coupled.assignment import choices
 from mecpfm.coupled.check import NEGLIGIBLE, REMOTE
 from mecpfm.coupled.instance import Instance
-from mecpfm.errors import LimitError
 from mecpfm.solvers import highs
 from mecpfm.typing import Floats, Ints
 
@@ -67,9 +66,7 @@ def _relaxation(instance: Instance, time_limit: float | None) -> tuple[Ints, Flo
         (options.cloudlet[option], options.compute_s[option]), instance.cloudlets.compute_s,
     )  # fmt: skip
     found = highs.solve(model.relaxed(), time_limit=time_limit)
-    if found.x is None or found.status != "optimal":
-        raise LimitError(f"{found.solver} found no optimum within its limits (status {found.status})")
-    return option, found.x, found.objective
+    return option, found.optimum(), found.objective
 
 
 def _pareto(instance: Instance) -> Ints:

@@ -7,7 +7,6 @@ Every quantity has a random stream of its own, so that a sweep over one size lea
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 from typing import Annotated, NamedTuple
@@ -25,9 +24,8 @@ from mecpfm.files import require_fits
 from mecpfm.kernels import arrays
 from mecpfm.ranges import Count, Share
 from mecpfm.records import Ragged
+from mecpfm.streams import Streams, streams
 from mecpfm.typing import Floats
-
-Streams = Iterator[np.random.Generator]
 
 
 class Regime(NamedTuple):
@@ -132,7 +130,7 @@ def generate(recipe: Recipe = Recipe(), seed: int = 0) -> Instance:
     (4, 10)
     """
     ranges.seed(seed)
-    network, library, workload = (_supply(child) for child in np.random.SeedSequence(seed).spawn(3))
+    network, library, workload = (streams(child) for child in np.random.SeedSequence(seed).spawn(3))
     models = build(recipe.models, recipe.families, recipe.adaptation, recipe.shared_fraction, next(library))
     size = (recipe.cloudlets, recipe.requests)
     places = of_topology(recipe.topology, *size, next(network)) if recipe.topology else of_eua(*size, next(network))
@@ -150,11 +148,6 @@ def generate(recipe: Recipe = Recipe(), seed: int = 0) -> Instance:
         ),
         options=_options(recipe, places, models, edge, work),
     )
-
-
-def _supply(sequence: np.random.SeedSequence) -> Streams:
-    while True:
-        yield np.random.default_rng(sequence.spawn(1)[0])
 
 
 def _cloudlets(recipe: Recipe, places: Geography, library: Library, random: Streams) -> tuple[Accelerator, Cloudlets]:

@@ -9,7 +9,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import dijkstra
 
 from mecpfm.data.fetch import locate
-from mecpfm.data.sites import BOX, USERS, positions, read_positions
+from mecpfm.data.sites import BOX, KM_PER_DEGREE, USERS, positions, read_positions
 from mecpfm.data.topologies import distance_s_per_gb, load
 from mecpfm.errors import InputError
 from mecpfm.kernels import arrays
@@ -19,7 +19,6 @@ S_PER_KM = 5e-6
 """Light in fibre, 200,000 km/s."""
 HOP_S = 0.001
 """Forwarding to another site than the user's own, s each way."""
-KM_PER_DEGREE = 111.2
 CORE_GBIT_S = 100.0
 """Links of the wide-area topologies between the library's node and the cloudlets."""
 

@@ -16,7 +16,7 @@ from mecpfm.clock import FOREVER, Budget, Pace
 from mecpfm.coupled.dual import Dual, proven, scratch
 from mecpfm.coupled.engine import DEFAULT
 from mecpfm.coupled.params import SearchParams
-from mecpfm.coupled.structure import Structure
+from mecpfm.coupled.structure import Structure, option_records, record_cells
 from mecpfm.kernels import coupled_local_search as kernels
 from mecpfm.kernels import coupled_state as states
 from mecpfm.kernels import elementary
@@ -42,8 +42,7 @@ class Polished:
 def moves(structure: Structure, neighbours: int = DEFAULT.search.neighbours) -> states.Moves:
     """Indices that the search needs beside the cells; so many cloudlets are near each one."""
     cells, blocks = structure.cells, structure.blocks
-    record = np.repeat(np.arange(len(cells.request)), np.diff(cells.first_option))
-    cell = np.repeat(np.arange(len(cells.first_record) - 1), np.diff(cells.first_record))
+    cell = record_cells(cells)
     by_request = np.argsort(cells.request, kind="stable")
     at = np.arange(len(cells.remote_s) + 1)
     live = np.unique(cell // len(cells.exact))
@@ -54,7 +53,7 @@ def moves(structure: Structure, neighbours: int = DEFAULT.search.neighbours) -> 
     )
     members = (owner @ (blocks != 0).astype(np.int64)).tocsr()
     return states.Moves(
-        record=record,
+        record=option_records(cells),
         model=structure.model,
         cell=cell,
         first_of_request=np.searchsorted(cells.request[by_request], at).astype(np.int64),
@@ -154,7 +153,7 @@ def improve(
             least, found[:] = cost, best
         states.restart(cells, index, state, state.choice.copy())  # sums anew: no drift
         if seen:
-            seen(np.append(structure.option, -1)[state.choice])
+            seen(structure.expand(state.choice))
         if progress:
             progress(done, least)
-    return Polished(np.append(structure.option, -1)[found], least, done)
+    return Polished(structure.expand(found), least, done)

@@ -15,7 +15,7 @@ import numpy as np
 from mecpfm.coupled import generalized_assignment
 from mecpfm.coupled.check import NEGLIGIBLE
 from mecpfm.coupled.laminar import Forest, forest, shares
-from mecpfm.coupled.structure import Structure, owner, site
+from mecpfm.coupled.structure import Structure, option_records, owner, site
 from mecpfm.kernels.arrays import dot
 from mecpfm.typing import Bools, Floats, Ints
 
@@ -55,7 +55,7 @@ class Opening:
     def of(cls, structure: Structure, x: Floats) -> Opening:
         """Opening of fractions (n,) of the sorted options; InputError where blocks form no tree."""
         used, cells, tree = np.flatnonzero(x > NEGLIGIBLE), structure.cells, forest(structure)
-        record = np.repeat(np.arange(len(cells.request)), np.diff(cells.first_option))[used]
+        record = option_records(cells)[used]
         items = generalized_assignment.Items(
             owner(structure)[used], site(structure)[used], cells.delay_s[record], cells.compute_s[record],
             cells.remote_s,

@@ -6,6 +6,7 @@ whole of a plan that is known, so that no better plan sends it there. Its bounds
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -13,7 +14,7 @@ import numpy as np
 from mecpfm.coupled import baselines
 from mecpfm.coupled.check import REMOTE, assess
 from mecpfm.coupled.instance import LARGEST, Instance
-from mecpfm.coupled.presolve import membership
+from mecpfm.coupled.presolve import Presolved, membership
 from mecpfm.errors import InputError
 from mecpfm.typing import Bools, Ints
 
@@ -36,17 +37,12 @@ class Keep(NamedTuple):
         return cls(np.full(requests, FREE), np.ones((blocks, cloudlets), dtype=bool))
 
 
-class Pinned(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class Pinned(Presolved):
     """The instance with pins; ``option[i]`` is what its option i is called without them."""
 
-    instance: Instance
-    option: Ints
     start: Ints
     """A plan with pins, (R,), in options of ``instance``."""
-
-    def expand(self, choice: Ints) -> Ints:
-        """The decision (R,) in terms of the instance without pins."""
-        return np.append(self.option, REMOTE)[choice]
 
 
 def used(instance: Instance, choice: Ints) -> Bools:

@@ -22,8 +22,7 @@ from mecpfm.coupled.laminar import forest, tree
 from mecpfm.coupled.opening import opening
 from mecpfm.coupled.params import DualParams
 from mecpfm.coupled.presolve import presolve
-from mecpfm.coupled.structure import Structure, build, site
-from mecpfm.coupled.structure import owner as owner
+from mecpfm.coupled.structure import Structure, build, owner, site
 from mecpfm.kernels import coupled_rounding as kernels
 from mecpfm.kernels import coupled_state as states
 from mecpfm.plan import Plan
@@ -143,7 +142,7 @@ def solve(
         if budget.over:
             break
     return assess(
-        instance, method, np.append(structure.option, -1)[best], bound=dual.bound,
+        instance, method, structure.expand(best), bound=dual.bound,
         status=proven(least, dual.bound), seed=seed, solver=source, runtime_s=budget.elapsed(),
     )  # fmt: skip
 

@@ -28,7 +28,7 @@ def known(instance: Instance, structure: Structure, choice: Ints) -> Polished:
     plan = assess(instance, "start", choice)
     state = local_search.fresh(structure)
     repair(structure, local_search.moves(structure), state, local_search.sorted_choice(structure, choice))
-    repaired = Polished(np.append(structure.option, -1)[state.choice], float(state.cost[0]), 0)
+    repaired = Polished(structure.expand(state.choice), float(state.cost[0]), 0)
     given = Polished(choice, plan.objective, 0)
     return given if plan.feasible and given.cost <= repaired.cost else repaired
 

@@ -95,7 +95,7 @@ class AutoState:
     @property
     def enough(self) -> float:
         """A cost whose gap is no more than what was asked for; -inf when the optimum was."""
-        return self.bound / (1 - self.gap) if self.gap > 0 else -math.inf
+        return Ending(self.gap).enough(self.bound)
 
     def offer(self, choice: Ints) -> None:
         """Take a plan that keeps all rows and is cheaper; a word of HiGHS's that it refutes counts no more."""

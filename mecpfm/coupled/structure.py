@@ -44,6 +44,10 @@ class Structure:
     share_request: Ints
     """Request of each share w, shape (W,)."""
 
+    def expand(self, choice: Ints) -> Ints:
+        """Instance options, or -1, of sorted options, or -1."""
+        return np.append(self.option, -1)[choice]
+
 
 def build(instance: Instance, *, exact_models: int = EXACT_MODELS) -> Structure:
     """Group the useful options of an instance; families of more than ``exact_models`` models use price sharing."""
@@ -80,10 +84,19 @@ def owner(structure: Structure) -> Ints:
     return np.repeat(structure.cells.request, np.diff(structure.cells.first_option))
 
 
+def record_cells(cells: Cells) -> Ints:
+    """Cell of each record."""
+    return np.repeat(np.arange(len(cells.first_record) - 1), np.diff(cells.first_record))
+
+
+def option_records(cells: Cells) -> Ints:
+    """Record of each sorted option."""
+    return np.repeat(np.arange(len(cells.request)), np.diff(cells.first_option))
+
+
 def option_cells(structure: Structure) -> Ints:
     """Cell of each sorted option."""
-    cells = structure.cells
-    return np.repeat(np.arange(len(cells.first_record) - 1), np.diff(cells.first_option[cells.first_record]))
+    return record_cells(structure.cells)[option_records(structure.cells)]
 
 
 def site(structure: Structure) -> Ints:
@@ -103,9 +116,7 @@ def restrict(structure: Structure, kept: NDArray[np.bool_]) -> Structure:
     A bound of it is none of the instance's: searches use it to leave out what the multipliers call hopeless.
     """
     cells = structure.cells
-    each = np.diff(cells.first_option)
-    record = np.repeat(np.arange(len(each)), each)[kept]
-    count = np.bincount(record, minlength=len(each))
+    count = np.bincount(option_records(cells)[kept], minlength=len(cells.request))
     alive = count > 0
     first_option = _running(count[alive])
     bit = np.left_shift(1, structure.rank[structure.model[kept]])

@@ -99,7 +99,11 @@ def read_table(path: Path, columns: Mapping[str, Column], content: TextTable | N
     InputError
         Names the file and, where it applies, the column and the row (1 is the first one after the header).
     """
-    header, rows, decimal_comma = content or _records(path)
+    if content is None:
+        first, *others = text_rows(path)
+        require_even(path, first, others)
+        content = TextTable(first, others)
+    header, rows, decimal_comma = content
     frame = {}
     for name, column in columns.items():
         if header.count(name) != 1:
@@ -145,17 +149,22 @@ def _with_points(path: Path, name: str, cells: pd.Series[str]) -> pd.Series[str]
     return cells.str.replace(r"^([+-]?\d*),(\d+(?:[eE][+-]?\d+)?)$", r"\1.\2", regex=True)
 
 
-def _records(path: Path) -> TextTable:
+def text_rows(path: Path) -> list[list[str]]:
+    """Rows of a CSV file that have a cell, the header first; InputError when it is no UTF-8, no CSV or empty."""
     try:
         with readable(path), path.open(encoding="utf-8-sig", newline="") as stream:
-            header, *rows = [row for row in csv.reader(stream, strict=True) if row]
-    except UnicodeDecodeError:
-        raise InputError(f"{path}: is not UTF-8 text") from None
+            rows = [row for row in csv.reader(stream, strict=True) if row]
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path}: is not UTF-8 text (byte {error.start}); save it as UTF-8") from None
     except csv.Error as error:
         raise InputError(f"{path}: is not valid CSV ({error})") from None
-    except ValueError:
-        raise InputError(f"{path}: is empty") from None
+    if not rows:
+        raise InputError(f"{path}: is empty")
+    return rows
+
+
+def require_even(path: Path, header: list[str], rows: list[list[str]]) -> None:
+    """InputError for the first row that has another number of cells than the header."""
     for number, row in enumerate(rows, start=1):
         if len(row) != len(header):
             raise InputError(f"{path}: row {number} has {len(row)} cells; the header has {len(header)}")
-    return TextTable(header, rows)

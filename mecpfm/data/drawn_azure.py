@@ -16,12 +16,7 @@ def drawn_azure(name: Literal["conv", "code"], requests: int, seed: int) -> pd.D
     """Requests with the columns of :func:`mecpfm.data.traces.azure`, ``time_s`` from 0.
 
     Gaps are independent draws of their quantiles. The rank of generated tokens depends on the quantile bin of context
-    tokens only: its normal score has the committed mean and deviation of the bin.
-
-    Raises
-    ------
-    InputError
-        When ``requests`` is below 1.
+    tokens only: its normal score has the committed mean and deviation of the bin. InputError for less than one.
     """
     ranges.no_less("requests", requests, 1)
     trace = f"azure-{name}"

@@ -22,24 +22,9 @@ CUMULATED_GAPS = 0.9922
 
 
 def drawn_gentd26(requests: int, seed: int) -> pd.DataFrame:
-    """Requests with the columns of :func:`mecpfm.data.traces.gentd26`.
+    """Requests with the columns of :func:`mecpfm.data.traces.gentd26`, in the order of arrival.
 
-    Parameters
-    ----------
-    requests
-        At least 1; the figures are those of 26,392.
-    seed
-        At least 0; the same requests each time.
-
-    Returns
-    -------
-    One row a request in the order of arrival: ``time_s`` (whole s from 0, never decreasing), ``type``, ``exec_s`` (s),
-    ``group``, ``prompt_length``, ``negative_prompt_length``, ``images``, ``steps``, ``model``, ``loras``.
-
-    Raises
-    ------
-    InputError
-        When ``requests`` is below 1.
+    ``time_s`` holds whole seconds from 0. The figures are those of 26,392 requests. InputError for less than one.
     """
     ranges.no_less("requests", requests, 1)
     known = figures()

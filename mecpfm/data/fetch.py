@@ -81,23 +81,13 @@ def require(name: str) -> Path:
 
 
 def fetch(names: Iterable[str] | None = None, *, base_url: str | None = None) -> list[Path]:
-    """Download what is not there yet into the cache folder and return the checked paths.
+    """Download what is not there yet, by default all files, into the cache folder; the checked paths.
 
-    Parameters
-    ----------
-    names
-        Names in the registry; by default all.
-    base_url
-        Address of a mirror; by default the upstream host at the pinned commit.
-
-    Raises
-    ------
-    InputError
-        When the server cannot be reached or its answer is not the registered file; nothing is left behind.
+    ``base_url`` is the address of a mirror, by default the upstream host. InputError when the server cannot be reached
+    or its answer is not the registered file; nothing is left behind.
     """
-    return [
-        _fetch(file, base_url or registry.RAW) for file in [registry.entry(name) for name in names or registry.names()]
-    ]
+    files = [registry.entry(name) for name in names or registry.names()]  # all names are known before any is fetched
+    return [_fetch(file, base_url or registry.RAW) for file in files]
 
 
 def _fetch(file: DataFile, base_url: str) -> Path:

@@ -1,6 +1,7 @@
-"""The external data files this project can use: where they come from, how they are checked, what they permit.
+"""The external data files this project can use: where they come from and how they are checked.
 
 None of them is committed; each is fetched from its own repository at a pinned commit (:mod:`mecpfm.data.fetch`).
+data/README.md says what they hold, whom to cite and whether they may be passed on.
 """
 
 from __future__ import annotations
@@ -22,10 +23,7 @@ class DataFile:
     repository: str
     commit: str
     path: str
-    content: str
     licence: str
-    citation: str
-    redistribution: str
 
     def url(self, base_url: str = RAW) -> str:
         """Address of the file; ``base_url`` names a mirror with the same folders."""
@@ -36,24 +34,16 @@ _EUA = {
     "repository": "PhuLai/eua-dataset",
     "commit": "61238e00a6f01019c8a6ba1619675337a879a3d4",
     "licence": "MIT; site register by the Australian Communications and Media Authority",
-    "citation": "P. Lai et al., Optimal Edge User Allocation in Edge Computing with Variable Sized Vector Bin Packing, "
-    "ICSOC 2018, pp. 230-245",
-    "redistribution": "allowed with the licence text",
 }
 _AZURE = {
     "repository": "Azure/AzurePublicDataset",
     "commit": "b469a113cedca53ddc3bdea71a143dc4b7d8700c",
     "licence": "CC-BY 4.0",
-    "citation": "P. Patel et al., Splitwise: Efficient Generative LLM Inference Using Phase Splitting, ISCA 2024, "
-    "arXiv 2311.18677",
-    "redistribution": "allowed with attribution",
 }
 _ALIBABA = {
     "repository": "alibaba/clusterdata",
     "commit": "7a6c496e4f4b6ce6150be8f881cb051bf2abff42",
     "licence": "research or study purpose only",
-    "citation": "Alibaba cluster-trace-v2026-GenAI (GenTD26), github.com/alibaba/clusterdata",
-    "redistribution": "not allowed",
 }
 
 FILES = (
@@ -62,7 +52,6 @@ FILES = (
         bytes=14_735,
         sha256="c1031a8ff0f110e179beeabfaea53d42c15f30b0daf6c6522e8f17789c3979fb",
         path="edge-servers/site-optus-melbCBD.csv",
-        content="125 radio sites of one operator in Melbourne's centre",
         **_EUA,
     ),
     DataFile(
@@ -70,7 +59,6 @@ FILES = (
         bytes=31_194,
         sha256="4ab470ecc719b410f7505ca1362c2a32317c0f0a4c429b349ea34aaa7c2c03f0",
         path="users/users-melbcbd-generated.csv",
-        content="816 user positions, drawn uniformly by the data set's authors (not observed)",
         **_EUA,
     ),
     DataFile(
@@ -78,7 +66,6 @@ FILES = (
         bytes=719_188,
         sha256="2f1e5b666d4e3055fdbba98598ce2ec307767b9064e03e2fa46676dbcc7d0bf8",
         path="data/AzureLLMInferenceTrace_conv.csv",
-        content="19,366 requests to a conversation service in one hour, 2023-11-16",
         **_AZURE,
     ),
     DataFile(
@@ -86,7 +73,6 @@ FILES = (
         bytes=320_117,
         sha256="54e9a6d2a4bd06ba1e060304b900abbc74cbea53de96506e60fe5bb4f2277fb6",
         path="data/AzureLLMInferenceTrace_code.csv",
-        content="8,819 requests to a coding service in one hour, 2023-11-16",
         **_AZURE,
     ),
     DataFile(
@@ -94,7 +80,6 @@ FILES = (
         bytes=2_012_418,
         sha256="263fb88f1095f62d360cf89ded8cfc24fa2c5d111c1b16e7aaa9ccbfc4b37d78",
         path="cluster-trace-v2026-GenAI/lora_request_trace.csv",
-        content="26,823 image-generation requests with base model and LoRA count, 2024-11-15 to 2024-12-08",
         **_ALIBABA,
     ),
 )

@@ -15,7 +15,7 @@ import zlib
 from pathlib import Path
 from typing import Any
 
-from mecpfm.data.columns import TextTable
+from mecpfm.data.columns import TextTable, require_even
 from mecpfm.errors import InputError
 from mecpfm.files import MOST_TEXT, STDIN, readable, require_regular
 
@@ -94,9 +94,7 @@ def _separated(path: Path, text: str) -> TextTable:
         if ended or len(rows[0]) == len(header) + 1:  # a separator at the end of every line
             header = header[:-1] if ended else header
             rows = [row[:-1] for row in rows]
-    for number, row in enumerate(rows, start=1):
-        if len(row) != len(header):
-            raise InputError(f"{path}: row {number} has {len(row)} cells; the header has {len(header)}")
+    require_even(path, header, rows)
     return TextTable(header, rows, decimal_comma=mark != ",")
 
 

@@ -16,6 +16,8 @@ SITES = "site-optus-melbCBD.csv"
 USERS = "users-melbcbd-generated.csv"
 BOX = np.array([[144.952, -37.8209], [144.975, -37.8090]])
 """South-west and north-east corner around the 125 sites: longitude and latitude, degrees."""
+KM_PER_DEGREE = 111.2
+"""Of latitude."""
 
 
 @lru_cache(maxsize=8)

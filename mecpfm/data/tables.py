@@ -108,7 +108,7 @@ def gpus() -> pd.DataFrame:
 
 
 def trace_summary() -> pd.DataFrame:
-    """Counts, means and quantiles of the three traces, as :func:`mecpfm.data.traces.summary` computes them."""
+    """Counts, means and quantiles of the three traces, as ``tests/trace_summary.py`` computes them."""
     return _table("trace_summary.csv", TRACE_SUMMARY, ["trace", "quantity"])
 
 

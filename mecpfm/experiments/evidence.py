@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterable, Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -106,17 +106,8 @@ def _results(claim: Claim, name: str, profile: str) -> pd.DataFrame:
     return rows
 
 
-def _reductions(claim: Claim, profile: str) -> list[Sample]:
-    """Relative reduction against a baseline, seed by seed, at every point where both have values."""
-    return list(_relative(claim, profile, 1.0))
-
-
-def _gains(claim: Claim, profile: str) -> list[Sample]:
-    """Relative gain over a baseline, seed by seed, at every point."""
-    return list(_relative(claim, profile, -1.0))
-
-
-def _relative(claim: Claim, profile: str, sign: float) -> Iterator[Sample]:
+def _relative(claim: Claim, profile: str, *, sign: float) -> Iterator[Sample]:
+    """Relative reduction against a baseline, or with ``sign`` -1 gain over it, seed by seed, at every point."""
     for name in claim.experiments:
         rows = _results(claim, name, profile)
         label = next((column for column in ("case", "regime", "scenario") if column in rows), "value")
@@ -218,9 +209,9 @@ def _slopes(claim: Claim, method: str, profile: str) -> np.ndarray:
     )
 
 
-TESTS: dict[Test, Callable[[Claim, str], list[Sample]]] = {
-    "reduction": _reductions,
-    "gain": _gains,
+TESTS: dict[Test, Callable[[Claim, str], Iterable[Sample]]] = {
+    "reduction": functools.partial(_relative, sign=1.0),
+    "gain": functools.partial(_relative, sign=-1.0),
     "column": _column,
     "spread": _spread,
     "speedup": _speedup,

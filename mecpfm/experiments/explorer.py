@@ -1,11 +1,7 @@
-"""The running example with other numbers: what notebook 11 and docs/explorer.html let one slide through.
-
-``python -c "from mecpfm.experiments import explorer; explorer.refresh()"`` solves the page's grid anew.
-"""
+"""The running example with other numbers: what notebook 11 and docs/explorer.html let one slide through."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from itertools import product
 from typing import Any
@@ -13,11 +9,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from mecpfm import paths
 from mecpfm.coupled.instance import Instance
 from mecpfm.coupled.methods import solve
 from mecpfm.experiments.lesson import two_cloudlets
-from mecpfm.records import write_atomic
 
 FRACTIONS = (0.0, 0.25, 0.5, 0.75, 0.9, 0.97, 0.9993)
 GBIT_S = (1.0, 2.5, 5.0, 10.0, 25.0, 100.0)
@@ -29,7 +23,6 @@ METHODS: Mapping[str, Mapping[str, Any]] = {
     "no-sharing": {"iterations": 50},
 }
 """The optimum, the greedy rule that counts shared blocks once, and planning as if nothing were shared."""
-MARKS = ('<script id="numbers" type="application/json">', "</script>")
 MODEL_GB = 13.51
 
 
@@ -80,21 +73,3 @@ def grid(
         for method, wanted in METHODS.items()
     ]
     return pd.DataFrame(rows, columns=["shared_fraction", "gbit_s", "memory_gb", "requests", "method", "mean_s"])
-
-
-def numbers(solved: pd.DataFrame) -> dict[str, Any]:
-    """What docs/explorer.html holds: the axes, and the seconds of each method in the order of the grid."""
-    axes = {name: solved[name].unique().tolist() for name in solved.columns[:4]}
-    return {
-        "axes": axes,
-        "seconds": {name: of["mean_s"].round(3).tolist() for name, of in solved.groupby("method", sort=False)},
-    }
-
-
-def refresh() -> None:
-    """Solve the whole grid, a minute or two, and put its numbers into docs/explorer.html."""
-    page = paths.sources() / "docs" / "explorer.html"
-    before, _, rest = page.read_text().partition(MARKS[0])
-    _, _, after = rest.partition(MARKS[1])
-    text = json.dumps(numbers(grid()), separators=(",", ":"))
-    write_atomic(page, "".join([before, MARKS[0], text, MARKS[1], after]).encode())

@@ -33,7 +33,7 @@ NAMES = {name: words for name, words, *_ in RUNGS}
 """Rungs in words, by policy."""
 
 
-def ladder(rows: pd.DataFrame, metric: str = "loss_s") -> pd.DataFrame:
+def ladder(rows: pd.DataFrame) -> pd.DataFrame:
     """Mean of every rung in one scenario and the paired difference to the rung it builds on, with 95 % intervals.
 
     Columns: ``rung``, ``over`` (what it builds on), ``kind``, ``mean``, ``ci_low``, ``ci_high``, ``step``,
@@ -41,26 +41,24 @@ def ladder(rows: pd.DataFrame, metric: str = "loss_s") -> pd.DataFrame:
     """
     out = []
     for method, words, over, kind in RUNGS:
-        mean = interval(rows.loc[rows["method"] == method, metric].to_numpy(dtype=float))
+        mean = interval(rows.loc[rows["method"] == method, "loss_s"].to_numpy(dtype=float))
         step = (math.nan,) * 4
         if over:
-            found = paired(rows, method, over, metric, by="scenario").iloc[0]
+            found = paired(rows, method, over, "loss_s", by="scenario").iloc[0]
             step = (found.difference, found.difference_low, found.difference_high, found.p_value)
         out.append((words, NAMES.get(over, ""), kind, *mean, *step))
     columns = "rung over kind mean ci_low ci_high step step_low step_high p_value"
     return pd.DataFrame(out, columns=columns.split())
 
 
-def savings(
-    rows: pd.DataFrame, method: str, against: Sequence[str], by: str = "scenario", metric: str = "loss_s"
-) -> pd.DataFrame:
+def savings(rows: pd.DataFrame, method: str, against: Sequence[str], metric: str = "loss_s") -> pd.DataFrame:
     """Paired reductions of one policy against others, in the order of the rows' scenarios.
 
     Columns of :func:`~mecpfm.experiments.statistics.paired`, and ``against`` (the comparator in words).
     """
-    found = pd.concat([paired(rows, method, name, metric, by=by) for name in against], ignore_index=True)
-    order = {value: i for i, value in enumerate(dict.fromkeys(rows[by]))}
-    found = found.sort_values(by, key=lambda column: column.map(order), kind="stable", ignore_index=True)
+    found = pd.concat([paired(rows, method, name, metric, by="scenario") for name in against], ignore_index=True)
+    order = {value: i for i, value in enumerate(dict.fromkeys(rows["scenario"]))}
+    found = found.sort_values("scenario", key=lambda column: column.map(order), kind="stable", ignore_index=True)
     return found.assign(against=[COMPARATORS.get(name, name) for name in found["baseline"]])
 
 

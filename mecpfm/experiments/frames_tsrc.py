@@ -8,6 +8,8 @@ from mecpfm.experiments.statistics import interval, summary
 
 CLAIMED_WINDOW = 800
 """Window of the WTSRC that is claimed to recover from drift, rounds."""
+SLACK = 0.01
+"""A subset worth this much less than the best one is found as well."""
 
 
 def practice(rows: pd.DataFrame) -> pd.DataFrame:
@@ -39,8 +41,8 @@ def drift(rows: pd.DataFrame, rounds: int = 4000) -> pd.DataFrame:
     return summary(kept, ["problem", "method", "round"], ["reward"])
 
 
-def subsets(rows: pd.DataFrame, slack: float = 0.01) -> pd.DataFrame:
-    """Figure subsets: share of seeds whose most revealed subset is within ``slack`` of the best worth, and means."""
-    rows = rows.assign(hit=(rows["found"] >= rows["best"] - slack).astype(float))
+def subsets(rows: pd.DataFrame) -> pd.DataFrame:
+    """Figure subsets: share of seeds whose most revealed subset is within ``SLACK`` of the best worth, and means."""
+    rows = rows.assign(hit=(rows["found"] >= rows["best"] - SLACK).astype(float))
     columns = ["hit", "found", "best", "mean", "share", "late"]
     return rows.groupby(["problem", "observed", "method"], sort=False)[columns].mean().reset_index()

@@ -14,17 +14,15 @@ Place = tuple[float, float]
 """Longitude and latitude, degrees."""
 
 
-def network_map(
-    instance: Instance, plan: Plan, topology: Topology, centre: Place, requests: list[int] | None = None
-) -> pd.DataFrame:
-    """Rows of kind link, site, centre, holds, request, pull; the last two of ``requests`` (default all)."""
+def network_map(instance: Instance, plan: Plan, topology: Topology, centre: Place) -> pd.DataFrame:
+    """Rows of kind link, site, centre, holds, request, pull."""
     places = [*map(tuple, topology.coordinates.tolist()), centre]
     rows = [_row("link", "", places[a], to=places[b]) for a, b in topology.edges.tolist()]
     rows += [_row("site", name, place) for name, place in zip(topology.nodes, places, strict=False)]
     gateway = int(instance.distance_s_per_gb[:-1, -1].argmin())  # the data centre is one link behind it
     rows += [_row("link", "", places[gateway], to=centre), _row("centre", "data centre", centre)]
     rows += _holders(instance, places[:-1])
-    for j in range(len(instance.requests.home)) if requests is None else requests:
+    for j in range(len(instance.requests.home)):
         rows += [_request(instance, plan, places, j), *_pulls(instance, plan, places, j)]
     return pd.DataFrame(rows)
 

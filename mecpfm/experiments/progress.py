@@ -5,8 +5,11 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 
-from mecpfm.experiments.durations import measured, recorded
+import pandas as pd
+
+from mecpfm import paths
 
 AFTER = ("08_coupled_online", "05_online_experiments")
 """They need tables that the others compute."""
@@ -16,6 +19,29 @@ LAST = "09_claims"
 """It judges what all others computed."""
 OTHER_S = 12.0
 """What a notebook takes that was never measured."""
+
+
+def table() -> Path:
+    """docs/running_times.csv: ``what`` (a notebook, or a command), its ``seconds`` on 2 idle cores, quick profile."""
+    return paths.sources() / "docs" / "running_times.csv"
+
+
+def measured() -> dict[str, float]:
+    """Seconds by notebook and command; nothing where there is no table."""
+    file = table()
+    if not file.exists():
+        return {}
+    rows = pd.read_csv(file)
+    return dict(zip(rows["what"], rows["seconds"].astype(float), strict=True))
+
+
+def recorded(profile: str) -> dict[str, float]:
+    """Seconds by notebook of the last run here."""
+    file = paths.results() / "resources.csv"
+    if not file.exists():
+        return {}
+    rows = pd.read_csv(file).query("profile == @profile").dropna(subset="seconds")
+    return dict(zip(rows["notebook"], rows["seconds"].astype(float), strict=True))
 
 
 def stages(names: Sequence[str]) -> list[list[str]]:

@@ -22,14 +22,14 @@ class Explorer(VBox):  # type: ignore[misc]
     Nothing of it is stored with a notebook: where no kernel runs, docs/explorer.html has the same sliders.
     """
 
-    def __init__(self, fraction: float = 0.9993, gbit_s: float = 10, memory_gb: int = 16, requests: int = 6) -> None:
+    def __init__(self) -> None:
         wide = {"style": {"description_width": "14em"}, "layout": {"width": "40em"}}
         steps = [(f"{share:.2%}" if share > 0.99 else f"{share:.0%}", share) for share in FRACTIONS]
         self.sliders = (
-            SelectionSlider(options=steps, value=fraction, description="shared by both models", **wide),
-            SelectionSlider(options=GBIT_S, value=gbit_s, description="link of the north, Gbit/s", **wide),
-            SelectionSlider(options=REQUESTS, value=requests, description="requests", **wide),
-            IntSlider(min=13, max=28, value=memory_gb, description="memory of the north, GB", **wide),
+            SelectionSlider(options=steps, value=0.9993, description="shared by both models", **wide),
+            SelectionSlider(options=GBIT_S, value=10, description="link of the north, Gbit/s", **wide),
+            SelectionSlider(options=REQUESTS, value=6, description="requests", **wide),
+            IntSlider(min=13, max=28, value=16, description="memory of the north, GB", **wide),
         )
         self.bars = HTML()
         super().__init__([*self.sliders, self.bars])

@@ -100,7 +100,7 @@ def make(name: str, frame: pd.DataFrame) -> go.Figure:
     """Draw a figure, write its files to figures/ (SVG and PDF where a browser is found), and return it for display."""
     frame = export.rounded(frame)
     drawn = draw(name, frame)
-    export.save(name, frame, drawn, static=True)
+    export.save(name, frame, drawn)
     return drawn
 
 
@@ -119,7 +119,7 @@ def redraw(*, stale: bool = False) -> list[tuple[str, str]]:
             continue
         try:
             frame = pd.read_csv(source)
-            files = export.save(source.stem, frame, draw(source.stem, frame), static=True)
+            files = export.save(source.stem, frame, draw(source.stem, frame))
         except Exception as error:  # damaged data may raise anything
             failed.append(f"figure {source.stem}: {type(error).__name__}: {error}; redo: mecpfm figures")
         else:

@@ -31,13 +31,12 @@ def rounded(frame: pd.DataFrame, digits: int = 6) -> pd.DataFrame:
     return out
 
 
-def save(name: str, frame: pd.DataFrame, drawn: go.Figure, *, static: bool, folder: Path | None = None) -> list[Path]:
-    """Write name.csv, .html and, if ``static`` and a browser is found, .svg and .pdf; returns what was written."""
-    folder = folder or paths.figures()
-    text = StringIO()
+def save(name: str, frame: pd.DataFrame, drawn: go.Figure) -> list[Path]:
+    """Write name.csv, .html and, if a browser is found, .svg and .pdf to figures/; returns what was written."""
+    folder, text = paths.figures(), StringIO()
     rounded(frame).to_csv(text, index=False, lineterminator="\n")
     files: dict[str, bytes] = {"csv": text.getvalue().encode(), "html": _html(name, drawn, folder).encode()}
-    if static and browser():
+    if browser():
         files |= _static(drawn)
     for suffix, content in files.items():
         write_atomic(folder / f"{name}.{suffix}", content)

@@ -69,10 +69,6 @@ LOOKS = {
     "lp-cut": Look("LP with cut", BLACK, "line-ew-open", "dot"),
     "dual": Look("Dual bound", GREY, "line-ew-open", "dot"),
     "random-fix": Look("Random fixed subset", RED, "triangle-down", "dash"),
-    "tsrc-error": Look("TSRC, error as credit", BLUE, "circle"),
-    "tsrc-delay": Look("TSRC, delay as credit", SKY, "circle-open", "dash"),
-    "all-features": Look("All features", GREEN, "diamond"),
-    "no-features": Look("No features", GREY, "x", "dot"),
 }
 CHOOSERS = {
     "mean": Look("No context", GREY, "x", "dot"),

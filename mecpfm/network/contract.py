@@ -6,7 +6,6 @@ unknown column or name comes with the nearest known one.
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -14,9 +13,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from mecpfm.data.columns import Column, remedy
+from mecpfm.data.columns import Column, remedy, require_even, text_rows
 from mecpfm.errors import InputError, nearest
-from mecpfm.files import readable, require_fits, require_regular
+from mecpfm.files import require_fits, require_regular
 
 HUGE = 1e9
 TEXT, OPTIONAL_TEXT = Column("text"), Column("text", missing=True)
@@ -157,20 +156,12 @@ def _text(values: pd.Series[Any], default: float | str | None) -> pd.Series[str]
 def read_csv(path: Path) -> pd.DataFrame:
     """All cells of a CSV file as text; InputError when it cannot be read, is no UTF-8 or has ragged rows."""
     require_fits(path, require_regular(path))
-    try:
-        with readable(path), path.open(encoding="utf-8-sig", newline="") as stream:
-            rows = [row for row in csv.reader(stream, strict=True) if any(cell.strip() for cell in row)]
-    except UnicodeDecodeError as error:
-        raise InputError(f"{path}: is not UTF-8 text (byte {error.start}); save it as UTF-8") from None
-    except csv.Error as error:
-        raise InputError(f"{path}: is not valid CSV ({error})") from None
+    rows = [row for row in text_rows(path) if any(cell.strip() for cell in row)]
     if not rows:
         raise InputError(f"{path}: is empty")
     header = [cell.strip() for cell in rows[0]]
     for other in (";", "\t"):
         if len(header) == 1 and other in header[0]:
             raise InputError(f"{path}: separates cells by {other!r}; save it with commas, and numbers with points")
-    for number, row in enumerate(rows[1:], start=1):
-        if len(row) != len(header):
-            raise InputError(f"{path}: row {number} has {len(row)} cells; the header has {len(header)}")
+    require_even(path, header, rows[1:])
     return pd.DataFrame(rows[1:], columns=header, dtype=object)

@@ -68,7 +68,7 @@ class Priced:
         moved = self.proof.moved(instance) if given is self.proof.given else Proof.of(instance, given)
         return Saving(name, self.objective_s - moved.bound, self.proof.bound - moved.bound)
 
-    def resolved(self, other: Network, choice: Ints, *, time_limit: float | None = None, seed: int = 0) -> Resolved:
+    def resolved(self, other: Network, choice: Ints, *, time_limit: float | None = None) -> Resolved:
         """Solve another network from the plan ``choice`` (R,) of this one and its prices, until the gap is no larger.
 
         Where the plan was optimal this one is proved as well, or the time limit ends it: 10 s unless stated.
@@ -78,9 +78,8 @@ class Priced:
         start = carry(self.built, choice, there)
         before = relative_gap(self.objective_s, self.proof.bound)
         plan = methods.solve(
-            there.instance, "auto", start=start, prices=prices, gap=min(max(before, 0.0), 0.5), time_limit=time_limit,
-            seed=seed,
-        )  # fmt: skip
+            there.instance, "auto", start=start, prices=prices, gap=min(max(before, 0.0), 0.5), time_limit=time_limit
+        )
         one, two = (_services(built, at) for built, at in ((self.built, choice), (there, plan.decisions["option"])))
         return Resolved(self.objective_s - plan.objective, sum(two[name] != one[name] for name in two if name in one))
 

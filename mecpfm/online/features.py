@@ -42,6 +42,12 @@ def fresh_history(groups: int, models: int) -> History:
     return History(np.zeros((groups, 4)), np.zeros((models, 3)), np.zeros(4), np.zeros(3, dtype=np.int64))
 
 
+def copied(history: History) -> History:
+    """The same, to be changed apart from it."""
+    groups, models, total, marks = history
+    return History(groups.copy(), models.copy(), total.copy(), marks.copy())
+
+
 def survey(arrival: Floats, work: Floats, trace: Trace, rows: slice) -> Floats:
     """Raw features of consecutive requests, shape (n, N), where every request is served on arrival at speed 1.
 

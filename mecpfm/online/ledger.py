@@ -11,8 +11,7 @@ from mecpfm.bandits.advice import Advice, consult
 from mecpfm.bandits.certificate import Ledger
 from mecpfm.kernels.delayed_ridge import Replay
 from mecpfm.kernels.online_demand import CLIP
-from mecpfm.kernels.online_history import History
-from mecpfm.online.features import Replayed, replay
+from mecpfm.online.features import Replayed, copied, replay
 from mecpfm.online.simulate import RIDGE, Outcome, held_s, usual_s
 from mecpfm.typing import Bools, Floats, Ints
 
@@ -85,10 +84,8 @@ def every_feature(outcome: Outcome) -> Floats:
     """Features of all requests, hidden ones too, as the policy would have seen them; last a constant, (T, N + 1)."""
     scene, demand = outcome.scene, outcome.demand
     world = scene.world
-    groups, models, total, marks = scene.history
-    history = History(groups.copy(), models.copy(), total.copy(), marks.copy())
     requests = Replayed(world.arrival, world.work, world.group, world.model, world.static)
-    raw = replay(history, requests, _asked(outcome), outcome.log.finish_s)
+    raw = replay(copied(scene.history), requests, _asked(outcome), outcome.log.finish_s)
     out = np.ones((len(raw), raw.shape[1] + 1))
     out[:, :-1] = np.clip((raw - demand.shift) / demand.scale, -CLIP, CLIP)
     return out

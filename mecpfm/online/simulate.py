@@ -13,10 +13,11 @@ from mecpfm.kernels import linear_bandit, online_edge, online_run
 from mecpfm.kernels.episode import Visibility
 from mecpfm.kernels.online_demand import FOLLOW, LOOKING, Demand
 from mecpfm.kernels.online_events import Events
-from mecpfm.kernels.online_history import COUNT, DYNAMIC, SUM, History
+from mecpfm.kernels.online_history import COUNT, DYNAMIC, SUM
 from mecpfm.kernels.online_policy import Learner, Rule
 from mecpfm.kernels.online_records import Edge, Log, World
 from mecpfm.kernels.online_state import HYBRID_STATE
+from mecpfm.online.features import copied
 from mecpfm.online.policy import DEMAND, DISPATCH, FEATURES, PROBING, Policy
 from mecpfm.online.world import Scene
 
@@ -88,8 +89,7 @@ class Run:
         if scene.held is not None:
             for cloudlet, part in np.argwhere(scene.held):
                 online_edge.hold(world, self.edge, cloudlet, part, 0.0)
-        groups, models, total, marks = scene.history
-        self.history = History(groups.copy(), models.copy(), total.copy(), marks.copy())
+        self.history = copied(scene.history)
         self.demand = _demand(scene, policy, self.features)
         self.learner, self.rule = _learner(scene, policy), _rule(scene, policy, self.demand)
         if not self.rule.held_s <= LONGEST_S:

@@ -7,14 +7,13 @@ tuned on the window after them, up to ``TUNING``, and reported on later ones: th
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mecpfm.data.sites import positions
+from mecpfm.data.sites import KM_PER_DEGREE, positions
 from mecpfm.data.topologies import load
 from mecpfm.errors import InputError
 from mecpfm.kernels import arrays, online_history
@@ -23,10 +22,10 @@ from mecpfm.kernels.online_records import Constants, World
 from mecpfm.online.features import fresh_history, survey
 from mecpfm.online.setting import EVICTION, Setting
 from mecpfm.online.trace import Trace
+from mecpfm.streams import Streams, streams
 from mecpfm.typing import Floats, Ints
 
 SURVEY, TUNING = 3_000, 11_000
-KM_PER_DEGREE = 111.2
 ACCESS_S, S_PER_KM = 0.005, 0.001
 CAP_QUANTILE = 0.99
 SHORTEST_S = 1e-6
@@ -86,7 +85,7 @@ def build(
     InputError
         When the trace is too short for the window, ``first`` is outside of its part, or all arrive at once.
     """
-    supply = _streams(seed)
+    supply = streams(seed)
     surveyed_rows, window = _window(setting.requests, trace, part, first, next(supply))
     first = window.start
     work = np.clip(trace.work_s, *setting.work_s)
@@ -144,7 +143,7 @@ def _world(
     )  # fmt: skip
 
 
-def _drawn(setting: Setting, trace: Trace, supply: Iterator[np.random.Generator], real: bool) -> Ground:
+def _drawn(setting: Setting, trace: Trace, supply: Streams, real: bool) -> Ground:
     """The setting's cloudlets, homes and models; the order of the streams is what makes a seed a seed."""
     coordinates, near, net_s = _network(setting, next(supply), real)
     speed = next(supply).permutation(_spread(setting))
@@ -170,12 +169,6 @@ def _parts(rows: int, size: int, part: Part) -> tuple[int, int, int]:
     if rows < 2 * TUNING and (high > rows or high - low < size):
         return min(SURVEY, rows // 3), rows // 3, rows
     return SURVEY, low, high
-
-
-def _streams(seed: int) -> Iterator[np.random.Generator]:
-    sequence = np.random.SeedSequence(seed)
-    while True:
-        yield np.random.default_rng(sequence.spawn(1)[0])
 
 
 def _span(time_s: Floats, setting: Setting) -> float:

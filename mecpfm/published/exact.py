@@ -57,15 +57,14 @@ class _Node(NamedTuple):
     capped: bool
 
 
-def solve_exact(instance: Instance, *, time_limit: float | None = None, limits: Limits = Limits()) -> Plan:
-    """Certified optimum of the ILP; a limit leaves the best choice so far and a gap.
+def solve_exact(instance: Instance, *, time_limit: float | None = None) -> Plan:
+    """Certified optimum of the ILP; a limit of time, or of memory, leaves the best choice so far and a gap.
 
     Raises InfeasibleError naming the request or row that cannot be met, LimitError without a choice at a limit.
     """
     options = tabulate(instance)
     require_options(instance, options)
-    if time_limit is not None:
-        limits = replace(limits, seconds=time_limit)
+    limits = Limits() if time_limit is None else Limits(seconds=time_limit)
     base = np.where(options.allowed, options.base, np.inf)
     found = minimise(base, options.shared_pull, options.private_pull, relaxation.caps(instance, options), limits)
     if found.choice is None and found.bound == math.inf:

@@ -92,44 +92,44 @@ def decode(instance: Instance, x: Floats) -> tuple[Ints, tuple[Ints, Ints]]:
     return model, (shared_source, private_at[private.reshape(requests, -1).argmax(axis=1)])
 
 
-def solve_ilp(instance: Instance, *, solver: str = "auto", time_limit: float | None = None, seed: int = 0) -> Plan:
+def solve_ilp(instance: Instance, *, solver: str = "auto", time_limit: float | None = None) -> Plan:
     """Optimum of the ILP. Raises InfeasibleError, or LimitError when the time limit comes before a solution."""
     options = tabulate(instance)
     require_options(instance, options)
     budget, model = Budget.of(time_limit), ilp(instance)
-    found = solvers.solve(model, solver, time_limit=budget.limit(), seed=seed)
-    return _plan(instance, "ilp", found, _values(instance, options, found), seed)
+    found = solvers.solve(model, solver, time_limit=budget.limit())
+    return _plan(instance, "ilp", found, _values(instance, options, found))
 
 
-def solve_lp(instance: Instance, *, solver: str = "auto", time_limit: float | None = None, seed: int = 0) -> Plan:
+def solve_lp(instance: Instance, *, solver: str = "auto", time_limit: float | None = None) -> Plan:
     """Optimum of the LP: fractions of models a request, and a lower bound on every other method."""
     budget, model = Budget.of(time_limit), ilp(instance).relaxed()
-    found = solvers.solve(model, solver, time_limit=budget.limit(), seed=seed)
+    found = solvers.solve(model, solver, time_limit=budget.limit())
     x = _values(instance, tabulate(instance), found)[: instance.accuracy.size].reshape(instance.accuracy.shape)
     return assess_fractional(
         instance, "lp", x, bound=found.bound, status=found.status, solver=found.solver, runtime_s=found.runtime_s
     )
 
 
-def solve_nlip(instance: Instance, *, solver: str = "auto", time_limit: float | None = None, seed: int = 0) -> Plan:
+def solve_nlip(instance: Instance, *, solver: str = "auto", time_limit: float | None = None) -> Plan:
     """Optimum of the NLIP; ``auto`` enumerates instead when no solver takes products of this size."""
     options = tabulate(instance)
     require_options(instance, options)
     try:
-        found = solvers.solve(nlip(instance), solver, time_limit=time_limit, seed=seed)
+        found = solvers.solve(nlip(instance), solver, time_limit=time_limit)
     except LimitError as error:
         if solver != "auto":
             raise
         log.info("%s; trying every choice instead", error)
         return solve_brute_force(instance, method="nlip")
-    return _plan(instance, "nlip", found, _values(instance, options, found), seed)
+    return _plan(instance, "nlip", found, _values(instance, options, found))
 
 
-def _plan(instance: Instance, method: str, found: Solution, x: Floats, seed: int) -> Plan:
+def _plan(instance: Instance, method: str, found: Solution, x: Floats) -> Plan:
     model, sources = decode(instance, x)
     return assess(
-        instance, method, model, sources=sources, bound=found.bound, status=found.status, seed=seed,
-        solver=found.solver, runtime_s=found.runtime_s,
+        instance, method, model, sources=sources, bound=found.bound, status=found.status, solver=found.solver,
+        runtime_s=found.runtime_s,
     )  # fmt: skip
 
 

@@ -7,7 +7,7 @@ that were there stay as they were. More cloudlets keep the sites' own parameters
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Literal, NamedTuple
 
@@ -26,8 +26,7 @@ from mecpfm.kernels.arrays import uniform
 from mecpfm.published.instance import Cloudlets, Instance, Models, Requests
 from mecpfm.ranges import Amount, Count, Share
 from mecpfm.records import Ragged
-
-Streams = Iterator[np.random.Generator]
+from mecpfm.streams import Streams, streams
 
 
 class Parameters(NamedTuple):
@@ -75,15 +74,10 @@ class Recipe:
         require_fits(f"{self.cloudlets} cloudlets, {self.models} models and {self.requests} requests", 8 * cells)
 
 
-def streams(seed: int) -> dict[str, Streams]:
-    """Independent generators: for each of network, models, workload and algorithm an endless supply."""
-
-    def supply(sequence: np.random.SeedSequence) -> Streams:
-        while True:
-            yield np.random.default_rng(sequence.spawn(1)[0])
-
+def named_streams(seed: int) -> dict[str, Streams]:
+    """Streams for each of network, models, workload and algorithm."""
     names = ("network", "models", "workload", "algorithm")
-    return {name: supply(child) for name, child in zip(names, np.random.SeedSequence(seed).spawn(4), strict=True)}
+    return {name: streams(child) for name, child in zip(names, np.random.SeedSequence(seed).spawn(4), strict=True)}
 
 
 def generate(recipe: Recipe = Recipe(), seed: int = 0, *, network: NDArray[np.float64] | None = None) -> Instance:
@@ -114,7 +108,7 @@ def generate(recipe: Recipe = Recipe(), seed: int = 0, *, network: NDArray[np.fl
     (5, 4)
     """
     ranges.seed(seed)
-    random = streams(seed)
+    random = named_streams(seed)
     distance, cloudlets, rate = _network(recipe, random["network"])
     if network is not None:
         distance = network
@@ -155,11 +149,11 @@ def _network(recipe: Recipe, random: Streams) -> tuple[NDArray[np.float64], Clou
     return distance, cloudlets, arrays.settled(20 * arrays.log(1 + 3 / degrees2) / arrays.log(2.0))
 
 
-def attach_data_centre(distance: NDArray[np.float64], gateway: int, s_per_gb: float = 15.0) -> NDArray[np.float64]:
-    """Distances (C + 1, C + 1) of a network whose data centre hangs behind one node by a link of ``s_per_gb``."""
+def attach_data_centre(distance: NDArray[np.float64], gateway: int) -> NDArray[np.float64]:
+    """Distances (C + 1, C + 1) of a network whose data centre hangs behind one node by a link of 15 s/GB."""
     out = np.zeros((len(distance) + 1, len(distance) + 1))
     out[:-1, :-1] = distance
-    out[-1, :-1] = out[:-1, -1] = distance[:, gateway] + s_per_gb
+    out[-1, :-1] = out[:-1, -1] = distance[:, gateway] + 15.0
     return out
 
 

@@ -29,7 +29,7 @@ from mecpfm.bandits.tabular import Tabular
 from mecpfm.errors import InfeasibleError, InputError
 from mecpfm.files import require_fits
 from mecpfm.kernels import arrays, episode
-from mecpfm.published.generate import streams
+from mecpfm.published.generate import named_streams
 from mecpfm.published.instance import Instance
 from mecpfm.published.options import Options, tabulate
 from mecpfm.published.policies import POLICIES, LearnerParams, Myopic, PublishedPolicy
@@ -127,7 +127,7 @@ def _simulate(instance: Instance, policy: str, rule: PublishedPolicy, rounds: in
     require_fits(f"{rounds} rounds", 8 * rounds * (params.features + models + 12))
     start, options = clock.now(), tabulate(instance)
     world, caches = open_world(instance, options, share=rule.share, source=rule.source, xi=params.xi)
-    random = streams(seed)["algorithm"]
+    random = named_streams(seed)["algorithm"]
     order = _order(requests, rounds, next(random))
     contexts = _contexts(rounds, next(random).random(params.features), divided=rule.divided)
     learner = rule.make(len(world.group), int(next(random).integers(2**63)), params)

@@ -23,12 +23,11 @@ def solve(
     """
     if solver == "highs" and model.bilinear:
         raise LimitError("HiGHS takes no bilinear rows; use Gurobi, or the ILP, which is equivalent")
-    if solver == "highs":
-        return highs.solve(model, time_limit=time_limit, gap=gap, seed=seed)
-    reason = gurobi.refusal(model)
-    if reason is None:
-        return gurobi.solve(model, time_limit=time_limit, gap=gap, seed=seed)
-    if solver == "gurobi" or model.bilinear:
-        raise LimitError(reason)
-    log.info("%s; using HiGHS", reason)
+    if solver != "highs":
+        reason = gurobi.refusal(model)
+        if reason is None:
+            return gurobi.solve(model, time_limit=time_limit, gap=gap, seed=seed)
+        if solver == "gurobi" or model.bilinear:
+            raise LimitError(reason)
+        log.info("%s; using HiGHS", reason)
     return highs.solve(model, time_limit=time_limit, gap=gap, seed=seed)

@@ -124,7 +124,7 @@ def here(
         return Solution(status, **result)
     solution = solver.getSolution()
     if not integral:
-        result |= {"duals": np.array(solution.row_dual) * unit, "iterations": info.simplex_iteration_count}
+        result["duals"] = np.array(solution.row_dual) * unit
         if status == "optimal":
             result["bound"] = info.objective_function_value * unit
     x = np.array(solution.col_value)

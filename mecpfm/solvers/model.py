@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mecpfm.errors import LimitError
 from mecpfm.typing import Floats
 
 
@@ -83,9 +84,9 @@ class Solution:
     duals: Floats | None = None
     solver: str = ""
     runtime_s: float = math.nan
-    iterations: int = 0
 
-    @property
-    def gap(self) -> float:
-        """Relative gap between objective and bound."""
-        return (self.objective - self.bound) / max(abs(self.objective), 1e-12)
+    def optimum(self) -> Floats:
+        """``x`` where it is optimal; LimitError otherwise."""
+        if self.x is None or self.status != "optimal":
+            raise LimitError(f"{self.solver} found no optimum within its limits (status {self.status})")
+        return self.x

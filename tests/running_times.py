@@ -1,11 +1,8 @@
-"""How long the lessons and the two commands take: measured into one table, said in lessons, README and docs/speed.md.
+"""What lessons, README and docs/speed.md say of running times: taken from docs/running_times.csv.
 
-After a ``./run_all.sh`` on an idle machine ``python -m mecpfm.experiments.durations`` takes the notebooks' seconds from
-results/resources.csv into docs/running_times.csv, and writes all that is said of them. The commands' seconds are
-entered there by hand.
+After a ``./run_all.sh`` on an idle machine ``python tests/running_times.py`` takes the notebooks' seconds from
+results/resources.csv into that table, and writes all that is said of them. The commands' seconds are entered by hand.
 """
-
-from __future__ import annotations
 
 import re
 from collections.abc import Mapping
@@ -14,6 +11,7 @@ from pathlib import Path
 import pandas as pd
 
 from mecpfm import paths
+from mecpfm.experiments import progress
 from mecpfm.records import write_atomic
 
 RUNNING = re.compile(
@@ -22,37 +20,8 @@ RUNNING = re.compile(
 """What a lesson's frame says of its time."""
 
 
-def table() -> Path:
-    """docs/running_times.csv: ``what`` (a notebook, or a command), its ``seconds`` on 2 idle cores, quick profile."""
-    return paths.sources() / "docs" / "running_times.csv"
-
-
-def measured() -> dict[str, float]:
-    """Seconds by notebook and command; nothing where there is no table."""
-    file = table()
-    if not file.exists():
-        return {}
-    rows = pd.read_csv(file)
-    return dict(zip(rows["what"], rows["seconds"].astype(float), strict=True))
-
-
-def recorded(profile: str) -> dict[str, float]:
-    """Seconds by notebook of the last run here."""
-    file = paths.results() / "resources.csv"
-    if not file.exists():
-        return {}
-    rows = pd.read_csv(file).query("profile == @profile").dropna(subset="seconds")
-    return dict(zip(rows["notebook"], rows["seconds"].astype(float), strict=True))
-
-
 def words(seconds: float) -> str:
-    """Rounded, as a lesson says it.
-
-    Examples
-    --------
-    >>> words(11), words(24), words(90), words(170)
-    ('a quarter of a minute', 'half a minute', 'a minute and a half', '3 minutes')
-    """
+    """Rounded, as a lesson says it."""
     quarters = max(round(seconds / 15), 1)
     short = {1: "a quarter of a minute", 2: "half a minute", 3: "three quarters of a minute"}
     short |= {4: "a minute", 5: "a minute", 6: "a minute and a half", 7: "a minute and a half"}
@@ -78,9 +47,9 @@ def renewed(name: str, text: str, seconds: Mapping[str, float]) -> str:
 
 def renew() -> None:
     """Take over what was recorded here with the quick profile, and say it everywhere."""
-    seconds = measured() | {name: round(value) for name, value in recorded("quick").items()}
+    seconds = progress.measured() | {name: round(value) for name, value in progress.recorded("quick").items()}
     rows = pd.DataFrame({"what": seconds.keys(), "seconds": [round(value) for value in seconds.values()]})
-    write_atomic(table(), rows.to_csv(index=False, lineterminator="\n").encode())
+    write_atomic(progress.table(), rows.to_csv(index=False, lineterminator="\n").encode())
     for file in said():
         write_atomic(file, renewed(file.stem, file.read_text(encoding="utf-8"), seconds).encode())
 
