@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import tempfile
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -87,6 +88,15 @@ def _kernels_as_if_compiled(request: pytest.FixtureRequest, monkeypatch: pytest.
         return done
 
     monkeypatch.setattr(subprocess, "run", quiet)
+
+
+@pytest.fixture(autouse=True)
+def _environment() -> Iterator[None]:
+    """Variables that an import adds (scikit-learn, papermill) go: with them every later command would start anew."""
+    before = set(os.environ)
+    yield
+    for name in os.environ.keys() - before:
+        del os.environ[name]
 
 
 @pytest.fixture(autouse=True)
