@@ -67,6 +67,8 @@ def changed(where: object, record: Record, values: Mapping[str, Any]) -> Record:
     InputError
         ``where: field: reason`` for an unknown field, another type or a value out of range.
     """
+    if not values:
+        return record
     kind: Any = type(record)
     known, hints = [field.name for field in fields(kind)], get_type_hints(kind)
     found = {}
