@@ -36,6 +36,8 @@ def changed(where: object, record: Record, values: Mapping[str, Any]) -> Record:
     InputError, which begins with ``where`` (file and table), for an unknown field, another type, or a value that the
     dataclass refuses.
     """
+    if not values:
+        return record
     kind: Any = type(record)
     known, hints = [field.name for field in fields(kind)], get_type_hints(kind)
     found = {}

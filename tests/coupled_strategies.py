@@ -1,5 +1,6 @@
 """Small coupled instances for property tests, rich in ties, zero capacities, cached blocks, requests with no option."""
 
+import functools
 from typing import Any
 
 import numpy as np
@@ -75,6 +76,7 @@ def _options(random: Generator, requests: int, cloudlets: int, models: int, vari
     }
 
 
+@functools.cache  # a new one would be validated in every example
 def instances(
     *, families: bool, requests: int = 4, cloudlets: int = 2, per_request: int = 3
 ) -> st.SearchStrategy[Instance]:

@@ -1,3 +1,4 @@
+import functools
 import itertools
 import signal
 
@@ -186,16 +187,22 @@ def test_reduced_costs_agree_with_every_better_plan(exact_models):
     assert (fixed > 50).all() or exact_models == 0  # relaxed families have nothing to fix
 
 
+@functools.cache
+def tiny(seed):
+    """An instance whose plans can be written out, its view and its optimum."""
+    instance = small(seed, 5, 2, families=seed % 2 == 0, per_request=4)
+    return instance, build(instance), solve_nlip(instance).objective
+
+
 @pytest.mark.parametrize("mip_options", [0, 3, 20])
 @pytest.mark.parametrize("iterations", [2_000, 5])
 def test_the_tree_from_all_remote_never_passes_the_optimum(iterations, mip_options):
     """The weakest incumbent, a good or a poor root, and little help from HiGHS: the fixings and bounds decide."""
     proved = 0
     for seed in range(120):
-        instance = small(seed, 5, 2, families=seed % 2 == 0, per_request=4)
-        structure, remote = build(instance), np.full(instance.sizes[3], -1)
+        instance, structure, optimum = tiny(seed)
+        remote = np.full(instance.sizes[3], -1)
         search = branch.BranchSearch(instance, structure, remote, float(instance.requests.remote_delay_s.sum()))
-        optimum = solve_nlip(instance).objective
         root = dual.solve(structure, iterations=iterations)
         search.params = limits(40, mip_options)
         bound = branch.run(search, root)
@@ -209,8 +216,7 @@ def test_a_dives_bound_holds_for_the_plans_of_its_cells():
     """The bound never exceeds the cost of a plan that uses every open cell and no closed one."""
     compared = 0
     for seed in range(60):
-        instance = small(seed, 5, 2, families=seed % 2 == 0, per_request=4)
-        structure = build(instance)
+        instance, structure, _ = tiny(seed)
         _, cost, used = plans(structure, instance)
         opened = diving.dive(structure, dual.solve(structure), limit=structure.cells.remote_s.sum() + 1)
         inside = cost[(used == (opened.state == 1)).all(axis=1)]

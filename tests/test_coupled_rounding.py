@@ -29,9 +29,9 @@ def prepared(seed=6):
 def frequencies(structure, x, kind, seed=0):
     """Share of draws in which each sorted option is chosen, and in which each label (model, cloudlet) is."""
     random, label = np.random.default_rng(seed), rounding.labels(structure)
-    options, used = np.zeros(len(x)), np.zeros(label.max() + 1)
+    options, used, draw = np.zeros(len(x)), np.zeros(label.max() + 1), rounding.ROUNDINGS[kind](structure, x)
     for _ in range(DRAWS):
-        choice = rounding.ROUNDINGS[kind](structure, x)(random)
+        choice = draw(random)
         chosen = choice[choice >= 0]
         options[chosen] += 1 / DRAWS
         used[np.unique(label[chosen])] += 1 / DRAWS
@@ -100,8 +100,9 @@ def test_theorem_5_nested_rounding_opens_a_block_as_often_as_its_largest_fractio
     models = len(structure.family)
     member = structure.blocks.toarray() > 0
     opened = np.zeros((len(structure.cells.capacity_s), member.shape[1]))
+    draw = rounding.nested(structure, x)
     for _ in range(DRAWS):
-        choice = rounding.nested(structure, x)(random)
+        choice = draw(random)
         used = np.zeros_like(opened, dtype=bool)
         for pair in np.unique(label[choice[choice >= 0]]).tolist():
             used[pair // models] |= member[pair % models]
@@ -160,9 +161,9 @@ def test_each_rounding_breaks_a_capacity_on_average(kind, case, compute_s, memor
     """Mean compute and memory at the first cloudlet, where the LP keeps its rows and 1 GB, are those found by hand."""
     instance, x = case
     structure, random = build(instance), np.random.default_rng(0)
-    loads = np.empty((DRAWS, 2))
+    loads, draw = np.empty((DRAWS, 2)), rounding.ROUNDINGS[kind](structure, x[structure.option])
     for load in loads:
-        choice = rounding.ROUNDINGS[kind](structure, x[structure.option])(random)
+        choice = draw(random)
         option = structure.option[choice[choice >= 0]]
         here = option[instance.options.cloudlet[option] == 0]
         load[:] = len(here), len(np.unique(instance.options.model[here]))
@@ -179,9 +180,9 @@ def test_guarantees_hold_on_average(kind):
     if kind == "rounding-nested":
         assert math.isnan(most)
         return
-    random, costs = np.random.default_rng(3), np.empty(600)
+    random, costs, draw = np.random.default_rng(3), np.empty(600), rounding.ROUNDINGS[kind](structure, x)
     for i in range(len(costs)):
-        choice = rounding.ROUNDINGS[kind](structure, x)(random)
+        choice = draw(random)
         costs[i] = evaluate(instance, structure.option[choice[choice >= 0]], np.ones((choice >= 0).sum()))[0]
     assert costs.mean() <= most + SIGMA * costs.std() / np.sqrt(len(costs))
     assert kind != "opening-tree" or costs.max() <= most

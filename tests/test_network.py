@@ -177,6 +177,13 @@ def test_no_change_saves_more_than_was_proved(seed, change):
     assert saved <= saves_at_most(optimum, after, proof) + 1e-6 * max(1.0, optimum)
 
 
+def test_the_committed_accelerators_are_each_network_s_own():
+    """They are checked once; a network whose cells are written to leaves others as they are."""
+    net, other = network(), network()
+    net.gpus.loc[0, "memory_gb"] = 1.0
+    assert other.gpus.loc[0, "memory_gb"] == network().gpus.loc[0, "memory_gb"] > 1
+
+
 def test_a_change_is_a_validated_copy():
     """Numbers replace, signs add, also to memory that the accelerator implies; the network stays as it was."""
     net = Network(sites=SITES.drop(columns="memory_gb"), links=LINKS, models=MODELS, users=users(3, 0))

@@ -163,15 +163,17 @@ def test_a_folder_of_text_files_is_read_and_judged(tmp_path):
     assert public.verdict(public.Run(7.0, 6.0, 9.0), public.Run(math.inf, 6.0, 9.0)) == "win"
 
 
-def test_without_the_data_folder_one_line_says_where_to_get_it(tmp_path):
+def test_without_the_data_folder_one_line_says_where_to_get_it(tmp_path, monkeypatch):
     """And a folder whose list is damaged is named too."""
-    command = [sys.executable, FOLDER / "public.py", "--data", tmp_path]
+    command = [sys.executable, str(FOLDER / "public.py"), "--data", str(tmp_path)]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 1
     assert done.stderr == f"mecpfm: error: {tmp_path / 'optima.json'}: is not there; {public.SOURCES}\n"
     (tmp_path / "optima.json").write_text("{}")
-    done = subprocess.run(command, capture_output=True, text=True)
-    assert done.stderr == f"mecpfm: error: {tmp_path / 'optima.json'}: must be a list of objects\n"
+    monkeypatch.setattr(sys, "argv", command[1:])
+    with pytest.raises(InputError) as caught:
+        public.main()
+    assert str(caught.value) == f"{tmp_path / 'optima.json'}: must be a list of objects"
 
 
 @pytest.mark.parametrize(

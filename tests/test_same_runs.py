@@ -1,6 +1,7 @@
 """Worlds, instances, decisions and tables stay the same when every function's and draw's last bit is another one."""
 
 import dataclasses
+import functools
 import pickle
 from dataclasses import replace
 
@@ -87,42 +88,67 @@ def studies():
     return {name: config.STUDIES[name].measure(recipe, SEED) for name, recipe in recipes.items()}
 
 
+@pytest.fixture(scope="module")
+def stated():
+    """Instances, bounds and tables as they are."""
+    return offline(), studies()
+
+
 @pytest.mark.parametrize("direction", DIRECTIONS)
-def test_instances_bounds_and_tables(direction, patch):
+def test_instances_bounds_and_tables(direction, stated, patch):
     """Generated instances, multipliers of a dual and rows of studies are equal to the last bit."""
-    before = offline(), studies()
     install(patch, direction)
-    assert (offline(), studies()) == before
+    assert (offline(), studies()) == stated
+
+
+def decided(place):
+    """What learners decide."""
+    names = ("disjoint-wtsrc", "structured-wtsrc", "hybrid-lints", "priced-tsrc-delay")
+    return {name: simulate.simulate(place, POLICIES[name], 0).log.place for name in names}
+
+
+@functools.cache
+def undisturbed(scenario):
+    """A scene, and what is decided there."""
+    setting = replace(SCENARIOS[scenario], requests=4_000)
+    place = world.build(setting, trace.load(False, setting.trace), 0, real_sites=False)
+    return place, decided(place)
 
 
 @pytest.mark.parametrize("scenario", ["8 cloudlets", "LLM"])
 @pytest.mark.parametrize("direction", DIRECTIONS)
 def test_decisions_without_rounding(direction, scenario):
     """Even where a world's own numbers differ by last bits, learners decide the same."""
-    setting = replace(SCENARIOS[scenario], requests=4_000)
-    place = world.build(setting, trace.load(False, setting.trace), 0, real_sites=False)
+    place, plain = undisturbed(scenario)
     names = ("net_s", "congestion", "speed", "static", "part_gb")
     moved = {name: nudge(getattr(place.world, name), direction) for name in names}
-    other = replace(place, world=place.world._replace(**moved))
-    for policy in ("disjoint-wtsrc", "structured-wtsrc", "hybrid-lints", "priced-tsrc-delay"):
-        chosen = [simulate.simulate(one, POLICIES[policy], 0).log.place for one in (place, other)]
-        assert (chosen[0] == chosen[1]).all(), policy
+    for name, chosen in decided(replace(place, world=place.world._replace(**moved))).items():
+        assert (chosen == plain[name]).all(), name
+
+
+def solved(structure):
+    return dual.solve(structure, iterations=placement.Planner().steps, memory_row=True)
+
+
+@functools.cache
+def forecast():
+    """The view of a forecast of the policy's own, and its multipliers."""
+    setting = replace(SCENARIOS["LLM"], requests=1_100)
+    place = world.build(setting, trace.load(False, "azure"), 3, real_sites=False)
+    run = simulate.Run(place, POLICIES["priced-cov"])
+    run.advance(500)
+    structure = cells_of(placement.forecast(run, placement.Planner(), 500), exact_models=MASK_BITS)
+    return structure, solved(structure)
 
 
 @pytest.mark.parametrize("direction", DIRECTIONS)
 def test_multipliers_without_rounding(direction):
     """Where costs differ by last bits so do the multipliers at the end: no tie sends the ascent elsewhere."""
-    setting = replace(SCENARIOS["LLM"], requests=1_100)
-    place = world.build(setting, trace.load(False, "azure"), 3, real_sites=False)
-    run = simulate.Run(place, POLICIES["priced-cov"])
-    run.advance(500)
-    planner = placement.Planner()
-    cells = [cells_of(placement.forecast(run, planner, 500), exact_models=MASK_BITS) for _ in range(2)]
-    fields = {name: nudge(getattr(cells[1].cells, name), direction) for name in ("delay_s", "compute_s", "remote_s")}
+    structure, plain = forecast()
+    fields = {name: nudge(getattr(structure.cells, name), direction) for name in ("delay_s", "compute_s", "remote_s")}
     for name, field in fields.items():  # else Numba compiles anew
-        field.flags.writeable = getattr(cells[1].cells, name).flags.writeable
-    cells[1] = replace(cells[1], cells=cells[1].cells._replace(**fields))
-    plain, other = (dual.solve(one, iterations=planner.steps, memory_row=True) for one in cells)
+        field.flags.writeable = getattr(structure.cells, name).flags.writeable
+    other = solved(replace(structure, cells=structure.cells._replace(**fields)))
     np.testing.assert_allclose(other.point, plain.point, rtol=1e-9, atol=1e-9)
     assert other.iterations == plain.iterations
 

@@ -17,10 +17,10 @@ def run(share: float, *command: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_a_slow_machine_gets_a_plan(tmp_path):
-    """With a quarter of every core, and less time than a start takes, there is a plan with its bound."""
+    """With half of every core, and less time than a start takes, there is a plan with its bound."""
     path = tmp_path / "net.json"
     generate(Recipe(requests=60, cloudlets=6, models=12, families=3), 0).write(path)
-    done = run(0.25, "-m", "mecpfm", "solve", str(path), "--method", "polish", "--time-limit", "0.2", "--json")
+    done = run(0.5, "-m", "mecpfm", "solve", str(path), "--method", "polish", "--time-limit", "0.1", "--json")
     assert done.returncode == 0, done.stderr
     plan = json.loads(done.stdout)
     assert plan["feasible"]

@@ -120,6 +120,15 @@ def test_backbone_size_is_one_per_family():
     assert (backbone.groupby(zoo["backbone"]).agg(lambda sizes: sizes.max() - sizes.min()) < 1e-3).all()
 
 
+@pytest.mark.parametrize("name", TABLES)
+def test_a_table_is_its_caller_s_own(name):
+    """It is parsed once, and who changes it changes nobody else's."""
+    frame, stated = TABLES[name](), TABLES[name]()
+    frame.iloc[:, 0] = frame.iloc[::-1, 0].to_numpy()
+    assert not frame.equals(stated)
+    assert TABLES[name]().equals(stated)
+
+
 def test_one_metric_a_task():
     """Values of one task are comparable: the task has a single metric."""
     assert (tables.model_zoo().groupby("task")["metric"].nunique() == 1).all()

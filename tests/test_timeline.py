@@ -1,5 +1,6 @@
 """The timeline of a cloudlet agrees with the log of the run it is drawn from."""
 
+import functools
 from dataclasses import replace
 
 import numpy as np
@@ -23,6 +24,7 @@ SETTINGS = {"base": SCENARIOS["base"], "slow links": SCENARIOS["slow links"]}
 PRICED, COSTLY = POLICIES["priced-cov"], replace(POLICIES["priced-cov"], feature_cost_s=0.5)
 
 
+@functools.cache
 def scene(setting: Setting, seed: int) -> Scene:
     return build(replace(setting, requests=REQUESTS), TRACE, seed, real_sites=False)
 

@@ -68,20 +68,16 @@ def uncoupled() -> dict[str, tuple[Content, Content]]:
     return found
 
 
-WRITTEN: dict[Path, str] = {}
-
-
-def text(content: Content | str) -> str:
-    return content if isinstance(content, str) else json.dumps(content)
+WRITTEN: dict[Path, Content | str] = {}
 
 
 def judged(folder: Path, *contents: Content | str) -> Audit | None:
     """Audit of files with these contents (a certificate among them or not), None when one is refused."""
     paths = [folder / f"{i}.json" for i in range(len(contents))]
-    for path, content in zip(paths, map(text, contents), strict=True):
-        if WRITTEN.get(path) != content:
+    for path, content in zip(paths, contents, strict=True):
+        if WRITTEN.get(path) is not content:  # none is changed in place
             path.unlink(missing_ok=True)  # a disk may wait where a file is emptied and written anew
-            path.write_text(content)
+            path.write_text(content if isinstance(content, str) else json.dumps(content))
             WRITTEN[path] = content
     check: Callable[..., Audit] = (coupled_audit if len(contents) == 3 else published_audit).audit
     try:
@@ -122,9 +118,18 @@ def at(content: Any, way: Way) -> Any:
     return content
 
 
+def copied(content: Content, way: Way) -> tuple[Content, Any]:
+    """A copy that shares what is not on the way, and the list or object in it that the way ends in."""
+    changed = inner = copy.copy(content)
+    for key in way[:-1]:
+        inner[key] = copy.copy(inner[key])
+        inner = inner[key]
+    return changed, inner
+
+
 def replaced(content: Content, way: Way, value: Any) -> Content:
-    changed = copy.deepcopy(content)
-    at(changed, way[:-1])[way[-1]] = value
+    changed, inner = copied(content, way)
+    inner[way[-1]] = value
     return changed
 
 
@@ -134,8 +139,8 @@ def mutants(content: Content) -> Iterator[tuple[Way, Any, Content]]:
         value = at(content, way)
         for other in others(value):
             yield way, other, replaced(content, way, other)
-        dropped = copy.deepcopy(content)
-        del at(dropped, way[:-1])[way[-1]]
+        dropped, inner = copied(content, way)
+        del inner[way[-1]]
         yield way, ..., dropped
         if isinstance(value, list) and value:
             for other in (value[::-1], value[1:], [*value, value[0]], value[:1] * len(value)):
@@ -380,7 +385,8 @@ def test_the_digest_is_the_problem(tmp_path: Path) -> None:
         instance.write(tmp_path / name)
         assert instance_sha256(Instance.read(tmp_path / name)) == own
     count = len(content["blocks"]["size_gb"])
-    named = replaced(content, ("blocks", "name"), [f"[{b}]" for b in range(count)])
+    named = copy.deepcopy(content)
+    named["blocks"]["name"] = [f"[{b}]" for b in range(count)]
     named["cloudlets"] |= {"longitude_deg": [1.0, 2.0], "latitude_deg": [0.0, -0.0]}
     named["cloudlets"]["cached"] = [row[::-1] for row in named["cloudlets"]["cached"]]
     named["options"]["delay_s"] = [-v if v == 0 else v for v in named["options"]["delay_s"]]

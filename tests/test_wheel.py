@@ -17,6 +17,26 @@ build.build_wheel(sys.argv[1])
 build.build_sdist(sys.argv[1])
 """
 
+COMMANDS = """\
+new net --users 12
+solve net -o plan.json --iterations 20
+show plan.json --html plan.html
+generate coupled --cloudlets 4 --requests 10 --models 6 -o x.npz
+solve x.npz --iterations 20 --certificate proof.json -o solved.json
+verify x.npz proof.json --plan solved.json""".splitlines()
+ONE_AFTER_ANOTHER = """
+import sys
+from mecpfm.cli import main
+for command in sys.argv[1:]:
+    sys.argv[1:] = command.split()
+    try:
+        main()
+    except SystemExit as end:
+        if end.code:
+            sys.exit(f"{command}: exit code {end.code}")
+"""
+"""A process for all of them: importing takes longer than most."""
+
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
@@ -65,24 +85,17 @@ def test_the_wheel_works_outside_a_checkout(built: tuple[Path, Path], tmp_path: 
     # Kernels as plain Python: they compute the same, and compiling them in a new place takes minutes.
     environment = {**given, "HOME": str(home), "PYTHONPATH": str(library), "NUMBA_DISABLE_JIT": "1"}
 
-    def mecpfm(*words: str) -> str:
-        command = [sys.executable, "-P", "-m", "mecpfm", *words]
+    def python(*words: str) -> str:
+        command = [sys.executable, "-P", *words]
         done = subprocess.run(command, capture_output=True, text=True, cwd=work, env=environment)
         assert done.returncode == 0, (words, done.stderr)
         return done.stdout
 
-    where = [sys.executable, "-P", "-c", "import mecpfm; print(mecpfm.__file__)"]
-    found = subprocess.run(where, capture_output=True, text=True, cwd=work, env=environment, check=True).stdout
+    found = python("-c", "import mecpfm; print(mecpfm.__file__)")
     assert found.strip() == str(library / "mecpfm" / "__init__.py")
-    assert mecpfm("--version") == "mecpfm 0.1.0\n"
-    mecpfm("new", "net", "--users", "12")
-    mecpfm("solve", "net", "-o", "plan.json", "--iterations", "20")
-    mecpfm("show", "plan.json", "--html", "plan.html")
+    assert python("-m", "mecpfm", "--version") == "mecpfm 0.1.0\n"
+    python("-c", ONE_AFTER_ANOTHER, *COMMANDS)
     assert "<svg" in (work / "plan.html").read_text()
-    mecpfm("generate", "coupled", "--cloudlets", "4", "--requests", "10", "--models", "6", "-o", "x.npz")
-    plan = mecpfm("solve", "x.npz", "--iterations", "20", "--certificate", "proof.json", "--json")
-    (work / "solved.json").write_text(plan)
-    mecpfm("verify", "x.npz", "proof.json", "--plan", "solved.json")
     assert sorted(path.name for path in work.iterdir()) == [
         "net", "plan.html", "plan.json", "proof.json", "solved.json", "x.npz"
     ]  # fmt: skip

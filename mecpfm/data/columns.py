@@ -14,10 +14,10 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from mecpfm.errors import InputError, closest
 from mecpfm.files import readable
+from mecpfm.typing import Bools, Floats
 
 _DAY_AND_MONTH = re.compile(r"\d{1,2}[/.-]\d{1,2}[/.-]\d{4}")
 _COMMA = re.compile(r"[+-]?\d[\d.]*,\d")
@@ -39,7 +39,7 @@ class Column(NamedTuple):
             return f"must be a {self.kind} from {self.ge:g} to {self.le:g}"
         return f"must be a {self.kind}" + f" >= {self.ge:g}" * low + f" <= {self.le:g}" * high
 
-    def convert(self, cells: pd.Series[str]) -> tuple[Any, NDArray[np.bool_]]:
+    def convert(self, cells: pd.Series[str]) -> tuple[Any, Bools]:
         """Values of the cells and a mask of those that break the rule."""
         empty = (cells == "").to_numpy()
         if self.kind == "text":
@@ -48,10 +48,14 @@ class Column(NamedTuple):
             times = stamps(cells.where(~empty))
             return times, times.isna().to_numpy() & ~(empty & self.missing)
         values = pd.to_numeric(cells.where(~empty), errors="coerce").to_numpy(dtype=float)
+        return values, ~self.allows(values) & ~(empty & self.missing)
+
+    def allows(self, values: Floats) -> Bools:
+        """Which numbers keep the rule of a column of numbers."""
         good = np.isfinite(values) & (values >= self.ge) & (values <= self.le)
         if self.kind == "whole number":
             good &= (values == np.floor(values)) & (np.abs(values) <= 2.0**53)
-        return values, ~good & ~(empty & self.missing)
+        return np.asarray(good)
 
 
 class TextTable(NamedTuple):

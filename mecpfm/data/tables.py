@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
+from pathlib import Path
 
 import pandas as pd
 
@@ -10,6 +12,7 @@ from mecpfm import paths
 from mecpfm.data.columns import Column, read_table
 from mecpfm.data.traces import QUANTILES
 from mecpfm.errors import InputError
+from mecpfm.files import readable
 
 _TEXT = Column("text")
 _POSITIVE = Column(ge=1e-9)
@@ -67,12 +70,20 @@ RECORDED = {
 def _table(name: str, columns: Mapping[str, Column], key: list[str]) -> pd.DataFrame:
     """A committed table whose ``key`` columns identify a row and whose figures were read or recalled."""
     path = paths.tables() / name
-    frame = read_table(path, columns)
-    bad = frame.duplicated(key)
+    with readable(path):
+        content = path.read_bytes()
+    return _read(path, content, tuple(columns.items()), tuple(key)).copy()
+
+
+@functools.lru_cache(maxsize=16)
+def _read(path: Path, _: bytes, rules: tuple[tuple[str, Column], ...], key: tuple[str, ...]) -> pd.DataFrame:
+    """The table, parsed again only where the file holds other bytes: an instance that is generated needs several."""
+    frame = read_table(path, columns := dict(rules))
+    bad = frame.duplicated([*key])
     reason = f"{' and '.join(key)} stand twice"
     if "confidence" in columns and not bad.any():
         bad, reason = ~frame["confidence"].isin(["read", "recalled"]), "confidence must be read or recalled"
-    _refuse(name, bad, reason)
+    _refuse(path.name, bad, reason)
     return frame
 
 

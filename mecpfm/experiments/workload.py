@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from mecpfm.experiments.statistics import REPLICATES
-from mecpfm.typing import Floats
+from mecpfm.typing import Floats, Ints
 
 
 class Reduction(NamedTuple):
@@ -42,13 +42,12 @@ def reduction(rows: pd.DataFrame, method: str, baseline: str) -> Reduction:
     some_seeds, some_blocks = (random.integers(size, size=(REPLICATES, size)) for size in ours.shape)
     every_seed, every_block = (np.broadcast_to(np.arange(size), (REPLICATES, size)) for size in ours.shape)
 
-    def error(rows_drawn: np.ndarray, blocks_drawn: np.ndarray) -> float:
-        cells = [np.ix_(*drawn) for drawn in zip(rows_drawn, blocks_drawn, strict=True)]
-        found = [_reduction(ours[cell], theirs[cell]) for cell in cells]
-        return float(np.std(found, ddof=1))
+    def error(rows_drawn: Ints, blocks_drawn: Ints) -> float:
+        cells = rows_drawn[:, :, None], blocks_drawn[:, None, :]
+        return float(np.std(_reduction(ours[cells], theirs[cells]), ddof=1))
 
     return Reduction(
-        _reduction(ours, theirs),
+        float(_reduction(ours, theirs)),
         error(some_seeds, every_block) if seeds > 1 else math.nan,
         error(every_seed, some_blocks) if blocks > 1 else math.nan,
         error(some_seeds, some_blocks) if blocks > 1 else math.nan,
@@ -56,6 +55,6 @@ def reduction(rows: pd.DataFrame, method: str, baseline: str) -> Reduction:
     )
 
 
-def _reduction(ours: Floats, theirs: Floats) -> float:
-    """Mean over seeds (rows) of the share saved over all blocks (columns)."""
-    return float((1 - ours.sum(axis=1) / theirs.sum(axis=1)).mean())
+def _reduction(ours: Floats, theirs: Floats) -> Floats:
+    """Mean over seeds (last axis but one) of the share saved over all blocks (last axis)."""
+    return np.asarray((1 - ours.sum(axis=-1) / theirs.sum(axis=-1)).mean(axis=-1))

@@ -6,6 +6,7 @@ unknown column or name comes with the nearest known one.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -14,6 +15,7 @@ import numpy as np
 import pandas as pd
 
 from mecpfm.data.columns import Column, remedy, require_even, text_rows
+from mecpfm.data.tables import gpus as committed_gpus
 from mecpfm.errors import InputError, nearest
 from mecpfm.files import require_fits, require_regular
 
@@ -127,11 +129,19 @@ def checked(table: str, given: pd.DataFrame, where: str) -> pd.DataFrame:
     return frame
 
 
+@functools.cache
+def known_gpus() -> pd.DataFrame:
+    """The committed accelerators as a table of a network."""
+    return checked("gpus", committed_gpus()[[*TABLES["gpus"]]], "gpus")
+
+
 def _column(name: str, field: Field, given: pd.DataFrame, where: str) -> pd.Series[Any]:
     if name not in given:
         if field.default is None:
             raise InputError(f"{where}: column {name} is missing")
         return pd.Series([field.default] * len(given), dtype=object if isinstance(field.default, str) else float)
+    if (numbers := _numbers(field, given[name])) is not None:
+        return numbers
     if lists := [row for row, cell in enumerate(given[name], start=1) if not pd.api.types.is_scalar(cell)]:
         raise InputError(f"{where}: column {name}, row {lists[0]}: must hold one value a cell")
     cells = _text(given[name], field.default)
@@ -145,6 +155,17 @@ def _column(name: str, field: Field, given: pd.DataFrame, where: str) -> pd.Seri
     if rule.kind == "text":
         return pd.Series(cells.where(cells != "", field.default or ""), dtype=object)
     return pd.Series(np.where(cells == "", np.nan if field.default is None else field.default, values), dtype=float)
+
+
+def _numbers(field: Field, cells: pd.Series[Any]) -> pd.Series[Any] | None:
+    """Cells that are numbers already and keep the rule, which need not become text: most tables were checked before."""
+    if field.rule.kind != "number" or cells.dtype not in (np.dtype(np.float64), np.dtype(np.int64)):
+        return None
+    values, default = cells.to_numpy(dtype=float), field.default
+    absent = np.zeros(len(values), dtype=bool) if default is None else np.isnan(values) | (values == default)
+    if not (absent | field.rule.allows(values)).all():
+        return None
+    return pd.Series(np.where(absent, np.nan if default is None else default, values), dtype=float)
 
 
 def _text(values: pd.Series[Any], default: float | str | None) -> pd.Series[str]:

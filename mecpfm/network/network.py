@@ -10,9 +10,8 @@ from typing import Any
 
 import pandas as pd
 
-from mecpfm.data.tables import gpus as committed_gpus
 from mecpfm.errors import InputError, nearest
-from mecpfm.network.contract import TABLES, checked
+from mecpfm.network.contract import TABLES, checked, known_gpus
 from mecpfm.network.library import check_sizes
 from mecpfm.network.settings import SETTINGS, Settings, settings_of
 
@@ -68,8 +67,7 @@ class Network:
             if given is not None:
                 object.__setattr__(self, name, checked(name, given, self.where(name)))
         if self.gpus is None:
-            known = committed_gpus()[[*TABLES["gpus"]]]
-            object.__setattr__(self, "gpus", checked("gpus", known, "gpus"))
+            object.__setattr__(self, "gpus", known_gpus().copy())
         self._check()
 
     def __repr__(self) -> str:
