@@ -40,8 +40,13 @@ def test_commands_do_what_is_shown(document: str, least: int, tmp_path: Path):
     shutil.copy(ROOT / "tests" / "cases" / "t_ok.csv", tmp_path / "my_requests.csv")
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHON": sys.executable, "MECPFM_DATA_DIR": str(tmp_path)}
     for command in commands:
-        if re.fullmatch(r"[\w ./,=+-]+", command) and document != "README.md":  # nothing that a shell would change
-            done = mecpfm(*command.split()[1:], cwd=tmp_path, MECPFM_DATA_DIR=str(tmp_path))
+        plain = re.fullmatch(r"(?:cat ([\w.]+) \| )?mecpfm ([\w ./,=+-]+?)(?: > ([\w.]+))?", command)
+        if plain and document != "README.md":  # nothing that a shell would change
+            given, words, target = plain.groups()
+            text = given and (tmp_path / given).read_text()
+            done = mecpfm(*words.split(), given=text, cwd=tmp_path, MECPFM_DATA_DIR=str(tmp_path))
+            if target:
+                (tmp_path / target).write_text(done.stdout)
         else:
             script = f'set -o pipefail; mecpfm() {{ "$PYTHON" -m mecpfm "$@"; }}; {command}'
             words = ["bash", "-c", script]
