@@ -1,6 +1,5 @@
 """The page of a plan in a real browser, at the width of a desk and of a telephone, and what is drawn on it."""
 
-import functools
 import html
 import json
 import re
@@ -20,6 +19,7 @@ from mecpfm.network.picture import HEIGHT, WIDTH, frame
 from mecpfm.network.tables import AT_CENTRE
 from mecpfm.published.generate import Recipe, generate
 
+WIDTHS = (1280, 400)
 PROBE = """
 const errors = []; window.addEventListener("error", event => errors.push(event.message));
 console.error = (...words) => errors.push(words.join(" "));
@@ -40,7 +40,7 @@ const found = {
   outside: texts.filter(box => box.left < map.left || box.right > map.right || box.top < map.top).length,
   loaded: performance.getEntriesByType("resource").length,
 };
-parent.document.body.dataset.found = JSON.stringify(found);
+parent.document.body.dataset[window.name] = JSON.stringify(found);
 """
 
 
@@ -49,12 +49,17 @@ def plan() -> mp.NamedPlan:
     return mp.solve(network(), iterations=500)
 
 
-@functools.cache
-def looked_at(text: str, width: int) -> dict[str, object]:
-    """What a Chromium makes of a page in a frame of that width."""
-    probed = text.replace("<head>", f"<head><script>{PROBE}</script>")
-    probed = probed.replace("</body>", f"<script>{MEASURE}</script></body>")
-    outer = f'<body><iframe style="width:{width}px;height:900px;border:0" srcdoc="{html.escape(probed)}"></iframe>'
+@pytest.fixture(scope="module")
+def looked_at(plan: mp.NamedPlan) -> dict[str, dict[str, object]]:
+    """What a Chromium makes of both pages, in frames of both widths."""
+    published = mp.solve(generate(Recipe(cloudlets=12, requests=30, models=6), 0))
+    outer = "<body>"
+    for setting, one in (("network", plan), ("published", published)):
+        probed = page(one).replace("<head>", f"<head><script>{PROBE}</script>")
+        probed = html.escape(probed.replace("</body>", f"<script>{MEASURE}</script></body>"))
+        for width in WIDTHS:
+            style = f"width:{width}px;height:900px;border:0"
+            outer += f'<iframe name="{setting}{width}" style="{style}" srcdoc="{probed}"></iframe>'
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "outer.html"
         file.write_text(outer, encoding="utf-8")
@@ -62,19 +67,18 @@ def looked_at(text: str, width: int) -> dict[str, object]:
             str(browser()), "--headless", "--no-sandbox", "--disable-gpu", "--window-size=1600,1200",
             f"--user-data-dir={folder}/profile", "--virtual-time-budget=5000", "--dump-dom", file.as_uri(),
         ]  # fmt: skip
-        done = subprocess.run(words, capture_output=True, check=True, timeout=120)
-    found = re.search(r'data-found="([^"]*)"', done.stdout.decode())
-    assert found, done.stdout[:500]
-    return dict(json.loads(html.unescape(found.group(1))))
+        done = subprocess.run(words, capture_output=True, check=True, timeout=600)
+    found = re.findall(r'data-(\w+)="([^"]*)"', done.stdout.decode().partition("<iframe")[0])
+    assert len(found) == 2 * len(WIDTHS), done.stdout[:500]
+    return {name: json.loads(html.unescape(text)) for name, text in found}
 
 
 @pytest.mark.skipif(browser() is None, reason="no Chromium on this machine")
-@pytest.mark.parametrize("width", [1280, 400])
+@pytest.mark.parametrize("width", WIDTHS)
 @pytest.mark.parametrize("setting", ["network", "published"])
-def test_the_page_in_a_browser(plan: mp.NamedPlan, setting: str, width: int):
+def test_the_page_in_a_browser(looked_at: dict[str, dict[str, object]], setting: str, width: int):
     """It loads nothing, makes no error, fits the width, keeps its letters readable, and every column sorts."""
-    one = plan if setting == "network" else mp.solve(generate(Recipe(cloudlets=12, requests=30, models=6), 0))
-    found = looked_at(page(one), width)
+    found = looked_at[f"{setting}{width}"]
     assert found["errors"] == []
     assert found["loaded"] == 0
     assert found["width"] == width
