@@ -276,7 +276,7 @@ process.run(model, Budget.of(600.0), lambda *_: print("solving", flush=True), {}
     parent.kill()
     child, said = parent.out.read_text().split(maxsplit=1)
     assert "solving" in said
-    until(lambda: not alive(int(child)))
+    until(lambda: not alive(int(child)), 60)
 
 
 def alive(process_id: int) -> bool:

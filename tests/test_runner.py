@@ -288,7 +288,7 @@ if __name__ == "__main__":
             return False
         return True
 
-    until(lambda: not any(map(alive, children)))
+    until(lambda: not any(map(alive, children)), 60)
 
 
 def test_a_full_disk_loses_nothing_finished(home: Path, monkeypatch: pytest.MonkeyPatch):
