@@ -172,7 +172,7 @@ def test_no_scheduler_is_bad_input(tmp_path: Path):
     """An address where nobody answers is bad input."""
     code, line = ends(start("tcp://127.0.0.1:1", tmp_path, code=IMPATIENT))
     assert code == 2
-    assert "tcp://127.0.0.1:1" in line
+    assert "--scheduler tcp://127.0.0.1:1: cannot be reached" in line
 
 
 def test_no_workers_is_bad_input(cluster: Cluster, tmp_path: Path):
