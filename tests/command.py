@@ -1,7 +1,8 @@
 """The command as a process of its own, without its start: forked from one that has imported the package.
 
-A variable that is read at the start (a locale, PYTHON..., NUMBA_..., HOME) takes a start as a user's; so do the tests
-of the start itself (test_entry.py, test_docs_typed.py, test_wheel.py).
+``mecpfm`` waits for its end; ``start`` does not, for tests that send signals, and runs other code too. A variable that
+is read at the start (a locale, PYTHON..., NUMBA_..., HOME) takes a start as a user's; so do the tests of the start
+itself (test_entry.py, the README in test_docs_typed.py, test_wheel.py).
 """
 
 from __future__ import annotations

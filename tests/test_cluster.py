@@ -26,7 +26,7 @@ def measure(task, mine=paths.PACKAGE, go=os.path.join(os.environ["MECPFM_HOME"],
     from mecpfm.experiments.runner import _measure
     while task.seed and paths.PACKAGE == mine and not os.path.exists(go):
         time.sleep(0.05)
-    return _measure(task)
+    return _measure(task) if paths.PACKAGE == mine else [{{"value": task.point.value}}]
 
 runner._measure = measure
 hands = executors._shake_hands
