@@ -1,32 +1,32 @@
 """Experiments on a dask.distributed cluster: the same bytes or one line, whatever dies, stops or runs other code."""
 
 import json
-import os
 import shutil
 import signal
-import subprocess
-import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from command import COMMAND, Running, until
+from command import start as fork
 
 from mecpfm import paths
+from mecpfm.experiments import runner
 
 pytest.importorskip("distributed")
 
-RUN = [sys.executable, "-m", "mecpfm", "experiment", "fraction"]
-BLOCKED = """
-import sys, time
+STUDY = "zoo"
+BLOCKED = f"""
+import os, time
 from mecpfm import paths
 from mecpfm.experiments import executors, runner
 
-def measure(task, mine=str(paths.PACKAGE)):
+def measure(task, mine=paths.PACKAGE, go=os.path.join(os.environ["MECPFM_HOME"], "go")):
     from mecpfm import paths
-    if task.seed and str(paths.PACKAGE) == mine:
-        time.sleep(3600)
-    return [{"value": task.point.value}]
+    from mecpfm.experiments.runner import _measure
+    while task.seed and paths.PACKAGE == mine and not os.path.exists(go):
+        time.sleep(0.05)
+    return _measure(task) if paths.PACKAGE == mine else [{{"value": task.point.value}}]
 
 runner._measure = measure
 hands = executors._shake_hands
@@ -34,20 +34,23 @@ executors._shake_hands = lambda client, address, limit_s: hands(client, address,
 wait, keep, kept = executors.wait, runner.keep, []
 executors.wait = lambda left, timeout, **how: wait(left, timeout=timeout if kept else 240, **how)  # and slow to begin
 runner.keep = lambda *row: kept.append(keep(*row))
-from mecpfm.cli import main
-main()
+{COMMAND}
 """
-"""The command with tasks that end at once for seed 0 or in a copy, and never for the others."""
-IMPATIENT = """
+"""The command with tasks that begin at once for seed 0 or in a copy, and the others when there is a file."""
+IMPATIENT = f"""
 import distributed
 client = distributed.Client
 distributed.Client = lambda address, timeout: client(address, timeout=0.5)
-from mecpfm.cli import main
-main()
+{COMMAND}
 """
 """The command, which tries to reach a scheduler for half a second."""
-HANG_S = 240
-"""Guard against a test that hangs; no assertion depends on it."""
+EDITED = """
+import sys
+for name in [name for name in sys.modules if name.partition(".")[0] == "mecpfm"]:
+    del sys.modules[name]
+sys.path.insert(0, sys.argv.pop(1))
+"""
+"""Before a worker: the package comes from the folder that the first word names."""
 
 
 class Cluster:
@@ -60,13 +63,14 @@ class Cluster:
         until(lambda: file.exists() and file.read_text().strip())
         self.address = json.loads(file.read_text())["address"]
 
-    def worker(self, package: Path | None = None) -> subprocess.Popen[bytes]:
+    def worker(self, package: Path | None = None) -> Running:
         """Start a worker with one thread, with the package of another folder where one is named."""
         # A worker that is killed must not come back by itself: no nanny.
-        words = (self.address, "--nthreads", "1", "--no-nanny", "--local-directory", str(self.folder))
+        words = (self.address, "--nthreads", "1", "--no-nanny", "--memory-limit", "0")
+        words += ("--local-directory", str(self.folder))
         return self._start("dask_worker", *words, package=package)
 
-    def workers(self, count: int) -> list[subprocess.Popen[bytes]]:
+    def workers(self, count: int) -> list[Running]:
         """Start workers and wait until the scheduler knows exactly these."""
         from distributed import Client
 
@@ -75,12 +79,12 @@ class Cluster:
             until(lambda: len(client.scheduler_info(n_workers=-1)["workers"]) == count)
         return started
 
-    def _start(self, program: str, *words: str, package: Path | None = None) -> subprocess.Popen[bytes]:
-        env = os.environ | ({"PYTHONPATH": str(package)} if package else {})
-        command = [sys.executable, "-m", f"distributed.cli.{program}", *words, "--host", "127.0.0.1", "--no-dashboard"]
-        quiet = subprocess.DEVNULL
-        # In a folder of its own, for ``-m`` prefers the package that lies where it starts.
-        self.processes.append(subprocess.Popen(command, env=env, stdout=quiet, stderr=quiet, cwd=self.folder))
+    def _start(self, program: str, *words: str, package: Path | None = None) -> Running:
+        module = f"distributed.cli.{program}"
+        code = EDITED * (package is not None) + f"from {module} import main; main()"
+        first = () if package is None else (package,)
+        words = (*first, *words, "--host", "127.0.0.1", "--no-dashboard")
+        self.processes.append(fork(self.folder, *words, cwd=self.folder, code=code, needs=module))
         return self.processes[-1]
 
     def clear(self) -> None:
@@ -91,17 +95,9 @@ class Cluster:
             self.workers(0)
 
 
-def until(holds: Callable[[], object]) -> None:
-    end = time.monotonic() + HANG_S
-    while not holds():
-        assert time.monotonic() < end, "hangs"
-        time.sleep(0.02)
-
-
-def kill(*processes: subprocess.Popen[bytes]) -> None:
+def kill(*processes: Running) -> None:
     for process in processes:
         process.kill()
-        process.wait()
 
 
 @pytest.fixture(scope="module")
@@ -128,27 +124,26 @@ def edited(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def start(address: str, home: Path, patience: int = HANG_S, command: list[str] = RUN) -> subprocess.Popen[str]:
-    words = [*command, "--scheduler", address, "--patience", str(patience)]
-    env = os.environ | {"MECPFM_HOME": str(home)}
-    return subprocess.Popen(words, env=env, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+def start(address: str, home: Path, patience: int = 240, code: str = COMMAND) -> Running:
+    words = ("experiment", STUDY, "--scheduler", address, "--patience", patience)
+    return fork(home, *words, code=code, needs="distributed", MECPFM_HOME=str(home))
 
 
-def start_blocked(cluster: Cluster, home: Path, patience: int) -> subprocess.Popen[str]:
+def start_blocked(cluster: Cluster, home: Path, patience: int) -> Running:
     """A run that has stored its first row and whose workers are at work."""
-    run = start(cluster.address, home, patience, [sys.executable, "-c", BLOCKED, *RUN[3:]])
+    run = start(cluster.address, home, patience, BLOCKED)
     until(lambda: stored(home) or run.poll() is not None)
     return run
 
 
 def stored(home: Path) -> list[Path]:
-    return list((home / "results" / "cache" / "fraction").glob("*.json"))
+    return list((home / "results" / "cache" / STUDY).glob("*.json"))
 
 
-def ends(run: subprocess.Popen[str]) -> tuple[int, str]:
+def ends(run: Running) -> tuple[int, str]:
     """Exit code and the one line of stderr that is no progress and no word on compiling."""
     try:
-        _, said = run.communicate(timeout=HANG_S)
+        _, said = run.communicate()
     finally:
         run.kill()
     lines = [line for line in said.splitlines() if " tasks, " not in line and "compiling kernels" not in line]
@@ -157,27 +152,27 @@ def ends(run: subprocess.Popen[str]) -> tuple[int, str]:
     return run.returncode, lines[0]
 
 
-def test_a_worker_may_die(cluster: Cluster, tmp_path: Path):
+def test_a_worker_may_die(cluster: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """With one of two workers killed mid-run the experiment ends, and its table is that of a local run."""
     first, _ = cluster.workers(2)
     homes = [tmp_path / "cluster", tmp_path / "local"]
-    run = start(cluster.address, homes[0])
-    until(lambda: len(stored(homes[0])) > 1 or run.poll() is not None)
+    homes[0].mkdir()
+    run = start_blocked(cluster, homes[0], 240)
     kill(first)
-    _, said = run.communicate(timeout=HANG_S)
+    (homes[0] / "go").touch()
+    _, said = run.communicate()
     assert run.returncode == 0, said
-    subprocess.run(
-        [*RUN, "--workers", "1"], env=os.environ | {"MECPFM_HOME": str(homes[1])}, check=True, capture_output=True
-    )
-    one, two = (home / "results" / "quick" / "fraction.csv" for home in homes)
+    monkeypatch.setenv("MECPFM_HOME", str(homes[1]))
+    runner.run(STUDY, "quick")
+    one, two = (home / "results" / "quick" / f"{STUDY}.csv" for home in homes)
     assert one.read_bytes() == two.read_bytes()
 
 
 def test_no_scheduler_is_bad_input(tmp_path: Path):
     """An address where nobody answers is bad input."""
-    code, line = ends(start("tcp://127.0.0.1:1", tmp_path, command=[sys.executable, "-c", IMPATIENT, *RUN[3:]]))
+    code, line = ends(start("tcp://127.0.0.1:1", tmp_path, code=IMPATIENT))
     assert code == 2
-    assert "tcp://127.0.0.1:1" in line
+    assert "--scheduler tcp://127.0.0.1:1: cannot be reached" in line
 
 
 def test_no_workers_is_bad_input(cluster: Cluster, tmp_path: Path):
@@ -200,7 +195,7 @@ def test_other_code_is_refused_at_the_start(cluster: Cluster, edited: Path, tmp_
 def test_other_code_is_refused_when_it_joins_late(cluster: Cluster, edited: Path, tmp_path: Path):
     """Rows of a worker that nobody asked at the start are refused as well."""
     cluster.workers(1)
-    run = start_blocked(cluster, tmp_path, HANG_S)
+    run = start_blocked(cluster, tmp_path, 240)
     before = stored(tmp_path)
     cluster.worker(edited)
     code, line = ends(run)

@@ -1,14 +1,12 @@
 """Ctrl-C through the real command: whichever method, whenever, a complete answer and exit code 0."""
 
 import json
-import os
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
 import pytest
+from command import start, until
 
 from mecpfm.coupled import baselines
 from mecpfm.coupled.check import assess
@@ -31,27 +29,24 @@ def paths(tmp_path_factory):
     return folder
 
 
+@pytest.fixture(scope="module")
+def greedy(paths):
+    """The objective of greedy's plan for the coupled one."""
+    instance = Instance.read(paths / "coupled.npz")
+    return assess(instance, "greedy", baselines.trimcaching(instance)).objective
+
+
 def interrupted(path: Path, method: str, line: str, wait_s: float = 0.0, **variables: str):
     """Outcome of a run that gets SIGINT ``wait_s`` after a line on stderr: exit code, JSON and the rest of stderr."""
-
-    def listen() -> None:  # a shell that runs the tests in the background has its children ignore Ctrl-C
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-
-    words = [sys.executable, "-m", "mecpfm", "-v", "solve", str(path), "--method", method, "--json"]
-    budget = ["--iterations", str(10**9)] if path.suffix == ".npz" else []
-    pipe, env = subprocess.PIPE, {**os.environ, **variables}
-    with subprocess.Popen(
-        [*words, *budget], stdout=pipe, stderr=pipe, text=True, preexec_fn=listen, env=env
-    ) as process:
-        assert process.stderr is not None
-        seen = []
-        while not seen or line not in seen[-1]:
-            seen.append(process.stderr.readline())
-            assert seen[-1], seen
-        time.sleep(wait_s)
-        process.send_signal(signal.SIGINT)
-        stdout, stderr = process.communicate(timeout=600)
-    return process.returncode, json.loads(stdout), stderr
+    budget = ["--iterations", 10**9] if path.suffix == ".npz" else []
+    run = start(path.parent, "-v", "solve", path, "--method", method, "--json", *budget, **variables)
+    until(lambda: line in run.err.read_text() or run.poll() is not None)
+    seen = len(run.err.read_text())
+    time.sleep(wait_s)
+    run.send_signal(signal.SIGINT)
+    stdout, stderr = run.communicate()
+    assert line in stderr
+    return run.returncode, json.loads(stdout), stderr[seen:]
 
 
 @pytest.mark.parametrize(
@@ -62,12 +57,10 @@ def interrupted(path: Path, method: str, line: str, wait_s: float = 0.0, **varia
         *((method, PROGRESS, wait_s) for method, wait_s in (("auto", 0.0), ("polish", 0.0), ("auto", 0.5))),
     ],
 )
-def test_a_coupled_search_gives_its_best_plan_so_far(paths, method, line, wait_s):
+def test_a_coupled_search_gives_its_best_plan_so_far(paths, greedy, method, line, wait_s):
     """While it reads, compiles, bounds, searches or HiGHS runs: no worse than greedy's plan, with a bound."""
     code, plan, stderr = interrupted(paths / "coupled.npz", method, line, wait_s)
     assert code == 0, stderr
-    instance = Instance.read(paths / "coupled.npz")
-    greedy = assess(instance, "greedy", baselines.trimcaching(instance)).objective
     assert plan["feasible"]
     assert plan["status"] == "interrupted"
     assert 0 <= plan["bound"] <= plan["objective"]

@@ -2,13 +2,11 @@
 
 import os
 import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
 
 import nbformat
 import pytest
+from command import start, until
 
 from mecpfm.experiments import notebooks
 
@@ -30,9 +28,10 @@ os.rename("part", "busy")
 time.sleep(1000)
 """
 RUN = """
-import multiprocessing, sys
+import multiprocessing, os, sys
 from pathlib import Path
 from mecpfm.experiments import notebooks
+os.setsid()
 notebooks.paths.sources = lambda: Path(sys.argv[1])
 notebooks._preloaded_context = lambda: multiprocessing.get_context("fork")
 try:
@@ -70,19 +69,10 @@ def test_a_stopped_run_leaves_no_kernel(number: signal.Signals, tmp_path: Path):
     """SIGTERM for the command alone acts as Ctrl-C, which a terminal sends to the lessons as well."""
     source = written(tmp_path, BUSY)
 
-    def listen() -> None:  # a shell that runs the tests in the background has its children ignore Ctrl-C
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-
-    with subprocess.Popen(
-        [sys.executable, "-c", RUN, str(tmp_path)], stdout=subprocess.PIPE, text=True, preexec_fn=listen,
-        start_new_session=True,
-    ) as process:  # fmt: skip
-        until = time.monotonic() + 300
-        while not (source.parent / "busy").exists():
-            assert process.poll() is None
-            assert time.monotonic() < until
-            time.sleep(0.1)
-        (os.kill if number == signal.SIGTERM else os.killpg)(process.pid, number)
-        assert "interrupted" in process.communicate(timeout=300)[0]
+    run = start(tmp_path, tmp_path, code=RUN, MECPFM_HOME=str(tmp_path))
+    until(lambda: (source.parent / "busy").exists() or run.poll() is not None)
+    assert run.poll() is None, run.err.read_text()
+    (os.kill if number == signal.SIGTERM else os.killpg)(run.pid, number)
+    assert "interrupted" in run.communicate()[0]
     with pytest.raises(ProcessLookupError):
         os.kill(int((source.parent / "busy").read_text()), 0)

@@ -3,8 +3,6 @@
 import json
 import re
 import socket
-import subprocess
-import sys
 import time
 import urllib.error
 import urllib.request
@@ -13,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from command import mecpfm
+from command import mecpfm, start
 
 from mecpfm.data.topologies import great_circle_km
 from mecpfm.errors import InputError
@@ -209,7 +207,7 @@ def post(service, port, path, said):
         except urllib.error.HTTPError as error:
             return error.code, error.read().decode()
         except urllib.error.URLError:
-            time.sleep(0.2)
+            time.sleep(0.02)
     raise AssertionError("the service ended")
 
 
@@ -217,11 +215,9 @@ def test_the_pages_wrapper_serves(tmp_path):
     """The page's Python, as it stands, in at most twenty lines: decides, completes, refuses and goes on."""
     (code,) = re.findall(r"```python\n(.*?)```", PAGE.read_text(), re.DOTALL)
     assert len([line for line in code.splitlines() if line]) <= 20
-    (tmp_path / "service.py").write_text(code)
     write(tmp_path / "net")
     port = free_port()
-    words = [sys.executable, "service.py", "net", str(port)]
-    service = subprocess.Popen(words, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    service = start(tmp_path, "net", port, cwd=tmp_path, code=code)
     try:
         asked = {"user": "u17", "model": "llama-7b-chat", "features": {"tokens_in": 240}}
         status, ticket = post(service, port, "/decide", asked)
@@ -232,5 +228,4 @@ def test_the_pages_wrapper_serves(tmp_path):
             assert post(service, port, path, said)[0] == 400, said
         assert post(service, port, "/decide", asked)[1]["number"] == 1
     finally:
-        service.terminate()
-        service.wait()
+        service.kill()

@@ -1,10 +1,9 @@
 """Every figure of a notebook also stands there as a picture, and no two of its series look alike."""
 
 import base64
+import functools
 import io
 import logging
-import subprocess
-import sys
 from collections import Counter
 from html.parser import HTMLParser
 from pathlib import Path
@@ -13,6 +12,7 @@ import nbformat
 import plotly.graph_objects as go
 import plotly.io
 import pytest
+from command import start
 
 from mecpfm import figures, sockets
 from mecpfm.figures import chromium
@@ -65,11 +65,10 @@ def test_without_a_browser_that_works_there_is_no_picture(
         (tmp_path / "browser").chmod(0o755)
         monkeypatch.setenv("BROWSER_PATH", str(tmp_path / "browser"))
     monkeypatch.setattr(chromium, "browser", lambda: script and str(tmp_path / "browser"))
-    monkeypatch.setattr(chromium, "PATIENCE_S", 2.0)
-    chromium._server.cache_clear()
+    monkeypatch.setattr(chromium, "PATIENCE_S", 1.0)
+    monkeypatch.setattr(chromium, "_server", functools.cache(chromium._server.__wrapped__))  # the other one stays
     with caplog.at_level(logging.DEBUG, "mecpfm"):
         assert set(bundle(DRAWN)) == set(bundle(DRAWN)) == {PLOTLY}
-    chromium._server.cache_clear()
     told = [record.message for record in caplog.records if record.name == "mecpfm"]
     assert len(told) == bool(script)
     assert all("does not start" in message for message in told)
@@ -87,13 +86,13 @@ sys.stdout.write(base64.b64encode(chromium.small_png(drawn)).decode() + " " + st
 
 
 @needs_browser
-def test_processes_share_a_browser():
+def test_processes_share_a_browser(tmp_path: Path):
     """Another process gets the picture that is drawn here and starts none; where none is drawn it draws its own."""
     own = bundle(DRAWN)[PNG]
     for answer, started in ((chromium.answer, 0), (lambda request: b"", 1)):
         with sockets.answering(answer):
-            done = subprocess.run([sys.executable, "-c", SHARED], capture_output=True, check=True, text=True)
-        assert done.stdout.split() == [own, str(started)]
+            said, _ = start(tmp_path, code=SHARED).communicate()
+        assert said.split() == [own, str(started)]
 
 
 class Counted(HTMLParser):

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import command
 import numpy as np
 import pandas as pd
 import pytest
@@ -149,12 +150,23 @@ def test_nowhere_to_write_is_one_line(words: tuple[str, ...]):
     assert "MECPFM_HOME" in line or words == ("figures",)
 
 
-@pytest.mark.parametrize("words", [("notebooks",), ("figures",), ("claims",)])
-def test_nothing_to_do_outside_a_checkout_is_an_error(tmp_path: Path, words: tuple[str, ...]):
+def test_nothing_to_do_outside_a_checkout_is_an_error(tmp_path: Path):
     """A package without its checkout says that there is nothing here, and exits with 2."""
     shutil.copytree(ROOT / "mecpfm", tmp_path / "lib" / "mecpfm")
     shutil.copytree(ROOT / "data", tmp_path / "lib" / "mecpfm" / "data" / "tables")
-    one_line(mecpfm(*words, cwd=tmp_path, PYTHONPATH=str(tmp_path / "lib")))
+    code = """
+import sys
+from mecpfm.cli import main
+for sys.argv[1:] in (["notebooks"], ["figures"], ["claims"]):
+    try:
+        main()
+    except SystemExit as stop:
+        print(stop.code)
+"""
+    run = command.start(tmp_path, code=code, cwd=tmp_path, PYTHONPATH=str(tmp_path / "lib"))
+    out, err = run.communicate()
+    assert out.split() == ["2", "2", "2"], err
+    assert [line[:15] for line in err.splitlines()] == ["mecpfm: error: "] * 3, err
 
 
 def test_inputs_come_from_the_checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
@@ -237,7 +249,7 @@ case "$*" in
   "-c import sys"*) exit 0 ;;
   *"-m venv"*)
     mkdir "$STUB/making" || { echo overlap >>"$STUB/log"; exit 1; }
-    sleep 1
+    sleep "${SLOW:-0}"
     mkdir -p .venv/bin; cp "$0" .venv/bin/python; rmdir "$STUB/making"; echo made >>"$STUB/log" ;;
   *) echo "$*" >>"$STUB/log" ;;
 esac
@@ -277,7 +289,7 @@ def test_two_runs_at_once_share_one_environment(tmp_path: Path):
     """One installs, the other waits and finds it done; both reproduce. HOME is not set, run bits are missing."""
     folder = checkout(tmp_path)
     stub(tmp_path)
-    runs = [start(folder, tmp_path) for _ in range(3)]
+    runs = [start(folder, tmp_path, SLOW="1") for _ in range(3)]
     for run in runs:
         said, _ = run.communicate(timeout=120)
         assert run.returncode == 0, said

@@ -1,10 +1,9 @@
 """Experiments resume, repeat to the byte, and lose nothing finished."""
 
 import json
+import multiprocessing
 import os
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, ThreadPoolExecutor
@@ -13,6 +12,7 @@ from pathlib import Path
 from shutil import copytree
 
 import pytest
+from command import COMMAND, start, until
 
 from mecpfm import paths
 from mecpfm.errors import InputError, InterruptedRunError, MecpfmError
@@ -23,6 +23,23 @@ from mecpfm.published.generate import Recipe
 
 TINY = Recipe(cloudlets=6, models=3, families=2, requests=4, sites="uniform")
 CALLS: list[int] = []
+FORKING = f"""
+import multiprocessing, signal
+from mecpfm.experiments import executors
+executors.get_context = lambda: multiprocessing.get_context("fork")
+begin = executors._end_with_parent
+executors._end_with_parent = lambda parent: (signal.signal(signal.SIGTERM, signal.SIG_DFL), begin(parent))
+{COMMAND}
+"""
+"""The command with workers that have imported what they need, and begin like others otherwise."""
+HELD = f"""
+import time
+from mecpfm.experiments.config import STUDIES
+measure = STUDIES["requests"].measure
+STUDIES["requests"].measure = lambda recipe, seed: time.sleep(3600) if seed > 2 else measure(recipe, seed)
+{FORKING}
+"""
+"""The same, which gets no further than three tasks."""
 
 
 def count(recipe: Recipe, seed: int) -> Rows:
@@ -206,6 +223,7 @@ def where(task: int) -> int:
 
 def test_short_work_stays_in_this_process(monkeypatch: pytest.MonkeyPatch):
     """Without a number of workers nobody is started for what is short, or for the last task; failures are kept."""
+    monkeypatch.setattr(executors, "get_context", lambda: multiprocessing.get_context("fork"))
     here = os.getpid()
     found = dict(executors.run_all(where, range(4)))
     assert [type(found.pop(1)), *found.values()] == [ValueError, here, here, here]
@@ -233,18 +251,16 @@ def test_a_signal_while_rows_are_stored_says_how_to_go_on(home: Path, monkeypatc
         runner.run("tiny", "quick", workers=1)
 
 
-@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
-def test_an_interrupted_sweep_says_how_to_go_on(tmp_path: Path, name: str):
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, HELD), (signal.SIGTERM, HELD), (signal.SIGTERM, COMMAND)])
+def test_an_interrupted_sweep_says_how_to_go_on(tmp_path: Path, number: signal.Signals, code: str):
     """One line, code 130, no child left; the same command then finishes."""
-    command = [sys.executable, "-m", "mecpfm", "experiment", "requests", "--workers", "2"]
-    environment = os.environ | {"MECPFM_HOME": str(tmp_path)}
+    words = ("experiment", "requests", "--workers", 2)
+    run = start(tmp_path, *words, code=code, MECPFM_HOME=str(tmp_path))
     folder = tmp_path / "results" / "cache" / "requests"
-    run = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
-    while run.poll() is None and not list(folder.glob("*.json")):
-        time.sleep(0.02)
-    run.send_signal(getattr(signal, name))
-    _, said = run.communicate(timeout=120)
-    if run.returncode:  # a quick machine may have finished before the signal
+    until(lambda: run.poll() is not None or list(folder.glob("*.json")))
+    run.send_signal(number)
+    _, said = run.communicate()
+    if run.returncode or code == HELD:  # a quick machine may have finished before the signal
         assert run.returncode == 130
         assert "run the same command again" in said.splitlines()[-1]
         assert "Traceback" not in said
@@ -256,17 +272,14 @@ def test_children_end_with_a_killed_parent(tmp_path: Path):
 import sys, time, multiprocessing
 from mecpfm.experiments import executors
 if __name__ == "__main__":
-    for _ in executors.run_all(time.sleep, [0, 0] + [300] * 4, workers=2):
+    for _ in executors.run_all(time.sleep, [0] + [300] * 4, workers=2):
         print(*(child.pid for child in multiprocessing.active_children()), flush=True)
 """
-    script = tmp_path / "parent.py"
-    script.write_text(parent)
-    run = subprocess.Popen([sys.executable, str(script)], stdout=subprocess.PIPE, text=True)
-    assert run.stdout is not None
-    children = [int(word) for word in run.stdout.readline().split()]
+    run = start(tmp_path, code=parent)
+    until(lambda: "\n" in run.out.read_text() or run.poll() is not None)
+    children = [int(word) for word in run.out.read_text().split()]
     assert children
     run.kill()
-    run.communicate()
 
     def alive(pid: int) -> bool:
         try:
@@ -275,10 +288,7 @@ if __name__ == "__main__":
             return False
         return True
 
-    deadline = time.monotonic() + 60
-    while any(map(alive, children)) and time.monotonic() < deadline:
-        time.sleep(0.1)
-    assert not any(map(alive, children))
+    until(lambda: not any(map(alive, children)), 60)
 
 
 def test_a_full_disk_loses_nothing_finished(home: Path, monkeypatch: pytest.MonkeyPatch):
@@ -309,26 +319,21 @@ def test_unknown_experiment_is_refused(home: Path):
         runner.run("huge", "quick")
 
 
-def test_a_real_sweep_survives_kill_9(tmp_path: Path):
+def test_a_real_sweep_survives_kill_9(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """Killed on the way, a sweep ends with the same bytes as an undisturbed one and redoes no finished task."""
-    command = [sys.executable, "-m", "mecpfm", "experiment", "requests", "--workers"]
-
-    def environment(name: str) -> dict[str, str]:
-        return os.environ | {"MECPFM_HOME": str(tmp_path / name)}
-
-    store = tmp_path / "killed" / "results" / "cache" / "requests"
-    words = [*command, "2"]
-    run = subprocess.Popen(words, env=environment("killed"), stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
-    while run.poll() is None and len(list(store.glob("*.json"))) < 3:
-        time.sleep(0.02)
-    run.send_signal(signal.SIGKILL)
-    run.wait()
-    before = {path: path.stat().st_mtime_ns for path in store.glob("*.json")}
-    assert len(before) >= 3
-    for name, workers in (("killed", "2"), ("whole", "1")):
-        subprocess.run([*command, workers], env=environment(name), check=True, capture_output=True)
+    homes = [tmp_path / "killed", tmp_path / "whole"]
+    words, environment = ("experiment", "requests", "--workers", 2), {"MECPFM_HOME": str(homes[0])}
+    stored = homes[0] / "results" / "cache" / "requests"
+    run = start(tmp_path, *words, code=HELD, **environment)
+    until(lambda: run.poll() is not None or len(list(stored.glob("*.json"))) > 2)
+    run.kill()
+    before = {path: path.stat().st_mtime_ns for path in stored.glob("*.json")}
+    assert len(before) == 3
+    assert start(tmp_path, *words, code=FORKING, **environment).wait() == 0
     assert all(path.stat().st_mtime_ns == stamp for path, stamp in before.items())
-    one, two = (tmp_path / name / "results" / "quick" / "requests.csv" for name in ("killed", "whole"))
+    monkeypatch.setenv("MECPFM_HOME", str(homes[1]))
+    runner.run("requests", "quick")
+    one, two = (home / "results" / "quick" / "requests.csv" for home in homes)
     assert one.read_bytes() == two.read_bytes()
 
 

@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from mecpfm import clock
 from mecpfm.clock import Budget
 from mecpfm.extras import lacks
-from mecpfm.kernels.arrays import dot
 from mecpfm.solvers.model import LinearModel, Solution
 from mecpfm.typing import Floats
 
@@ -118,6 +117,6 @@ def _outcome(solver: Any, model: LinearModel, x: Any, runtime: float) -> Solutio
     if solver.SolCount == 0:
         return Solution(status, **result)
     values = np.array(x.X)
-    objective = dot(model.cost, values)
+    objective = model.value(values)
     result.setdefault("bound", objective if status == "optimal" else float("nan"))
     return Solution("feasible" if status == "unknown" else status, values, objective, **result)

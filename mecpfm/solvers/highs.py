@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 from mecpfm import clock
 from mecpfm.clock import Budget
 from mecpfm.errors import LimitError
-from mecpfm.kernels.arrays import dot
 from mecpfm.solvers import process
 from mecpfm.solvers.model import LinearModel, Solution
 
@@ -86,7 +85,7 @@ def _cut_short(model: LinearModel, moments: list[Moment], seconds: float) -> Sol
     seen = [moment.x for moment in moments if moment.x is not None]
     if not seen:
         return Solution("unknown", bound=bound, solver=NAME, runtime_s=seconds)
-    objective = math.fsum((model.cost * seen[-1]).tolist())
+    objective = model.value(seen[-1])
     return Solution("feasible", seen[-1], objective, bound, solver=NAME, runtime_s=seconds)
 
 
@@ -128,7 +127,7 @@ def here(
         if status == "optimal":
             result["bound"] = info.objective_function_value * unit
     x = np.array(solution.col_value)
-    return Solution("feasible" if status == "unknown" else status, x, dot(model.cost, x), **result)
+    return Solution("feasible" if status == "unknown" else status, x, model.value(x), **result)
 
 
 def anytime(model: LinearModel, time_limit: float, *, seed: int = 0) -> list[Moment]:
