@@ -106,6 +106,19 @@ def test_from_nothing_levels_end_at_the_optimum(seed, each, dives):
 
 
 @pytest.mark.kernels
+def test_a_request_without_a_way_ends_its_node():
+    """It decides nothing then; and where there is one request alone it decides that."""
+    search = Levels.of(unknown(LONG[0]))
+    rows, remote, path = search.state.rows, search.state.structure.cells.remote_s, search._begin()
+    path.open[1], path.away[1], path.ways[1] = False, False, 1
+    r = kernels.smallest(rows, remote, path.open[1], path.away[1], search.v, search._sheet, 1.0)
+    kernels.note(rows, path, 1, search._sheet, r)
+    assert (r, path.request[1], path.ways[1]) == (nodes.AWAY, nodes.AWAY, 0)
+    one = rows._replace(request=np.zeros_like(rows.request))
+    assert kernels.smallest(one, remote[:1], path.open[2], path.away[2, :1], search.v[:1], search._sheet, 1.0) == 0
+
+
+@pytest.mark.kernels
 def test_which_nodes_levels_visit():
     """Their number and the last prices as they were when this was written: how fast it ends is seen nowhere else."""
     ran = [Levels.of(unknown(seed)) for seed in LONG]
