@@ -46,12 +46,15 @@ TESTS = {
                              "knapsack or slow_twin or slope_holds or parts or at_least or closing or common_blocks or "
                              "just_paid or stable_sort or evaluations or must_be or found_from or looks or own_prices"],
     "kernels/coupled_fix": ["test_coupled_cells.py", "-k", "model_is_worth or closing or searched"],
+    "kernels/coupled_levels": ["test_coupled_levels.py", "-k",
+                               "from_nothing or far_above or closes or which_nodes or without_a_way"],
     "kernels/rounding": ["test_rounding.py", "-k", "draws_follow or outcomes or extreme or sources"],
     "kernels/linear_bandit": ["test_linear_bandits.py", "test_restricted.py", "-k", "not thousands and not mabwiser"],
     "kernels/tabular_bandit": ["test_bandits.py", "-k", "not reset"],
 }  # fmt: skip
 TESTS |= {
     "kernels/coupled_ascent": TESTS["kernels/coupled_dual"],
+    "kernels/coupled_levels_node": TESTS["kernels/coupled_levels"],
     "kernels/coupled_masks": TESTS["kernels/coupled_sets"],
 }
 MEMORY = 8 << 30

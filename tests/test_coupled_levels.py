@@ -8,18 +8,26 @@ import pytest
 from coupled_strategies import begun
 from hypothesis import given
 from hypothesis import strategies as st
-from test_coupled_single import located
+from test_coupled_single import located, priced
 from test_coupled_swaps import assigned
 
 from mecpfm.clock import FOREVER, Budget
 from mecpfm.coupled import levels, methods
 from mecpfm.coupled.brute_force import solve_nlip
 from mecpfm.coupled.dual import proven
+from mecpfm.coupled.engine import EngineParams
 from mecpfm.coupled.levels import Levels
+from mecpfm.coupled.params import AutoParams
+from mecpfm.coupled.state import AutoState
+from mecpfm.coupled.structure import build
 from mecpfm.kernels import coupled_levels as kernels
 from mecpfm.kernels import coupled_levels_node as nodes
+from mecpfm.kernels.coupled_single import Sites
 
 SEEDS = st.integers(0, 2**32 - 1)
+LONG = (41, 50, 66, 74, 80, 117, 184, 194, 216, 242, 271, 282, 315, 320)
+NODES = [30, 44, 44, 37, 37, 31, 31, 36, 37, 31, 37, 32, 31, 30]
+PRICES = 27912.150802224
 
 
 def free(seed, *, whole=True):
@@ -48,6 +56,70 @@ def test_levels_end_at_the_optimum(seed, whole):
     assert state.done
     assert state.cost == pytest.approx(optimum)
     assert state.bound <= optimum * (1 + 2e-9) + 1e-9
+
+
+def unknown(seed):
+    """Where only the plan that serves all remotely is known, with any prices: ties, no size, no cost, exact fits."""
+    instance, random = free(seed), np.random.default_rng(seed)
+    options, cloudlets = instance.options, instance.cloudlets
+    compute = options.compute_s * (random.random(len(options.compute_s)) < 0.9)
+    inside = random.random(len(compute)) < 0.6
+    room = np.bincount(options.cloudlet[inside], compute[inside], instance.sizes[2])
+    scale = random.choice([0.3, 1.0, 4.0, 400.0])  # 4: whole seconds
+    remote = instance.requests.remote_delay_s * scale
+    instance = instance.model_copy(
+        update={
+            "requests": instance.requests.model_copy(update={"remote_delay_s": remote}),
+            "cloudlets": cloudlets.model_copy(update={"compute_s": room, "memory_gb": cloudlets.memory_gb + 2}),
+            "options": options.model_copy(update={"delay_s": options.delay_s * scale, "compute_s": compute}),
+        }
+    )
+    structure, nothing = build(instance), np.full(len(remote), -1)
+    params = EngineParams(auto=AutoParams(dive_nodes=int(random.integers(1, 20))))
+    state = AutoState(instance, structure, FOREVER, 0, 0.0, None, nothing, params=params)
+    state.dual = priced(structure, random.random(len(remote)) * remote)
+    state.offer(nothing)
+    return state
+
+
+@pytest.mark.kernels
+@given(seed=SEEDS, each=st.integers(1, 30), dives=st.booleans())
+def test_from_nothing_levels_end_at_the_optimum(seed, each, dives):
+    """No other bound helps: each level's is true, and the last plan is one that enumeration finds no better one of."""
+    state = unknown(seed)
+    search, optimum = Levels.of(state), solve_nlip(state.instance).objective
+    if search is None:
+        return
+    search.dived = math.inf if dives else 0.0
+    while not state.done:
+        before = search.nodes
+        search.run(FOREVER, each)
+        assert search.nodes <= before + each
+        assert state.bound <= optimum * (1 + 2e-9)
+    assert state.cost == pytest.approx(optimum, rel=2e-9)
+
+
+@pytest.mark.kernels
+def test_a_request_without_a_way_ends_its_node():
+    """It decides nothing then; and where there is one request alone it decides that."""
+    search = Levels.of(unknown(LONG[0]))
+    rows, remote, path = search.state.rows, search.state.structure.cells.remote_s, search._begin()
+    path.open[1], path.away[1], path.ways[1] = False, False, 1
+    r = kernels.smallest(rows, remote, path.open[1], path.away[1], search.v, search._sheet, 1.0)
+    kernels.note(rows, path, 1, search._sheet, r)
+    assert (r, path.request[1], path.ways[1]) == (nodes.AWAY, nodes.AWAY, 0)
+    one = rows._replace(request=np.zeros_like(rows.request))
+    assert kernels.smallest(one, remote[:1], path.open[2], path.away[2, :1], search.v[:1], search._sheet, 1.0) == 0
+
+
+@pytest.mark.kernels
+def test_which_nodes_levels_visit():
+    """Their number and the last prices as they were when this was written: how fast it ends is seen nowhere else."""
+    ran = [Levels.of(unknown(seed)) for seed in LONG]
+    for search in ran:
+        search.run(FOREVER)
+    assert [search.nodes for search in ran] == NODES
+    assert sum(float(search.v.sum()) for search in ran) == pytest.approx(PRICES, rel=1e-10)
 
 
 @given(seed=SEEDS, each=st.integers(1, 7), dives=st.integers(0, 20))
@@ -103,6 +175,19 @@ def test_a_node_bounds_its_plans_and_closes_none_below_the_limit(seed, steps):
     assert all(plan in left for cost, plan in before if cost < limit - 1e-9) or bound >= limit
     if bound < limit and sheet.first[-1] == 0:
         assert (bound, tuple(sheet.only.tolist())) in [(pytest.approx(cost), plan) for cost, plan in before]
+
+
+@pytest.mark.kernels
+@given(seed=SEEDS)
+def test_prices_far_above_all_costs_round_no_plan_away(seed):
+    """Remote service costs 10^9 times what the cloudlet does, and the prices that a node begins with are as dear."""
+    random = np.random.default_rng(seed)
+    delay, one = 1e-3 * random.random(4), np.ones(4, dtype=np.int64)
+    sites = Sites(np.array([0, 4]), np.arange(4), delay, np.ones(4), one, np.array([4.0]), 4 * one[:1], np.zeros(1))
+    remote, v, limit = np.full(4, 1e6), 1e6 * random.random(4), float(delay.sum()) * (1 + 1e-6)
+    sheet, at = levels._sheet(4, 4 * one[:1], sites.room_units), np.zeros(4, dtype=np.int64)
+    bound = nodes.visit(sites, at, remote, np.ones(4, dtype=bool), np.ones(4, dtype=bool), v, sheet, limit, 20)
+    assert bound == pytest.approx(float(delay.sum()), rel=1e-9)
 
 
 def test_where_a_path_or_a_table_is_too_large_there_are_none():

@@ -21,8 +21,8 @@ class Ending:
     proves: Callable[[Polished], bool] | None = None
 
     def enough(self, bound: float) -> float:
-        """A cost, s, whose gap is no more than what was asked for, or is near; -inf when the optimum was."""
-        gap = max(self.gap, self.near)
+        """A cost, s, whose gap is no more than what was asked for, or is asked about; -inf when the optimum was."""
+        gap = max(self.gap, self.near if self.proves else 0.0)
         return bound / (1 - gap) if gap > 0 else -math.inf
 
     def met(self, plan: Polished, bound: float) -> bool:
