@@ -13,6 +13,7 @@ from mecpfm.kernels.coupled_ascent import BOUND, THETA, DualState, advance
 from mecpfm.kernels.coupled_cut import Tangent, Work, gather
 from mecpfm.kernels.coupled_dual import Node, account, linear, open_cell, overpaid, relaxed_cell
 from mecpfm.kernels.coupled_records import Cells
+from mecpfm.kernels.ordering import places
 from mecpfm.kernels.slices import copy
 from mecpfm.typing import Bools, Floats, Ints
 
@@ -107,7 +108,7 @@ def pack(value: Floats, size: Floats, state: Ints, room: float, taken: Bools) ->
     base, left = forced_in(value, size, state, room, taken)
     if left < 0:
         return -np.inf
-    items = np.flatnonzero((state == 0) & (value > 0) & (size <= left))
+    items = places((state == 0) & (value > 0) & (size <= left))
     kept, total, need = np.ones(len(items), dtype=np.bool_), 0.0, 0.0
     for i in items:
         total += value[i]
