@@ -223,9 +223,15 @@ def anneal(
     ejections: int,
     most: int,
     work: Work,
+    fill: Ints,
 ) -> float:
-    """Iterate ruin, recreate, descent, acceptance; ``best`` keeps the incumbent. Returns the incumbent's cost."""
+    """Iterate ruin, recreate, descent, acceptance; ``best`` keeps the incumbent. Returns the incumbent's cost.
+
+    The cloudlets ``fill``, if any, are filled before.
+    """
     value, mu = np.empty(len(state.choice)), np.empty(len(state.compute))
+    if len(fill):
+        rebuild(cells, moves, state, journal, random, fill, price, value, mu, work)
     touched = np.empty(most + 1, np.int64)
     least = state.cost[0]
     copy(state.choice, best)
