@@ -211,20 +211,9 @@ def rebuild(
 
 @kernel
 def anneal(
-    cells: Cells,
-    moves: Moves,
-    state: SearchState,
-    best: Ints,
-    journal: Journal,
-    random: np.random.Generator,
-    price: Floats,
-    heat: float,
-    iterations: int,
-    ejections: int,
-    most: int,
-    work: Work,
-    fill: Ints,
-) -> float:
+    cells: Cells, moves: Moves, state: SearchState, best: Ints, journal: Journal, random: np.random.Generator,
+    price: Floats, heat: float, iterations: int, ejections: int, most: int, work: Work, fill: Ints,
+) -> float:  # fmt: skip
     """Iterate ruin, recreate, descent, acceptance; ``best`` keeps the incumbent. Returns the incumbent's cost.
 
     The cloudlets ``fill``, if any, are filled before.

@@ -98,7 +98,7 @@ def ascend(
     sites: Sites, state: DualState, scale: Floats, upper: Floats, target: float, iterations: int, end: float,
     table: Floats, taken: Bools,
 ) -> int:  # fmt: skip
-    """As ``coupled_dual.ascend``, on the bound of this module."""
+    """As ``coupled_pack.ascend``, on the bound of this module."""
     slope = np.empty(len(state.point))
     for iteration in range(iterations):
         if state.control[THETA] < end or state.control[BOUND] >= target:
