@@ -113,12 +113,10 @@ def random_dual(structure, seed):
     point = random.uniform(0, 1, len(dual.start(cells))) * random.choice([0, 0.3, 1], len(dual.start(cells)))
     point[: len(cells.remote_s)] = random.uniform(0, 1, len(cells.remote_s)) * cells.remote_s
     count = len(cells.first_record) - 1
-    cut, node, size, work = random.uniform(0, 1, count), fix.free(cells), np.empty(count), dual.scratch(cells)
-    coupled_pack.least(cells, node, size)
-    slope, value, opened = np.empty(len(point)), np.empty(count), np.empty(count)
-    bound = coupled_pack.evaluate(
-        cells, point, cut, node, size, slope, value, opened, np.zeros(len(structure.option)), 1.0, work
-    )
+    cut, node = random.uniform(0, 1, count), fix.free(cells)
+    sheet = dual.sheet_of(point, cut, len(structure.option))
+    coupled_pack.least(cells, node, sheet.size)
+    bound = coupled_pack.evaluate(cells, point, cut, node, sheet, 1.0, dual.scratch(cells), True)
     return dual.Dual(bound, point, cut, 0, 0.0, memory_row=True)
 
 

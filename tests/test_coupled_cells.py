@@ -117,13 +117,11 @@ class Drawn:
     def evaluate(self, packs, point=None, amount=1.0):
         """Bound, supergradient, values, cut prices, options used and cells open of either kernel."""
         point, cut = self.point if point is None else point, self.cut.copy()
-        slope, value, used = np.empty(len(point)), np.empty(self.count), np.zeros(len(self.structure.option))
-        opened, work = np.empty(self.count), dual.scratch(self.cells)
-        rest = (slope, value, opened, used, amount, work)
-        if packs:
-            bound = coupled_pack.evaluate(self.cells, point, cut, self.node, self.sizes(), *rest)
-        else:
-            bound = coupled_dual.evaluate(self.cells, point, cut, self.node, slope, value, used, amount, work)
+        sheet, work = dual.sheet_of(point, cut, len(self.structure.option)), dual.scratch(self.cells)
+        sheet.size[:] = self.sizes()
+        bound = coupled_pack.evaluate(self.cells, point, cut, self.node, sheet, amount, work, packs)
+        _, slope, value, opened, used = sheet
+        if not packs:
             opened = np.where(self.node.state == 1, 1.0, value > 0)
         return bound, slope, value, cut, used, opened
 
@@ -236,7 +234,7 @@ def test_parts_of_the_cloudlets_add_up(exact_models, data):
     for part, (begin, end) in zip(parts, ((0, middle), (middle, case.sites)), strict=True):
         total += coupled_pack.sites(
             cells, begin, end, 0.0, case.point, cut, case.node, case.sizes(), part, value, opened, np.empty(0), 0.0,
-            dual.scratch(cells), False,
+            dual.scratch(cells), False, True,
         )  # fmt: skip
     assert coupled_pack.finish(cells, case.point, again, total, parts) == pytest.approx(bound, abs=1e-9)
     if math.isfinite(bound):
@@ -383,7 +381,6 @@ def test_the_ascent_keeps_the_best_and_goes_back_to_it():
 @PACKS
 def test_an_ascent_is_evaluations_and_steps(exact_models, packs):
     """Bit by bit those one after the other; over at the target, below the least step, and where no step is left."""
-    kernel = coupled_pack if packs else coupled_dual
     case = Drawn(small(8, 6, 2, families=True, per_request=6), exact_models, 0)
     case.node = dual.free(case.cells)
 
@@ -394,7 +391,8 @@ def test_an_ascent_is_evaluations_and_steps(exact_models, packs):
 
     def ascend(cells, state, target, iterations, end=0.0):
         scale, upper, work = dual.scaling(cells), dual.ceiling(cells), dual.scratch(cells)
-        return kernel.ascend(cells, state, dual.free(cells), scale, upper, target, iterations, end, work)
+        rest = (end, work, dual.sheet_of(state.point, state.cut), 0.0, packs)
+        return coupled_pack.ascend(cells, state, dual.free(cells), scale, upper, target, iterations, *rest)
 
     whole, steps, target = begun(case.cells), begun(case.cells), float(case.cells.remote_s.sum())
     assert ascend(case.cells, whole, target, 20) == 20

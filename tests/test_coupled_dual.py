@@ -21,8 +21,7 @@ from mecpfm.coupled.params import DualParams
 from mecpfm.coupled.presolve import presolve
 from mecpfm.coupled.structure import build
 from mecpfm.errors import InputError
-from mecpfm.kernels import coupled_dual as kernels
-from mecpfm.kernels import coupled_masks, coupled_sets
+from mecpfm.kernels import coupled_masks, coupled_pack, coupled_sets
 from mecpfm.kernels.coupled_sets import best_set
 
 PATHS = pytest.mark.parametrize("exact_models", [14, 1, 0])
@@ -34,11 +33,10 @@ def at(structure, point, cut=None, *, closely=False):
     cells = structure.cells
     count = len(cells.first_record) - 1
     cut = np.zeros(count) if cut is None else cut.copy()
-    slope, value = np.empty(len(point)), np.empty(count)
     node, work = dual.free(cells), dual.scratch(cells)
-    used, amount = (np.zeros(len(structure.option)), 1.0) if closely else (np.empty(0), 0.0)
-    bound = kernels.evaluate(cells, point, cut, node, slope, value, used, amount, work)
-    return bound, slope, value, cut
+    sheet, amount = dual.sheet_of(point, cut, len(structure.option)), 1.0 if closely else 0.0
+    bound = coupled_pack.evaluate(cells, point, cut, node, sheet, amount, work, False)
+    return bound, sheet.slope, sheet.value, cut
 
 
 def random_point(structure, seed):

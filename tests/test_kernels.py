@@ -214,6 +214,9 @@ def test_places_and_orders_are_numpy_s(numbers: list[float]) -> None:
     assert ordering.ascending(values).tolist() == np.argsort(values, kind="stable").tolist()
     if numbers:
         assert ordering.largest(values) == np.argmax(values)
+        assert ordering.least(values) == values.min()
+    assert ordering.places(values).tolist() == np.flatnonzero(values).tolist()
+    assert ordering.places(values > 0).tolist() == np.flatnonzero(values > 0).tolist()
 
 
 PARTS = """

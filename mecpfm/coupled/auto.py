@@ -36,6 +36,8 @@ from mecpfm.typing import Ints
 
 SECONDS = 10.0
 """Time limit where neither one nor a number of iterations is given."""
+SOON_S = 1.0
+"""Seconds that HiGHS gets alone, at most, on what is as small as a window: the search would hardly have begun."""
 
 
 def solve(
@@ -195,8 +197,9 @@ def _beside(state: AutoState, most: int | None, levels: Levels | None) -> None:
         elif not state.done:
             _start(state, rest)
         until = replace(budget, until=lambda: state.answered(rest))
-        small = not (levels or state.done) and len(rest.rows) <= own.window_options
-        if small and window.run(state, until.share(own.window_share)):
+        if not (levels or state.done) and len(rest.rows) <= own.window_options:
+            if not window.run(state, until.share(own.window_share)):  # HiGHS has about as little already
+                rest.wait(budget.share(own.window_share, SOON_S).left())
             rest = _renewed(state, rest)
         while useful and not (state.done or rest.settled or budget.over or state.iterations >= limit):
             if levels or state.params.tree.leaf_options < len(rest.rows) <= own.tree_options:

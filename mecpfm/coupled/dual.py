@@ -23,9 +23,9 @@ from mecpfm.coupled.instance import TOLERANCE
 from mecpfm.coupled.params import DualParams
 from mecpfm.coupled.structure import EXACT_MODELS, Cells, Structure, owner, record_cells
 from mecpfm.kernels import coupled_ascent as ascent
-from mecpfm.kernels import coupled_dual as kernels
-from mecpfm.kernels import coupled_pack
+from mecpfm.kernels import coupled_pack as kernels
 from mecpfm.kernels.coupled_cut import Work
+from mecpfm.kernels.coupled_dual import Node
 from mecpfm.typing import Floats
 
 SLOTS = 1024
@@ -68,13 +68,13 @@ def proven(cost: float, bound: float) -> str:
     return "optimal" if cost <= bound + TOLERANCE * abs(bound) else "feasible"
 
 
-def free(cells: Cells) -> kernels.Node:
+def free(cells: Cells) -> Node:
     """No branching decision at all."""
     models = np.zeros(len(cells.exact), dtype=np.int64)
     family = np.tile(np.arange(len(models)), len(cells.capacity_s))
     np.bitwise_or.at(models, np.repeat(family, np.diff(cells.first_record)), cells.models)
     none = np.zeros(len(family), dtype=np.int64)
-    return kernels.Node(none, models[family], none.copy())
+    return Node(none, models[family], none.copy())
 
 
 def scratch(cells: Cells) -> Work:
@@ -92,6 +92,12 @@ def scratch(cells: Cells) -> Work:
         np.empty(1 << (models if models <= EXACT_MODELS else UNDECIDED)),
         np.zeros(SLOTS + 1, dtype=np.int64),
     )
+
+
+def sheet_of(point: Floats, cut: Floats, options: int = 0) -> kernels.Sheet:
+    """What the kernels write at multipliers of such lengths, and how much of each sorted option they use, if any."""
+    one, other, third = (np.empty(len(cut)) for _ in range(3))
+    return kernels.Sheet(one, np.empty(len(point)), other, third, np.zeros(options))
 
 
 def start(cells: Cells) -> Floats:
@@ -118,7 +124,7 @@ def ceiling(cells: Cells) -> Floats:
 
 
 def solve(
-    structure: Structure, *, target: float = math.inf, warm: Dual | None = None, node: kernels.Node | None = None,
+    structure: Structure, *, target: float = math.inf, warm: Dual | None = None, node: Node | None = None,
     iterations: int | None = None, enough: float = math.inf, budget: Budget = FOREVER, memory_row: bool = False,
     threads: int = 1, params: DualParams = DEFAULT.dual,
 ) -> Dual:  # fmt: skip
@@ -139,7 +145,7 @@ def solve(
     upper = ceiling(cells)
     target = min(target, float(cells.remote_s.sum()))
     node, scale, done = node or free(cells), scaling(cells), 0
-    with _ascent(cells, memory_row, threads) as ascend:
+    with _ascent(cells, state, memory_row, threads) as ascend:
         for chunk in Pace(params.chunk, budget).parts(iterations):
             ran = ascend(cells, state, node, scale, upper, target, chunk, params.theta_end)
             done += ran
@@ -151,10 +157,11 @@ def solve(
 
 
 @contextlib.contextmanager
-def _ascent(cells: Cells, memory_row: bool, threads: int) -> Iterator[Callable[..., int]]:
+def _ascent(cells: Cells, state: ascent.DualState, memory_row: bool, threads: int) -> Iterator[Callable[..., int]]:
     """The ascent's kernel with its scratch arrays; over parts of the cloudlets where there are many records."""
     if not memory_row or len(cells.request) < split.RECORDS:
-        yield functools.partial(coupled_pack.ascend if memory_row else kernels.ascend, work=scratch(cells))
+        sheet = sheet_of(state.point, state.cut)
+        yield functools.partial(kernels.ascend, work=scratch(cells), sheet=sheet, amount=0.0, rows=memory_row)
         return
     works = [scratch(cells) for _ in range(split.PARTS)]
     with ThreadPoolExecutor(threads) as pool:
@@ -175,25 +182,27 @@ class Neighbourhood:
 
 
 def explore(
-    structure: Structure, dual: Dual, node: kernels.Node | None = None, *, iterations: int = 100,
-    budget: Budget = FOREVER,
+    structure: Structure, dual: Dual, node: Node | None = None, *, iterations: int = 100, budget: Budget = FOREVER,
 ) -> Neighbourhood:  # fmt: skip
     """Average the subproblems' solutions over small steps that start at the best multipliers.
 
     The averages approach a solution of the relaxation as steps shrink (Larsson, Patriksson and Stromberg, 1999).
     """
     cells = structure.cells
-    point, cut, used = dual.point.copy(), dual.cut.copy(), np.zeros(len(structure.option))
-    slope, value, step, opened = np.empty(len(point)), np.empty(len(cut)), np.zeros(len(point)), np.zeros(len(cut))
+    point, cut, step, opened = dual.point.copy(), dual.cut.copy(), np.zeros(len(dual.point)), np.zeros(len(dual.cut))
+    sheet, control = sheet_of(point, cut, len(structure.option)), np.zeros(3)
+    state = ascent.DualState(point, cut, point, cut, step, control)
     node, work, scale, upper = node or free(cells), scratch(cells), scaling(cells), ceiling(cells)
     first, done = None, 0
     while done < iterations and (done == 0 or done % LOOK or not budget.over):
         done += 1
-        bound = kernels.evaluate(cells, point, cut, node, slope, value, used, 1 / iterations, work)
-        first = first or (bound, value.copy(), cut.copy())
-        opened += (value > 0) / iterations
-        ascent.move(point, step, slope, scale, upper, EXPLORING * (1.01 * dual.bound - bound))
+        kernels.ascend(cells, state, node, scale, upper, math.inf, 1, 0.0, work, sheet, 1 / iterations, False)
+        bound = float(control[ascent.BOUND])
+        first = first or (bound, sheet.value.copy(), cut.copy())
+        opened += (sheet.value > 0) / iterations
+        ascent.move(point, step, sheet.slope, scale, upper, EXPLORING * (1.01 * dual.bound - bound))
     assert first is not None
+    used = sheet.used
     if done < iterations:  # time is over: the averages are those of fewer steps
         used, opened = used * (iterations / done), opened * (iterations / done)
     request = owner(structure)

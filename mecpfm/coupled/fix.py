@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mecpfm.coupled.dual import Dual, ceiling, gains, scaling, scratch
+from mecpfm.coupled.dual import Dual, ceiling, gains, scaling, scratch, sheet_of
 from mecpfm.coupled.structure import Cells, Structure, option_cells, option_records, record_cells
 from mecpfm.kernels import arrays, coupled_fix, coupled_pack
 from mecpfm.kernels.coupled_ascent import move
@@ -47,7 +47,6 @@ def fix(structure: Structure, dual: Dual, node: Node, cost: float) -> Fixed:
     count, models = len(dual.cut), int(np.bincount(structure.family).max())
     exact = np.tile(cells.exact, len(cells.capacity_s))
     cut = np.where(node.state == 1, 0.0, dual.cut)  # an open cell keeps its compute row as it is
-    slope, value = np.empty(len(dual.point)), np.empty(count)
     size, opening, closing = np.empty(count), np.empty(count), np.empty(count)
     top, best = np.empty(count), np.empty((count, models))
     coupled_pack.least(cells, node, size)
@@ -55,7 +54,7 @@ def fix(structure: Structure, dual: Dual, node: Node, cost: float) -> Fixed:
     inside = coupled_fix.conditional(cells, node, top, size, opening, closing)
     if inside == -math.inf:  # what must be open does not fit, or nothing of it is there
         return Fixed(math.inf, node, np.zeros(len(structure.option), dtype=bool))
-    bound = _beside(structure, dual, node, slope, value, work) - inside
+    bound = _beside(structure, dual, node, work) - inside
     room = cost * (1 - CLOSE) - bound
     state, allowed = node.state.copy(), node.allowed.copy()
     loss = np.where(exact[:, None], opening[:, None] - best, 0.0)
@@ -70,7 +69,7 @@ def fix(structure: Structure, dual: Dual, node: Node, cost: float) -> Fixed:
     return Fixed(float(bound), Node(state, allowed, node.forced), kept)
 
 
-def _beside(structure: Structure, dual: Dual, node: Node, slope: Floats, value: Floats, work: Work) -> float:
+def _beside(structure: Structure, dual: Dual, node: Node, work: Work) -> float:
     """Bound, s, without what the exact families take off it."""
     cells = structure.cells
     v, mu, eta, _ = np.split(dual.point, np.cumsum([len(cells.remote_s), *[len(cells.capacity_s)] * 2]))
@@ -78,11 +77,10 @@ def _beside(structure: Structure, dual: Dual, node: Node, slope: Floats, value: 
     if cells.exact.all():
         return float(total)
     shut = np.where(np.tile(cells.exact, len(cells.capacity_s)), -1, node.state)
-    size, opened, used = np.zeros(len(value)), np.empty(len(value)), np.empty(0)
+    sheet = sheet_of(dual.point, dual.cut)
+    sheet.size[:] = 0.0
     # the relaxed families alone: whatever else the multipliers are worth cancels out
-    alone = coupled_pack.evaluate(
-        cells, dual.point, dual.cut.copy(), node._replace(state=shut), size, slope, value, opened, used, 0.0, work
-    )
+    alone = coupled_pack.evaluate(cells, dual.point, dual.cut.copy(), node._replace(state=shut), sheet, 0.0, work, True)
     return float(alone)
 
 
@@ -98,15 +96,14 @@ def _options(structure: Structure, dual: Dual, cut: Floats, loss: Floats) -> Flo
 def averages(structure: Structure, dual: Dual, node: Node) -> tuple[Floats, Floats]:
     """How often cells are open, and sorted options used, on small steps around the multipliers."""
     cells, work = structure.cells, scratch(structure.cells)
-    point, cut, count = dual.point.copy(), dual.cut.copy(), len(dual.cut)
-    slope, value, step = np.empty(len(point)), np.empty(count), np.zeros(len(point))
-    size, opened, often, used = np.empty(count), np.empty(count), np.zeros(count), np.zeros(len(structure.option))
+    point, cut, sheet = dual.point.copy(), dual.cut.copy(), sheet_of(dual.point, dual.cut, len(structure.option))
+    step, often = np.zeros(len(point)), np.zeros(len(cut))
     scale, upper = scaling(cells), ceiling(cells)
-    coupled_pack.least(cells, node, size)
+    coupled_pack.least(cells, node, sheet.size)
     for _ in range(STEPS):
-        bound = coupled_pack.evaluate(cells, point, cut, node, size, slope, value, opened, used, 1 / STEPS, work)
+        bound = coupled_pack.evaluate(cells, point, cut, node, sheet, 1 / STEPS, work, True)
         if not math.isfinite(bound):
             break
-        often += opened / STEPS
-        move(point, step, slope, scale, upper, 0.05 * (1.01 * dual.bound - bound))
-    return often, used
+        often += sheet.opened / STEPS
+        move(point, step, sheet.slope, scale, upper, 0.05 * (1.01 * dual.bound - bound))
+    return often, sheet.used

@@ -135,19 +135,19 @@ def improve(
     journal, price = empty_journal(requests), guide(structure, dual)
     first = np.full(requests, -1) if choice is None else sorted_choice(structure, choice)
     states.restart(cells, index, state, first)
-    if choice is None:
-        everywhere = random.permutation(len(cells.capacity_s))
-        value, mu = np.empty(requests), np.empty(len(cells.capacity_s))
-        kernels.rebuild(cells, index, state, journal, random, everywhere, price, value, mu, work)
-    best, found, least, done = state.choice.copy(), state.choice.copy(), float(state.cost[0]), 0
-    mean = max(dual.bound, 1e-9) / requests
     most, each, cold = min(params.touched, len(cells.capacity_s)), params.ejections, params.cold / params.hot
+    best, none = state.choice.copy(), np.empty(0, dtype=np.int64)
+    if choice is None:  # by the search's kernel, for one of its own would take as long to compile
+        everywhere = random.permutation(len(cells.capacity_s))
+        kernels.anneal(cells, index, state, best, journal, random, price, 0.0, 0, each, most, work, everywhere)
+    found, least, done = state.choice.copy(), float(state.cost[0]), 0
+    mean = max(dual.bound, 1e-9) / requests
     for chunk in Pace(params.chunk, budget).parts(iterations):
         share = max(done / iterations, budget.spent())
         if share >= 1 or proven(least, dual.bound) == "optimal" or least <= enough:
             break
         heat = mean * params.hot * elementary.power(cold, begin + (1 - begin) * share)
-        cost = kernels.anneal(cells, index, state, best, journal, random, price, heat, chunk, each, most, work)
+        cost = kernels.anneal(cells, index, state, best, journal, random, price, heat, chunk, each, most, work, none)
         done += chunk
         if cost < least:
             least, found[:] = cost, best

@@ -50,7 +50,7 @@ def ascend(
     def worth(part: int) -> float:
         return coupled_pack.sites(
             cells, ends[part], ends[part + 1], 0.0, state.point, state.cut, node, size, slopes[part], value, opened,
-            used, 0.0, works[part], True,
+            used, 0.0, works[part], True, True,
         )  # fmt: skip
 
     for iteration in range(iterations):

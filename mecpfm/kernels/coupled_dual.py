@@ -8,10 +8,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-import numpy as np
-
 from mecpfm.kernels._jit import inlined, kernel
-from mecpfm.kernels.coupled_ascent import BOUND, THETA, DualState, advance
 from mecpfm.kernels.coupled_cut import Problem, Tangent, Work, gather, most, probe, serve, solve_cell
 from mecpfm.kernels.coupled_records import Cells
 from mecpfm.kernels.slices import summed
@@ -166,50 +163,3 @@ def linear(cells: Cells, point: Floats, slope: Floats) -> float:
     for i in range(memory + cloudlets):
         total += point[i] * slope[i]
     return total
-
-
-@kernel
-def evaluate(
-    cells: Cells, point: Floats, cut: Floats, node: Node, slope: Floats, value: Floats, used: Floats, amount: float,
-    work: Work,
-) -> float:  # fmt: skip
-    """Lower bound at ``point``; writes a supergradient, the value of every cell and its cut price ``cut``.
-
-    ``used`` (n options) gathers ``amount`` times the primal solution of the subproblems when ``amount`` > 0.
-    """
-    bound = linear(cells, point, slope)
-    for j in range(len(value)):
-        if node.state[j] < 0:
-            value[j] = -np.inf
-        elif cells.exact[j % len(cells.exact)]:
-            value[j], low, high, share, count = open_cell(cells, j, point, cut, node, work, amount == 0, False)
-            if value[j] > 0 or node.state[j] == 1:
-                bound -= value[j]
-                c, f = j // len(cells.exact), j % len(cells.exact)
-                for found, part in ((low, share), (high, 1 - share)):
-                    if part > 0:
-                        account(cells, c, f, found, part, count, slope, used, amount, work)
-        else:
-            value[j] = relaxed_cell(cells, j, point, node.allowed[j], slope, used, amount)
-            bound -= value[j]
-    return bound - overpaid(cells, point, slope)
-
-
-@kernel
-def ascend(
-    cells: Cells, state: DualState, node: Node, scale: Floats, upper: Floats, target: float, iterations: int,
-    end: float, work: Work,
-) -> int:  # fmt: skip
-    """Deflected subgradient ascent with Polyak steps; updates ``state`` in place and may be called again to go on.
-
-    ``scale`` preconditions the step; ``target`` is an upper bound of the optimum. Returns the iterations done: fewer
-    when theta fell below ``end`` or the bound reached the target.
-    """
-    slope, value, used = np.empty(len(state.point)), np.empty(len(state.cut)), np.empty(0)
-    for iteration in range(iterations):
-        if state.control[THETA] < end or state.control[BOUND] >= target:
-            return iteration
-        bound = evaluate(cells, state.point, state.cut, node, slope, value, used, 0.0, work)
-        if not advance(state, bound, slope, scale, upper, target):
-            return iteration + 1
-    return iterations

@@ -211,21 +211,16 @@ def rebuild(
 
 @kernel
 def anneal(
-    cells: Cells,
-    moves: Moves,
-    state: SearchState,
-    best: Ints,
-    journal: Journal,
-    random: np.random.Generator,
-    price: Floats,
-    heat: float,
-    iterations: int,
-    ejections: int,
-    most: int,
-    work: Work,
-) -> float:
-    """Iterate ruin, recreate, descent, acceptance; ``best`` keeps the incumbent. Returns the incumbent's cost."""
+    cells: Cells, moves: Moves, state: SearchState, best: Ints, journal: Journal, random: np.random.Generator,
+    price: Floats, heat: float, iterations: int, ejections: int, most: int, work: Work, fill: Ints,
+) -> float:  # fmt: skip
+    """Iterate ruin, recreate, descent, acceptance; ``best`` keeps the incumbent. Returns the incumbent's cost.
+
+    The cloudlets ``fill``, if any, are filled before.
+    """
     value, mu = np.empty(len(state.choice)), np.empty(len(state.compute))
+    if len(fill):
+        rebuild(cells, moves, state, journal, random, fill, price, value, mu, work)
     touched = np.empty(most + 1, np.int64)
     least = state.cost[0]
     copy(state.choice, best)

@@ -6,13 +6,16 @@ priced by eta as before. Derivation and proof of validity: docs/theory_coupled.m
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 
-from mecpfm.kernels._jit import kernel
+from mecpfm.kernels._jit import borrowing, kernel
 from mecpfm.kernels.coupled_ascent import BOUND, THETA, DualState, advance
 from mecpfm.kernels.coupled_cut import Tangent, Work, gather
 from mecpfm.kernels.coupled_dual import Node, account, linear, open_cell, overpaid, relaxed_cell
 from mecpfm.kernels.coupled_records import Cells
+from mecpfm.kernels.ordering import places
 from mecpfm.kernels.slices import copy
 from mecpfm.typing import Bools, Floats, Ints
 
@@ -107,7 +110,7 @@ def pack(value: Floats, size: Floats, state: Ints, room: float, taken: Bools) ->
     base, left = forced_in(value, size, state, room, taken)
     if left < 0:
         return -np.inf
-    items = np.flatnonzero((state == 0) & (value > 0) & (size <= left))
+    items = places((state == 0) & (value > 0) & (size <= left))
     kept, total, need = np.ones(len(items), dtype=np.bool_), 0.0, 0.0
     for i in items:
         total += value[i]
@@ -121,12 +124,26 @@ def pack(value: Floats, size: Floats, state: Ints, room: float, taken: Bools) ->
     return base + total
 
 
+@borrowing
+def mixed(
+    cells: Cells, c: int, f: int, low: float, below: int, high: float, above: int, share: float, count: int,
+    slope: Floats, used: Floats, amount: float, work: Work,
+) -> None:  # fmt: skip
+    """Add the solution of one cell to the supergradient and ``used``: set ``below`` at price ``low``, and the other."""
+    for lam, chosen, part in ((low, below, share), (high, above, 1 - share)):
+        if part > 0:
+            account(cells, c, f, Tangent(lam, 0.0, 0.0, chosen), part, count, slope, used, amount, work)
+
+
 @kernel
 def sites(
     cells: Cells, begin: int, stop: int, bound: float, point: Floats, cut: Floats, node: Node, size: Floats,
-    slope: Floats, value: Floats, opened: Floats, used: Floats, amount: float, work: Work, rough: bool,
+    slope: Floats, value: Floats, opened: Floats, used: Floats, amount: float, work: Work, rough: bool, rows: bool,
 ) -> float:  # fmt: skip
-    """``bound`` less what the cells of cloudlets ``begin`` to ``stop`` take off it; their solutions enter ``slope``."""
+    """``bound`` less what the cells of cloudlets ``begin`` to ``stop`` take off it; their solutions enter ``slope``.
+
+    Without ``rows`` memory is only priced, so that each cell that gains is open.
+    """
     requests, families = len(cells.remote_s), len(cells.exact)
     state, taken = np.empty(families, dtype=np.int64), np.empty(families, dtype=np.bool_)
     low, high, share = np.empty(families), np.empty(families), np.empty(families)
@@ -134,43 +151,64 @@ def sites(
     for c in range(begin, stop):
         first = c * families
         for f in range(families):
-            j, state[f] = first + f, -1
+            j, state[f], taken[f] = first + f, -1, False
             value[j] = -np.inf
             if node.state[j] < 0:
                 continue
             if cells.exact[f]:
-                value[j], one, other, share[f], _ = open_cell(cells, j, point, cut, node, work, True, rough)
+                quick = rows or amount == 0
+                value[j], one, other, share[f], count = open_cell(cells, j, point, cut, node, work, quick, rough)
                 low[f], below[f], high[f], above[f] = one.price, one.chosen, other.price, other.chosen
                 state[f] = node.state[j]
+                if not rows and (value[j] > 0 or state[f] == 1):
+                    bound -= value[j]
+                    mixed(
+                        cells, c, f, low[f], below[f], high[f], above[f], share[f], count, slope, used, amount, work
+                    )  # fmt: skip
             else:
                 value[j] = relaxed_cell(cells, j, point, node.allowed[j], slope, used, amount)
                 bound -= value[j]
+        if not rows:
+            continue
         end = first + families
         bound -= pack(value[first:end], size[first:end], state, cells.memory_gb[c] * ROOM, taken)
         for f in range(families):
             opened[first + f] = 1.0 if taken[f] else 0.0
             if taken[f]:
                 count = gather(cells, first + f, point, point[requests + c], node.allowed[first + f], work)
-                for lam, chosen, part in ((low[f], below[f], share[f]), (high[f], above[f], 1 - share[f])):
-                    if part > 0:
-                        account(cells, c, f, Tangent(lam, 0.0, 0.0, chosen), part, count, slope, used, amount, work)
+                mixed(cells, c, f, low[f], below[f], high[f], above[f], share[f], count, slope, used, amount, work)
     return bound
+
+
+class Sheet(NamedTuple):
+    """What an evaluation writes beside bound and prices of the cut."""
+
+    size: Floats
+    """Memory, GB, that each cell takes at least, by ``least``, shape (C * F,)."""
+    slope: Floats
+    """A supergradient, of the shape of the multipliers."""
+    value: Floats
+    """Value of each cell, s, shape (C * F,)."""
+    opened: Floats
+    """With rows: 1 for cells inside their cloudlet's knapsack, shape (C * F,)."""
+    used: Floats
+    """Gathers ``amount`` times the primal solution of the subproblems when ``amount`` > 0, shape (n,)."""
 
 
 @kernel
 def evaluate(
-    cells: Cells, point: Floats, cut: Floats, node: Node, size: Floats, slope: Floats, value: Floats, opened: Floats,
-    used: Floats, amount: float, work: Work,
+    cells: Cells, point: Floats, cut: Floats, node: Node, sheet: Sheet, amount: float, work: Work, rows: bool
 ) -> float:  # fmt: skip
-    """Lower bound at ``point``, inf when a cloudlet's forced cells do not fit it; arguments as ``coupled_dual``'s.
+    """Lower bound at ``point``, inf when a cloudlet's forced cells do not fit it: ``rows`` says whether they have to.
 
-    ``size`` is what ``least`` wrote; ``opened`` (C * F) gets 1 for cells inside their cloudlet's knapsack.
+    Writes ``sheet``, whose ``size`` is what ``least`` wrote, and the price ``cut`` of every cell.
     """
-    bound = linear(cells, point, slope)
+    bound = linear(cells, point, sheet.slope)
     bound = sites(
-        cells, 0, len(cells.capacity_s), bound, point, cut, node, size, slope, value, opened, used, amount, work, False
-    )
-    return bound - overpaid(cells, point, slope)
+        cells, 0, len(cells.capacity_s), bound, point, cut, node, sheet.size, sheet.slope, sheet.value, sheet.opened,
+        sheet.used, amount, work, False, rows,
+    )  # fmt: skip
+    return bound - overpaid(cells, point, sheet.slope)
 
 
 @kernel
@@ -186,16 +224,23 @@ def finish(cells: Cells, point: Floats, slope: Floats, bound: float, parts: Floa
 @kernel
 def ascend(
     cells: Cells, state: DualState, node: Node, scale: Floats, upper: Floats, target: float, iterations: int,
-    end: float, work: Work,
+    end: float, work: Work, sheet: Sheet, amount: float, rows: bool,
 ) -> int:  # fmt: skip
-    """As ``coupled_dual.ascend``, on the bound of this module; an infinite one ends it too."""
-    slope, value, used = np.empty(len(state.point)), np.empty(len(state.cut)), np.empty(0)
-    opened, size = np.empty(len(state.cut)), np.empty(len(state.cut))
-    least(cells, node, size)
+    """Deflected subgradient ascent with Polyak steps; updates ``state`` in place and may be called again to go on.
+
+    ``scale`` preconditions the step; ``target`` is an upper bound of the optimum. Returns the iterations done: fewer
+    when theta fell below ``end``, or the bound reached the target or is infinite. With an ``amount`` it evaluates
+    once, writes the bound to ``state.control`` and takes no step: one kernel for both is compiled in half the time.
+    """
+    if rows:
+        least(cells, node, sheet.size)
     for iteration in range(iterations):
-        if state.control[THETA] < end or state.control[BOUND] >= target:
+        if amount == 0 and (state.control[THETA] < end or state.control[BOUND] >= target):
             return iteration
-        bound = evaluate(cells, state.point, state.cut, node, size, slope, value, opened, used, 0.0, work)
-        if not advance(state, bound, slope, scale, upper, target):
+        bound = evaluate(cells, state.point, state.cut, node, sheet, amount, work, rows)
+        if amount > 0:
+            state.control[BOUND] = bound
+            return iteration + 1
+        if not advance(state, bound, sheet.slope, scale, upper, target):
             return iteration + 1
     return iterations

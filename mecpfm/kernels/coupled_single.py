@@ -12,6 +12,7 @@ import numpy as np
 from mecpfm.kernels._jit import kernel
 from mecpfm.kernels.coupled_ascent import BOUND, THETA, DualState, advance
 from mecpfm.kernels.coupled_pack import pack
+from mecpfm.kernels.ordering import places
 from mecpfm.kernels.slices import copy
 from mecpfm.typing import Bools, Floats, Ints
 
@@ -58,7 +59,7 @@ def fill(value: Floats, units: Ints, room: int, table: Floats) -> None:
 def fullest(value: Floats, sites: Sites, c: int, table: Floats, taken: Bools) -> float:
     """Most that requests of cloudlet c are worth which fit it, and which, written to ``taken``."""
     first, room = sites.first[c], sites.room_units[c]
-    items = np.flatnonzero(value > 0)
+    items = places(value > 0)
     if len(items) * (room + 1) > SMALL:
         size = sites.compute_s[first : sites.first[c + 1]]
         return pack(value, size, np.zeros(len(value), dtype=np.int64), sites.room_s[c], taken)
@@ -97,7 +98,7 @@ def ascend(
     sites: Sites, state: DualState, scale: Floats, upper: Floats, target: float, iterations: int, end: float,
     table: Floats, taken: Bools,
 ) -> int:  # fmt: skip
-    """As ``coupled_dual.ascend``, on the bound of this module."""
+    """As ``coupled_pack.ascend``, on the bound of this module."""
     slope = np.empty(len(state.point))
     for iteration in range(iterations):
         if state.control[THETA] < end or state.control[BOUND] >= target:

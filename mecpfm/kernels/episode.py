@@ -14,6 +14,7 @@ import numpy as np
 from mecpfm.kernels import linear_bandit, tabular_bandit
 from mecpfm.kernels._jit import inlined, kernel
 from mecpfm.kernels.linear_bandit import BETA, REWARDS, ROUNDS, UNIFORM
+from mecpfm.kernels.ordering import least
 from mecpfm.typing import Floats, Ints
 
 NEAREST, LAST, CLOUD = 0, 1, 2
@@ -108,7 +109,7 @@ def serve(
     trace.arm[turn] = arm
     trace.pull[turn] = pull[arm]
     trace.penalty[turn] = penalty[arm]
-    trace.least[turn] = penalty.min()
+    trace.least[turn] = least(penalty)
     store(world, caches, request, arm)
 
 

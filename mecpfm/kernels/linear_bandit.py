@@ -11,6 +11,7 @@ from __future__ import annotations
 import numpy as np
 
 from mecpfm.kernels._jit import inlined, kernel
+from mecpfm.kernels.ordering import largest, places
 from mecpfm.typing import Floats, Ints
 
 CREDIT = 2.0**-40
@@ -23,9 +24,8 @@ BETA, UNIFORM, FIXED = range(3)
 """Where the keys that rank the features come from: Beta posterior, fresh uniforms, uniforms drawn once."""
 
 
-@kernel
 def fresh(arms: int, features: int, ridge: float) -> Floats:
-    """State before any observation: every inverse is I / ridge, every mean 0."""
+    """State before any observation: every inverse is I / ridge, every mean 0. Run once, by Python."""
     state = np.zeros((features * (features + 1) // 2 + features, arms))
     pair = 0
     for i in range(features):
@@ -47,7 +47,7 @@ def moments(state: Floats, context: Floats) -> tuple[Floats, Floats]:
     _check(state, context)
     features, arms = len(context), state.shape[1]
     means = features * (features + 1) // 2
-    seen = np.flatnonzero(context)
+    seen = places(context)
     c = context[seen]
     mean, spread = np.zeros(arms), np.zeros(arms)
     for a in range(len(seen)):
@@ -91,7 +91,7 @@ def choose(state: Floats, context: Floats, noise: Floats, row: int, scale: float
 def _solve(state: Floats, context: Floats, arm: int) -> Floats:
     """``B^-1 c`` of one arm, shape (N,); every stored pair is read at most once, hidden rows only where c is seen."""
     features = len(context)
-    seen = np.flatnonzero(context)
+    seen = places(context)
     solved = np.zeros(features)
     start, following = 0, 0  # first pair of row i; first place in `seen` beyond i
     for i in range(features):
@@ -159,8 +159,8 @@ def reveal(keys: Floats, observed: int) -> Ints:
     """Indices of the ``observed`` largest keys (all finite), ascending; ties go to the lowest index."""
     left = keys.copy()
     for _ in range(observed):  # few are observed, and Numba takes 10 s to compile a stable sort
-        left[np.argmax(left)] = -np.inf
-    return np.flatnonzero(left == -np.inf)
+        left[largest(left)] = -np.inf
+    return places(left == -np.inf)
 
 
 @kernel

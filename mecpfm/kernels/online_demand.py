@@ -13,6 +13,7 @@ from mecpfm.kernels import follow_probe, linear_bandit
 from mecpfm.kernels._jit import inlined, kernel
 from mecpfm.kernels.episode import Visibility, draw_keys
 from mecpfm.kernels.online_history import COUNT, SUM, History
+from mecpfm.kernels.ordering import places
 from mecpfm.kernels.slices import copy
 from mecpfm.typing import Bools, Floats, Ints
 
@@ -207,4 +208,4 @@ def greedy_subset(moments: Floats, size: int) -> Ints:
         chosen[best] = True
         if left[best, best] > 1e-6:
             _take_off(left, best)
-    return np.flatnonzero(chosen)
+    return places(chosen)

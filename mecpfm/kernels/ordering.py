@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from mecpfm.kernels._jit import kernel
-from mecpfm.typing import Floats, Ints
+from mecpfm.typing import Bools, Floats, Ints
 
 RUN = 16
 """Length of the runs that are sorted by insertion before they are merged."""
@@ -19,6 +19,29 @@ def largest(values: Floats) -> int:
         if values[i] > values[best]:
             best = i
     return best
+
+
+@kernel
+def least(values: Floats) -> float:
+    """The smallest of some numbers: ``values.min()``, where none is NaN."""
+    found = values[0]
+    for i in range(1, len(values)):
+        found = min(found, values[i])
+    return found
+
+
+@kernel
+def places(values: Floats | Bools) -> Ints:
+    """Places of the numbers that are not 0, or of what is true: ``np.flatnonzero``."""
+    count = 0
+    for i in range(len(values)):
+        count += values[i] != 0
+    found, at = np.empty(count, np.int64), 0
+    for i in range(len(values)):
+        if values[i] != 0:
+            found[at] = i
+            at += 1
+    return found
 
 
 @kernel
