@@ -154,12 +154,11 @@ fi
 if [ "$task" = test ]; then
     "$python" -m ruff check .
     "$python" -m ruff format --check .
-    # Types are checked while kernels compile: where one half of these ends first, no core waits.
+    # Types are checked while kernels compile and tests begin: no core waits for the other.
     "$python" -m mypy &
     mypy=$!
-    "$python" tests/compiled.py
-    wait "$mypy"
     "$python" -m pytest -n 2 --dist worksteal tests
+    wait "$mypy"
     # The same kernels without compilation: what they compute must not depend on it.
     NUMBA_DISABLE_JIT=1 "$python" -m pytest -n 2 --dist worksteal tests -m kernels
     # Committed notebooks, run again: every output must come out as committed.

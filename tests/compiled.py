@@ -1,8 +1,7 @@
 """Kernels are compiled before the tests start, half of them in each of two processes.
 
 Else every worker compiles most of them, and the first test that needs one seems slow. Started by conftest.py where
-several workers run the whole suite, and by run_all.sh beside mypy; ``python tests/compiled.py coupled`` compiles one
-half.
+several workers run the whole suite; ``python tests/compiled.py coupled`` compiles one half.
 """
 
 import hashlib
