@@ -39,7 +39,7 @@ def style(session: nox.Session) -> None:
 def tests(session: nox.Session) -> None:
     """The whole suite with the locked versions."""
     install_locked(session)
-    run(session, "python -m pytest -n 2 --dist worksteal tests")
+    run(session, "python -m pytest -n 3 --dist worksteal tests")
 
 
 @nox.session(python=[FIRST])
@@ -83,4 +83,4 @@ def docs(session: nox.Session) -> None:
 def newest(session: nox.Session) -> None:
     """The whole suite with the newest versions that pyproject.toml allows; warnings are errors there too."""
     session.install("-e", ".[notebooks,gurobi,static,cluster,peers,dev]")
-    run(session, "python -m pytest -n 2 --dist worksteal tests")
+    run(session, "python -m pytest -n 3 --dist worksteal tests")

@@ -157,7 +157,8 @@ if [ "$task" = test ]; then
     # Types are checked while kernels compile and tests begin: no core waits for the other.
     "$python" -m mypy &
     mypy=$!
-    "$python" -m pytest -n 2 --dist worksteal tests
+    # Three workers on two cores: some tests wait for processes of their own.
+    "$python" -m pytest -n 3 --dist worksteal tests
     wait "$mypy"
     # The same kernels without compilation: what they compute must not depend on it.
     NUMBA_DISABLE_JIT=1 "$python" -m pytest -n 2 --dist worksteal tests -m kernels
