@@ -212,7 +212,7 @@ def _workload(recipe: Recipe, library: Library, random: Streams) -> _Workload:
     access = arrays.uniform(next(random), *ACCESS_S, count)
     path = arrays.uniform(next(random), *REMOTE_PATH_S, count)
     remote = Accelerator(*_figures((REMOTE_GPU,), "fp16_tflops", "bandwidth_gb_s"))
-    inference = remote.inference_s(library.parameters_b.max(), tokens_in, tokens_out)
+    inference = remote.inference_s(np.asarray(library.parameters_b.max()), tokens_in, tokens_out)
     delay = access + path + arrays.uniform(next(random), *CONGESTION, count) * inference
     return _Workload(accuracy, requirement, tokens_in, tokens_out, access, delay)
 

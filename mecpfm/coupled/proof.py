@@ -116,8 +116,8 @@ class Proof:
         now = float(getattr(self.instance.cloudlets, resource)[site])
         price, before = self.price(site, resource), self._value(site, resource, now)
         noise = SAME * max(abs(self.bound), 1.0)
-        largest = self.instance.options.compute_s[self.rows[site]]
-        largest = largest[_fits(largest, self.instance.cloudlets.compute_s, site)].max(initial=0.0)
+        needs = self.instance.options.compute_s[self.rows[site]]
+        largest = float(needs[_fits(needs, self.instance.cloudlets.compute_s, site)].max(initial=0.0))
 
         def holds(change: float) -> bool:
             if resource == "compute_s" and change < 0 and largest > most(np.array(now + change)):

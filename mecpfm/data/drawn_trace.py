@@ -61,7 +61,7 @@ def _groups(known: Figures, requests: int, random: np.random.Generator) -> Ints:
     count = max(1, round(known["first_share"][""] * requests))
     size = np.round(between(known["group_size"], (np.arange(count) + 0.5) / count)).astype(np.int64)
     # Rounding, and what a short trace cuts off, is made good by the larger groups: the many small ones stay right.
-    spare = np.where(size >= min(CLASSES["21-99"], size.max()), size - 1.0, 0.0) + 1e-9
+    spare = np.where(size >= min(CLASSES["21-99"], int(size.max())), size - 1.0, 0.0) + 1e-9
     size += np.diff(np.round(np.cumsum(spare) * (requests - size.sum()) / spare.sum()), prepend=0).astype(np.int64)
     size = np.maximum(size, 1)
     size[-1] += requests - size.sum()

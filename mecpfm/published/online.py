@@ -161,7 +161,7 @@ def open_world(
         distance, instance.requests.home, group, models.shared_gb, models.private_gb,
         options.base, arrays.settled(-xi * arrays.log(instance.accuracy)), 1 - xi, SOURCES[source],
     )  # fmt: skip
-    return world, episode.Caches(np.tile(from_cloud, (group.max() + 1, 1)), np.tile(from_cloud, (len(group), 1)))
+    return world, episode.Caches(np.tile(from_cloud, (int(group.max()) + 1, 1)), np.tile(from_cloud, (len(group), 1)))
 
 
 def _order(requests: int, rounds: int, random: np.random.Generator) -> Ints:
