@@ -10,6 +10,7 @@ from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from shutil import copytree
+from typing import Any
 
 import pytest
 from command import COMMAND, start, until
@@ -246,9 +247,18 @@ def test_a_signal_while_rows_are_stored_says_how_to_go_on(home: Path, monkeypatc
     def interrupted(task: store.Task, rows: Rows) -> None:
         raise KeyboardInterrupt
 
+    def watched(*words: Any, **options: Any) -> Iterator[Any]:
+        try:
+            yield from run_all(*words, **options)
+        finally:
+            ended.append(True)
+
+    run_all, ended = executors.run_all, list[bool]()
+    monkeypatch.setattr(executors, "run_all", watched)
     monkeypatch.setattr(runner, "keep", interrupted)
-    with pytest.raises(InterruptedRunError, match="run the same command again"):
+    with pytest.raises(InterruptedRunError, match="run the same command again") as caught:
         runner.run("tiny", "quick", workers=1)
+    assert ended, f"{caught.value}: workers go on while the traceback is held"
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, HELD), (signal.SIGTERM, HELD), (signal.SIGTERM, COMMAND)])

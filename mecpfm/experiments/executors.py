@@ -12,7 +12,7 @@ import signal
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, CancelledError, Executor, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager, suppress
@@ -55,7 +55,7 @@ def run_all(
     workers: int | None = None,
     scheduler: str | None = None,
     patience_s: float = PATIENCE_S,
-) -> Iterator[tuple[Any, Any]]:
+) -> Generator[tuple[Any, Any]]:
     """Pairs (task, result, or the Exception that it raised), as they end.
 
     Without a number of ``workers`` tasks run here for ``HERE_S``, and what is left in a process a core.

@@ -11,7 +11,7 @@ import math
 import os
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -67,7 +67,8 @@ def run(
     if missing:
         workers = workers or _workers(name, profile)
         found = executors.run_all(_measure, missing, workers=workers, scheduler=scheduler, patience_s=patience_s)
-        with executors.resumable(), _progress(name) as step:  # rows are kept between tasks
+        # Rows are kept between tasks: an interrupt then ends the workers too, whoever holds its traceback.
+        with executors.resumable(), closing(found), _progress(name) as step:
             for count, (task, result) in enumerate(found, 1):
                 if isinstance(result, Exception):
                     failed.append(f"{task}: {type(result).__name__}: {result}")
