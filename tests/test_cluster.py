@@ -16,6 +16,8 @@ from mecpfm.experiments import runner
 pytest.importorskip("distributed")
 
 STUDY = "zoo"
+PATIENCE_S = 240
+"""Seconds for what a busy machine is slow to do; no assertion depends on it."""
 BLOCKED = f"""
 import os, time
 from mecpfm import paths
@@ -30,9 +32,9 @@ def measure(task, mine=paths.PACKAGE, go=os.path.join(os.environ["MECPFM_HOME"],
 
 runner._measure = measure
 hands = executors._shake_hands
-executors._shake_hands = lambda client, address, limit_s: hands(client, address, 240)  # a busy machine is slow to start
+executors._shake_hands = lambda client, address, limit_s: hands(client, address, {PATIENCE_S})
 wait, keep, kept = executors.wait, runner.keep, []
-executors.wait = lambda left, timeout, **how: wait(left, timeout=timeout if kept else 240, **how)  # and slow to begin
+executors.wait = lambda left, timeout, **how: wait(left, timeout=timeout if kept else {PATIENCE_S}, **how)
 runner.keep = lambda *row: kept.append(keep(*row))
 {COMMAND}
 """
@@ -124,12 +126,12 @@ def edited(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def start(address: str, home: Path, patience: int = 240, code: str = COMMAND) -> Running:
+def start(address: str, home: Path, patience: int = PATIENCE_S, code: str = COMMAND) -> Running:
     words = ("experiment", STUDY, "--scheduler", address, "--patience", patience)
     return fork(home, *words, code=code, needs="distributed", MECPFM_HOME=str(home))
 
 
-def start_blocked(cluster: Cluster, home: Path, patience: int) -> Running:
+def start_blocked(cluster: Cluster, home: Path, patience: int = PATIENCE_S) -> Running:
     """A run that has stored its first row and whose workers are at work."""
     run = start(cluster.address, home, patience, BLOCKED)
     until(lambda: stored(home) or run.poll() is not None)
@@ -157,7 +159,7 @@ def test_a_worker_may_die(cluster: Cluster, tmp_path: Path, monkeypatch: pytest.
     first, _ = cluster.workers(2)
     homes = [tmp_path / "cluster", tmp_path / "local"]
     homes[0].mkdir()
-    run = start_blocked(cluster, homes[0], 240)
+    run = start_blocked(cluster, homes[0])
     kill(first)
     (homes[0] / "go").touch()
     _, said = run.communicate()
@@ -195,7 +197,7 @@ def test_other_code_is_refused_at_the_start(cluster: Cluster, edited: Path, tmp_
 def test_other_code_is_refused_when_it_joins_late(cluster: Cluster, edited: Path, tmp_path: Path):
     """Rows of a worker that nobody asked at the start are refused as well."""
     cluster.workers(1)
-    run = start_blocked(cluster, tmp_path, 240)
+    run = start_blocked(cluster, tmp_path)
     before = stored(tmp_path)
     cluster.worker(edited)
     code, line = ends(run)

@@ -33,8 +33,8 @@ UNDECIDED = 12
 """Models of a family whose sets are enumerated where it has more than ``EXACT_MODELS``."""
 LOOK = 20
 """Steps of ``explore`` between two looks at the clock."""
-EXPLORING = 0.05
-"""Length of its steps relative to Polyak's."""
+EXPLORING, ABOVE = 0.05, 1.01
+"""Length of its steps relative to Polyak's, whose target is so many times the bound."""
 SHARE_SCALE = 3.0
 """Step of the shares w relative to that of v: found by trial, docs/experiments.md."""
 
@@ -181,6 +181,11 @@ class Neighbourhood:
     """Fraction of each sorted option, at most 1 in sum over a request's."""
 
 
+def small_step(dual: Dual, bound: float) -> float:
+    """Length, s, of a step around the best multipliers from where the bound is worth so much."""
+    return EXPLORING * (ABOVE * dual.bound - bound)
+
+
 def explore(
     structure: Structure, dual: Dual, node: Node | None = None, *, iterations: int = 100, budget: Budget = FOREVER,
 ) -> Neighbourhood:  # fmt: skip
@@ -200,7 +205,7 @@ def explore(
         bound = float(control[ascent.BOUND])
         first = first or (bound, sheet.value.copy(), cut.copy())
         opened += (sheet.value > 0) / iterations
-        ascent.move(point, step, sheet.slope, scale, upper, EXPLORING * (1.01 * dual.bound - bound))
+        ascent.move(point, step, sheet.slope, scale, upper, small_step(dual, bound))
     assert first is not None
     used = sheet.used
     if done < iterations:  # time is over: the averages are those of fewer steps

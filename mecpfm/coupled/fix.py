@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mecpfm.coupled.dual import Dual, ceiling, gains, scaling, scratch, sheet_of
+from mecpfm.coupled.dual import Dual, ceiling, gains, scaling, scratch, sheet_of, small_step
 from mecpfm.coupled.structure import Cells, Structure, option_cells, option_records, record_cells
 from mecpfm.kernels import arrays, coupled_fix, coupled_pack
 from mecpfm.kernels.coupled_ascent import move
@@ -105,5 +105,5 @@ def averages(structure: Structure, dual: Dual, node: Node) -> tuple[Floats, Floa
         if not math.isfinite(bound):
             break
         often += sheet.opened / STEPS
-        move(point, step, sheet.slope, scale, upper, 0.05 * (1.01 * dual.bound - bound))
+        move(point, step, sheet.slope, scale, upper, small_step(dual, bound))
     return often, sheet.used

@@ -28,6 +28,9 @@ from mecpfm.ranges import Amount, Count, Share
 from mecpfm.records import Ragged
 from mecpfm.streams import Streams, streams
 
+CENTRE_S_PER_GB = 15.0
+"""Of the link between the data centre and the node that it hangs behind."""
+
 
 class Parameters(NamedTuple):
     """The ranges in which the two released parameter sets differ; all others are common to both."""
@@ -150,10 +153,10 @@ def _network(recipe: Recipe, random: Streams) -> tuple[NDArray[np.float64], Clou
 
 
 def attach_data_centre(distance: NDArray[np.float64], gateway: int) -> NDArray[np.float64]:
-    """Distances (C + 1, C + 1) of a network whose data centre hangs behind one node by a link of 15 s/GB."""
+    """Distances (C + 1, C + 1), s/GB, of a network whose data centre hangs behind one node."""
     out = np.zeros((len(distance) + 1, len(distance) + 1))
     out[:-1, :-1] = distance
-    out[-1, :-1] = out[:-1, -1] = distance[:, gateway] + 15.0
+    out[-1, :-1] = out[:-1, -1] = distance[:, gateway] + CENTRE_S_PER_GB
     return out
 
 
