@@ -2,7 +2,10 @@
 
 import ast
 import re
+import runpy
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import nbformat
 import pytest
@@ -155,3 +158,26 @@ def test_unknown_names_are_refused_before_anything_runs():
         notebooks.run("quick", ["no_such_notebook"])
     with pytest.raises(InputError, match="quick"):
         notebooks.run("huge")
+
+
+def test_a_kernel_that_dies_at_its_start_is_started_anew(monkeypatch: pytest.MonkeyPatch):
+    """Once, by notebooks/conftest.py: a second death is the test's."""
+    kernel = pytest.importorskip("nbval.kernel")
+    monkeypatch.setenv("BROWSER_PATH", "")  # restored after the file is run, which sets it
+    conftest = runpy.run_path(str(FOLDER / "conftest.py"))
+    for deaths in (0, 1, 2):
+        outcomes = iter([RuntimeError("Kernel died before replying to kernel_info")] * deaths + ["kernel"])
+
+        def begin(outcomes: Iterator[Any] = outcomes, **options: Any) -> Any:
+            outcome = next(outcomes)
+            if isinstance(outcome, RuntimeError):
+                raise outcome
+            return outcome, options
+
+        monkeypatch.setattr(kernel, "start_new_kernel", begin)
+        conftest["pytest_collection_finish"]()
+        if deaths < 2:
+            assert kernel.start_new_kernel(cwd="here") == ("kernel", {"cwd": "here"})
+        else:
+            with pytest.raises(RuntimeError, match="Kernel died"):
+                kernel.start_new_kernel(cwd="here")
