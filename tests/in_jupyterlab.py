@@ -31,12 +31,12 @@ from mecpfm.figures.chromium import browser
 
 ROOT = Path(__file__).parents[1]
 PATIENCE_S = 1_800.0
-"""Longest time for a notebook, and a sixth of it for JupyterLab to open one."""
+"""Longest time for a notebook, and a sixth of it for JupyterLab to open one or to answer."""
 END_S = 60.0
 """Longest time for the server to end."""
 SETTINGS = {
     "notebook-extension/tracker": {"windowingMode": "none"},  # every output is drawn, not only those in sight
-    "docmanager-extension/plugin": {"autosaveInterval": 10},  # seconds; it must not matter when it comes
+    "docmanager-extension/plugin": {"autosaveInterval": 10},  # seconds; what it saves in the middle must not matter
     "apputils-extension/notification": {"fetchNews": "false", "checkForUpdates": False},
 }
 SERVER = "config/jupyter_server_config.d/mecpfm.json"
@@ -47,6 +47,8 @@ OPENED = """(() => {
     return Boolean(panel?.sessionContext?.session?.kernel?.status === "idle" && panel.content.widgets.length);
 })()"""
 START = """(async () => {
+    const context = window.jupyterapp.shell.currentWidget.context;
+    context.saveState.connect((_, state) => { window.saving = state === "started"; });
     await window.jupyterapp.commands.execute("notebook:clear-all-cell-outputs");  // and the counts of the last run
     window.jupyterapp.commands.execute("notebook:run-all-cells");
     return true;
@@ -62,7 +64,14 @@ STATE = """(() => {
         asked: [...document.querySelectorAll(".jp-Dialog-content")].map(one => one.textContent),
     };
 })()"""
-SAVE = """window.jupyterapp.commands.execute("docmanager:save").then(() => true)"""
+SAVE = """(async () => {
+    const commands = window.jupyterapp.commands;
+    await commands.execute("docmanager:toggle-autosave");  // of two saves at once JupyterLab asks which to keep
+    while (window.saving) await new Promise(resolve => setTimeout(resolve, 100));
+    await commands.execute("docmanager:save");
+    await commands.execute("docmanager:toggle-autosave");
+    return true;
+})()"""
 SLIDERS = """[...document.querySelectorAll(".explorer .noUi-handle")].length"""
 READ = """[...document.querySelectorAll(".explorer td.seconds")].map(one => one.textContent)"""
 FOCUS = """(() => { document.querySelectorAll(".explorer .noUi-handle")[%d].focus(); return true; })()"""
@@ -138,9 +147,10 @@ class Page:
             self.said.append(f"{entry['text']} {entry.get('url', '')}")
 
     async def evaluate(self, code: str) -> Any:
-        """What a line of JavaScript gives."""
+        """What a line of JavaScript gives; TimeoutError where it gives nothing, as behind a dialog that asks."""
         words = {"expression": code, "returnByValue": True, "awaitPromise": True}
-        answer = (await self.tab.send_command("Runtime.evaluate", words))["result"]
+        async with asyncio.timeout(PATIENCE_S / 6):
+            answer = (await self.tab.send_command("Runtime.evaluate", words))["result"]
         if "exceptionDetails" in answer:
             raise RuntimeError(answer["exceptionDetails"]["exception"].get("description"))
         return answer["result"].get("value")

@@ -3,6 +3,7 @@
 import copy
 import json
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -52,9 +53,13 @@ def saved(folder: Path, content: dict[str, Any], name: str = "notebooks/one.ipyn
     """What the server's own manager writes with the extension loaded as it loads it."""
     from jupyter_server.extension.manager import ExtensionPoint
     from jupyter_server.services.contents.largefilemanager import LargeFileManager
+    from nbformat.sign import MemorySignatureStore, NotebookNotary
 
     class Server:
         contents_manager = LargeFileManager(root_dir=str(folder))
+
+    # Its own store is a database in the user's home folder, which nobody closes.
+    Server.contents_manager.notary = NotebookNotary(store_factory=MemorySignatureStore, secret=b"test")
 
     (wanted,) = json.loads((ROOT / "jupyter.json").read_text())["ServerApp"]["jpserver_extensions"]
     assert wanted == saving.__name__
@@ -118,3 +123,10 @@ def test_a_new_notebook_of_a_checkout_is_saved(folder: Path):
     """There is no file yet to compare with."""
     book = saved(folder, run(folder), "notebooks/two.ipynb")
     assert book.cells[1].outputs[0]["data"]["image/png"] == "BBBB"
+
+
+def test_the_first_save_waits_for_no_import():
+    """Jupyter's server does nothing else while it saves, and a second save then finds the file changed."""
+    code = "import sys, mecpfm.experiments.saving; print({'pandas', 'papermill', 'numba'} & sys.modules.keys())"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, text=True)
+    assert done.stdout.strip() == "set()"

@@ -24,6 +24,7 @@ from mecpfm.errors import FailedError, InputError
 from mecpfm.experiments.config import profile as check_profile
 from mecpfm.experiments.executors import get_context, terminated_as_interrupted
 from mecpfm.experiments.progress import Told, stages
+from mecpfm.experiments.saving import VIEW
 from mecpfm.extras import import_nbformat, require
 from mecpfm.records import write_atomic
 
@@ -31,8 +32,6 @@ QUIET: dict[str, Any] = {"extra_arguments": ["--log-level=ERROR"]}
 """Kernels otherwise warn of unencrypted local sockets at every start."""
 NEEDED = ("papermill", "nbclient", "ipykernel")
 """Modules of the extra ``notebooks``."""
-VIEW = "application/vnd.jupyter.widget-view+json"
-"""What a widget shows where its kernel runs; the file keeps its text alone."""
 
 
 def names() -> list[str]:

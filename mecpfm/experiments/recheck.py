@@ -11,7 +11,8 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from mecpfm import paths
-from mecpfm.experiments.notebooks import NEEDED, VIEW, executed, known
+from mecpfm.experiments.notebooks import NEEDED, executed, known
+from mecpfm.experiments.saving import bare
 from mecpfm.extras import require
 
 
@@ -43,19 +44,6 @@ def differences(source: Path, environment: Mapping[str, str]) -> list[tuple[str,
         for i, (before, now) in enumerate(pairs, 1)
         if (found := _difference(_plain(before.outputs), _plain(now.outputs)))
     ]
-
-
-def bare(outputs: list[Any]) -> tuple[str, list[dict[str, Any]]]:
-    """What is compared of outputs: their text, whether written at once or in pieces, and the rest without its counts.
-
-    Pictures are taken out: they stand beside the data of their figure, and only where there is a browser. So are views
-    of widgets: their numbers are drawn by lot.
-    """
-    for one in outputs:
-        for kind in ("image/png", VIEW):
-            one.get("data", {}).pop(kind, None)
-    text = "".join(one["text"] for one in outputs if one["output_type"] == "stream")
-    return text, [dict(one, execution_count=0) for one in outputs if "text" not in one]
 
 
 def _plain(outputs: list[Any]) -> list[str]:

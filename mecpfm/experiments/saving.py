@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import Any
 
 NAMED_BY_KERNEL = ("kernelspec", "language_info")
+VIEW = "application/vnd.jupyter.widget-view+json"
+"""What a widget shows where its kernel runs; the file keeps its text alone."""
 
 
 def _jupyter_server_extension_points() -> list[dict[str, str]]:
@@ -67,7 +69,18 @@ def _committed(file: Path) -> str:
 
 def _same(old: Any, cell: Any) -> bool:
     """Whether two code cells have the same source and came out the same, as the comparison of notebooks sees it."""
-    from mecpfm.experiments.recheck import bare
-
     same = cell.cell_type == "code" and cell.source == old.source
     return same and bare(copy.deepcopy(old.outputs)) == bare(copy.deepcopy(cell.outputs))
+
+
+def bare(outputs: list[Any]) -> tuple[str, list[dict[str, Any]]]:
+    """What is compared of outputs: their text, whether written at once or in pieces, and the rest without its counts.
+
+    Pictures are taken out: they stand beside the data of their figure, and only where there is a browser. So are views
+    of widgets: their numbers are drawn by lot.
+    """
+    for one in outputs:
+        for kind in ("image/png", VIEW):
+            one.get("data", {}).pop(kind, None)
+    text = "".join(one["text"] for one in outputs if one["output_type"] == "stream")
+    return text, [dict(one, execution_count=0) for one in outputs if "text" not in one]
