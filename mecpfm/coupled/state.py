@@ -18,7 +18,7 @@ from mecpfm.coupled.dual import Dual, proven
 from mecpfm.coupled.dual import solve as solve_dual
 from mecpfm.coupled.ending import Ending
 from mecpfm.coupled.engine import DEFAULT, EngineParams
-from mecpfm.coupled.exchanges import Exchanges
+from mecpfm.coupled.exchange import Exchanges
 from mecpfm.coupled.instance import Instance
 from mecpfm.coupled.local_search import Polished
 from mecpfm.coupled.request import Progress
