@@ -15,7 +15,6 @@ import numpy as np
 
 from mecpfm.clock import FOREVER, Budget
 from mecpfm.coupled import baselines, local_search
-from mecpfm.coupled import start as starting
 from mecpfm.coupled.assignment import settle
 from mecpfm.coupled.certificate import Certificate
 from mecpfm.coupled.check import assess
@@ -28,7 +27,6 @@ from mecpfm.coupled.instance import Instance
 from mecpfm.coupled.local_search import Polished, Progress, Seen
 from mecpfm.coupled.multipliers import dual_of
 from mecpfm.coupled.params import DualParams
-from mecpfm.coupled.rounding import repair
 from mecpfm.coupled.structure import Structure, build, option_cells, restrict
 from mecpfm.plan import Plan
 from mecpfm.typing import Ints
@@ -99,9 +97,8 @@ def search(
 def _starts(instance: Instance, state: Search, greedy: Ints | None) -> Iterator[Polished]:
     """Plans that need next to no time, whatever the limit."""
     structure, dual = state.structure, state.dual
-    inserted = local_search.fresh(structure)  # cheap at any size, for those in a hurry
-    repair(structure, local_search.moves(structure), inserted, np.full(len(structure.cells.remote_s), -1))
-    yield Polished(structure.expand(inserted.choice), float(inserted.cost[0]), 0)
+    remote = np.full(len(structure.cells.remote_s), -1)
+    yield local_search.repaired(structure, remote)  # cheap at any size, for those in a hurry
     greedy = baselines.trimcaching(instance) if greedy is None else greedy
     yield local_search.improve(structure, dual, greedy, iterations=0)
 
@@ -190,7 +187,7 @@ def bound_and_search(
 ) -> tuple[Polished, Structure, Dual]:  # fmt: skip
     """Bound, in at most a share of the time, then search."""
     structure = build(instance)
-    known = None if start is None else starting.known(instance, structure, start)
+    known = None if start is None else local_search.known(instance, structure, start)
     dual = _bound(structure, known, prices, gap, budget.share(params.search.bound_share), params.dual)
     found = search(
         instance, structure, dual, iterations=iterations, budget=budget, seed=seed, known=known,

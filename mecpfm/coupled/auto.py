@@ -7,6 +7,7 @@ whenever a round of the search ends. A proof by HiGHS is its word, as that of ``
 
 from __future__ import annotations
 
+import contextlib
 import math
 import os
 from dataclasses import replace
@@ -15,8 +16,7 @@ from typing import Any
 import numpy as np
 
 from mecpfm.clock import FOREVER, Budget
-from mecpfm.coupled import baselines, window
-from mecpfm.coupled import start as starting
+from mecpfm.coupled import baselines, local_search, window
 from mecpfm.coupled.beside import ENDING_S, Remainder
 from mecpfm.coupled.certificate import Certificate
 from mecpfm.coupled.check import REMOTE, assess
@@ -24,12 +24,14 @@ from mecpfm.coupled.dual import Dual, proven
 from mecpfm.coupled.engine import DEFAULT, EngineParams
 from mecpfm.coupled.instance import Instance
 from mecpfm.coupled.levels import Levels
+from mecpfm.coupled.lp_proof import lp_certificate
 from mecpfm.coupled.multipliers import dual_of
 from mecpfm.coupled.presolve import presolve
 from mecpfm.coupled.request import Progress
 from mecpfm.coupled.state import AutoState
 from mecpfm.coupled.structure import MASK_BITS, Structure, build, restrict
 from mecpfm.coupled.tree import Tree
+from mecpfm.errors import LimitError
 from mecpfm.plan import Plan
 from mecpfm.solvers import process
 from mecpfm.typing import Ints
@@ -89,16 +91,29 @@ def begin(
     state.greedy = baselines.trimcaching(instance)
     state.offer(state.greedy)
     if start is not None:
-        state.offer(starting.known(instance, structure, start).choice)
+        state.offer(local_search.known(instance, structure, start).choice)
         state.rounds = 1
     share = params.auto.bound_share
     if prices is None:
-        prices = starting.of_lp(instance, structure, budget.share(share), params.auto.lp_options)
+        prices = lp_prices(instance, structure, budget.share(share), params.auto.lp_options)
     state.dual = state.ascend(dual_of(structure, prices), budget.share(share))
     state.prove(state.dual.bound)
     state.sharpen()
     state.tell()
     return state
+
+
+def lp_prices(instance: Instance, structure: Structure, budget: Budget, most: int) -> Certificate | None:
+    """Prices of HiGHS's LP where a family pays by shares, which the ascent alone finds slowly; None elsewhere.
+
+    None too without a time limit, beyond ``most`` options, and where the LP takes more time than there is.
+    """
+    shared = not structure.cells.exact.all() and len(structure.option) <= most
+    if not shared or math.isinf(budget.end) or budget.over:
+        return None
+    with contextlib.suppress(LimitError):
+        return lp_certificate(instance, time_limit=budget.limit())
+    return None
 
 
 def _first(state: AutoState, most: int, early: bool = False) -> Remainder:

@@ -17,7 +17,6 @@ from mecpfm.coupled import local_search, tabu
 from mecpfm.coupled.engine import DEFAULT, EngineParams
 from mecpfm.coupled.local_search import Polished
 from mecpfm.coupled.params import AutoParams, ExchangeParams
-from mecpfm.coupled.rounding import repair
 from mecpfm.coupled.structure import Structure, site
 from mecpfm.kernels import coupled_exchange as kernels
 from mecpfm.kernels import coupled_state as states
@@ -78,7 +77,7 @@ def improve(
     cells, index = structure.cells, local_search.moves(structure)
     requests, random = len(cells.remote_s), np.random.default_rng(seed)
     state, journal = local_search.fresh(structure), empty_journal(requests)
-    repair(structure, index, state, local_search.sorted_choice(structure, choice))
+    local_search.repair(structure, index, state, local_search.sorted_choice(structure, choice))
     best, found, least, done = state.choice.copy(), state.choice.copy(), float(state.cost[0]), 0
     mean, cold = least / requests, params.cold / params.hot
     for chunk in Pace(params.chunk, budget).parts(iterations):
