@@ -10,7 +10,6 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numpy.typing import NDArray
 
 from mecpfm.bandits.linear import Linear, LinTS
 from mecpfm.bandits.policy import finite_context
@@ -18,7 +17,7 @@ from mecpfm.errors import InputError
 from mecpfm.kernels import linear_bandit
 from mecpfm.kernels.linear_bandit import BETA, FIXED, UNIFORM
 from mecpfm.ranges import within
-from mecpfm.typing import Floats
+from mecpfm.typing import Floats, Ints
 
 
 class Restricted(Linear):
@@ -52,14 +51,14 @@ class Restricted(Linear):
         self.keys: Floats = self.feature_random.random(self.features) if self.rule == FIXED else np.zeros(self.features)
         self.turn = 0
 
-    def reveal(self) -> NDArray[np.int64]:
+    def reveal(self) -> Ints:
         """Indices of the features to look at this round, ascending, shape (d,)."""
         if self.rule == BETA:
             rounds, rewards = self.counts
             self.keys = self.feature_random.beta(1 + rewards, 1 + rounds - rewards)
         elif self.rule == UNIFORM:
             self.keys = self.feature_random.random(self.features)
-        shown: NDArray[np.int64] = linear_bandit.reveal(self.keys, self.observed)
+        shown: Ints = linear_bandit.reveal(self.keys, self.observed)
         return shown
 
     def select(self, context: Floats) -> int:

@@ -168,15 +168,11 @@ def solve(
     iterations, and with it the plan, depends on the machine; so it does where ``clock.listening`` heard Ctrl-C.
     ``start``, ``prices``, ``gap`` and ``params`` are those of ``request.Request``.
     """
-    budget = Budget.of(time_limit)
     found, structure, dual = bound_and_search(
-        instance, iterations=iterations, budget=budget, seed=seed, progress=progress, start=start, prices=prices,
-        gap=gap, params=params,
+        instance, iterations=iterations, budget=Budget.of(time_limit), seed=seed, progress=progress, start=start,
+        prices=prices, gap=gap, params=params,
     )  # fmt: skip
-    plan = assess(
-        instance, "polish", found.choice, bound=dual.bound, status=proven(found.cost, dual.bound), seed=seed,
-        runtime_s=budget.elapsed(),
-    )  # fmt: skip
+    plan = assess(instance, "polish", found.choice, bound=dual.bound, status=proven(found.cost, dual.bound))
     return plan, structure, dual
 
 

@@ -69,10 +69,8 @@ def solve(
     if not (state.rounds or state.done):  # what needs no time
         state.search(0, Budget(end=0.0))
     bound = max(state.bound, state.proof.bound)  # that may be above the cost by a last bit
-    plan = assess(
-        instance, "auto", state.choice, bound=bound, status=proven(state.cost, state.bound), seed=seed,
-        solver=state.solver, runtime_s=budget.elapsed(),
-    )  # fmt: skip
+    status = proven(state.cost, state.bound)
+    plan = assess(instance, "auto", state.choice, bound=bound, status=status, solver=state.solver)
     return plan, state.structure, state.proof
 
 

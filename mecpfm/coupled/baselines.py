@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections import Counter
 
 import numpy as np
-from numpy.typing import NDArray
 
 from mecpfm.coupled.check import REMOTE
 from mecpfm.coupled.instance import Blocks, Instance, most
@@ -16,7 +15,7 @@ from mecpfm.coupled.presolve import membership, pooled_rate
 from mecpfm.kernels import arrays
 from mecpfm.kernels import coupled_greedy as kernels
 from mecpfm.records import Ragged
-from mecpfm.typing import Bools, Ints
+from mecpfm.typing import Bools, Floats, Ints
 
 SLACK = 1 + 1e-9
 """Sums of floats leave a full capacity by less; far inside every row's tolerance."""
@@ -70,7 +69,7 @@ def nearest(instance: Instance) -> Ints:
     return home
 
 
-def _squared_degrees(instance: Instance) -> NDArray[np.float64]:
+def _squared_degrees(instance: Instance) -> Floats:
     """Squared distance of each option, shape (n,), in degrees of latitude; zeros without coordinates."""
     sites, users, options = instance.cloudlets, instance.requests, instance.options
     if sites.longitude_deg is None or sites.latitude_deg is None:
@@ -208,7 +207,7 @@ def unshared(instance: Instance) -> Instance:
     )  # fmt: skip
 
 
-def independent(instance: Instance, x: NDArray[np.float64], uniforms: NDArray[np.float64]) -> Ints:
+def independent(instance: Instance, x: Floats, uniforms: Floats) -> Ints:
     """CoCaR-style (arXiv 2511.03159): every request draws an option by its LP fraction, alone; what fits stays.
 
     ``x`` (n,) are the fractions and ``uniforms`` (R,) the draws; a request whose draw does not fit goes remote.

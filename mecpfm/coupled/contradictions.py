@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
 from mecpfm.coupled.instance import DATA_CENTRE, LARGEST, Instance, most
 from mecpfm.ragged import Ragged
+from mecpfm.typing import Ints
 
 
 def check(instance: Instance) -> None:
@@ -77,7 +77,7 @@ def _source(instance: Instance) -> None:
         raise ValueError(f"cloudlets.source[{b[i]}][{c[i]}] is {holder[i]}, which does not hold block {b[i]}")
 
 
-def _below(name: str, values: NDArray[np.int64] | Ragged, limit: int, letter: str) -> None:
+def _below(name: str, values: Ints | Ragged, limit: int, letter: str) -> None:
     flat = values.indices if isinstance(values, Ragged) else values
     if not flat.size or flat.max() < limit:
         return

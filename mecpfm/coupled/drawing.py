@@ -163,10 +163,8 @@ def solve(
     chosen = [derandomized(part), *(draw(part, random) for _ in range(draws))]
     plans = [assess(instance, NAME, joined(instance, part.given, one)) for one in chosen]
     plan = min(plans, key=lambda one: one.objective)
-    return replace(
-        plan, bound=dual.bound, status=proven(plan.objective, dual.bound), seed=seed, solver=solver,
-        metrics={**plan.metrics, GUARANTEE: part.guarantee_s}, runtime_s=budget.elapsed(),
-    )  # fmt: skip
+    status, metrics = proven(plan.objective, dual.bound), {**plan.metrics, GUARANTEE: part.guarantee_s}
+    return replace(plan, bound=dual.bound, status=status, solver=solver, metrics=metrics)
 
 
 def fractions(instance: Instance, given: Configurations, budget: Budget = FOREVER) -> tuple[Fractional, str]:

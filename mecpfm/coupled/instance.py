@@ -11,7 +11,6 @@ from functools import cached_property
 from typing import Annotated, Any, ClassVar, Self
 
 import numpy as np
-from numpy.typing import NDArray
 from pydantic import model_validator
 
 from mecpfm.coupled.schema import expanded
@@ -28,6 +27,7 @@ from mecpfm.records import (
     RootRecord,
     Shape,
 )
+from mecpfm.typing import Bools, Floats, Ints
 
 LARGEST = 1e9
 """Most seconds or GB a field may state: bounds stay exact to 1e-6 s, and solvers take every product of two."""
@@ -40,12 +40,12 @@ DATA_CENTRE = -1
 """Holder of every block, among the sources of pulls."""
 
 
-def most(limit: NDArray[np.float64]) -> NDArray[np.float64]:
+def most(limit: Floats) -> Floats:
     """What a row with this limit may reach: one rule for the checker, the bounds and every method."""
     return limit * (1 + TOLERANCE)
 
 
-def accepted(amount: NDArray[np.float64]) -> NDArray[np.float64]:
+def accepted(amount: Floats) -> Floats:
     """Nearest amounts that an instance takes, for amounts measured elsewhere, all >= 0."""
     return np.where(amount < SMALLEST, 0.0, np.minimum(amount, LARGEST))
 
@@ -168,7 +168,7 @@ class Instance(RootRecord):
             len(self.requests.remote_delay_s),
         )
 
-    def with_options(self, rows: NDArray[np.int64]) -> Self:
+    def with_options(self, rows: Ints) -> Self:
         """The instance with the options ``rows``, ascending, alone; request, site and model numbers stay."""
         options = Options(**{name: getattr(self.options, name)[rows] for name in Options.model_fields})
         small = self.model_copy(update={"options": options})
@@ -176,12 +176,12 @@ class Instance(RootRecord):
         return small
 
     @cached_property
-    def first_option(self) -> NDArray[np.int64]:
+    def first_option(self) -> Ints:
         """Options of request r are ``first_option[r]`` to ``first_option[r + 1]``; shape (R + 1,)."""
         return np.searchsorted(self.options.request, np.arange(self.sizes[3] + 1)).astype(np.int64)
 
     @cached_property
-    def cached(self) -> NDArray[np.bool_]:
+    def cached(self) -> Bools:
         """Whether block b is at cloudlet c already, shape (B, C)."""
         mask = np.zeros((self.sizes[0], self.sizes[2]), dtype=bool)
         at = self.cloudlets.cached
@@ -189,11 +189,11 @@ class Instance(RootRecord):
         return mask
 
     @cached_property
-    def pull_s(self) -> NDArray[np.float64]:
+    def pull_s(self) -> Floats:
         """Time to pull block b to cloudlet c, s, shape (B, C); 0 where it is cached."""
         return np.where(self.cached, 0.0, self.blocks.size_gb[:, None] * self.cloudlets.pull_s_per_gb)
 
-    def useful(self, model_gb: NDArray[np.float64]) -> NDArray[np.bool_]:
+    def useful(self, model_gb: Floats) -> Bools:
         """Mask (n,) of options that beat the remote data centre and fit their cloudlet alone; models of sizes (K,)."""
         options, cloudlets = self.options, self.cloudlets
         faster = options.delay_s < self.requests.remote_delay_s[options.request]

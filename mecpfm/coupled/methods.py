@@ -108,9 +108,7 @@ def certified(instance: Instance, method: str, **wanted: Any) -> tuple[Plan, Cer
     return plan, proof
 
 
-def _certificate(
-    instance: Instance, method: str, request: Request, plan: Plan, found: Bounded | None
-) -> Certificate:  # fmt: skip
+def _certificate(instance: Instance, method: str, request: Request, plan: Plan, found: Bounded | None) -> Certificate:
     """Multipliers of a method's bound: those it found, the LP's duals for the LP with the cut, else the engine's."""
     if method == "lp-cut" and "fraction" in plan.decisions:
         with contextlib.suppress(LimitError):

@@ -11,12 +11,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from mecpfm.coupled.check import REMOTE
 from mecpfm.coupled.instance import LARGEST, Blocks, Instance, Options, most
 from mecpfm.records import Ragged
-from mecpfm.typing import Bools, Ints
+from mecpfm.typing import Bools, Floats, Ints
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,7 +102,7 @@ def _merge_blocks(instance: Instance, options: Options) -> Instance:
     )
 
 
-def pooled_rate(instance: Instance, member: Bools) -> NDArray[np.float64]:
+def pooled_rate(instance: Instance, member: Bools) -> Floats:
     """Seconds per GB, (C,) or (G, C), of blocks pulled as one: group g pulls the blocks of ``member[g]``, (G, B)."""
     rate, size = instance.cloudlets.pull_s_per_gb, instance.blocks.size_gb
     if rate.ndim == 1:

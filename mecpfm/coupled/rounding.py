@@ -140,7 +140,5 @@ def solve(
             least, best = float(state.cost[0]), state.choice.copy()
         if budget.over:
             break
-    return assess(
-        instance, method, structure.expand(best), bound=dual.bound,
-        status=proven(least, dual.bound), seed=seed, solver=source, runtime_s=budget.elapsed(),
-    )  # fmt: skip
+    status = proven(least, dual.bound)
+    return assess(instance, method, structure.expand(best), bound=dual.bound, status=status, solver=source)

@@ -13,13 +13,12 @@ from typing import Any
 import numpy as np
 import scipy.sparse
 import scipy.sparse.csgraph
-from numpy.typing import NDArray
 
 from mecpfm.coupled.instance import Instance
 from mecpfm.kernels import coupled_structure as kernels
 from mecpfm.kernels.coupled_masks import MASK_BITS as MASK_BITS
 from mecpfm.kernels.coupled_records import Cells as Cells
-from mecpfm.typing import Floats, Ints
+from mecpfm.typing import Array, Bools, Floats, Ints
 
 EXACT_MODELS = 14
 """Largest family whose 2^n sets of models are enumerated; larger ones are relaxed by price sharing."""
@@ -104,13 +103,13 @@ def site(structure: Structure) -> Ints:
     return option_cells(structure) // len(structure.cells.exact)
 
 
-def families(instance: Instance) -> tuple[Ints, NDArray[np.bool_]]:
+def families(instance: Instance) -> tuple[Ints, Bools]:
     """Family of each model (K,), as ``build`` numbers them, and whether each family (F,) is solved exactly."""
     family, _, exact = _families(_membership(instance), EXACT_MODELS)
     return family, exact
 
 
-def restrict(structure: Structure, kept: NDArray[np.bool_]) -> Structure:
+def restrict(structure: Structure, kept: Bools) -> Structure:
     """The view on some of the sorted options, mask (n,): cells, requests and multipliers keep their places.
 
     A bound of it is none of the instance's: searches use it to leave out what the multipliers call hopeless.
@@ -132,7 +131,7 @@ def restrict(structure: Structure, kept: NDArray[np.bool_]) -> Structure:
     return replace(structure, cells=smaller, option=structure.option[kept], model=structure.model[kept])
 
 
-def _running(count: NDArray[Any]) -> Ints:
+def _running(count: Array) -> Ints:
     """0 and the running sums of ``count``."""
     return np.append(0, np.cumsum(count, dtype=np.int64))
 
@@ -151,7 +150,7 @@ def _membership(instance: Instance) -> Any:
     ).T.tocsr()
 
 
-def _families(member: Any, exact_models: int) -> tuple[Ints, Ints, NDArray[np.bool_]]:
+def _families(member: Any, exact_models: int) -> tuple[Ints, Ints, Bools]:
     """Family and rank of each model, and which families are exact: those come first.
 
     A component too large for a mask is cut into families of ``MASK_BITS`` models, which share blocks.
@@ -180,7 +179,7 @@ def _useful(instance: Instance, model_gb: Floats, family: Ints, rank: Ints, fami
     return np.delete(option, again), np.delete(cell, again)
 
 
-def _same(instance: Instance, option: Ints, cell: Ints) -> NDArray[np.bool_]:
+def _same(instance: Instance, option: Ints, cell: Ints) -> Bools:
     """Whether each sorted option but the first agrees with the one before in cell, request, delay and compute."""
     options = instance.options
     same = cell[1:] == cell[:-1]
@@ -190,9 +189,7 @@ def _same(instance: Instance, option: Ints, cell: Ints) -> NDArray[np.bool_]:
     return np.asarray(same)
 
 
-def _records(
-    instance: Instance, option: Ints, cell: Ints, family: Ints, bit: Ints, exact: NDArray[np.bool_]
-) -> dict[str, Any]:
+def _records(instance: Instance, option: Ints, cell: Ints, family: Ints, bit: Ints, exact: Bools) -> dict[str, Any]:
     same = _same(instance, option, cell) & exact[family[1:]] if len(option) else np.zeros(0, dtype=bool)
     first = np.flatnonzero(np.append(True, ~same)) if len(option) else np.zeros(0, dtype=np.int64)
     head = option[first]
@@ -206,7 +203,7 @@ def _records(
 
 
 def _shares(
-    blocks: Any, model: Ints, cell: Ints, request: Ints, exact: NDArray[np.bool_], cloudlets: int
+    blocks: Any, model: Ints, cell: Ints, request: Ints, exact: Bools, cloudlets: int
 ) -> tuple[dict[str, Any], Ints]:
     """Multipliers w, one a (cloudlet, block, request) that some record of a relaxed family touches, and the request."""
     relaxed = np.flatnonzero(~exact[cell % len(exact)])

@@ -106,9 +106,7 @@ def minimise(
     return SearchResult(best.choice, best.value, bound, nodes)
 
 
-def _broken_cap(
-    choice: Ints | None, shared: Floats, private: Floats, caps: Floats, ceiling: float
-) -> float | None:  # fmt: skip
+def _broken_cap(choice: Ints | None, shared: Floats, private: Floats, caps: Floats, ceiling: float) -> float | None:
     """Least cap that a choice breaks, if any; its node has already kept the pulling delay below the ceiling."""
     if choice is None:
         return None
