@@ -10,11 +10,10 @@ from collections import Counter
 import numpy as np
 
 from mecpfm.coupled.check import REMOTE
-from mecpfm.coupled.instance import Blocks, Instance, most
-from mecpfm.coupled.presolve import membership, pooled_rate
+from mecpfm.coupled.instance import Instance
+from mecpfm.coupled.presolve import membership, pooled
 from mecpfm.kernels import arrays
 from mecpfm.kernels import coupled_greedy as kernels
-from mecpfm.records import Ragged
 from mecpfm.typing import Bools, Floats, Ints
 
 SLACK = 1 + 1e-9
@@ -192,19 +191,8 @@ def unshared(instance: Instance) -> Instance:
     """The same instance without sharing: every model is one block of its own, cached where all its parts are."""
     member = membership(instance)
     whole = member.astype(int) @ ~instance.cached == 0
-    size = member @ instance.blocks.size_gb
-    held = [np.flatnonzero(whole[:, c] & (size <= room)) for c, room in enumerate(most(instance.cloudlets.memory_gb))]
-    return Instance(
-        blocks=Blocks(size_gb=size),
-        models=instance.models.model_copy(update={"blocks": Ragged.from_lists([[k] for k in range(len(size))])}),
-        cloudlets=instance.cloudlets.model_copy(
-            update={
-                "cached": Ragged.from_lists(held), "pull_s_per_gb": pooled_rate(instance, member), "source": None,
-            }
-        ),
-        requests=instance.requests,
-        options=instance.options,
-    )  # fmt: skip
+    alone = np.eye(len(member), dtype=bool)
+    return pooled(instance, member, member @ instance.blocks.size_gb, whole, alone)
 
 
 def independent(instance: Instance, x: Floats, uniforms: Floats) -> Ints:

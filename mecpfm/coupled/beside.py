@@ -50,9 +50,11 @@ class Remainder:
     _cancelled: bool = False
 
     @classmethod
-    def of(cls, instance: Instance, structure: Structure, kept: Bools, best: Ints, cost: float) -> Remainder:
-        """What fixing kept of the sorted options, beside the plan it was fixed for."""
-        return cls(instance, np.sort(structure.option[kept]), best, cost, cost * (1 - fix.CLOSE))
+    def of(
+        cls, instance: Instance, structure: Structure, kept: Bools, best: Ints, cost: float, limit: float = math.inf
+    ) -> Remainder:
+        """What fixing kept of the sorted options, beside the plan it was fixed for; what is sought is below a limit."""
+        return cls(instance, np.sort(structure.option[kept]), best, cost, min(cost * (1 - fix.CLOSE), limit))
 
     def start(self, budget: Budget, gap: float, seed: int, **options: Any) -> None:
         """Begin, and return at once; ``options`` are those of ``run``."""

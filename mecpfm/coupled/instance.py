@@ -13,6 +13,7 @@ from typing import Annotated, Any, ClassVar, Self
 import numpy as np
 from pydantic import model_validator
 
+from mecpfm.coupled.change import changed
 from mecpfm.coupled.schema import expanded
 from mecpfm.records import (
     Either,
@@ -154,19 +155,13 @@ class Instance(RootRecord):
         >>> instance.change(cloudlets={"memory_gb": {0: "+2"}}).cloudlets.memory_gb.tolist()
         [26.0, 24.0, 24.0, 24.0]
         """
-        from mecpfm.coupled.change import changed
-
         return changed(self, changes)
 
     @property
     def sizes(self) -> tuple[int, int, int, int]:
         """(B, K, C, R): numbers of blocks, models, cloudlets and requests."""
-        return (
-            len(self.blocks.size_gb),
-            len(self.models.blocks),
-            len(self.cloudlets.memory_gb),
-            len(self.requests.remote_delay_s),
-        )
+        blocks, models = len(self.blocks.size_gb), len(self.models.blocks)
+        return blocks, models, len(self.cloudlets.memory_gb), len(self.requests.remote_delay_s)
 
     def with_options(self, rows: Ints) -> Self:
         """The instance with the options ``rows``, ascending, alone; request, site and model numbers stay."""

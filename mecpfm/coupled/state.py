@@ -213,9 +213,7 @@ class AutoState:
 
     def rest(self, kept: Bools, limit: float) -> Remainder:
         """Some of the sorted options, and HiGHS's cutoff, s: no higher than a better plan's."""
-        found = Remainder.of(self.instance, self.structure, kept, self.choice, self.cost)
-        found.cutoff = min(found.cutoff, limit)
-        return found
+        return Remainder.of(self.instance, self.structure, kept, self.choice, self.cost, limit)
 
     def answered(self, rest: Remainder) -> bool:
         """Whether HiGHS settled it, or what it told of ends the search; its end alone says nothing: memory, a limit."""

@@ -120,9 +120,7 @@ def _items(structure: Structure) -> coupled_union.UnionItems:
     )  # fmt: skip
 
 
-def _run(
-    kernels: Any, problem: Any, walk: Any, parts: Iterator[int], seed: int, met: Callable[[], bool]
-) -> int:  # fmt: skip
+def _run(kernels: Any, problem: Any, walk: Any, parts: Iterator[int], seed: int, met: Callable[[], bool]) -> int:
     """Steps of a walk, in parts, until it is told to end: how many."""
     random, done = np.random.default_rng(seed), 0
     for steps in parts:
