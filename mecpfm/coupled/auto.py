@@ -83,7 +83,7 @@ def begin(
     structure = build(instance, exact_models=MASK_BITS)
     if len(structure.option) <= params.auto.presolve_options and not budget.over:
         structure = restrict(structure, np.isin(structure.option, presolve(instance).option))
-    nothing = np.full(instance.sizes[3], REMOTE)
+    nothing = np.full(instance.sizes.requests, REMOTE)
     state = AutoState(instance, structure, budget, seed, gap, progress, nothing, threads=threads, params=params)
     state.offer(nothing)
     state.greedy = baselines.trimcaching(instance)

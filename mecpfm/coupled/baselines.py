@@ -22,7 +22,7 @@ SLACK = 1 + 1e-9
 
 def remote(instance: Instance) -> Ints:
     """Everything goes to the data centre."""
-    return np.full(instance.sizes[3], REMOTE)
+    return np.full(instance.sizes.requests, REMOTE)
 
 
 def first_fit(instance: Instance, order: Ints) -> Ints:
@@ -63,7 +63,7 @@ def nearest(instance: Instance) -> Ints:
     options = instance.options
     order = np.lexsort((options.delay_s, _squared_degrees(instance), options.request))
     has, first = np.unique(options.request[order], return_index=True)
-    home = np.full(instance.sizes[3], -1)
+    home = np.full(instance.sizes.requests, -1)
     home[has] = options.cloudlet[order[first]]
     return home
 
@@ -84,7 +84,7 @@ def _squared_degrees(instance: Instance) -> Floats:
 def accuracy_first(instance: Instance) -> Ints:
     """Service caching that looks at accuracy alone: the most accurate option where it fits, fastest first."""
     options = instance.options
-    best = np.zeros(instance.sizes[3])
+    best = np.zeros(instance.sizes.requests)
     np.maximum.at(best, options.request, options.accuracy)
     top = np.flatnonzero(options.accuracy >= best[options.request])
     return first_fit(instance, top[np.lexsort((options.delay_s[top], options.request[top]))])
@@ -94,7 +94,7 @@ def popularity(instance: Instance) -> Ints:
     """Each cloudlet holds the models that most requests near it accept, as many as fit, and serves those requests."""
     options, sizes = instance.options, instance.sizes
     near = options.cloudlet == nearest(instance)[options.request]
-    votes = np.zeros((sizes[2], sizes[1]))
+    votes = np.zeros((sizes.cloudlets, sizes.models))
     np.add.at(votes, (options.cloudlet[near], options.model[near]), 1)
     held = np.zeros(votes.shape, dtype=bool)
     for c, ranking in enumerate(np.argsort(-votes, axis=1, kind="stable")):
@@ -123,7 +123,8 @@ def _replacement(instance: Instance, *, by_frequency: bool) -> Ints:
     wanted = np.flatnonzero(near)
     wanted = wanted[np.lexsort((wanted, -options.accuracy[wanted], options.request[wanted]))]
     wanted = wanted[np.unique(options.request[wanted], return_index=True)[1]]
-    size_gb, stored = instance.blocks.size_gb.tolist(), np.zeros((instance.sizes[2], instance.sizes[0]), dtype=np.int64)
+    blocks, _, cloudlets, _ = instance.sizes
+    size_gb, stored = instance.blocks.size_gb.tolist(), np.zeros((cloudlets, blocks), dtype=np.int64)
     for c, memory in enumerate(instance.cloudlets.memory_gb.tolist()):
         asked = options.model[wanted[options.cloudlet[wanted] == c]].tolist()
         demands = [instance.models.blocks[k].tolist() for k in asked]

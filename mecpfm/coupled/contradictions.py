@@ -69,9 +69,9 @@ def _source(instance: Instance) -> None:
         return
     b, c = np.nonzero(source != DATA_CENTRE)
     holder = source[b, c]
-    if (bad := np.flatnonzero(holder >= instance.sizes[2])).size:
+    if (bad := np.flatnonzero(holder >= instance.sizes.cloudlets)).size:
         i = bad[0]
-        raise ValueError(f"cloudlets.source[{b[i]}][{c[i]}] is {holder[i]}; must be < C = {instance.sizes[2]}")
+        raise ValueError(f"cloudlets.source[{b[i]}][{c[i]}] is {holder[i]}; must be < C = {instance.sizes.cloudlets}")
     if (bad := np.flatnonzero(~instance.cached[b, holder])).size:
         i = bad[0]
         raise ValueError(f"cloudlets.source[{b[i]}][{c[i]}] is {holder[i]}, which does not hold block {b[i]}")

@@ -101,7 +101,7 @@ def choice_of(instance: Instance, x: Floats) -> Ints:
     """Decision (R,) of an integral solution of the ILP."""
     n = len(instance.options.request)
     chosen = np.flatnonzero(x[:n] > 0.5)
-    choice = np.full(instance.sizes[3], REMOTE)
+    choice = np.full(instance.sizes.requests, REMOTE)
     choice[instance.options.request[chosen]] = chosen
     return choice
 

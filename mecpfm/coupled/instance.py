@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cached_property
-from typing import Annotated, Any, ClassVar, Self
+from typing import Annotated, Any, ClassVar, NamedTuple, Self
 
 import numpy as np
 from pydantic import model_validator
@@ -112,6 +112,15 @@ class Options(Record):
     accuracy: Annotated[FloatArray, Shape("n"), Range(ge=0, le=1)]
 
 
+class Sizes(NamedTuple):
+    """Numbers B, K, C and R."""
+
+    blocks: int
+    models: int
+    cloudlets: int
+    requests: int
+
+
 class Instance(RootRecord):
     """One problem: blocks, the models made of them, cloudlets, requests and their options."""
 
@@ -158,10 +167,10 @@ class Instance(RootRecord):
         return changed(self, changes)
 
     @property
-    def sizes(self) -> tuple[int, int, int, int]:
-        """(B, K, C, R): numbers of blocks, models, cloudlets and requests."""
+    def sizes(self) -> Sizes:
+        """How many there are of each."""
         blocks, models = len(self.blocks.size_gb), len(self.models.blocks)
-        return blocks, models, len(self.cloudlets.memory_gb), len(self.requests.remote_delay_s)
+        return Sizes(blocks, models, len(self.cloudlets.memory_gb), len(self.requests.remote_delay_s))
 
     def with_options(self, rows: Ints) -> Self:
         """The instance with the options ``rows``, ascending, alone; request, site and model numbers stay."""
@@ -173,12 +182,12 @@ class Instance(RootRecord):
     @cached_property
     def first_option(self) -> Ints:
         """Options of request r are ``first_option[r]`` to ``first_option[r + 1]``; shape (R + 1,)."""
-        return np.searchsorted(self.options.request, np.arange(self.sizes[3] + 1)).astype(np.int64)
+        return np.searchsorted(self.options.request, np.arange(self.sizes.requests + 1)).astype(np.int64)
 
     @cached_property
     def cached(self) -> Bools:
         """Whether block b is at cloudlet c already, shape (B, C)."""
-        mask = np.zeros((self.sizes[0], self.sizes[2]), dtype=bool)
+        mask = np.zeros((self.sizes.blocks, self.sizes.cloudlets), dtype=bool)
         at = self.cloudlets.cached
         mask[at.indices, at.rows] = True
         return mask

@@ -39,7 +39,7 @@ def presolve(instance: Instance) -> Presolved:
 
 def membership(instance: Instance) -> Bools:
     """Whether model k contains block b, shape (K, B)."""
-    return instance.models.blocks.mask(instance.sizes[0])
+    return instance.models.blocks.mask(instance.sizes.blocks)
 
 
 def _dominated(instance: Instance, kept: Ints) -> Bools:
@@ -47,7 +47,7 @@ def _dominated(instance: Instance, kept: Ints) -> Bools:
     options = instance.options
     model, delay, compute = options.model[kept], options.delay_s[kept], options.compute_s[kept]
     subset, equal = subsets(membership(instance))
-    group = (options.request[kept] * instance.sizes[2] + options.cloudlet[kept]) * instance.sizes[1]
+    group = (options.request[kept] * instance.sizes.cloudlets + options.cloudlet[kept]) * instance.sizes.models
     order = np.argsort(group + model, kind="stable")
     key = (group + model)[order]
     dominated = np.zeros(len(kept), dtype=bool)

@@ -50,7 +50,7 @@ class Structure:
 
 def build(instance: Instance, *, exact_models: int = EXACT_MODELS) -> Structure:
     """Group the useful options of an instance; families of more than ``exact_models`` models use price sharing."""
-    member = _membership(instance)
+    member, sites = _membership(instance), instance.sizes.cloudlets
     family, rank, exact = _families(member, min(exact_models, MASK_BITS))
     owner = np.full(member.shape[0], len(exact))
     owner[np.repeat(np.arange(len(owner)), np.diff(member.indptr))] = family[member.indices]
@@ -61,9 +61,9 @@ def build(instance: Instance, *, exact_models: int = EXACT_MODELS) -> Structure:
     model = instance.options.model[option]
     records = _records(instance, option, cell, family[model], np.left_shift(1, rank[model]), exact)
     head, blocks = records["first_option"][:-1], member.T.tocsr()
-    shares, share_request = _shares(blocks, model[head], cell[head], records["request"], exact, instance.sizes[2])
+    shares, share_request = _shares(blocks, model[head], cell[head], records["request"], exact, sites)
     cells = Cells(
-        first_record=_starts(cell[head], instance.sizes[2] * len(exact)),
+        first_record=_starts(cell[head], sites * len(exact)),
         **records,
         exact=exact,
         first_block=_starts(owner, int(exact.sum())),
@@ -171,7 +171,7 @@ def _useful(instance: Instance, model_gb: Floats, family: Ints, rank: Ints, fami
     options, useful = instance.options, instance.useful(model_gb)
     c, k = options.cloudlet, options.model
     cell = (c * families + family[k])[useful]
-    narrow = cell.astype(np.uint16) if instance.sizes[2] * families <= 1 << 16 else cell  # NumPy's radix sort
+    narrow = cell.astype(np.uint16) if instance.sizes.cloudlets * families <= 1 << 16 else cell  # NumPy's radix sort
     order = np.argsort(narrow, kind="stable")
     option, cell = np.flatnonzero(useful)[order], cell[order]
     kernels.sort_within(cell, options.request, options.delay_s, options.compute_s, rank[k], option)
