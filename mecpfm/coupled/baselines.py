@@ -92,15 +92,15 @@ def accuracy_first(instance: Instance) -> Ints:
 
 def popularity(instance: Instance) -> Ints:
     """Each cloudlet holds the models that most requests near it accept, as many as fit, and serves those requests."""
-    options, sizes = instance.options, instance.sizes
+    options, size_gb, member = instance.options, instance.blocks.size_gb, membership(instance)
     near = options.cloudlet == nearest(instance)[options.request]
-    votes = np.zeros((sizes.cloudlets, sizes.models))
+    votes = np.zeros((instance.sizes.cloudlets, len(member)))
     np.add.at(votes, (options.cloudlet[near], options.model[near]), 1)
     held = np.zeros(votes.shape, dtype=bool)
     for c, ranking in enumerate(np.argsort(-votes, axis=1, kind="stable")):
         store: list[int] = []
         for k in ranking[votes[c, ranking] > 0].tolist():
-            if _memory(instance, [*store, k]) <= instance.cloudlets.memory_gb[c]:
+            if size_gb[member[[*store, k]].any(axis=0)].sum() <= instance.cloudlets.memory_gb[c]:
                 store.append(k)
         held[c, store] = True
     return _serve_from(instance, held, near)
@@ -159,12 +159,6 @@ def cache(demands: list[list[int]], size_gb: list[float], memory_gb: float, *, b
                 total += size_gb[b]
         held = stays
     return sorted(held)
-
-
-def _memory(instance: Instance, models: list[int]) -> float:
-    """Memory of some models at one cloudlet, GB, each block counted once."""
-    blocks = np.concatenate([instance.models.blocks[k] for k in models])
-    return float(instance.blocks.size_gb[np.unique(blocks)].sum())
 
 
 def _serve_from(instance: Instance, held: Bools, allowed: Bools) -> Ints:

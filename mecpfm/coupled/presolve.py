@@ -52,7 +52,8 @@ def _dominated(instance: Instance, kept: Ints) -> Bools:
     key = (group + model)[order]
     dominated = np.zeros(len(kept), dtype=bool)
     for shift in range(int(subset.sum(axis=0).max(initial=0))):
-        rival = _nth_true(subset, shift)[model]
+        hit = subset & (np.cumsum(subset, axis=0) == shift + 1)  # one subset of each model after the other
+        rival = np.where(hit.any(axis=0), hit.argmax(axis=0), -1)[model]
         mine = np.flatnonzero(rival >= 0)
         wanted = group[mine] + rival[mine]
         low, high = np.searchsorted(key, wanted, "left"), np.searchsorted(key, wanted, "right")
@@ -70,12 +71,6 @@ def subsets(member: Bools) -> tuple[Bools, Bools]:
     shared = member.astype(np.int64) @ member.T.astype(np.int64)
     count = np.diagonal(shared)
     return shared == count[:, None], (shared == count[:, None]) & (count[:, None] == count)
-
-
-def _nth_true(mask: Bools, n: int) -> Ints:
-    """Row of the n-th true entry of each column, -1 where there are fewer."""
-    hit = mask & (np.cumsum(mask, axis=0) == n + 1)
-    return np.where(hit.any(axis=0), hit.argmax(axis=0), -1)
 
 
 def _merge_blocks(instance: Instance) -> Instance:

@@ -92,11 +92,6 @@ class AutoState:
         """Local search beside the usual one."""
         return Exchanges.of(self.structure, self.rows, self.params)
 
-    @property
-    def enough(self) -> float:
-        """A cost whose gap is no more than what was asked for; -inf when the optimum was."""
-        return Ending(self.gap).enough(self.bound)
-
     def offer(self, choice: Ints) -> None:
         """Take a plan that keeps all rows and is cheaper; a word of HiGHS's that it refutes counts no more."""
         plan = assess(self.instance, "auto", choice)
@@ -169,7 +164,7 @@ class AutoState:
             return
         found = beside.improve(
             self.choice, iterations=max(int(beside.each * iterations), 1), seed=self.seed + self.rounds,
-            budget=budget.share(self.params.auto.exchange_share), enough=self.enough,
+            budget=budget.share(self.params.auto.exchange_share), enough=Ending(self.gap).enough(self.bound),
         )  # fmt: skip
         self.offer(found.choice)
         beside.paid(before - self.cost > gained)
