@@ -38,8 +38,6 @@ from mecpfm.typing import Ints
 
 SECONDS = 10.0
 """Time limit where neither one nor a number of iterations is given."""
-SOON_S = 1.0
-"""Seconds that HiGHS gets alone, at most, on what is as small as a window: the search would hardly have begun."""
 
 
 def solve(
@@ -212,7 +210,7 @@ def _beside(state: AutoState, most: int | None, levels: Levels | None) -> None:
         until = replace(budget, until=lambda: state.answered(rest))
         if not (levels or state.done) and len(rest.rows) <= own.window_options:
             if not window.run(state, until.share(own.window_share)):  # HiGHS has about as little already
-                rest.wait(budget.share(own.window_share, SOON_S).left())
+                rest.wait(budget.share(own.window_share, own.highs_alone_s).left())
             rest = _renewed(state, rest)
         while useful and not (state.done or rest.settled or budget.over or state.iterations >= limit):
             if levels or state.params.tree.leaf_options < len(rest.rows) <= own.tree_options:
