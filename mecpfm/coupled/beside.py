@@ -13,7 +13,7 @@ import numpy as np
 
 from mecpfm.clock import Budget
 from mecpfm.coupled import fix
-from mecpfm.coupled.check import REMOTE, assess
+from mecpfm.coupled.check import assess
 from mecpfm.coupled.dual import proven
 from mecpfm.coupled.formulation import choice_of, linear_model
 from mecpfm.coupled.instance import Instance
@@ -42,7 +42,7 @@ class Remainder:
     settled: bool = False
     """Whether nothing is cheaper than ``best``, to within the gap asked for."""
     told_cost: float = math.inf
-    """Cost, s, of the plans that HiGHS told of and nobody asked for yet."""
+    """Cost, s, of the last plan that HiGHS told of and ``plans`` did not return yet."""
     _bound: float = -math.inf
     _told: list[Floats] = field(default_factory=list)
     _small: Presolved | None = None
@@ -82,8 +82,8 @@ class Remainder:
         """Solve; what HiGHS refuses, or has no time for, is left open."""
         if budget.over:
             return
-        self._small = presolve(self.instance.with_options(self.rows))
-        model = linear_model(self._small.instance, cut=True)
+        small = presolve(self.instance.with_options(self.rows))
+        model, self._small = linear_model(small.instance, cut=True), Presolved(small.instance, self.rows[small.option])
         keywords = {"gap": gap, "seed": seed, "cutoff": self.cutoff, **options}
         try:
             if budget.watched and not process.busy():
@@ -123,8 +123,7 @@ class Remainder:
 
     def _choice(self, x: Floats) -> Ints:
         assert self._small is not None
-        own = self._small.expand(choice_of(self._small.instance, x))
-        return np.append(self.rows, REMOTE)[own]
+        return self._small.expand(choice_of(self._small.instance, x))
 
     @property
     def bound(self) -> float:

@@ -19,7 +19,7 @@ from mecpfm.errors import InputError
 from mecpfm.typing import Bools, Ints
 
 FREE = -2
-"""A request that may be served anyhow."""
+"""In place of an option: the request is not pinned."""
 
 
 class Keep(NamedTuple):

@@ -84,7 +84,7 @@ def minimise(
     Tables have shape (J, K); ``base`` is infinite where an option may not be chosen. A node takes the choices whose
     pulling delay lies in ``(floor, ceiling]``: it leaves out options with a cap up to its floor and caps the dual by
     its ceiling. When a node's best choice breaks a cap m, it is split into ``(floor, m]`` and ``(m, ceiling]``.
-    The node of least bound comes first; one whose search hits a caps keeps its bound in the certificate.
+    The node of least bound comes first; one whose search hits a limit keeps its bound in the minimum.
     """
     caps = np.full(base.shape, np.inf) if caps is None else caps
     budget = Budget.of(limits.seconds)
