@@ -12,17 +12,15 @@ from typing import Any
 import numpy as np
 
 from mecpfm.clock import Budget
-from mecpfm.coupled import fix
 from mecpfm.coupled.check import assess
 from mecpfm.coupled.dual import proven
 from mecpfm.coupled.formulation import choice_of, linear_model
 from mecpfm.coupled.instance import Instance
 from mecpfm.coupled.presolve import Presolved, presolve
-from mecpfm.coupled.structure import Structure
 from mecpfm.errors import LimitError
 from mecpfm.kernels.arrays import dot
 from mecpfm.solvers import LinearModel, Solution, highs, process
-from mecpfm.typing import Bools, Floats, Ints
+from mecpfm.typing import Floats, Ints
 
 ENDING_S = 0.5
 """Seconds that HiGHS's end is waited for."""
@@ -48,13 +46,6 @@ class Remainder:
     _small: Presolved | None = None
     _future: Future[None] | None = None
     _cancelled: bool = False
-
-    @classmethod
-    def of(
-        cls, instance: Instance, structure: Structure, kept: Bools, best: Ints, cost: float, limit: float = math.inf
-    ) -> Remainder:
-        """What fixing kept of the sorted options, beside the plan it was fixed for; what is sought is below a limit."""
-        return cls(instance, np.sort(structure.option[kept]), best, cost, min(cost * (1 - fix.CLOSE), limit))
 
     def start(self, budget: Budget, gap: float, seed: int, **options: Any) -> None:
         """Begin, and return at once; ``options`` are those of ``run``."""

@@ -208,7 +208,8 @@ class AutoState:
 
     def rest(self, kept: Bools, limit: float) -> Remainder:
         """Some of the sorted options, and HiGHS's cutoff, s: no higher than a better plan's."""
-        return Remainder.of(self.instance, self.structure, kept, self.choice, self.cost, limit)
+        cutoff = min(self.cost * (1 - fix.CLOSE), limit)
+        return Remainder(self.instance, np.sort(self.structure.option[kept]), self.choice, self.cost, cutoff)
 
     def answered(self, rest: Remainder) -> bool:
         """Whether HiGHS settled it, or what it told of ends the search; its end alone says nothing: memory, a limit."""

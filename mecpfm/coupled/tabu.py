@@ -121,7 +121,7 @@ def _items(structure: Structure) -> coupled_union.UnionItems:
 
 
 def _run(kernels: Any, problem: Any, walk: Any, parts: Iterator[int], seed: int, met: Callable[[], bool]) -> int:
-    """Steps of a walk, in parts, until it is told to end: how many."""
+    """Steps of a walk, in parts, until all are done or ``met`` says so; returns how many were done."""
     random, done = np.random.default_rng(seed), 0
     for steps in parts:
         if met():
