@@ -365,8 +365,8 @@ def test_a_cutoff_below_the_optimum_leaves_nothing():
     assert highs.here(model, cutoff=optimum * 1.01).objective == pytest.approx(optimum, rel=1e-9)
     for share in (1 - 1e-6, 0.9, 0.5):
         assert highs.here(model, cutoff=optimum * share).status == "infeasible"
-    structure, nothing = build(instance), np.full(20, -1)
-    rest = Remainder.of(instance, structure, np.ones(len(structure.option), dtype=bool), nothing, optimum * 0.9)
+    nothing, cost = np.full(20, -1), optimum * 0.9
+    rest = Remainder(instance, np.sort(build(instance).option), nothing, cost, cutoff=cost * (1 - fix.CLOSE))
     rest.run(clock.FOREVER, 0.0, 0)
     assert rest.settled
     assert (rest.best == nothing).all()
@@ -376,10 +376,9 @@ def test_a_cutoff_below_the_optimum_leaves_nothing():
 def test_what_highs_refuses_or_has_no_time_for_settles_nothing():
     """A remainder stopped at once keeps the plan that was known, and proves nothing."""
     instance = generate(Recipe(requests=40, cloudlets=5, models=12, families=3), 4)
-    structure = build(instance)
     nothing = np.full(40, -1)
     cost = assess(instance, "", nothing).objective
-    rest = Remainder.of(instance, structure, np.ones(len(structure.option), dtype=bool), nothing, cost)
+    rest = Remainder(instance, np.sort(build(instance).option), nothing, cost, cutoff=cost * (1 - fix.CLOSE))
     rest.start(clock.Budget.of(0.0), 0.0, 0)
     rest.wait()
     assert not rest.settled

@@ -7,7 +7,6 @@ from test_coupled_exchange import union_knapsack
 
 from mecpfm.clock import FOREVER, Budget
 from mecpfm.coupled import auto, methods
-from mecpfm.coupled import start as starting
 from mecpfm.coupled.brute_force import solve_nlip
 from mecpfm.coupled.certificate import verify
 from mecpfm.coupled.check import assess
@@ -166,15 +165,15 @@ def test_prices_of_the_lp_are_taken_under_a_limit_alone(monkeypatch):
     """Seeds keep their plans without one; families that are enumerated, too many options and a slow LP go without."""
     large = union_knapsack(0, items=70)
     view, budget = build(large, exact_models=MASK_BITS), Budget.of(10_000.0)
-    assert starting.of_lp(large, view, FOREVER, 20_000) is None
-    assert starting.of_lp(large, view, Budget.of(0.0), 20_000) is None
-    assert starting.of_lp(large, view, budget, 1) is None
+    assert auto.lp_prices(large, view, FOREVER, 20_000) is None
+    assert auto.lp_prices(large, view, Budget.of(0.0), 20_000) is None
+    assert auto.lp_prices(large, view, budget, 1) is None
     few = union_knapsack(0, items=8)
-    assert starting.of_lp(few, build(few, exact_models=MASK_BITS), budget, 20_000) is None
-    assert starting.of_lp(large, view, budget, 20_000) is not None
+    assert auto.lp_prices(few, build(few, exact_models=MASK_BITS), budget, 20_000) is None
+    assert auto.lp_prices(large, view, budget, 20_000) is not None
 
     def slow(*_args, **_options):
         raise LimitError("no optimum")
 
-    monkeypatch.setattr(starting, "lp_certificate", slow)
-    assert starting.of_lp(large, view, budget, 20_000) is None
+    monkeypatch.setattr(auto, "lp_certificate", slow)
+    assert auto.lp_prices(large, view, budget, 20_000) is None

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_coupled_single import located
 
-from mecpfm.coupled import baselines, single, swaps
+from mecpfm.coupled import baselines, single, tabu
 from mecpfm.coupled.brute_force import solve_nlip
 from mecpfm.coupled.check import assess
 from mecpfm.coupled.generate import Recipe, generate
@@ -61,10 +61,10 @@ def test_the_best_moves_are_those_of_trying_all(seed):
     rows = single.sites(view)
     if rows is None:
         return
-    places, _ = swaps._places(view, rows)
+    places, _ = tabu._places(view, rows)
     requests, width = places.delay_s.shape
     at = np.array([random.choice(np.flatnonzero(np.isfinite(line))) for line in places.delay_s])
-    walk = swaps._walk(places, at)
+    walk = tabu._walk(places, at)
     walk.price[:-1] = random.random(width - 1)
     walk.until[:] = random.integers(0, 2, walk.until.shape)
     now = paid(places, walk.price, at)
@@ -94,7 +94,7 @@ def test_swaps_keep_all_rows_and_never_lose(seed):
     rows, first = single.sites(view), baselines.trimcaching(instance)
     if rows is None:
         return
-    found = swaps.improve(view, rows, first, iterations=20, seed=seed)
+    found = tabu.swaps(view, rows, first, iterations=20, seed=seed)
     plan = assess(instance, "swaps", found.choice)
     assert plan.feasible
     assert found.cost == pytest.approx(plan.objective, rel=1e-9)
@@ -108,7 +108,7 @@ def test_swaps_reach_the_best_assignment(seed):
     instance = assigned(requests=8, seed=seed)
     view = build(instance)
     rows, first = single.sites(view), baselines.trimcaching(instance)
-    one, same = (swaps.improve(view, rows, first, iterations=100, seed=1) for _ in range(2))
+    one, same = (tabu.swaps(view, rows, first, iterations=100, seed=1) for _ in range(2))
     assert one.choice.tolist() == same.choice.tolist()
     assert one.cost == pytest.approx(solve_nlip(instance).objective)
 
@@ -117,9 +117,9 @@ def test_swaps_reach_the_best_assignment(seed):
 def test_load_too_much_is_never_free_for_ever():
     """The price of a place that is not overloaded in 40,000 steps rises again once it is."""
     view = build(assigned(requests=4))
-    places, _ = swaps._places(view, single.sites(view))
+    places, _ = tabu._places(view, single.sites(view))
     wide = places._replace(room_s=np.full_like(places.room_s, 1e9))
-    walk = swaps._walk(wide, np.full(4, places.delay_s.shape[1] - 1))
+    walk = tabu._walk(wide, np.full(4, places.delay_s.shape[1] - 1))
     kernels.search(wide, walk, np.random.default_rng(0), 40_000)
     assert (walk.price[:-1] == kernels.CHEAPEST).all()
     narrow = places._replace(room_s=np.where(np.isfinite(places.room_s), 1e-3, np.inf))
@@ -130,5 +130,5 @@ def test_load_too_much_is_never_free_for_ever():
 
 def test_the_default_swaps_where_compute_is_short_and_exchanges_where_memory_is():
     """An assignment has one set of blocks a cloudlet; a library has many."""
-    assert begun(assigned(requests=30)).exchanges.improve.func is swaps.improve
-    assert begun(generate(Recipe(requests=30, cloudlets=4, models=12), 0)).exchanges.improve.func is not swaps.improve
+    assert begun(assigned(requests=30)).exchanges.improve.func is tabu.swaps
+    assert begun(generate(Recipe(requests=30, cloudlets=4, models=12), 0)).exchanges.improve.func is not tabu.swaps

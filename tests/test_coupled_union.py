@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from test_coupled_exchange import union_knapsack
 from test_coupled_swaps import assigned
 
-from mecpfm.coupled import baselines, union
+from mecpfm.coupled import baselines, tabu
 from mecpfm.coupled.brute_force import solve_nlip
 from mecpfm.coupled.check import assess
 from mecpfm.coupled.generate import Recipe, generate
@@ -40,13 +40,13 @@ def saved(items, inside):
 def test_the_best_move_is_that_of_trying_all(seed):
     """Coming, leaving and both, with forbidden ones left out and the memory kept."""
     random, view = np.random.default_rng(seed), build(pulled(seed, items=7))
-    items = union._items(view)
+    items = tabu._items(view)
     if len(items.gain_s) == 0:
         return
     inside = random.random(len(items.gain_s)) < 0.4
     while saved(items, inside)[1] > items.room_gb[0]:
         inside[random.choice(np.flatnonzero(inside))] = False
-    chosen = union._chosen(items, inside)
+    chosen = tabu._chosen(items, inside)
     chosen.until[:] = random.integers(0, 2, len(inside))
     now = saved(items, inside)[0]
     assert chosen.saved_s[0] == pytest.approx(now)
@@ -75,7 +75,7 @@ def test_it_reaches_the_best_of_small_knapsacks(seed):
     """From greedy's plan to what enumeration finds, with all rows kept and the checker's cost; twice the same bits."""
     instance = pulled(seed)
     view, first = build(instance), baselines.trimcaching(instance)
-    found, same = (union.improve(view, first, iterations=200, seed=1) for _ in range(2))
+    found, same = (tabu.unions(view, first, iterations=200, seed=1) for _ in range(2))
     plan = assess(instance, "union", found.choice)
     assert plan.feasible
     assert found.cost == pytest.approx(plan.objective, rel=1e-9)
@@ -85,6 +85,6 @@ def test_it_reaches_the_best_of_small_knapsacks(seed):
 
 def test_the_default_uses_it_on_such_instances_alone():
     """Not where several cloudlets serve, nor where a request may take one of several models."""
-    assert begun(union_knapsack()).exchanges.improve.func is union.improve
+    assert begun(union_knapsack()).exchanges.improve.func is tabu.unions
     for other in (generate(Recipe(requests=30, cloudlets=1, models=12), 0), assigned(requests=30)):
-        assert begun(other).exchanges.improve.func is not union.improve
+        assert begun(other).exchanges.improve.func is not tabu.unions

@@ -18,7 +18,7 @@ from mecpfm.coupled import baselines, diving, dual, exchange, local_search, meth
 from mecpfm.coupled.brute_force import solve_nlip
 from mecpfm.coupled.certificate import verify
 from mecpfm.coupled.engine import DEFAULT, TABLES, USED, EngineParams
-from mecpfm.coupled.exchanges import Exchanges
+from mecpfm.coupled.exchange import Exchanges
 from mecpfm.coupled.generate import Recipe, generate
 from mecpfm.coupled.params import AutoParams, DiveParams, DualParams, ExchangeParams, SearchParams, TreeParams
 from mecpfm.coupled.structure import build

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from mecpfm.bandits.released import ReleasedTSRC
+from mecpfm.bandits.restricted import ReleasedTSRC
 from mecpfm.errors import InputError
 from mecpfm.experiments.config import STUDIES, profile
 from mecpfm.experiments.statistics import interval

@@ -45,7 +45,6 @@ EXCEPT = {
     "kernels/online_policy.py": {".beta", ".standard_normal"},
     "kernels/online_run.py": {".standard_normal"},
     "bandits/restricted.py": {".beta"},
-    "bandits/released.py": {".beta"},
     "bandits/linear.py": {".standard_normal"},
     # Computed once, from the real trace, for a committed table.
 }

@@ -8,13 +8,12 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from mecpfm import ranges
 from mecpfm.errors import InputError
 from mecpfm.extras import lacks
 from mecpfm.kernels import arrays
-from mecpfm.typing import Floats
+from mecpfm.typing import Floats, Ints
 
 TABLES = ("digits", "iris", "wine", "breast_cancer")
 """Data sets that lie inside scikit-learn, so that nothing is downloaded."""
@@ -28,7 +27,7 @@ class Labelled(NamedTuple):
 
     contexts: Floats
     """Shape (n, N)."""
-    labels: NDArray[np.int64]
+    labels: Ints
     """Shape (n,), 0 to K - 1."""
 
 

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
 from mecpfm.bandits.policy import BanditPolicy
 from mecpfm.errors import InputError
-from mecpfm.typing import Floats
+from mecpfm.typing import Floats, Ints
 
 
-def replay(policy: BanditPolicy, contexts: Floats, labels: NDArray[np.int64], rounds: int, seed: int = 0) -> Floats:
+def replay(policy: BanditPolicy, contexts: Floats, labels: Ints, rounds: int, seed: int = 0) -> Floats:
     """Rewards (0 or 1) of ``rounds`` rows drawn with replacement, shape (rounds,).
 
     Parameters

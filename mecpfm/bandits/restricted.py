@@ -1,4 +1,4 @@
-"""Linear bandits that see only d of N features a round and choose which ones: TSRC and its controls.
+"""Linear bandits that see only d of N features a round and choose which ones: TSRC, its controls, and TSRC as released.
 
 TSRC is Thompson sampling with restricted context (Bouneffouf, Rish, Cecchi and Feraud, IJCAI 2017). Hidden features
 enter the N-dimensional context as exact zeros, so that a coordinate keeps its meaning between rounds. Centre the
@@ -10,7 +10,6 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numpy.typing import NDArray
 
 from mecpfm.bandits.linear import Linear, LinTS
 from mecpfm.bandits.policy import finite_context
@@ -18,7 +17,7 @@ from mecpfm.errors import InputError
 from mecpfm.kernels import linear_bandit
 from mecpfm.kernels.linear_bandit import BETA, FIXED, UNIFORM
 from mecpfm.ranges import within
-from mecpfm.typing import Floats
+from mecpfm.typing import Floats, Ints
 
 
 class Restricted(Linear):
@@ -52,14 +51,14 @@ class Restricted(Linear):
         self.keys: Floats = self.feature_random.random(self.features) if self.rule == FIXED else np.zeros(self.features)
         self.turn = 0
 
-    def reveal(self) -> NDArray[np.int64]:
+    def reveal(self) -> Ints:
         """Indices of the features to look at this round, ascending, shape (d,)."""
         if self.rule == BETA:
             rounds, rewards = self.counts
             self.keys = self.feature_random.beta(1 + rewards, 1 + rounds - rewards)
         elif self.rule == UNIFORM:
             self.keys = self.feature_random.random(self.features)
-        shown: NDArray[np.int64] = linear_bandit.reveal(self.keys, self.observed)
+        shown: Ints = linear_bandit.reveal(self.keys, self.observed)
         return shown
 
     def select(self, context: Floats) -> int:
@@ -136,3 +135,44 @@ class ADMS(Restricted):
         within("explore", explore, 0, 1)
         self.explore = float(explore)
         super().__init__(arms, features, observed, scale=alpha, ridge=ridge, seed=seed)
+
+
+class ReleasedTSRC:
+    """The paper's online learner as released, with its two slips.
+
+    The d features shown are packed into a vector of length d, all that the arms know, so that a coordinate means
+    another feature whenever the shown set changes. Rounds n_i and rewards r_i of a feature grow together, by one in a
+    good round and not at all in a bad one: ``theta_i ~ Beta(1 + r_i, 1 + n_i - r_i)`` is Beta(1 + r_i, 1), and no
+    failure is ever counted. A round is good if its reward reaches the mean of all rewards so far: a choice, since the
+    facts do not say which rounds are. Reconstructed from facts about the released code, none of which was copied
+    (docs/reproduction.md).
+    """
+
+    def __init__(self, arms: int, features: int, observed: int, *, v: float = 0.1, seed: int = 0) -> None:
+        if not 1 <= observed <= features:
+            raise InputError(f"observed is {observed}; must be in [1, features = {features}]")
+        self.features, self.observed = features, observed
+        self.arms = LinTS(arms, observed, v=v, seed=seed)
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget rewards and credits and start the random streams anew."""
+        self.arms.reset()
+        self.credits: Floats = np.zeros(self.features)
+        self.rounds, self.rewards = 0, 0.0
+
+    def select(self, context: Floats) -> int:
+        """Arm of the best score on the features whose sampled credits are largest."""
+        context = finite_context(context, self.features)
+        keys = self.arms.feature_random.beta(1 + self.credits, 1.0)
+        self.shown = linear_bandit.reveal(keys, self.observed)
+        self.seen: Floats = context[self.shown]
+        return self.arms.select(self.seen)
+
+    def update(self, arm: int, context: Floats, reward: float) -> None:
+        """Learn from the reward of the ``select`` before; InputError unless the reward is in [0, 1]."""
+        within("reward", reward, 0, 1)
+        self.arms.update(arm, self.seen, reward)
+        self.rounds, self.rewards = self.rounds + 1, self.rewards + reward
+        if reward * self.rounds >= self.rewards:
+            self.credits[self.shown] += 1

@@ -15,7 +15,6 @@ import numpy as np
 
 from mecpfm.clock import FOREVER, Budget
 from mecpfm.coupled import baselines, local_search
-from mecpfm.coupled import start as starting
 from mecpfm.coupled.assignment import settle
 from mecpfm.coupled.certificate import Certificate
 from mecpfm.coupled.check import assess
@@ -27,8 +26,6 @@ from mecpfm.coupled.engine import DEFAULT, EngineParams
 from mecpfm.coupled.instance import Instance
 from mecpfm.coupled.local_search import Polished, Progress, Seen
 from mecpfm.coupled.multipliers import dual_of
-from mecpfm.coupled.params import DualParams
-from mecpfm.coupled.rounding import repair
 from mecpfm.coupled.structure import Structure, build, option_cells, restrict
 from mecpfm.plan import Plan
 from mecpfm.typing import Ints
@@ -86,11 +83,10 @@ def search(
     cost = float(structure.cells.remote_s.sum())
     nothing = Polished(np.full(len(structure.cells.remote_s), -1), cost, 0)
     state = Search(structure, dual, iterations, budget, seed, progress, nothing, ending or Ending(), seen, params)
-    if known is not None and state.offer(known):
+    first, around = ((), ()) if known is None else ((known,), _around(known, state))
+    if any(map(state.offer, itertools.chain(first, _starts(instance, state, greedy)))):
         return state.best
-    if any(map(state.offer, _starts(instance, state, greedy))):
-        return state.best
-    for found in itertools.chain(() if known is None else _around(known, state), _phases(state)):
+    for found in itertools.chain(around, _phases(state)):
         if state.offer(found) or budget.over:
             break
     return state.best
@@ -99,9 +95,8 @@ def search(
 def _starts(instance: Instance, state: Search, greedy: Ints | None) -> Iterator[Polished]:
     """Plans that need next to no time, whatever the limit."""
     structure, dual = state.structure, state.dual
-    inserted = local_search.fresh(structure)  # cheap at any size, for those in a hurry
-    repair(structure, local_search.moves(structure), inserted, np.full(len(structure.cells.remote_s), -1))
-    yield Polished(structure.expand(inserted.choice), float(inserted.cost[0]), 0)
+    remote = np.full(len(structure.cells.remote_s), -1)
+    yield local_search.repaired(structure, remote)  # cheap at any size, for those in a hurry
     greedy = baselines.trimcaching(instance) if greedy is None else greedy
     yield local_search.improve(structure, dual, greedy, iterations=0)
 
@@ -171,15 +166,11 @@ def solve(
     iterations, and with it the plan, depends on the machine; so it does where ``clock.listening`` heard Ctrl-C.
     ``start``, ``prices``, ``gap`` and ``params`` are those of ``request.Request``.
     """
-    budget = Budget.of(time_limit)
     found, structure, dual = bound_and_search(
-        instance, iterations=iterations, budget=budget, seed=seed, progress=progress, start=start, prices=prices,
-        gap=gap, params=params,
+        instance, iterations=iterations, budget=Budget.of(time_limit), seed=seed, progress=progress, start=start,
+        prices=prices, gap=gap, params=params,
     )  # fmt: skip
-    plan = assess(
-        instance, "polish", found.choice, bound=dual.bound, status=proven(found.cost, dual.bound), seed=seed,
-        runtime_s=budget.elapsed(),
-    )  # fmt: skip
+    plan = assess(instance, "polish", found.choice, bound=dual.bound, status=proven(found.cost, dual.bound))
     return plan, structure, dual
 
 
@@ -190,21 +181,15 @@ def bound_and_search(
 ) -> tuple[Polished, Structure, Dual]:  # fmt: skip
     """Bound, in at most a share of the time, then search."""
     structure = build(instance)
-    known = None if start is None else starting.known(instance, structure, start)
-    dual = _bound(structure, known, prices, gap, budget.share(params.search.bound_share), params.dual)
+    known = None if start is None else local_search.known(instance, structure, start)
+    target = math.inf if known is None else known.cost
+    enough = target * (1 - gap) if gap > 0 and prices is not None else math.inf  # then the known plan has the gap
+    dual = solve_dual(
+        structure, target=target, warm=dual_of(structure, prices), enough=enough,
+        budget=budget.share(params.search.bound_share), params=params.dual,
+    )  # fmt: skip
     found = search(
         instance, structure, dual, iterations=iterations, budget=budget, seed=seed, known=known,
         ending=Ending(gap), params=params, progress=progress and (lambda done, cost: progress(done, cost, dual.bound)),
     )  # fmt: skip
     return found, structure, dual
-
-
-def _bound(
-    structure: Structure, known: Polished | None, prices: Certificate | None, gap: float, budget: Budget,
-    params: DualParams,
-) -> Dual:  # fmt: skip
-    """Dual bound; from prices, and until the plan that is known has the gap asked for, where there are such."""
-    target = math.inf if known is None else known.cost
-    warm = dual_of(structure, prices)
-    enough = target * (1 - gap) if gap > 0 and prices is not None else math.inf
-    return solve_dual(structure, target=target, warm=warm, enough=enough, budget=budget, params=params)

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from mecpfm.coupled import drawing
 from mecpfm.coupled.baselines import unshared
@@ -20,7 +19,7 @@ from mecpfm.errors import InputError
 from mecpfm.files import read_json
 from mecpfm.plan import Plan, instance_sha256
 from mecpfm.statements import Audit, at_most, entries, false, foreign, index, number, typed, unproved
-from mecpfm.typing import Ints
+from mecpfm.typing import Floats, Ints
 
 METRICS = ("total_delay_s", "pulling_s", "average_accuracy", "edge_share", "unshared_delay_s", drawing.GUARANTEE)
 ROUNDING = 1e-9
@@ -153,7 +152,7 @@ def _own_metrics(instance: Instance, stated: dict[str, Any], choice: Ints, found
     return {}
 
 
-def _fractions(count: int, listed: list[Any], field: str) -> NDArray[np.float64]:
+def _fractions(count: int, listed: list[Any], field: str) -> Floats:
     """Fraction of every option (n,) from pairs (option, fraction)."""
     x = np.full(count, np.nan)
     for i, entry in enumerate(listed):

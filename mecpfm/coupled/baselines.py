@@ -8,15 +8,13 @@ from __future__ import annotations
 from collections import Counter
 
 import numpy as np
-from numpy.typing import NDArray
 
 from mecpfm.coupled.check import REMOTE
-from mecpfm.coupled.instance import Blocks, Instance, most
-from mecpfm.coupled.presolve import membership, pooled_rate
+from mecpfm.coupled.instance import Instance
+from mecpfm.coupled.presolve import membership, pooled
 from mecpfm.kernels import arrays
 from mecpfm.kernels import coupled_greedy as kernels
-from mecpfm.records import Ragged
-from mecpfm.typing import Bools, Ints
+from mecpfm.typing import Bools, Floats, Ints
 
 SLACK = 1 + 1e-9
 """Sums of floats leave a full capacity by less; far inside every row's tolerance."""
@@ -24,7 +22,7 @@ SLACK = 1 + 1e-9
 
 def remote(instance: Instance) -> Ints:
     """Everything goes to the data centre."""
-    return np.full(instance.sizes[3], REMOTE)
+    return np.full(instance.sizes.requests, REMOTE)
 
 
 def first_fit(instance: Instance, order: Ints) -> Ints:
@@ -65,12 +63,12 @@ def nearest(instance: Instance) -> Ints:
     options = instance.options
     order = np.lexsort((options.delay_s, _squared_degrees(instance), options.request))
     has, first = np.unique(options.request[order], return_index=True)
-    home = np.full(instance.sizes[3], -1)
+    home = np.full(instance.sizes.requests, -1)
     home[has] = options.cloudlet[order[first]]
     return home
 
 
-def _squared_degrees(instance: Instance) -> NDArray[np.float64]:
+def _squared_degrees(instance: Instance) -> Floats:
     """Squared distance of each option, shape (n,), in degrees of latitude; zeros without coordinates."""
     sites, users, options = instance.cloudlets, instance.requests, instance.options
     if sites.longitude_deg is None or sites.latitude_deg is None:
@@ -86,7 +84,7 @@ def _squared_degrees(instance: Instance) -> NDArray[np.float64]:
 def accuracy_first(instance: Instance) -> Ints:
     """Service caching that looks at accuracy alone: the most accurate option where it fits, fastest first."""
     options = instance.options
-    best = np.zeros(instance.sizes[3])
+    best = np.zeros(instance.sizes.requests)
     np.maximum.at(best, options.request, options.accuracy)
     top = np.flatnonzero(options.accuracy >= best[options.request])
     return first_fit(instance, top[np.lexsort((options.delay_s[top], options.request[top]))])
@@ -94,15 +92,15 @@ def accuracy_first(instance: Instance) -> Ints:
 
 def popularity(instance: Instance) -> Ints:
     """Each cloudlet holds the models that most requests near it accept, as many as fit, and serves those requests."""
-    options, sizes = instance.options, instance.sizes
+    options, size_gb, member = instance.options, instance.blocks.size_gb, membership(instance)
     near = options.cloudlet == nearest(instance)[options.request]
-    votes = np.zeros((sizes[2], sizes[1]))
+    votes = np.zeros((instance.sizes.cloudlets, len(member)))
     np.add.at(votes, (options.cloudlet[near], options.model[near]), 1)
     held = np.zeros(votes.shape, dtype=bool)
     for c, ranking in enumerate(np.argsort(-votes, axis=1, kind="stable")):
         store: list[int] = []
         for k in ranking[votes[c, ranking] > 0].tolist():
-            if _memory(instance, [*store, k]) <= instance.cloudlets.memory_gb[c]:
+            if size_gb[member[[*store, k]].any(axis=0)].sum() <= instance.cloudlets.memory_gb[c]:
                 store.append(k)
         held[c, store] = True
     return _serve_from(instance, held, near)
@@ -125,7 +123,8 @@ def _replacement(instance: Instance, *, by_frequency: bool) -> Ints:
     wanted = np.flatnonzero(near)
     wanted = wanted[np.lexsort((wanted, -options.accuracy[wanted], options.request[wanted]))]
     wanted = wanted[np.unique(options.request[wanted], return_index=True)[1]]
-    size_gb, stored = instance.blocks.size_gb.tolist(), np.zeros((instance.sizes[2], instance.sizes[0]), dtype=np.int64)
+    blocks, _, cloudlets, _ = instance.sizes
+    size_gb, stored = instance.blocks.size_gb.tolist(), np.zeros((cloudlets, blocks), dtype=np.int64)
     for c, memory in enumerate(instance.cloudlets.memory_gb.tolist()):
         asked = options.model[wanted[options.cloudlet[wanted] == c]].tolist()
         demands = [instance.models.blocks[k].tolist() for k in asked]
@@ -162,12 +161,6 @@ def cache(demands: list[list[int]], size_gb: list[float], memory_gb: float, *, b
     return sorted(held)
 
 
-def _memory(instance: Instance, models: list[int]) -> float:
-    """Memory of some models at one cloudlet, GB, each block counted once."""
-    blocks = np.concatenate([instance.models.blocks[k] for k in models])
-    return float(instance.blocks.size_gb[np.unique(blocks)].sum())
-
-
 def _serve_from(instance: Instance, held: Bools, allowed: Bools) -> Ints:
     """Fastest allowed option among the models held (C, K), while compute lasts; never slower than remote."""
     options = instance.options
@@ -193,22 +186,11 @@ def unshared(instance: Instance) -> Instance:
     """The same instance without sharing: every model is one block of its own, cached where all its parts are."""
     member = membership(instance)
     whole = member.astype(int) @ ~instance.cached == 0
-    size = member @ instance.blocks.size_gb
-    held = [np.flatnonzero(whole[:, c] & (size <= room)) for c, room in enumerate(most(instance.cloudlets.memory_gb))]
-    return Instance(
-        blocks=Blocks(size_gb=size),
-        models=instance.models.model_copy(update={"blocks": Ragged.from_lists([[k] for k in range(len(size))])}),
-        cloudlets=instance.cloudlets.model_copy(
-            update={
-                "cached": Ragged.from_lists(held), "pull_s_per_gb": pooled_rate(instance, member), "source": None,
-            }
-        ),
-        requests=instance.requests,
-        options=instance.options,
-    )  # fmt: skip
+    alone = np.eye(len(member), dtype=bool)
+    return pooled(instance, member, member @ instance.blocks.size_gb, whole, alone)
 
 
-def independent(instance: Instance, x: NDArray[np.float64], uniforms: NDArray[np.float64]) -> Ints:
+def independent(instance: Instance, x: Floats, uniforms: Floats) -> Ints:
     """CoCaR-style (arXiv 2511.03159): every request draws an option by its LP fraction, alone; what fits stays.
 
     ``x`` (n,) are the fractions and ``uniforms`` (R,) the draws; a request whose draw does not fit goes remote.

@@ -12,17 +12,15 @@ from typing import Any
 import numpy as np
 
 from mecpfm.clock import Budget
-from mecpfm.coupled import fix
-from mecpfm.coupled.check import REMOTE, assess
+from mecpfm.coupled.check import assess
 from mecpfm.coupled.dual import proven
 from mecpfm.coupled.formulation import choice_of, linear_model
 from mecpfm.coupled.instance import Instance
 from mecpfm.coupled.presolve import Presolved, presolve
-from mecpfm.coupled.structure import Structure
 from mecpfm.errors import LimitError
 from mecpfm.kernels.arrays import dot
 from mecpfm.solvers import LinearModel, Solution, highs, process
-from mecpfm.typing import Bools, Floats, Ints
+from mecpfm.typing import Floats, Ints
 
 ENDING_S = 0.5
 """Seconds that HiGHS's end is waited for."""
@@ -42,17 +40,12 @@ class Remainder:
     settled: bool = False
     """Whether nothing is cheaper than ``best``, to within the gap asked for."""
     told_cost: float = math.inf
-    """Cost, s, of the plans that HiGHS told of and nobody asked for yet."""
+    """Cost, s, of the last plan that HiGHS told of and ``plans`` did not return yet."""
     _bound: float = -math.inf
     _told: list[Floats] = field(default_factory=list)
     _small: Presolved | None = None
     _future: Future[None] | None = None
     _cancelled: bool = False
-
-    @classmethod
-    def of(cls, instance: Instance, structure: Structure, kept: Bools, best: Ints, cost: float) -> Remainder:
-        """What fixing kept of the sorted options, beside the plan it was fixed for."""
-        return cls(instance, np.sort(structure.option[kept]), best, cost, cost * (1 - fix.CLOSE))
 
     def start(self, budget: Budget, gap: float, seed: int, **options: Any) -> None:
         """Begin, and return at once; ``options`` are those of ``run``."""
@@ -80,8 +73,8 @@ class Remainder:
         """Solve; what HiGHS refuses, or has no time for, is left open."""
         if budget.over:
             return
-        self._small = presolve(self.instance.with_options(self.rows))
-        model = linear_model(self._small.instance, cut=True)
+        small = presolve(self.instance.with_options(self.rows))
+        model, self._small = linear_model(small.instance, cut=True), Presolved(small.instance, self.rows[small.option])
         keywords = {"gap": gap, "seed": seed, "cutoff": self.cutoff, **options}
         try:
             if budget.watched and not process.busy():
@@ -121,8 +114,7 @@ class Remainder:
 
     def _choice(self, x: Floats) -> Ints:
         assert self._small is not None
-        own = self._small.expand(choice_of(self._small.instance, x))
-        return np.append(self.rows, REMOTE)[own]
+        return self._small.expand(choice_of(self._small.instance, x))
 
     @property
     def bound(self) -> float:

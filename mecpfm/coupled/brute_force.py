@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numpy.typing import NDArray
 
 from mecpfm.clock import Budget
 from mecpfm.coupled.check import REMOTE, assess
@@ -14,6 +13,7 @@ from mecpfm.coupled.instance import Instance, most
 from mecpfm.errors import LimitError
 from mecpfm.kernels import arrays
 from mecpfm.plan import Plan
+from mecpfm.typing import Floats, Ints
 
 MAX_CHOICES = 1_000_000
 CHUNK = 1 << 14
@@ -43,10 +43,10 @@ def solve_nlip(instance: Instance, *, time_limit: float | None = None) -> Plan:
             break
     else:
         bound, status = best_cost, "optimal"
-    return assess(instance, "nlip", best, bound=bound, status=status, runtime_s=budget.elapsed())
+    return assess(instance, "nlip", best, bound=bound, status=status)
 
 
-def nlip_objective(instance: Instance, choices: NDArray[np.int64]) -> NDArray[np.float64]:
+def nlip_objective(instance: Instance, choices: Ints) -> Floats:
     """Value of decisions (N, R) with every bracket ``1 - prod (1 - x)`` multiplied out, s; infinite when infeasible."""
     options, cloudlets = instance.options, instance.cloudlets
     n = len(options.request)

@@ -42,11 +42,10 @@ def _entries(instance: Instance, part: str, name: str, given: Mapping[Any, Any])
     values = getattr(getattr(instance, part), name)
     if not isinstance(values, np.ndarray):
         raise InputError(f"{part}.{name} takes no single entries; give the whole of it")
-    values = values.copy()
+    values, axes = values.copy(), ("blocks", "cloudlets") if values.ndim == 2 else (part,)
     for key, value in given.items():
-        index = tuple(
-            _index(instance, axis, one) for axis, one in zip(_axes(part, values.ndim), _pair(key), strict=False)
-        )
+        pair = key if isinstance(key, tuple) else (key,)
+        index = tuple(_index(instance, axis, one) for axis, one in zip(axes, pair, strict=False))
         if len(index) != values.ndim or any(i >= n for i, n in zip(index, values.shape, strict=True)):
             raise InputError(f"{part}.{name}: {key!r} is no entry of an array of shape {values.shape}")
         try:
@@ -55,15 +54,6 @@ def _entries(instance: Instance, part: str, name: str, given: Mapping[Any, Any])
         except ValueError:
             raise InputError(f"{part}.{name}[{key!r}] is {value!r}; must be a number") from None
     return values
-
-
-def _pair(key: Any) -> tuple[Any, ...]:
-    return key if isinstance(key, tuple) else (key,)
-
-
-def _axes(part: str, dimensions: int) -> tuple[str, ...]:
-    """Whose names say the place along each axis."""
-    return ("blocks", "cloudlets") if dimensions == 2 else (part,)
 
 
 def _index(instance: Instance, part: str, key: Any) -> int:

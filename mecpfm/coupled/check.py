@@ -57,7 +57,7 @@ def evaluate(
     options, requests = instance.options, instance.requests
     use = incidence(instance, chosen)
     opening = _opening(instance, use, chosen, weight, cut=cut)
-    remote = 1 - _total(options.request[chosen], weight, instance.sizes[3])
+    remote = 1 - _total(options.request[chosen], weight, instance.sizes.requests)
     pulling = dot(instance.pull_s[use.block, use.cloudlet], opening)
     total = dot(weight, options.delay_s[chosen]) + dot(remote, requests.remote_delay_s) + pulling
     count = np.ones(len(remote)) if requests.weight is None else requests.weight
@@ -69,8 +69,8 @@ def evaluate(
         "average_accuracy": accuracy / float(count.sum()),
         "edge_share": 1 - float((remote * count).sum() / count.sum()),
     }
-    compute = _total(options.cloudlet[chosen], weight * options.compute_s[chosen], instance.sizes[2])
-    memory = _total(use.cloudlet, instance.blocks.size_gb[use.block] * opening, instance.sizes[2])
+    compute = _total(options.cloudlet[chosen], weight * options.compute_s[chosen], instance.sizes.cloudlets)
+    memory = _total(use.cloudlet, instance.blocks.size_gb[use.block] * opening, instance.sizes.cloudlets)
     rows = (
         *_above("request", "fractions at the edge", "", 1 - remote, np.ones(len(remote))),
         *_above("cloudlet", "compute", " s", compute, instance.cloudlets.compute_s),

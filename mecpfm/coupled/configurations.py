@@ -11,13 +11,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import scipy.sparse as sp
 
 from mecpfm.clock import FOREVER, Budget
 from mecpfm.coupled import fix
 from mecpfm.coupled.assignment import choices
 from mecpfm.coupled.check import REMOTE
 from mecpfm.coupled.engine import DEFAULT
+from mecpfm.coupled.incidence import incidence
 from mecpfm.coupled.instance import Instance, most
 from mecpfm.coupled.params import AutoParams
 from mecpfm.solvers import LinearModel, highs
@@ -87,11 +87,9 @@ class Pool:
 
 def _weighed(instance: Instance, cloudlet: Ints, column: Ints, option: Ints) -> tuple[Floats, Bools]:
     """Pull of each configuration, s, and whether it keeps compute and memory, shapes (J,)."""
-    options, of, count = instance.options, instance.models.blocks, len(cloudlet)
-    blocks = sp.csr_array((np.ones(len(of.indices)), of.indices, of.indptr), (instance.sizes[1], instance.sizes[0]))
-    used = blocks[options.model[option]]  # one row an entry
-    pair = np.repeat(column, np.diff(used.indptr)) * instance.sizes[0] + used.indices
-    holder, block = np.divmod(np.unique(pair), instance.sizes[0])
+    options, blocks, count = instance.options, instance.sizes.blocks, len(cloudlet)
+    use = incidence(instance, option)
+    holder, block = np.divmod(np.unique(column[use.entry] * blocks + use.block[use.pair]), blocks)
     pull_s = np.bincount(holder, instance.pull_s[block, cloudlet[holder]], count)
     memory_gb = np.bincount(holder, instance.blocks.size_gb[block], count)
     compute_s = np.bincount(column, options.compute_s[option], count)
@@ -106,7 +104,7 @@ def master(instance: Instance, given: Configurations) -> LinearModel:
     delay_s = np.bincount(given.column, options.delay_s[given.option], count)
     return choices(
         delay_s + given.pull_s, instance.requests.remote_delay_s, (options.request[given.option], given.column),
-        (given.cloudlet, np.ones(count)), np.ones(instance.sizes[2]),
+        (given.cloudlet, np.ones(count)), np.ones(instance.sizes.cloudlets),
     )  # fmt: skip
 
 
@@ -116,7 +114,7 @@ def joined(instance: Instance, given: Configurations, chosen: Ints) -> Ints:
     option = given.option[np.isin(given.column, chosen)]
     order = np.lexsort((option, options.delay_s[option], options.request[option]))
     request, first = np.unique(options.request[option[order]], return_index=True)
-    choice = np.full(instance.sizes[3], REMOTE)
+    choice = np.full(instance.sizes.requests, REMOTE)
     choice[request] = option[order[first]]
     return choice
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
 from mecpfm.coupled.instance import DATA_CENTRE, LARGEST, Instance, most
 from mecpfm.ragged import Ragged
+from mecpfm.typing import Ints
 
 
 def check(instance: Instance) -> None:
@@ -69,15 +69,15 @@ def _source(instance: Instance) -> None:
         return
     b, c = np.nonzero(source != DATA_CENTRE)
     holder = source[b, c]
-    if (bad := np.flatnonzero(holder >= instance.sizes[2])).size:
+    if (bad := np.flatnonzero(holder >= instance.sizes.cloudlets)).size:
         i = bad[0]
-        raise ValueError(f"cloudlets.source[{b[i]}][{c[i]}] is {holder[i]}; must be < C = {instance.sizes[2]}")
+        raise ValueError(f"cloudlets.source[{b[i]}][{c[i]}] is {holder[i]}; must be < C = {instance.sizes.cloudlets}")
     if (bad := np.flatnonzero(~instance.cached[b, holder])).size:
         i = bad[0]
         raise ValueError(f"cloudlets.source[{b[i]}][{c[i]}] is {holder[i]}, which does not hold block {b[i]}")
 
 
-def _below(name: str, values: NDArray[np.int64] | Ragged, limit: int, letter: str) -> None:
+def _below(name: str, values: Ints | Ragged, limit: int, letter: str) -> None:
     flat = values.indices if isinstance(values, Ragged) else values
     if not flat.size or flat.max() < limit:
         return

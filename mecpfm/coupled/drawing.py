@@ -61,7 +61,7 @@ class Fractional:
     def offers(self) -> list[list[Offer]]:
         """Offers of each request, largest gain first."""
         given, gain_s = self.given, self.gain_s
-        found: list[list[Offer]] = [[] for _ in range(self.instance.sizes[3])]
+        found: list[list[Offer]] = [[] for _ in range(self.instance.sizes.requests)]
         request = self.instance.options.request[given.option].tolist()
         for e in np.argsort(-gain_s, kind="stable").tolist():
             j = given.column[e]
@@ -83,8 +83,8 @@ def rounded(instance: Instance, given: Configurations, x: Floats) -> Fractional:
     """Fractions of a solver, noise left out and no row above 1."""
     y = np.where(x[: len(given)] > NEGLIGIBLE, x[: len(given)], 0.0)
     request = instance.options.request[given.option]
-    row = np.bincount(request, y[given.column], instance.sizes[3])[request]
-    above = np.maximum(1.0, np.bincount(given.cloudlet, y, instance.sizes[2])[given.cloudlet])
+    row = np.bincount(request, y[given.column], instance.sizes.requests)[request]
+    above = np.maximum(1.0, np.bincount(given.cloudlet, y, instance.sizes.cloudlets)[given.cloudlet])
     np.maximum.at(above, given.column, row)
     return Fractional(instance, given.only(y > 0), (y / above)[y > 0])
 
@@ -113,7 +113,7 @@ def derandomized(given: Fractional) -> Ints:
     nobody uses in the end are not pulled, so that the plan costs no more; their mean has no such simple form.
     """
     offers = given.offers()
-    floor, chosen = [0.0] * len(offers), np.full(given.instance.sizes[2], NOTHING)
+    floor, chosen = [0.0] * len(offers), np.full(given.instance.sizes.cloudlets, NOTHING)
     request, gain_s = given.instance.options.request[given.given.option].tolist(), given.gain_s.tolist()
     first = np.searchsorted(given.given.column, np.arange(len(given.y) + 1)).tolist()
     for c in range(len(chosen)):
@@ -135,7 +135,7 @@ def derandomized(given: Fractional) -> Ints:
 
 def draw(given: Fractional, random: np.random.Generator) -> Ints:
     """One configuration a cloudlet, (C,) or ``NOTHING``, each by its fraction."""
-    chosen = np.full(given.instance.sizes[2], NOTHING)
+    chosen = np.full(given.instance.sizes.cloudlets, NOTHING)
     for c, uniform in enumerate(random.random(len(chosen))):
         own = np.flatnonzero(given.given.cloudlet == c)
         at = np.searchsorted(np.cumsum(given.y[own]), uniform, side="right")
@@ -163,10 +163,8 @@ def solve(
     chosen = [derandomized(part), *(draw(part, random) for _ in range(draws))]
     plans = [assess(instance, NAME, joined(instance, part.given, one)) for one in chosen]
     plan = min(plans, key=lambda one: one.objective)
-    return replace(
-        plan, bound=dual.bound, status=proven(plan.objective, dual.bound), seed=seed, solver=solver,
-        metrics={**plan.metrics, GUARANTEE: part.guarantee_s}, runtime_s=budget.elapsed(),
-    )  # fmt: skip
+    status, metrics = proven(plan.objective, dual.bound), {**plan.metrics, GUARANTEE: part.guarantee_s}
+    return replace(plan, bound=dual.bound, status=status, solver=solver, metrics=metrics)
 
 
 def fractions(instance: Instance, given: Configurations, budget: Budget = FOREVER) -> tuple[Fractional, str]:

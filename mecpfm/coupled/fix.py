@@ -1,7 +1,7 @@
 """Fixing by reduced cost with a model forced: what no plan better than a known one uses is left out.
 
-With bound L and known cost U: what would raise L to U or more, were it open, or closed, or used, is none of a better
-plan's (docs/theory_coupled.md, corollary 2 of theorem 1).
+With bound L and known cost U: no better plan opens, closes or uses what would raise L to U or more
+(docs/theory_coupled.md, corollary 2 of theorem 1).
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from mecpfm.kernels.coupled_dual import Node
 from mecpfm.typing import Bools, Floats
 
 CLOSE = 1e-9
-"""A plan must be better by this share to be called so."""
+"""A plan counts as better when it is cheaper by more than this share."""
 STEPS = 40
 """Steps around the multipliers that are averaged."""
 

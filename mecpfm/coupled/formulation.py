@@ -101,7 +101,7 @@ def choice_of(instance: Instance, x: Floats) -> Ints:
     """Decision (R,) of an integral solution of the ILP."""
     n = len(instance.options.request)
     chosen = np.flatnonzero(x[:n] > 0.5)
-    choice = np.full(instance.sizes[3], REMOTE)
+    choice = np.full(instance.sizes.requests, REMOTE)
     choice[instance.options.request[chosen]] = chosen
     return choice
 
@@ -114,12 +114,7 @@ def solve_lp(
     budget, model = Budget.of(time_limit), linear_model(instance, cut=cut, memory_cut=memory_cut).relaxed()
     found = solvers.solve(model, solver, time_limit=budget.limit())
     x = _require(found)[: len(instance.options.request)]
-    method = "lp-cut" if cut else "lp"
-    plan = assess_fractional(
-        instance, method, x, cut=cut, bound=found.bound, status=found.status, solver=found.solver,
-        runtime_s=found.runtime_s,
-    )  # fmt: skip
-    return plan, x
+    return assess_fractional(instance, "lp-cut" if cut else "lp", x, cut=cut, **found.proved), x
 
 
 def solve_ilp(
@@ -129,10 +124,7 @@ def solve_ilp(
     """Optimum of the ILP, or the solver's incumbent and bound at the time limit or at a relative ``gap``."""
     budget, model = Budget.of(time_limit), linear_model(instance, cut=cut)
     found = solvers.solve(model, solver, seed=seed, time_limit=budget.limit(), gap=gap)
-    plan = assess(
-        instance, "ilp", choice_of(instance, _require(found)), bound=found.bound, status=found.status, seed=seed,
-        solver=found.solver, runtime_s=found.runtime_s,
-    )  # fmt: skip
+    plan = assess(instance, "ilp", choice_of(instance, _require(found)), **found.proved)
     # A solver calls optimal what is as near as it was asked for.
     return replace(plan, status=proven(plan.objective, plan.bound)) if gap > 0 else plan
 

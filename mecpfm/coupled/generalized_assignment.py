@@ -75,7 +75,7 @@ def _pareto(instance: Instance) -> Ints:
     useful = options.compute_s <= cloudlets.compute_s[options.cloudlet]
     useful &= options.delay_s < instance.requests.remote_delay_s[options.request]
     o = np.flatnonzero(useful)
-    group = options.request[o] * instance.sizes[2] + options.cloudlet[o]
+    group = options.request[o] * instance.sizes.cloudlets + options.cloudlet[o]
     order = np.lexsort((o, options.compute_s[o], options.delay_s[o], group))
     o, group = o[order], group[order]
     # Rank of compute less a step per group: the running minimum restarts with every group.
@@ -126,5 +126,5 @@ def _require_theorem(instance: Instance, choice: Ints, value: float) -> None:
     chosen = choice[edge]
     cost = options.delay_s[chosen].sum() + instance.requests.remote_delay_s[~edge].sum()
     assert cost <= value + 1e-6 * max(1.0, value), "Shmoys-Tardos: cost above the relaxation"
-    load = np.bincount(options.cloudlet[chosen], options.compute_s[chosen], instance.sizes[2])
+    load = np.bincount(options.cloudlet[chosen], options.compute_s[chosen], instance.sizes.cloudlets)
     assert (load <= 2 * instance.cloudlets.compute_s + 1e-6).all(), "Shmoys-Tardos: load above twice the capacity"

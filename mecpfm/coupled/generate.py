@@ -91,12 +91,8 @@ class Recipe:
     backhaul_gbit_s: Amount | None = None
 
     def __post_init__(self) -> None:
-        """Refuse empty or contradictory values."""
+        """InputError for empty or contradictory values, and before more memory is asked for than there is."""
         ranges.check(self)
-        self._require_fits()
-
-    def _require_fits(self) -> None:
-        """InputError before memory is asked for: options at most, and tables of requests, cloudlets and models."""
         reach = min(self.reach or REGIMES[self.regime].reach, self.cloudlets)
         options = self.requests * reach * -(-self.models // min(DOMAINS, self.families)) * 6
         tables = self.requests * (self.cloudlets + self.models) + (self.cloudlets + 3) * (self.models + self.families)

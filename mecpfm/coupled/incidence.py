@@ -23,7 +23,7 @@ class Incidence(NamedTuple):
 
 def incidence(instance: Instance, option: Ints | None = None) -> Incidence:
     """All uses of blocks by the given options (indices, shape (m,)), or by all options."""
-    blocks, cloudlets = instance.models.blocks, instance.sizes[2]
+    blocks, cloudlets = instance.models.blocks, instance.sizes.cloudlets
     which = slice(None) if option is None else option
     model, cloudlet = instance.options.model[which], instance.options.cloudlet[which]
     first = blocks.indptr[model]

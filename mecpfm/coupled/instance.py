@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cached_property
-from typing import Annotated, Any, ClassVar, Self
+from typing import Annotated, Any, ClassVar, NamedTuple, Self
 
 import numpy as np
-from numpy.typing import NDArray
 from pydantic import model_validator
 
+from mecpfm.coupled.change import changed
 from mecpfm.coupled.schema import expanded
 from mecpfm.records import (
     Either,
@@ -28,6 +28,7 @@ from mecpfm.records import (
     RootRecord,
     Shape,
 )
+from mecpfm.typing import Bools, Floats, Ints
 
 LARGEST = 1e9
 """Most seconds or GB a field may state: bounds stay exact to 1e-6 s, and solvers take every product of two."""
@@ -40,12 +41,12 @@ DATA_CENTRE = -1
 """Holder of every block, among the sources of pulls."""
 
 
-def most(limit: NDArray[np.float64]) -> NDArray[np.float64]:
+def most(limit: Floats) -> Floats:
     """What a row with this limit may reach: one rule for the checker, the bounds and every method."""
     return limit * (1 + TOLERANCE)
 
 
-def accepted(amount: NDArray[np.float64]) -> NDArray[np.float64]:
+def accepted(amount: Floats) -> Floats:
     """Nearest amounts that an instance takes, for amounts measured elsewhere, all >= 0."""
     return np.where(amount < SMALLEST, 0.0, np.minimum(amount, LARGEST))
 
@@ -111,6 +112,15 @@ class Options(Record):
     accuracy: Annotated[FloatArray, Shape("n"), Range(ge=0, le=1)]
 
 
+class Sizes(NamedTuple):
+    """Numbers B, K, C and R."""
+
+    blocks: int
+    models: int
+    cloudlets: int
+    requests: int
+
+
 class Instance(RootRecord):
     """One problem: blocks, the models made of them, cloudlets, requests and their options."""
 
@@ -154,21 +164,15 @@ class Instance(RootRecord):
         >>> instance.change(cloudlets={"memory_gb": {0: "+2"}}).cloudlets.memory_gb.tolist()
         [26.0, 24.0, 24.0, 24.0]
         """
-        from mecpfm.coupled.change import changed
-
         return changed(self, changes)
 
     @property
-    def sizes(self) -> tuple[int, int, int, int]:
-        """(B, K, C, R): numbers of blocks, models, cloudlets and requests."""
-        return (
-            len(self.blocks.size_gb),
-            len(self.models.blocks),
-            len(self.cloudlets.memory_gb),
-            len(self.requests.remote_delay_s),
-        )
+    def sizes(self) -> Sizes:
+        """How many there are of each."""
+        blocks, models = len(self.blocks.size_gb), len(self.models.blocks)
+        return Sizes(blocks, models, len(self.cloudlets.memory_gb), len(self.requests.remote_delay_s))
 
-    def with_options(self, rows: NDArray[np.int64]) -> Self:
+    def with_options(self, rows: Ints) -> Self:
         """The instance with the options ``rows``, ascending, alone; request, site and model numbers stay."""
         options = Options(**{name: getattr(self.options, name)[rows] for name in Options.model_fields})
         small = self.model_copy(update={"options": options})
@@ -176,24 +180,24 @@ class Instance(RootRecord):
         return small
 
     @cached_property
-    def first_option(self) -> NDArray[np.int64]:
+    def first_option(self) -> Ints:
         """Options of request r are ``first_option[r]`` to ``first_option[r + 1]``; shape (R + 1,)."""
-        return np.searchsorted(self.options.request, np.arange(self.sizes[3] + 1)).astype(np.int64)
+        return np.searchsorted(self.options.request, np.arange(self.sizes.requests + 1)).astype(np.int64)
 
     @cached_property
-    def cached(self) -> NDArray[np.bool_]:
+    def cached(self) -> Bools:
         """Whether block b is at cloudlet c already, shape (B, C)."""
-        mask = np.zeros((self.sizes[0], self.sizes[2]), dtype=bool)
+        mask = np.zeros((self.sizes.blocks, self.sizes.cloudlets), dtype=bool)
         at = self.cloudlets.cached
         mask[at.indices, at.rows] = True
         return mask
 
     @cached_property
-    def pull_s(self) -> NDArray[np.float64]:
+    def pull_s(self) -> Floats:
         """Time to pull block b to cloudlet c, s, shape (B, C); 0 where it is cached."""
         return np.where(self.cached, 0.0, self.blocks.size_gb[:, None] * self.cloudlets.pull_s_per_gb)
 
-    def useful(self, model_gb: NDArray[np.float64]) -> NDArray[np.bool_]:
+    def useful(self, model_gb: Floats) -> Bools:
         """Mask (n,) of options that beat the remote data centre and fit their cloudlet alone; models of sizes (K,)."""
         options, cloudlets = self.options, self.cloudlets
         faster = options.delay_s < self.requests.remote_delay_s[options.request]

@@ -13,13 +13,13 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from mecpfm.coupled.instance import Blocks, Models, accepted
 from mecpfm.coupled.roofline import BYTES_PER_PARAMETER
 from mecpfm.data.tables import model_zoo
 from mecpfm.kernels import arrays
 from mecpfm.records import Ragged
+from mecpfm.typing import Floats
 
 BACKBONES = ("LLaMA-7B", "GPT-J-6B", "LLaMA-13B", "BLOOM-7B1")
 """Generative backbones whose accuracies the zoo lists; families beyond four are other checkpoints of the same sizes."""
@@ -36,9 +36,9 @@ class Library:
 
     blocks: Blocks
     models: Models
-    parameters_b: NDArray[np.float64]
+    parameters_b: Floats
     """Parameters of each family's backbone, in billions, shape (F,). Adapters add at most 3 % and are not counted."""
-    accuracy: NDArray[np.float64]
+    accuracy: Floats
     """Relative accuracy of each model on each task, shape (K, T)."""
 
 

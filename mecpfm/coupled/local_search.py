@@ -13,8 +13,10 @@ import numpy as np
 import scipy.sparse
 
 from mecpfm.clock import FOREVER, Budget, Pace
+from mecpfm.coupled.check import assess
 from mecpfm.coupled.dual import Dual, proven, scratch
 from mecpfm.coupled.engine import DEFAULT
+from mecpfm.coupled.instance import Instance
 from mecpfm.coupled.params import SearchParams
 from mecpfm.coupled.structure import Structure, option_records, record_cells
 from mecpfm.kernels import coupled_local_search as kernels
@@ -111,6 +113,29 @@ def sorted_choice(structure: Structure, choice: Ints) -> Ints:
     place = np.full(max(int(structure.option.max(initial=-1)), int(choice.max(initial=-1))) + 2, -1)
     place[structure.option] = np.arange(len(structure.option))
     return np.where(choice < 0, -1, place[choice])
+
+
+def repair(structure: Structure, index: states.Moves, state: states.SearchState, choice: Ints) -> None:
+    """Set the state to a decision, keep what fits in order of request, insert the rest where it is cheapest."""
+    states.restart(structure.cells, index, state, choice)
+    states.insert_all(structure.cells, index, state, np.argsort(-structure.cells.remote_s, kind="stable"))
+
+
+def repaired(structure: Structure, choice: Ints) -> Polished:
+    """What fits of a decision (instance options), the rest inserted where it is cheapest."""
+    state = fresh(structure)
+    repair(structure, moves(structure), state, sorted_choice(structure, choice))
+    return Polished(structure.expand(state.choice), float(state.cost[0]), 0)
+
+
+def known(instance: Instance, structure: Structure, choice: Ints) -> Polished:
+    """A plan that the caller knows where it keeps all rows and its repair is no cheaper, else that.
+
+    InputError when ``choice`` (R,) gives a request an option of another one.
+    """
+    choice = np.asarray(choice, dtype=np.int64)
+    plan, other = assess(instance, "start", choice), repaired(structure, choice)
+    return Polished(choice, plan.objective, 0) if plan.feasible and plan.objective <= other.cost else other
 
 
 def guide(structure: Structure, dual: Dual) -> Floats:

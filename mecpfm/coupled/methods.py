@@ -108,9 +108,7 @@ def certified(instance: Instance, method: str, **wanted: Any) -> tuple[Plan, Cer
     return plan, proof
 
 
-def _certificate(
-    instance: Instance, method: str, request: Request, plan: Plan, found: Bounded | None
-) -> Certificate:  # fmt: skip
+def _certificate(instance: Instance, method: str, request: Request, plan: Plan, found: Bounded | None) -> Certificate:
     """Multipliers of a method's bound: those it found, the LP's duals for the LP with the cut, else the engine's."""
     if method == "lp-cut" and "fraction" in plan.decisions:
         with contextlib.suppress(LimitError):
@@ -141,13 +139,13 @@ def _solve(instance: Instance, method: str, request: Request) -> tuple[Plan, Bou
     ranges.count("iterations", request.iterations, 0)
     ranges.within("time_limit", request.time_limit, 0, ranges.LARGEST)
     _require_use(method, request)
-    if request.keep is not None:
-        return _pinned(instance, method, request, request.keep), None
     endless = method == "auto" and request.iterations is None  # it has a limit of its own
     if (endless or clock.watched(request.time_limit)) and method in (*SEARCHES, *CUT_SHORT, "no-sharing"):
         process.start()  # before the budget begins
     found: Bounded | None = None
-    if method in SEARCHES:
+    if request.keep is not None:
+        plan = _pinned(instance, method, request, request.keep)
+    elif method in SEARCHES:
         own = {"threads": request.threads} if method == "auto" else {}
         plan, structure, bound = SEARCHES[method](instance, **request.searching, **own)
         found = Bounded(structure, bound)
@@ -186,8 +184,7 @@ def _pinned(instance: Instance, method: str, request: Request, keep: Keep) -> Pl
     known = assess(instance, method, small.expand(small.start), solver=found.solver)
     if not (plan.feasible and kept(instance, keep, choice) and plan.objective <= known.objective):
         plan = known
-    metrics = {**plan.metrics, "pinned_bound_s": min(found.bound, plan.objective)}
-    return dataclasses.replace(plan, seed=request.seed, instance_sha256=instance_sha256(instance), metrics=metrics)
+    return dataclasses.replace(plan, metrics={**plan.metrics, "pinned_bound_s": min(found.bound, plan.objective)})
 
 
 def _in_time(instance: Instance, method: str, request: Request) -> Plan:

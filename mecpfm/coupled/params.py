@@ -187,6 +187,8 @@ class AutoParams(_Checked):
     """Share for the first round of the search, and for HiGHS on one core."""
     window_share: Share = 0.3
     """Share for a window: a small MIP over the options that lose least."""
+    highs_alone_s: NotNegative = 1.0
+    """Time that HiGHS gets alone, s, at most, on what is as small as a window: the search would hardly have begun."""
     tree_share: Share = 0.5
     """Share for the tree between two rounds, and for a round on one core."""
     exchange_share: Share = 0.5

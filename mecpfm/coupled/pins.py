@@ -19,7 +19,7 @@ from mecpfm.errors import InputError
 from mecpfm.typing import Bools, Ints
 
 FREE = -2
-"""A request that may be served anyhow."""
+"""In place of an option: the request is not pinned."""
 
 
 class Keep(NamedTuple):
@@ -48,7 +48,7 @@ class Pinned(Presolved):
 def used(instance: Instance, choice: Ints) -> Bools:
     """Whether the plan ``choice`` (R,) uses block b at cloudlet c, shape (B, C)."""
     chosen = np.asarray(choice)[np.asarray(choice) != REMOTE]
-    served = np.zeros((instance.sizes[1], instance.sizes[2]), dtype=bool)
+    served = np.zeros((instance.sizes.models, instance.sizes.cloudlets), dtype=bool)
     served[instance.options.model[chosen], instance.options.cloudlet[chosen]] = True
     return np.asarray((membership(instance)[:, :, None] & served[:, None, :]).any(axis=0))
 

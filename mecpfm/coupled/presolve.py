@@ -11,12 +11,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from mecpfm.coupled.check import REMOTE
-from mecpfm.coupled.instance import LARGEST, Blocks, Instance, Options, most
+from mecpfm.coupled.instance import LARGEST, Blocks, Instance, most
 from mecpfm.records import Ragged
-from mecpfm.typing import Bools, Ints
+from mecpfm.typing import Bools, Floats, Ints
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,14 +34,12 @@ def presolve(instance: Instance) -> Presolved:
     """Apply the rules, each once: options first, then blocks."""
     kept = np.flatnonzero(instance.useful(membership(instance) @ instance.blocks.size_gb))
     kept = kept[~_dominated(instance, kept)]
-    old = instance.options
-    options = Options(**{name: getattr(old, name)[kept] for name in type(old).model_fields})
-    return Presolved(_merge_blocks(instance, options), kept)
+    return Presolved(_merge_blocks(instance.with_options(kept)), kept)
 
 
 def membership(instance: Instance) -> Bools:
     """Whether model k contains block b, shape (K, B)."""
-    return instance.models.blocks.mask(instance.sizes[0])
+    return instance.models.blocks.mask(instance.sizes.blocks)
 
 
 def _dominated(instance: Instance, kept: Ints) -> Bools:
@@ -50,12 +47,13 @@ def _dominated(instance: Instance, kept: Ints) -> Bools:
     options = instance.options
     model, delay, compute = options.model[kept], options.delay_s[kept], options.compute_s[kept]
     subset, equal = subsets(membership(instance))
-    group = (options.request[kept] * instance.sizes[2] + options.cloudlet[kept]) * instance.sizes[1]
+    group = (options.request[kept] * instance.sizes.cloudlets + options.cloudlet[kept]) * instance.sizes.models
     order = np.argsort(group + model, kind="stable")
     key = (group + model)[order]
     dominated = np.zeros(len(kept), dtype=bool)
     for shift in range(int(subset.sum(axis=0).max(initial=0))):
-        rival = _nth_true(subset, shift)[model]
+        hit = subset & (np.cumsum(subset, axis=0) == shift + 1)  # one subset of each model after the other
+        rival = np.where(hit.any(axis=0), hit.argmax(axis=0), -1)[model]
         mine = np.flatnonzero(rival >= 0)
         wanted = group[mine] + rival[mine]
         low, high = np.searchsorted(key, wanted, "left"), np.searchsorted(key, wanted, "right")
@@ -75,40 +73,36 @@ def subsets(member: Bools) -> tuple[Bools, Bools]:
     return shared == count[:, None], (shared == count[:, None]) & (count[:, None] == count)
 
 
-def _nth_true(mask: Bools, n: int) -> Ints:
-    """Row of the n-th true entry of each column, -1 where there are fewer."""
-    hit = mask & (np.cumsum(mask, axis=0) == n + 1)
-    return np.where(hit.any(axis=0), hit.argmax(axis=0), -1)
-
-
-def _merge_blocks(instance: Instance, options: Options) -> Instance:
+def _merge_blocks(instance: Instance) -> Instance:
     member = membership(instance)
     pattern = np.packbits(np.hstack([member.T, instance.cached]), axis=1)
-    _, first, group = np.unique(pattern, axis=0, return_index=True, return_inverse=True)
+    _, first, number = np.unique(pattern, axis=0, return_index=True, return_inverse=True)
     # Only what no model uses can add up to more than any memory.
-    merged = Blocks(size_gb=np.minimum(np.bincount(group, instance.blocks.size_gb), LARGEST))
-    # Blocks cached together may exceed the memory together: then no model with them fits, cached or not.
-    cached = instance.cached[first] & (merged.size_gb[:, None] <= most(instance.cloudlets.memory_gb))
-    at = [np.flatnonzero(column) for column in cached.T]
-    rate = pooled_rate(instance, np.arange(len(first))[:, None] == group)
-    of = [np.flatnonzero(row) for row in member[:, first]]
+    size_gb = np.minimum(np.bincount(number, instance.blocks.size_gb), LARGEST)
+    group = np.arange(len(first))[:, None] == number
+    return pooled(instance, group, size_gb, instance.cached[first], member[:, first])
+
+
+def pooled(instance: Instance, group: Bools, size_gb: Floats, cached: Bools, member: Bools) -> Instance:
+    """The instance with one block of ``size_gb`` (G,) in place of the blocks of each group, (G, B).
+
+    ``cached`` (G, C) says which a cloudlet holds already, ``member`` (K, G) which a model consists of. Blocks that are
+    cached together may exceed the memory together: then no model with them fits, and they count as not cached.
+    """
+    rate, cloudlets = instance.cloudlets.pull_s_per_gb, instance.cloudlets
+    if rate.ndim == 2:  # each block's own: the whole group takes what its blocks take
+        whole, each = (group @ instance.blocks.size_gb)[:, None], instance.blocks.size_gb[:, None] * rate
+        rate = np.divide(group @ each, whole, out=np.zeros((len(group), rate.shape[1])), where=whole > 0)
+    held = cached & (size_gb[:, None] <= most(cloudlets.memory_gb))
+    here = {"cached": _listed(held.T), "pull_s_per_gb": rate, "source": None}
     return Instance(
-        blocks=merged,
-        models=instance.models.model_copy(update={"blocks": Ragged.from_lists(of)}),
-        cloudlets=instance.cloudlets.model_copy(
-            update={"cached": Ragged.from_lists(at), "pull_s_per_gb": rate, "source": None}
-        ),
+        blocks=Blocks(size_gb=size_gb),
+        models=instance.models.model_copy(update={"blocks": _listed(member)}),
+        cloudlets=cloudlets.model_copy(update=here),
         requests=instance.requests,
-        options=options,
+        options=instance.options,
     )
 
 
-def pooled_rate(instance: Instance, member: Bools) -> NDArray[np.float64]:
-    """Seconds per GB, (C,) or (G, C), of blocks pulled as one: group g pulls the blocks of ``member[g]``, (G, B)."""
-    rate, size = instance.cloudlets.pull_s_per_gb, instance.blocks.size_gb
-    if rate.ndim == 1:
-        return rate
-    whole = (member @ size)[:, None]
-    return np.divide(
-        member @ (size[:, None] * rate), whole, out=np.zeros((len(member), rate.shape[1])), where=whole > 0
-    )
+def _listed(mask: Bools) -> Ragged:
+    return Ragged.from_lists([np.flatnonzero(row) for row in mask])

@@ -5,12 +5,11 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from mecpfm.coupled.check import REMOTE
 from mecpfm.coupled.incidence import incidence
 from mecpfm.coupled.instance import DATA_CENTRE, Instance
-from mecpfm.typing import Floats, Ints
+from mecpfm.typing import Bools, Floats, Ints
 
 
 class Holders(NamedTuple):
@@ -32,7 +31,7 @@ class Pulls(NamedTuple):
     seconds: Floats
 
 
-def nearest_holders(between_s_per_gb: Floats, centre_s_per_gb: Floats, held: NDArray[np.bool_]) -> Holders:
+def nearest_holders(between_s_per_gb: Floats, centre_s_per_gb: Floats, held: Bools) -> Holders:
     """Cheapest source of every block.
 
     Parameters

@@ -24,7 +24,6 @@ from mecpfm.coupled.params import DualParams
 from mecpfm.coupled.presolve import presolve
 from mecpfm.coupled.structure import Structure, build, owner, site
 from mecpfm.kernels import coupled_rounding as kernels
-from mecpfm.kernels import coupled_state as states
 from mecpfm.plan import Plan
 from mecpfm.typing import Floats, Ints
 
@@ -136,18 +135,10 @@ def solve(
     draw = ROUNDINGS[method](structure, x)
     best, least = np.full(len(structure.cells.remote_s), -1), float(structure.cells.remote_s.sum())
     for _ in range(draws):
-        repair(structure, index, state, draw(random))
+        local_search.repair(structure, index, state, draw(random))
         if state.cost[0] < least:
             least, best = float(state.cost[0]), state.choice.copy()
         if budget.over:
             break
-    return assess(
-        instance, method, structure.expand(best), bound=dual.bound,
-        status=proven(least, dual.bound), seed=seed, solver=source, runtime_s=budget.elapsed(),
-    )  # fmt: skip
-
-
-def repair(structure: Structure, index: states.Moves, state: states.SearchState, choice: Ints) -> None:
-    """Set the state to a decision, keep what fits in order of request, insert the rest where it is cheapest."""
-    states.restart(structure.cells, index, state, choice)
-    states.insert_all(structure.cells, index, state, np.argsort(-structure.cells.remote_s, kind="stable"))
+    status = proven(least, dual.bound)
+    return assess(instance, method, structure.expand(best), bound=dual.bound, status=status, solver=source)

@@ -18,7 +18,7 @@ from mecpfm.coupled.dual import Dual, proven
 from mecpfm.coupled.dual import solve as solve_dual
 from mecpfm.coupled.ending import Ending
 from mecpfm.coupled.engine import DEFAULT, EngineParams
-from mecpfm.coupled.exchanges import Exchanges
+from mecpfm.coupled.exchange import Exchanges
 from mecpfm.coupled.instance import Instance
 from mecpfm.coupled.local_search import Polished
 from mecpfm.coupled.request import Progress
@@ -92,11 +92,6 @@ class AutoState:
         """Local search beside the usual one."""
         return Exchanges.of(self.structure, self.rows, self.params)
 
-    @property
-    def enough(self) -> float:
-        """A cost whose gap is no more than what was asked for; -inf when the optimum was."""
-        return Ending(self.gap).enough(self.bound)
-
     def offer(self, choice: Ints) -> None:
         """Take a plan that keeps all rows and is cheaper; a word of HiGHS's that it refutes counts no more."""
         plan = assess(self.instance, "auto", choice)
@@ -169,7 +164,7 @@ class AutoState:
             return
         found = beside.improve(
             self.choice, iterations=max(int(beside.each * iterations), 1), seed=self.seed + self.rounds,
-            budget=budget.share(self.params.auto.exchange_share), enough=self.enough,
+            budget=budget.share(self.params.auto.exchange_share), enough=Ending(self.gap).enough(self.bound),
         )  # fmt: skip
         self.offer(found.choice)
         beside.paid(before - self.cost > gained)
@@ -213,9 +208,8 @@ class AutoState:
 
     def rest(self, kept: Bools, limit: float) -> Remainder:
         """Some of the sorted options, and HiGHS's cutoff, s: no higher than a better plan's."""
-        found = Remainder.of(self.instance, self.structure, kept, self.choice, self.cost)
-        found.cutoff = min(found.cutoff, limit)
-        return found
+        cutoff = min(self.cost * (1 - fix.CLOSE), limit)
+        return Remainder(self.instance, np.sort(self.structure.option[kept]), self.choice, self.cost, cutoff)
 
     def answered(self, rest: Remainder) -> bool:
         """Whether HiGHS settled it, or what it told of ends the search; its end alone says nothing: memory, a limit."""

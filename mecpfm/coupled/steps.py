@@ -9,9 +9,9 @@ import numpy as np
 from mecpfm.coupled.instance import Instance
 
 ROUNDING = 1e-9
-"""Share of a bound that may be rounding ..."""
+"""Rounding of a bound, at most, as a share of it."""
 PART = 1e-3
-"""... and part of a step that is none."""
+"""Share of a step by which a bound must exceed a multiple to count as above it."""
 
 
 def step(instance: Instance) -> float:

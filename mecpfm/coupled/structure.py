@@ -13,13 +13,12 @@ from typing import Any
 import numpy as np
 import scipy.sparse
 import scipy.sparse.csgraph
-from numpy.typing import NDArray
 
 from mecpfm.coupled.instance import Instance
 from mecpfm.kernels import coupled_structure as kernels
 from mecpfm.kernels.coupled_masks import MASK_BITS as MASK_BITS
 from mecpfm.kernels.coupled_records import Cells as Cells
-from mecpfm.typing import Floats, Ints
+from mecpfm.typing import Array, Bools, Floats, Ints
 
 EXACT_MODELS = 14
 """Largest family whose 2^n sets of models are enumerated; larger ones are relaxed by price sharing."""
@@ -51,7 +50,7 @@ class Structure:
 
 def build(instance: Instance, *, exact_models: int = EXACT_MODELS) -> Structure:
     """Group the useful options of an instance; families of more than ``exact_models`` models use price sharing."""
-    member = _membership(instance)
+    member, sites = _membership(instance), instance.sizes.cloudlets
     family, rank, exact = _families(member, min(exact_models, MASK_BITS))
     owner = np.full(member.shape[0], len(exact))
     owner[np.repeat(np.arange(len(owner)), np.diff(member.indptr))] = family[member.indices]
@@ -62,9 +61,9 @@ def build(instance: Instance, *, exact_models: int = EXACT_MODELS) -> Structure:
     model = instance.options.model[option]
     records = _records(instance, option, cell, family[model], np.left_shift(1, rank[model]), exact)
     head, blocks = records["first_option"][:-1], member.T.tocsr()
-    shares, share_request = _shares(blocks, model[head], cell[head], records["request"], exact, instance.sizes[2])
+    shares, share_request = _shares(blocks, model[head], cell[head], records["request"], exact, sites)
     cells = Cells(
-        first_record=_starts(cell[head], instance.sizes[2] * len(exact)),
+        first_record=_starts(cell[head], sites * len(exact)),
         **records,
         exact=exact,
         first_block=_starts(owner, int(exact.sum())),
@@ -104,13 +103,13 @@ def site(structure: Structure) -> Ints:
     return option_cells(structure) // len(structure.cells.exact)
 
 
-def families(instance: Instance) -> tuple[Ints, NDArray[np.bool_]]:
+def families(instance: Instance) -> tuple[Ints, Bools]:
     """Family of each model (K,), as ``build`` numbers them, and whether each family (F,) is solved exactly."""
     family, _, exact = _families(_membership(instance), EXACT_MODELS)
     return family, exact
 
 
-def restrict(structure: Structure, kept: NDArray[np.bool_]) -> Structure:
+def restrict(structure: Structure, kept: Bools) -> Structure:
     """The view on some of the sorted options, mask (n,): cells, requests and multipliers keep their places.
 
     A bound of it is none of the instance's: searches use it to leave out what the multipliers call hopeless.
@@ -132,7 +131,7 @@ def restrict(structure: Structure, kept: NDArray[np.bool_]) -> Structure:
     return replace(structure, cells=smaller, option=structure.option[kept], model=structure.model[kept])
 
 
-def _running(count: NDArray[Any]) -> Ints:
+def _running(count: Array) -> Ints:
     """0 and the running sums of ``count``."""
     return np.append(0, np.cumsum(count, dtype=np.int64))
 
@@ -151,7 +150,7 @@ def _membership(instance: Instance) -> Any:
     ).T.tocsr()
 
 
-def _families(member: Any, exact_models: int) -> tuple[Ints, Ints, NDArray[np.bool_]]:
+def _families(member: Any, exact_models: int) -> tuple[Ints, Ints, Bools]:
     """Family and rank of each model, and which families are exact: those come first.
 
     A component too large for a mask is cut into families of ``MASK_BITS`` models, which share blocks.
@@ -172,7 +171,7 @@ def _useful(instance: Instance, model_gb: Floats, family: Ints, rank: Ints, fami
     options, useful = instance.options, instance.useful(model_gb)
     c, k = options.cloudlet, options.model
     cell = (c * families + family[k])[useful]
-    narrow = cell.astype(np.uint16) if instance.sizes[2] * families <= 1 << 16 else cell  # NumPy's radix sort
+    narrow = cell.astype(np.uint16) if instance.sizes.cloudlets * families <= 1 << 16 else cell  # NumPy's radix sort
     order = np.argsort(narrow, kind="stable")
     option, cell = np.flatnonzero(useful)[order], cell[order]
     kernels.sort_within(cell, options.request, options.delay_s, options.compute_s, rank[k], option)
@@ -180,7 +179,7 @@ def _useful(instance: Instance, model_gb: Floats, family: Ints, rank: Ints, fami
     return np.delete(option, again), np.delete(cell, again)
 
 
-def _same(instance: Instance, option: Ints, cell: Ints) -> NDArray[np.bool_]:
+def _same(instance: Instance, option: Ints, cell: Ints) -> Bools:
     """Whether each sorted option but the first agrees with the one before in cell, request, delay and compute."""
     options = instance.options
     same = cell[1:] == cell[:-1]
@@ -190,9 +189,7 @@ def _same(instance: Instance, option: Ints, cell: Ints) -> NDArray[np.bool_]:
     return np.asarray(same)
 
 
-def _records(
-    instance: Instance, option: Ints, cell: Ints, family: Ints, bit: Ints, exact: NDArray[np.bool_]
-) -> dict[str, Any]:
+def _records(instance: Instance, option: Ints, cell: Ints, family: Ints, bit: Ints, exact: Bools) -> dict[str, Any]:
     same = _same(instance, option, cell) & exact[family[1:]] if len(option) else np.zeros(0, dtype=bool)
     first = np.flatnonzero(np.append(True, ~same)) if len(option) else np.zeros(0, dtype=np.int64)
     head = option[first]
@@ -206,7 +203,7 @@ def _records(
 
 
 def _shares(
-    blocks: Any, model: Ints, cell: Ints, request: Ints, exact: NDArray[np.bool_], cloudlets: int
+    blocks: Any, model: Ints, cell: Ints, request: Ints, exact: Bools, cloudlets: int
 ) -> tuple[dict[str, Any], Ints]:
     """Multipliers w, one a (cloudlet, block, request) that some record of a relaxed family touches, and the request."""
     relaxed = np.flatnonzero(~exact[cell % len(exact)])

@@ -71,7 +71,7 @@ def _cocar(instance: Instance, method: str, request: Request) -> Plan:
     small = presolve(instance)
     relaxed, x = formulation.solve_lp(small.instance, solver=request.solver, time_limit=request.own.limit())
     random = np.random.default_rng([request.seed, zlib.crc32(method.encode())])  # a stream of its own
-    choice = small.expand(baselines.independent(small.instance, x, random.random(instance.sizes[3])))
+    choice = small.expand(baselines.independent(small.instance, x, random.random(instance.sizes.requests)))
     return assess(instance, method, choice, solver=relaxed.solver)
 
 

@@ -10,7 +10,6 @@ from typing import NamedTuple
 
 from mecpfm.clock import Budget
 from mecpfm.coupled import fix
-from mecpfm.coupled.beside import Remainder
 from mecpfm.coupled.branch import branch
 from mecpfm.coupled.dual import Dual
 from mecpfm.coupled.dual import solve as solve_dual
@@ -82,7 +81,7 @@ class Tree:
     def _leaf(self, fixed: fix.Fixed, budget: Budget) -> tuple[bool, float]:
         """Whether HiGHS settles what is left, and what it proves of it, s; its plan is taken."""
         state = self.state
-        rest = Remainder.of(state.instance, state.structure, fixed.kept, state.choice, state.cost)
+        rest = state.rest(fixed.kept, math.inf)
         rest.run(budget, 0.0, state.seed)
         state.offer(rest.best)
         return rest.settled, rest.bound

@@ -19,7 +19,7 @@ log = logging.getLogger("mecpfm")
 def run(state: AutoState, budget: Budget) -> bool:
     """Solve one window and take what it finds and proves; False where the whole remainder is hardly larger."""
     own = state.params.auto
-    low, high, most = state.bound, state.limit, own.window_per_request * state.instance.sizes[3]
+    low, high, most = state.bound, state.limit, own.window_per_request * state.instance.sizes.requests
     if state.done or budget.over or own.renewed * int(state.below(high)[1].sum()) <= most:
         return False
     for _ in range(own.window_halvings):

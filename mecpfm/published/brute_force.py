@@ -7,7 +7,6 @@ import math
 
 import numpy as np
 
-from mecpfm import clock
 from mecpfm.errors import LimitError
 from mecpfm.plan import Plan
 from mecpfm.published.check import assess
@@ -22,7 +21,6 @@ def solve_brute_force(instance: Instance, *, method: str = "brute-force") -> Pla
 
     Raises InfeasibleError when no choice keeps all rows and LimitError above ``MAX_CHOICES`` choices.
     """
-    start = clock.now()
     options = tabulate(instance)
     require_options(instance, options)
     candidates = [np.flatnonzero(row).tolist() for row in options.allowed]
@@ -39,5 +37,4 @@ def solve_brute_force(instance: Instance, *, method: str = "brute-force") -> Pla
         raise budget_error(instance, options)
     delay = np.where(affordable, pulling + options.base[request, models].sum(axis=1), np.inf)
     best = int(delay.argmin())
-    runtime = clock.now() - start
-    return assess(instance, method, models[best], bound=float(delay[best]), status="optimal", runtime_s=runtime)
+    return assess(instance, method, models[best], bound=float(delay[best]), status="optimal")

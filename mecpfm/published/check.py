@@ -11,14 +11,13 @@ from dataclasses import replace
 from typing import NamedTuple, Unpack
 
 import numpy as np
-from numpy.typing import NDArray
 
 from mecpfm.kernels.arrays import dot
 from mecpfm.plan import Plan, Proved
 from mecpfm.published.instance import Instance
 from mecpfm.published.options import tabulate
 from mecpfm.records import Ragged
-from mecpfm.typing import Floats, Ints
+from mecpfm.typing import Bools, Floats, Ints
 
 TOLERANCE = 1e-6
 """Relative tolerance of every row."""
@@ -47,12 +46,7 @@ class PairTerms(NamedTuple):
 
 
 def assess(
-    instance: Instance,
-    method: str,
-    model: Ints,
-    *,
-    sources: tuple[Ints, Ints] | None = None,
-    **proved: Unpack[Proved],
+    instance: Instance, method: str, model: Ints, *, sources: tuple[Ints, Ints] | None = None, **proved: Unpack[Proved]
 ) -> Plan:
     """Plan of the model chosen for every request, shape (J,).
 
@@ -168,7 +162,7 @@ def _sources(instance: Instance, chosen: Chosen) -> Iterator[str]:
             yield f"request {chosen.request[i]}: {place}"
 
 
-def _held(at: Ragged, locations: int) -> NDArray[np.bool_]:
+def _held(at: Ragged, locations: int) -> Bools:
     """Whether a location can serve a model's part, shape (K, L)."""
     held = at.mask(locations)
     held[:, -1] = True

@@ -84,7 +84,7 @@ def minimise(
     Tables have shape (J, K); ``base`` is infinite where an option may not be chosen. A node takes the choices whose
     pulling delay lies in ``(floor, ceiling]``: it leaves out options with a cap up to its floor and caps the dual by
     its ceiling. When a node's best choice breaks a cap m, it is split into ``(floor, m]`` and ``(m, ceiling]``.
-    The node of least bound comes first; one whose search hits a caps keeps its bound in the certificate.
+    The node of least bound comes first; one whose search hits a limit keeps its bound in the minimum.
     """
     caps = np.full(base.shape, np.inf) if caps is None else caps
     budget = Budget.of(limits.seconds)
@@ -106,9 +106,7 @@ def minimise(
     return SearchResult(best.choice, best.value, bound, nodes)
 
 
-def _broken_cap(
-    choice: Ints | None, shared: Floats, private: Floats, caps: Floats, ceiling: float
-) -> float | None:  # fmt: skip
+def _broken_cap(choice: Ints | None, shared: Floats, private: Floats, caps: Floats, ceiling: float) -> float | None:
     """Least cap that a choice breaks, if any; its node has already kept the pulling delay below the ceiling."""
     if choice is None:
         return None

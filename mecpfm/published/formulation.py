@@ -106,9 +106,7 @@ def solve_lp(instance: Instance, *, solver: str = "auto", time_limit: float | No
     budget, model = Budget.of(time_limit), ilp(instance).relaxed()
     found = solvers.solve(model, solver, time_limit=budget.limit())
     x = _values(instance, tabulate(instance), found)[: instance.accuracy.size].reshape(instance.accuracy.shape)
-    return assess_fractional(
-        instance, "lp", x, bound=found.bound, status=found.status, solver=found.solver, runtime_s=found.runtime_s
-    )
+    return assess_fractional(instance, "lp", x, **found.proved)
 
 
 def solve_nlip(instance: Instance, *, solver: str = "auto", time_limit: float | None = None) -> Plan:
@@ -127,10 +125,7 @@ def solve_nlip(instance: Instance, *, solver: str = "auto", time_limit: float | 
 
 def _plan(instance: Instance, method: str, found: Solution, x: Floats) -> Plan:
     model, sources = decode(instance, x)
-    return assess(
-        instance, method, model, sources=sources, bound=found.bound, status=found.status, solver=found.solver,
-        runtime_s=found.runtime_s,
-    )  # fmt: skip
+    return assess(instance, method, model, sources=sources, **found.proved)
 
 
 def _values(instance: Instance, options: Options, found: Solution) -> Floats:

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from typing import Annotated, Literal, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components, dijkstra
 
@@ -27,6 +26,7 @@ from mecpfm.published.instance import Cloudlets, Instance, Models, Requests
 from mecpfm.ranges import Amount, Count, Share
 from mecpfm.records import Ragged
 from mecpfm.streams import Streams, streams
+from mecpfm.typing import Floats, Ints
 
 CENTRE_S_PER_GB = 15.0
 """Of the link between the data centre and the node that it hangs behind."""
@@ -83,7 +83,7 @@ def named_streams(seed: int) -> dict[str, Streams]:
     return {name: streams(child) for name, child in zip(names, np.random.SeedSequence(seed).spawn(4), strict=True)}
 
 
-def generate(recipe: Recipe = Recipe(), seed: int = 0, *, network: NDArray[np.float64] | None = None) -> Instance:
+def generate(recipe: Recipe = Recipe(), seed: int = 0, *, network: Floats | None = None) -> Instance:
     """Instance of the released generator; the same recipe and seed give the same arrays on every machine.
 
     Parameters
@@ -130,7 +130,7 @@ def generate(recipe: Recipe = Recipe(), seed: int = 0, *, network: NDArray[np.fl
     )
 
 
-def _network(recipe: Recipe, random: Streams) -> tuple[NDArray[np.float64], Cloudlets, float]:
+def _network(recipe: Recipe, random: Streams) -> tuple[Floats, Cloudlets, float]:
     count = recipe.cloudlets
     sites, user = positions(count, next(random), real=recipe.sites == "auto")
     degrees2 = max(float(((sites - user) ** 2).sum(axis=1).min()), 1e-12)
@@ -152,7 +152,7 @@ def _network(recipe: Recipe, random: Streams) -> tuple[NDArray[np.float64], Clou
     return distance, cloudlets, arrays.settled(20 * arrays.log(1 + 3 / degrees2) / arrays.log(2.0))
 
 
-def attach_data_centre(distance: NDArray[np.float64], gateway: int) -> NDArray[np.float64]:
+def attach_data_centre(distance: Floats, gateway: int) -> Floats:
     """Distances (C + 1, C + 1), s/GB, of a network whose data centre hangs behind one node."""
     out = np.zeros((len(distance) + 1, len(distance) + 1))
     out[:-1, :-1] = distance
@@ -160,7 +160,7 @@ def attach_data_centre(distance: NDArray[np.float64], gateway: int) -> NDArray[n
     return out
 
 
-def random_network(locations: int, random: np.random.Generator) -> NDArray[np.float64]:
+def random_network(locations: int, random: np.random.Generator) -> Floats:
     """Shortest-path distances, s/GB, shape (L, L): links between uniform pairs are added until all are connected.
 
     A link weighs U(5, 10), or U(10, 20) when one end is the last location, the remote data centre. These are
@@ -209,9 +209,7 @@ def _library(recipe: Recipe, random: Streams, locations: int) -> tuple[Models, l
     return models, generators
 
 
-def _sizes(
-    recipe: Recipe, random: np.random.Generator, family: NDArray[np.int64]
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _sizes(recipe: Recipe, random: np.random.Generator, family: Ints) -> tuple[Floats, Floats]:
     """Size in GB and shared fraction of each model, shape (K,)."""
     if recipe.library == "released":
         size, own = uniform(random, 5, 20, recipe.models), np.zeros(recipe.models)
@@ -224,7 +222,7 @@ def _sizes(
     return size, own if recipe.shared_fraction is None else np.full(recipe.models, recipe.shared_fraction)
 
 
-def preheat(cloudlets: int, random: np.random.Generator, divisor: int = 20) -> NDArray[np.int64]:
+def preheat(cloudlets: int, random: np.random.Generator, divisor: int = 20) -> Ints:
     """Locations that hold a model from the start: randint(1, C // divisor) cloudlets and the remote data centre."""
     count = random.integers(1, max(1, cloudlets // divisor), endpoint=True)
     return np.append(random.choice(cloudlets, size=count, replace=False), cloudlets)
@@ -233,7 +231,7 @@ def preheat(cloudlets: int, random: np.random.Generator, divisor: int = 20) -> N
 def _workload(recipe: Recipe, random: Streams, rate: float) -> Requests:
     count, drawn_from = recipe.requests, PARAMETERS[recipe.parameters]
 
-    def fixed(value: float | None, drawn: NDArray[np.float64]) -> NDArray[np.float64]:
+    def fixed(value: float | None, drawn: Floats) -> Floats:
         return drawn if value is None else np.full(count, float(value))
 
     return Requests(

@@ -10,15 +10,7 @@ from typing import Annotated, Self
 import numpy as np
 from pydantic import model_validator
 
-from mecpfm.records import (
-    FloatArray,
-    IntArray,
-    RaggedArray,
-    Range,
-    Record,
-    RootRecord,
-    Shape,
-)
+from mecpfm.records import FloatArray, IntArray, RaggedArray, Range, Record, RootRecord, Shape
 
 SCHEMA = "mecpfm.published/1"
 LARGEST = 1e30

@@ -177,13 +177,9 @@ def _contexts(rounds: int, uniforms: Floats, *, divided: bool) -> Floats:
 
 
 def run(
-    policy: BanditPolicy,
-    world: episode.EpisodeWorld,
-    caches: episode.Caches,
-    order: Ints,
-    contexts: Floats,
+    policy: BanditPolicy, world: episode.EpisodeWorld, caches: episode.Caches, order: Ints, contexts: Floats,
     offset: float = 1.0,
-) -> episode.EpisodeLog:
+) -> episode.EpisodeLog:  # fmt: skip
     """A whole run of a policy that has just been made or reset: compiled where the policy is one of ours."""
     rounds = len(order)
     trace = episode.EpisodeLog(np.empty(rounds, np.int64), np.empty(rounds), np.empty(rounds), np.empty(rounds))
@@ -205,14 +201,9 @@ def run(
 
 
 def step_by_step(
-    policy: BanditPolicy,
-    world: episode.EpisodeWorld,
-    caches: episode.Caches,
-    order: Ints,
-    offset: float,
-    trace: episode.EpisodeLog,
-    contexts: Floats,
-) -> None:
+    policy: BanditPolicy, world: episode.EpisodeWorld, caches: episode.Caches, order: Ints, offset: float,
+    trace: episode.EpisodeLog, contexts: Floats,
+) -> None:  # fmt: skip
     """The same run through ``select`` and ``update``, for any policy; equal to the compiled run draw for draw."""
     for turn, request in enumerate(order):
         prices = episode.price(world, caches, request)

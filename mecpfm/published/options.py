@@ -8,12 +8,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from mecpfm.errors import InfeasibleError
 from mecpfm.published.instance import Instance
 from mecpfm.records import Ragged
-from mecpfm.typing import Floats, Ints
+from mecpfm.typing import Bools, Floats, Ints
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,7 +30,7 @@ class Options:
     inference_cost: Floats
     transmit_power: Floats
     """Power of the home cloudlet's transmitter in W, shape (J,)."""
-    allowed: NDArray[np.bool_]
+    allowed: Bools
     """Capacity, accuracy and queue stability, judged option by option."""
 
     @property

@@ -12,8 +12,7 @@ import numpy as np
 from mecpfm import ranges
 from mecpfm.bandits.linear import LinTS, LinUCB
 from mecpfm.bandits.policy import BanditPolicy
-from mecpfm.bandits.released import ReleasedTSRC
-from mecpfm.bandits.restricted import ADMS, TSRC, WTSRC
+from mecpfm.bandits.restricted import ADMS, TSRC, WTSRC, ReleasedTSRC
 from mecpfm.bandits.tabular import UCB1, EpsilonGreedy, RandomArm
 from mecpfm.errors import InputError
 from mecpfm.typing import Floats

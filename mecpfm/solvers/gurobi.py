@@ -7,13 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import scipy.sparse
-from numpy.typing import NDArray
 
 from mecpfm import clock
 from mecpfm.clock import Budget
 from mecpfm.extras import lacks
 from mecpfm.solvers.model import LinearModel, Solution
-from mecpfm.typing import Floats
+from mecpfm.typing import Bools, Floats
 
 if TYPE_CHECKING:
     import gurobipy
@@ -84,7 +83,7 @@ def solve(model: LinearModel, *, time_limit: float | None = None, gap: float = 0
         return _outcome(solver, model, x, budget.elapsed())
 
 
-def _sides(model: LinearModel) -> list[tuple[str, Floats, NDArray[np.bool_]]]:
+def _sides(model: LinearModel) -> list[tuple[str, Floats, Bools]]:
     """Rows as Gurobi takes them, by sense: a row with two different finite sides counts twice."""
     equal = model.row_lower == model.row_upper
     return [

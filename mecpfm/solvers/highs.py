@@ -10,13 +10,13 @@ from typing import Any, NamedTuple
 
 import highspy
 import numpy as np
-from numpy.typing import NDArray
 
 from mecpfm import clock
 from mecpfm.clock import Budget
 from mecpfm.errors import LimitError
 from mecpfm.solvers import process
 from mecpfm.solvers.model import LinearModel, Solution
+from mecpfm.typing import Floats
 
 NAME = f"highs {version('highspy')}"
 SMALL = 50_000
@@ -58,7 +58,7 @@ class Moment(NamedTuple):
     """State of a MIP search at a time after its start, s: incumbent x (None if no new one) and proven bound."""
 
     seconds: float
-    x: NDArray[np.float64] | None
+    x: Floats | None
     bound: float
 
 
@@ -137,7 +137,7 @@ def anytime(model: LinearModel, time_limit: float, *, seed: int = 0) -> list[Mom
     """
     budget, moments = Budget.of(time_limit), list[Moment]()
 
-    def tell(x: NDArray[np.float64] | None, bound: float) -> None:
+    def tell(x: Floats | None, bound: float) -> None:
         moments.append(Moment(budget.elapsed(), x, bound))
 
     found = process.run(model, budget, tell, {"seed": seed})

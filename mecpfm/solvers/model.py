@@ -5,21 +5,23 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from mecpfm.errors import LimitError
-from mecpfm.typing import Floats
+from mecpfm.typing import Bools, Floats, Ints
+
+if TYPE_CHECKING:
+    from mecpfm.plan import Proved
 
 
 @dataclass(frozen=True, eq=False)
 class Bilinear:
     """One row ``sum values * x[left] * x[right] + linear @ x <= upper``."""
 
-    left: NDArray[np.int64]
-    right: NDArray[np.int64]
+    left: Ints
+    right: Ints
     values: Floats
     linear: Floats
     upper: float
@@ -39,7 +41,7 @@ class LinearModel:
     row_upper: Floats
     lower: Floats
     upper: Floats
-    integer: NDArray[np.bool_]
+    integer: Bools
     names: Callable[[], tuple[list[str], list[str]]] | None = None
     bilinear: list[Bilinear] = field(default_factory=list)
 
@@ -49,7 +51,7 @@ class LinearModel:
         ones = np.ones(len(cost))
         return cls(cost, rows, row_lower, row_upper, np.zeros(len(cost)), ones, ones.astype(bool))
 
-    def part(self, columns: NDArray[np.int64]) -> LinearModel:
+    def part(self, columns: Ints) -> LinearModel:
         """The same rows over some of the columns."""
         fields = {name: getattr(self, name)[columns] for name in ("cost", "lower", "upper", "integer")}
         return replace(self, rows=self.rows[:, columns].tocsr(), **fields)
@@ -88,6 +90,11 @@ class Solution:
     duals: Floats | None = None
     solver: str = ""
     runtime_s: float = math.nan
+
+    @property
+    def proved(self) -> Proved:
+        """What a plan made of it states of the solve."""
+        return {"bound": self.bound, "status": self.status, "solver": self.solver, "runtime_s": self.runtime_s}
 
     def optimum(self) -> Floats:
         """``x`` where it is optimal; LimitError otherwise."""

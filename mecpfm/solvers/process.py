@@ -22,14 +22,12 @@ from multiprocessing.connection import Connection, Pipe
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from mecpfm import clock
 from mecpfm.clock import Budget
 from mecpfm.solvers.model import LinearModel, Solution
+from mecpfm.typing import Floats
 
-Tell = Callable[[NDArray[np.float64] | None, float], None]
+Tell = Callable[[Floats | None, float], None]
 """Takes an incumbent, or None when there is no new one, and the bound proven so far."""
 LOOK_S, GRACE_S = 0.05, 0.3
 """Seconds between two looks at the clock, and those that HiGHS has to end by itself at its limit, or once told."""
@@ -190,7 +188,7 @@ def serve() -> None:
                     os._exit(0)
         given.put(None)
 
-    def tell(x: NDArray[np.float64] | None, bound: float) -> None:
+    def tell(x: Floats | None, bound: float) -> None:
         pipe.send(("moment", (x, bound)))
 
     threading.Thread(target=listen, daemon=True).start()
