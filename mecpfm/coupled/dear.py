@@ -81,18 +81,18 @@ def solve(
 
     The plan is the best one known, at its true cost; the instance that ``run`` had last comes with it.
     """
-    best = known(instance, request.start)
+    budget, best = request.budget, known(instance, request.start)  # the budget begins first
     while True:
         small = cut(instance, best.objective)
         if small is not instance:
-            limit, start = request.budget.limit(), np.array(best.decisions["option"], dtype=np.int64)
+            limit, start = budget.limit(), np.array(best.decisions["option"], dtype=np.int64)
             request = dataclasses.replace(request, start=start, time_limit=limit)
         found, proof = run(small, request)
         new = assess(instance, found.method, np.array(found.decisions["option"], dtype=np.int64))
         better = new.feasible and new.objective < best.objective
         best = new if better or new.objective == best.objective else best
         enough = not wide(instance, best.objective) or CHEAPER * ABOVE * best.objective >= largest(small)
-        if enough or not better or request.budget.over:
+        if enough or not better or budget.over:
             break
     if small is not instance:
         status = found.status if best.objective == found.objective else proven(best.objective, found.bound)
