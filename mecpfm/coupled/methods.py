@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 import logging
 import math
 from typing import Any, NamedTuple
@@ -12,7 +13,7 @@ import numpy as np
 
 from mecpfm import clock, ranges
 from mecpfm.clock import FOREVER, Budget
-from mecpfm.coupled import baselines, dual
+from mecpfm.coupled import baselines, dear, dual
 from mecpfm.coupled.certificate import Certificate, verify
 from mecpfm.coupled.check import assess
 from mecpfm.coupled.dual import proven
@@ -128,8 +129,12 @@ def dual_bound(
     params: DualParams = DEFAULT.dual,
 ) -> Bounded:  # fmt: skip
     """Dual engine's bound, s; ``target``, the cost of any known plan, and ``prices`` only steer the steps."""
-    view = build(instance)
-    return Bounded(view, dual.solve(view, target=target, warm=dual_of(view, prices), budget=budget, params=params))
+    small = dear.cut(instance, target)
+    view = build(small)
+    found = dual.solve(view, target=target, warm=dual_of(view, prices), budget=budget, params=params)
+    if dear.wide(small, found.bound):  # the check counts what is rounded
+        found = dataclasses.replace(found, bound=max(verify(instance, certificate(view, found)), 0.0))
+    return Bounded(view, found)
 
 
 @announcing()
@@ -145,15 +150,35 @@ def _solve(instance: Instance, method: str, request: Request) -> tuple[Plan, Bou
     found: Bounded | None = None
     if request.keep is not None:
         plan = _pinned(instance, method, request, request.keep)
-    elif method in SEARCHES:
-        own = {"threads": request.threads} if method == "auto" else {}
-        plan, structure, bound = SEARCHES[method](instance, **request.searching, **own)
-        found = Bounded(structure, bound)
-        if plan.solver != "none":
-            log.info("bound: multipliers %.6g s, %s %.6g s", bound.bound, plan.solver, plan.bound)
     else:
-        plan = _in_time(instance, method, request)
+        plan, found = _proved(instance, method, request)
     return dataclasses.replace(plan, seed=request.seed, instance_sha256=instance_sha256(instance)), found
+
+
+def _proved(instance: Instance, method: str, request: Request) -> tuple[Plan, Bounded | None]:
+    """Plan of one method, whose bound the dual engine's replaces where costs far above it may have rounded it away."""
+    if method == "nlip" or dear.narrow(instance):
+        return _run(method, instance, request)
+    small, run = instance, functools.partial(_run, method)
+    if method in (*SEARCHES, "ilp"):
+        plan, found, small = dear.solve(instance, request, run)
+    else:
+        plan, found = run(instance, request)
+    if dear.wide(small, plan.bound):
+        found = dual_bound(instance, plan.objective, request.budget, request.prices, request.params.dual)
+        status = proven(plan.objective, found.dual.bound) if plan.status == "optimal" else plan.status
+        plan = dataclasses.replace(plan, bound=found.dual.bound, status=status)
+    return plan, found
+
+
+def _run(method: str, instance: Instance, request: Request) -> tuple[Plan, Bounded | None]:
+    if method not in SEARCHES:
+        return _in_time(instance, method, request), None
+    own = {"threads": request.threads} if method == "auto" else {}
+    plan, structure, bound = SEARCHES[method](instance, **request.searching, **own)
+    if plan.solver != "none":
+        log.info("bound: multipliers %.6g s, %s %.6g s", bound.bound, plan.solver, plan.bound)
+    return plan, Bounded(structure, bound)
 
 
 def _require_use(method: str, request: Request) -> None:

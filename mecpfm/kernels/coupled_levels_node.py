@@ -23,8 +23,6 @@ STALLED, SHRINK, END = 4, 0.6, 0.02
 """Steps without a better bound after which they shrink, by which factor, and the length that ends them."""
 BETTER, MEMORY = 1e-3, 0.7
 """Share of the way to the limit that counts as better, and share of the last direction in the next."""
-DEAREST = 1e3
-"""Sum of the prices, in limits, at most: what is rounded off a sum of dearer ones may be more than ``fix.CLOSE``."""
 
 
 class Worksheet(NamedTuple):
@@ -149,10 +147,8 @@ def climb(
     sites: Sites, remote_s: Floats, away: Bools, v: Floats, sheet: Worksheet, cost: float, limit: float, steps: int
 ) -> float:
     """Best bound of some steps of the prices, which become the best ones; it ends at the limit."""
-    best, theta, stalled, dearest = -np.inf, 1.0, 0, DEAREST * limit / len(v)
+    best, theta, stalled = -np.inf, 1.0, 0
     sheet.step[:] = 0.0
-    for r in range(len(v)):
-        v[r] = min(v[r], dearest)
     for _ in range(steps):
         bound = relaxed(sites, v, sheet, cost)
         stalled = 0 if bound > best + BETTER * (limit - best) else stalled + 1
@@ -175,8 +171,9 @@ def climb(
         if norm == 0:
             break
         for r in range(len(v)):
-            most = min(dearest, remote_s[r]) if away[r] else dearest
-            v[r] = min(v[r] + theta * (limit - bound) / norm * sheet.step[r], most)
+            v[r] += theta * (limit - bound) / norm * sheet.step[r]
+            if away[r]:
+                v[r] = min(v[r], remote_s[r])
     copy(sheet.best, v)
     return best
 
