@@ -116,7 +116,8 @@ install() {
 }
 
 build() {
-    local python pip
+    local python pip newer_pip
+    newer_pip='pip==26.3 --hash=sha256:f3b60b20ffaadd4415ed7957212a38ac63fa4c5fa375bd0f4a797777940fad13'
     python="$(find_python)"
     rm -f "$1"
     echo "installing the locked environment into .venv ..."
@@ -128,6 +129,8 @@ build() {
         "$python" -m venv --clear .venv
         # Most modules are never imported; compiling them all took half of the time.
         pip=(.venv/bin/python -m pip install --quiet --disable-pip-version-check --no-compile)
+        # A pip of 2023, which Python 3.11 and 3.12 may bring, takes twice as long; it will do where no newer one is had.
+        "${pip[@]}" --require-hashes -r <(echo "$newer_pip") || true
         "${pip[@]}" --require-hashes -r requirements.lock
         "${pip[@]}" --no-deps --no-build-isolation -e .
     fi

@@ -42,9 +42,11 @@ def test_lock_pins_everything_and_holds_no_address():
     assert "://" not in text
     assert all(str(item.specifier).startswith("==") for item in LOCK)
     assert all("--hash=sha256:" in line for line in LOCK_LINES if not line.startswith("#"))
-    installs = [line for line in (ROOT / "run_all.sh").read_text().splitlines() if "-r requirements.lock" in line]
-    assert len(installs) == 2
+    shell = (ROOT / "run_all.sh").read_text()
+    installs = [line for line in shell.splitlines() if " -r " in line]
+    assert len(installs) == 3
     assert all("--require-hashes" in line for line in installs)
+    assert re.search(r"'pip==[\d.]+ --hash=sha256:[0-9a-f]{64}'", shell)
 
 
 def test_environment_yml_uses_the_same_python_and_lock():
