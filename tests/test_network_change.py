@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from coupled_strategies import replaced, small
+from test_coupled_dual import forged, narrow
 from test_network import network, users
 
 from mecpfm.cli.network import Files, new, solve_named
@@ -84,7 +85,7 @@ def test_a_cloudlet_where_something_comes_to_just_fit_is_evaluated_again(resourc
     """From a limit below to the one whose row the amount meets exactly, and back; somewhere the terms change."""
     changed = 0
     for seed in range(12):
-        instance = replaced(small(seed, 5, 1, families=True), cloudlets={"cached": [[]]})
+        instance = replaced(small(seed, 1 + seed % 5, 1, families=True), cloudlets={"cached": [[]]})
         _, given = certified(instance, "polish", iterations=0)
         needs = model_gb(instance) if resource == "memory_gb" else instance.options.compute_s
         for amount in np.unique(needs[needs > 0]).tolist():
@@ -96,6 +97,21 @@ def test_a_cloudlet_where_something_comes_to_just_fit_is_evaluated_again(resourc
             assert at.moved(less).bound == below.bound
             changed += below.sites != at.sites
     assert changed > 5
+
+
+def test_a_library_that_keeps_its_blocks_or_its_models_alone_is_another_one():
+    """Sizes halve under the same models, or models change over the same blocks: all is evaluated again."""
+    instance = narrow(
+        blocks={"size_gb": [2.0, 1.0, 4.0]}, models={"blocks": [[0, 1], [0, 2]]},
+        cloudlets={"memory_gb": [9.0], "pull_s_per_gb": [1.0]},
+    )  # fmt: skip
+    proof = Proof.of(instance, forged(family=[0, 0], request_price_s=[10.0]))
+    for part, bound in (
+        ({"blocks": {"size_gb": [1.0, 0.5, 2.0]}}, 1.5),
+        ({"models": {"blocks": [[0, 2], [0, 1]]}}, 6.0),
+    ):
+        other = instance.change(**part)
+        assert proof.moved(other).bound == verify(other, proof.given) == pytest.approx(bound)
 
 
 @pytest.mark.parametrize("resource", ["memory_gb", "compute_s"])
