@@ -34,7 +34,7 @@ TESTS = {
                             "file_says or no_bound or several_models or rows_alone or hides or of_two or "
                             "not_open or apart or half_a_second"],
     "coupled/contradictions": ["test_coupled_instance.py", "test_coupled_pulls.py", "test_coupled_schema.py", "-k",
-                               "bad_fields or source or just_fits"],
+                               "bad_fields or source or just_fits or deadline"],
     "coupled/ending": ["test_coupled_ending.py", "-k", "three_reasons or no_cost"],
     "coupled/levels": ["test_coupled_levels.py", "-k",
                        "end_at_the or closes or which_nodes or without_a_way or too_large or says_when or dives_are"],
