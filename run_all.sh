@@ -130,7 +130,7 @@ build() {
         # Most modules are never imported; compiling them all took half of the time.
         pip=(.venv/bin/python -m pip install --quiet --disable-pip-version-check --no-compile)
         # A pip of 2023, which Python 3.11 and 3.12 may bring, takes twice as long; it will do where no newer one is had.
-        "${pip[@]}" --require-hashes -r <(echo "$newer_pip") || true
+        "${pip[@]}" --require-hashes -r <(echo "$newer_pip") 2>/dev/null || true
         "${pip[@]}" --require-hashes -r requirements.lock
         "${pip[@]}" --no-deps --no-build-isolation -e .
     fi

@@ -33,6 +33,20 @@ TESTS = {
                             "nothing or ranges or theorem_says or relaxed_families or any_prices_with or schema_two or "
                             "file_says or no_bound or several_models or rows_alone or hides or of_two or "
                             "not_open or apart or half_a_second"],
+    "coupled/contradictions": ["test_coupled_instance.py", "test_coupled_pulls.py", "test_coupled_schema.py", "-k",
+                               "bad_fields or source or just_fits or deadline"],
+    "coupled/ending": ["test_coupled_ending.py", "-k", "three_reasons or no_cost"],
+    "coupled/levels": ["test_coupled_levels.py", "-k",
+                       "end_at_the or closes or which_nodes or without_a_way or too_large or says_when or dives_are"],
+    "coupled/multipliers": ["test_coupled_dual.py", "test_coupled_auto.py", "test_coupled_single.py", "-k",
+                            "come_back or is_certified or its_file or schema_two or many_models or file_says"],
+    "coupled/proof": ["test_network_change.py", "test_coupled_auto.py", "test_coupled_strength.py",
+                      "test_coupled_single.py", "-k",
+                      "old_prices or is_the_slope or relaxed_families or are_slopes or any_prices_with or by_name or "
+                      "just_fit or library"],
+    "coupled/lp_proof": ["test_coupled_strength.py", "-k",
+                         "a_chain or strictly or keep_the or its_own or tampered or carried or are_slopes or left_of"],
+    "kernels/coupled_journal": ["test_coupled_polish.py", "-k", "undo or monotone"],
     "kernels/coupled_sets": ["test_coupled_dual.py", "test_coupled_cells.py", "test_coupled_anytime.py", "-k",
                              "best_set or short or gifts or twin or tie or model_is_worth or by_hand or merging"],
     "kernels/coupled_cut": ["test_coupled_cells.py", "test_coupled_dual.py", "test_coupled_anytime.py", "-k",

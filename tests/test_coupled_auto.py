@@ -160,6 +160,21 @@ def test_memory_rows_lift_the_bound_and_prove_no_more_than_is_true(families, dat
     assert Proof.of(instance, given_).bound == proved
 
 
+@pytest.mark.parametrize("row", [None, np.int64(1)])
+@pytest.mark.parametrize(("seed", "c"), [(14, 0), (28, 0), (30, 0), (55, 1), (273, 0), (333, 0)])
+def test_prices_of_compute_are_slopes_where_families_are_closed(seed, c, row):
+    """A cut is paid for by a family that is open, beside the others too: less and more compute follow the price."""
+    instance = crowded(seed)
+    structure = build(instance)
+    given_ = certificate(structure, random_dual(structure, seed)).model_copy(update={"memory_row": row})
+    proof = Proof.of(instance, given_)
+    price, least, most = proof.valid_range(c, "compute_s")
+    assert least < 0 < most
+    for change in (least, min(most, 9.0)):
+        other = instance.change(cloudlets={"compute_s": {c: instance.cloudlets.compute_s[c] + change}})
+        assert verify(other, given_) == pytest.approx(proof.bound - price * change, rel=2e-9, abs=2e-9)
+
+
 def test_the_engine_climbs_where_memory_binds():
     """Half of the families fit: the price of memory alone opens fractions of the others."""
     instance = generate(Recipe(requests=60, cloudlets=4, models=24, families=8, regime="memory-bound"), 3)

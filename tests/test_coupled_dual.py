@@ -16,7 +16,7 @@ from mecpfm.coupled.formulation import linear_model, solve_lp
 from mecpfm.coupled.generate import Recipe, generate
 from mecpfm.coupled.incidence import incidence
 from mecpfm.coupled.instance import LARGEST, SMALLEST, Instance, most
-from mecpfm.coupled.multipliers import certificate
+from mecpfm.coupled.multipliers import certificate, dual_of
 from mecpfm.coupled.params import DualParams
 from mecpfm.coupled.presolve import presolve
 from mecpfm.coupled.structure import build
@@ -229,6 +229,36 @@ def test_bound_at_any_multipliers_is_certified(exact_models, families, data):
     saved = certificate(structure, dual.Dual(bound, point, cut, 0, 0.0))
     assert verify(instance, saved) == pytest.approx(bound, abs=1e-9)
     assert bound <= solve_nlip(instance).objective + 1e-9
+
+
+@settings(max_examples=30)
+@given(seed=st.integers(0, 2**31 - 1), families=st.booleans(), exact_models=st.sampled_from([0, 0, 1, 14]))
+def test_multipliers_come_back_from_their_certificate(seed, families, exact_models):
+    """To the last bit, in any order of shares and families; a share it lacks is 0, one of nothing here is not read."""
+    instance = small(seed, 5, 3, families=families, per_request=6)
+    structure = build(instance, exact_models=exact_models)
+    blocks, _, sites, requests = instance.sizes
+    point, random, shares = random_point(structure, seed), np.random.default_rng(seed), len(structure.share_request)
+    cut = random.random((sites, len(structure.cells.exact)))
+    plain = certificate(structure, dual.Dual(1.0, point, cut.ravel(), 0, 0.0))
+    assert dual_of(structure, None) is None
+    there, left = random.permutation(len(plain.exact)), random.random(shares) < random.choice([0, 0.5, 0.9])
+    where = np.stack([plain.share_cloudlet, plain.share_block, plain.share_request])
+    # Numbered alike as a lost one: a request, or a block, beyond the last one of the place before.
+    beyond = np.hstack([where[:, ~left] + [[0], [-1], [requests]], where[:, ~left] + [[-1], [blocks], [0]]])
+    beyond = beyond[:, (beyond >= 0).all(axis=0)]
+    kept = random.permutation(np.flatnonzero(left))
+    places = np.vstack([np.hstack([beyond, where[:, kept]]), [0.5] * beyond.shape[1] + plain.share_s[kept].tolist()])
+    prices = np.empty_like(cut)
+    prices[:, there] = cut
+    changed = {"family": there[plain.family], "cut_price": prices, "share_s": places[3]}
+    names = ("share_cloudlet", "share_block", "share_request")
+    changed |= {name: row.astype(np.int64) for name, row in zip(names, places[:3], strict=True)}
+    found = dual_of(structure, plain.model_copy(update=changed))
+    point[len(point) - shares :] *= left
+    assert found.point.tolist() == point.tolist()
+    assert found.cut.tolist() == cut.ravel().tolist()
+    assert (found.bound, found.iterations, found.runtime_s) == (-np.inf, 0, 0.0)
 
 
 @PATHS

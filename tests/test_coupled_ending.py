@@ -1,6 +1,7 @@
 """When a search ends, and which word it ends with: no gap, limit or interrupt makes a plan optimal without a bound."""
 
 import itertools
+import math
 
 import numpy as np
 import pytest
@@ -30,6 +31,12 @@ def test_an_ending_is_met_for_three_reasons_alone():
         assert asked == [plan] * close
         assert ending.met(plan, bound) == good
         assert asked == [plan] * close
+
+
+def test_no_cost_is_enough_where_the_optimum_was_asked_for():
+    """Nor is anybody asked unless a gap says when."""
+    assert Ending().enough(1.0) == -math.inf
+    assert not Ending(proves=lambda _: True).met(Polished(np.zeros(0, dtype=np.int64), 2.0, 0), 1.0)
 
 
 class Heard:

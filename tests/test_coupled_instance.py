@@ -18,7 +18,7 @@ from mecpfm.coupled.baselines import unshared
 from mecpfm.coupled.check import NEGLIGIBLE, REMOTE, assess, assess_fractional
 from mecpfm.coupled.formulation import solve_lp
 from mecpfm.coupled.generate import REGIMES, Recipe, generate, token_counts
-from mecpfm.coupled.instance import Instance, accepted
+from mecpfm.coupled.instance import LARGEST, Instance, accepted, most
 from mecpfm.coupled.methods import solve
 from mecpfm.coupled.presolve import membership, presolve
 from mecpfm.data.tables import trace_summary
@@ -146,6 +146,18 @@ def test_bad_fields_are_named(tmp_path: Path, changes: dict[str, Any], message: 
     assert "\n" not in said
     squeezed = said.replace(" ", "")
     assert message.replace(" ", "") in squeezed
+
+
+def test_what_just_fits_contradicts_nothing(tmp_path: Path) -> None:
+    """A held block and a delay at their tolerance, a model of the largest size: no comparison refuses its limit."""
+    instance = Instance.read(saved(tmp_path))
+    above = float(most(np.ones(1))[0])
+    held = replaced(instance, blocks={"size_gb": [above, 1.0, 2.0]}, cloudlets={"memory_gb": [6.0, 1.0]})
+    assert held.blocks.size_gb[0] > held.cloudlets.memory_gb[1]
+    late = [above, 0.5, 1.0]
+    assert replaced(instance, requests={"deadline_s": [1.0] * 3}, options={"delay_s": late}).options.delay_s[0] > 1
+    whole = replaced(instance, blocks={"size_gb": [LARGEST / 2] * 3}, cloudlets={"cached": [[], []]})
+    assert whole.blocks.size_gb[:2].sum() == LARGEST
 
 
 @pytest.mark.parametrize(

@@ -24,9 +24,9 @@ from mecpfm.kernels import coupled_levels as kernels
 from mecpfm.kernels import coupled_levels_node as nodes
 
 SEEDS = st.integers(0, 2**32 - 1)
-LONG = (41, 50, 66, 74, 80, 117, 184, 194, 216, 242, 271, 282, 315, 320)
-NODES = [30, 44, 44, 37, 37, 31, 31, 36, 37, 29, 37, 32, 31, 30]
-PRICES = 27912.150802224
+LONG = (41, 50, 66, 74, 80, 117, 184, 194, 216, 242, 271, 282, 315, 320, 1, 19, 85)
+NODES = [30, 44, 44, 37, 37, 31, 31, 36, 37, 29, 37, 32, 31, 30, 9, 22, 20]
+PRICES = 33806.96461537
 
 
 def free(seed, *, whole=True):
@@ -121,6 +121,17 @@ def test_which_nodes_levels_visit():
     assert sum(float(search.v.sum()) for search in ran) == pytest.approx(PRICES, rel=1e-10)
 
 
+@pytest.mark.kernels
+def test_dives_are_for_new_plans_and_for_time_that_is_left():
+    """No node without time; none of a dive where the plan is the one that dives began with, but a level's."""
+    search = Levels.of(unknown(LONG[0]))
+    search.run(Budget(end=0.0))
+    assert (search.nodes, search.path) == (0, None)
+    search.run(FOREVER, 1)
+    assert search.nodes == 1
+    assert search.path is not None
+
+
 @given(seed=SEEDS, each=st.integers(1, 7), dives=st.integers(0, 20))
 def test_a_search_in_parts_is_the_same_search(seed, each, dives):
     """So many nodes at a time, and bounds on the way are true."""
@@ -178,8 +189,14 @@ def test_a_node_bounds_its_plans_and_closes_none_below_the_limit(seed, steps):
 
 def test_where_a_path_or_a_table_is_too_large_there_are_none():
     """Nor where all is proved, or pulls cost."""
-    assert Levels.of(begun(assigned())) is not None
-    assert Levels.of(begun(assigned(), level_entries=10)) is None
+    state = begun(assigned())
+    without_room = state.rows._replace(room_units=0 * state.rows.room_units)
+    for rows, entries in ((state.rows, 1776), (without_room, 43)):  # tables are larger than paths, then smaller
+        state.rows = rows
+        state.params = EngineParams(auto=AutoParams(level_entries=entries))
+        assert Levels.of(state) is not None
+        state.params = EngineParams(auto=AutoParams(level_entries=entries - 1))
+        assert Levels.of(state) is None
     paid = (begun(located(seed)) for seed in range(20))
     assert {Levels.of(state) for state in paid if state.rows is not None and state.rows.price_s.any()} == {None}
     done = begun(assigned())

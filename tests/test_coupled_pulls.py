@@ -95,7 +95,7 @@ def test_what_a_file_says_of_sources_is_checked(tmp_path):
     instance = with_sources(5)
     sites = instance.sizes[2]
     b, c = np.argwhere(~instance.cached)[0]
-    for value, reason in ((sites, "must be < C"), (int(c), "does not hold"), (-2, "must be >= -1")):
+    for value, reason in ((sites, rf"must be < C = {sites}\b"), (int(c), "does not hold"), (-2, "must be >= -1")):
         source = np.array(instance.cloudlets.source)
         source[b, c] = value
         with pytest.raises(ValueError, match=reason):

@@ -2,14 +2,17 @@
 
 import itertools
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
-from coupled_strategies import instances
+from coupled_strategies import instances, replaced
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import linprog
+from test_coupled_auto import crowded
 
+from mecpfm import solvers
 from mecpfm.coupled.audit import audit
 from mecpfm.coupled.belonging import model_gb
 from mecpfm.coupled.brute_force import solve_nlip
@@ -20,7 +23,7 @@ from mecpfm.coupled.lp_proof import lp_certificate
 from mecpfm.coupled.methods import certified
 from mecpfm.coupled.proof import Proof
 from mecpfm.coupled.structure import families
-from mecpfm.errors import InputError
+from mecpfm.errors import InputError, LimitError
 from mecpfm.network.prices import carry_prices
 
 SEEDS = st.integers(0, 2**32 - 1)
@@ -265,6 +268,33 @@ def test_large_families_keep_the_strength_of_the_lp(instance):
     optimum = solve_nlip(instance).objective
     lp = solve_lp(instance.with_options(fitting(instance)), cut=True, solver="highs")[0].bound
     assert lp - 1e-6 * max(1, optimum) <= proved <= optimum + 1e-9
+
+
+@pytest.mark.parametrize("found", [{"status": "feasible"}, {"status": "optimal", "duals": None}])
+def test_what_a_limit_left_of_the_lp_is_no_certificate(found, monkeypatch):
+    """Duals before the optimum prove less than the LP's value; without any there is nothing to read."""
+    solve = solvers.solve
+    monkeypatch.setattr(solvers, "solve", lambda *given, **options: replace(solve(*given, **options), **found))
+    with pytest.raises(LimitError, match="without the LP's optimum"):
+        lp_certificate(cuts())
+
+
+def test_duals_of_small_amounts_keep_the_strength_of_the_lp():
+    """Each price is one of its own row's unit, where memory, compute or the cut binds and all amounts are below 1."""
+    bound = np.zeros(3, dtype=bool)
+    for whole in (cuts(), *(crowded(seed) for seed in range(8))):
+        amounts = {
+            "blocks": ["size_gb"], "cloudlets": ["memory_gb", "compute_s"], "requests": ["remote_delay_s"],
+            "options": ["delay_s", "compute_s"],
+        }  # fmt: skip
+        groups = {one: {name: getattr(getattr(whole, one), name) / 32 for name in amounts[one]} for one in amounts}
+        instance = replaced(whole, **groups)
+        lp = solve_lp(instance.with_options(fitting(instance)), cut=True, solver="highs")[0].bound
+        proof = lp_certificate(instance)
+        assert verify(instance, proof) >= lp - 1e-7
+        prices = (proof.compute_price, proof.memory_price_s_per_gb, proof.block_price)
+        bound |= [bool((price > 0).any()) for price in prices]
+    assert bound.all()
 
 
 def test_the_certificate_of_the_lp_with_the_cut_is_its_own(tmp_path):

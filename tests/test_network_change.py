@@ -10,16 +10,18 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from coupled_strategies import small
+from coupled_strategies import replaced, small
+from test_coupled_dual import forged, narrow
 from test_network import network, users
 
 from mecpfm.cli.network import Files, new, solve_named
 from mecpfm.cli.what_if import what_if
 from mecpfm.coupled.audit import audit
+from mecpfm.coupled.belonging import model_gb
 from mecpfm.coupled.brute_force import solve_nlip
 from mecpfm.coupled.certificate import verify
 from mecpfm.coupled.check import assess
-from mecpfm.coupled.instance import Instance
+from mecpfm.coupled.instance import Instance, most
 from mecpfm.coupled.methods import certified, solve
 from mecpfm.coupled.pins import kept
 from mecpfm.coupled.proof import Proof
@@ -76,6 +78,37 @@ def test_old_prices_prove_the_same_to_the_last_bit_and_never_too_little():
             assert saved <= before - moved.bound + TOLERANCE * max(1.0, before)
             changes += 1
     assert changes == 1200
+
+
+@pytest.mark.parametrize("resource", ["memory_gb", "compute_s"])
+def test_a_cloudlet_where_something_comes_to_just_fit_is_evaluated_again(resource: str):
+    """From a limit below to the one whose row the amount meets exactly, and back; somewhere the terms change."""
+    changed = 0
+    for seed in range(12):
+        instance = replaced(small(seed, 1 + seed % 5, 1, families=True), cloudlets={"cached": [[]]})
+        _, given = certified(instance, "polish", iterations=0)
+        needs = model_gb(instance) if resource == "memory_gb" else instance.options.compute_s
+        for amount in np.unique(needs[needs > 0]).tolist():
+            near = amount / float(most(np.ones(1))[0])
+            limit = next(x for x in near * (1 + 2.0**-53 * np.arange(-8, 9)) if most(np.array([x]))[0] == amount)
+            less, just = (instance.change(cloudlets={resource: [x]}) for x in (limit * (1 - 1e-9), limit))
+            for one in (given, given.model_copy(update={"cut_price": 0 * given.cut_price})):
+                below, at = Proof.of(less, one), Proof.of(just, one)
+                assert below.moved(just).bound == at.bound
+                assert at.moved(less).bound == below.bound
+                changed += below.sites != at.sites
+    assert changed > 5
+
+
+def test_a_library_that_keeps_its_blocks_or_its_models_alone_is_another_one():
+    """Sizes halve under the same models, or models change over the same blocks: all is evaluated again."""
+    instance = narrow(
+        blocks={"size_gb": [2.0, 1.0, 4.0]}, models={"blocks": [[0, 1], [0, 2]]}, cloudlets={"memory_gb": [9.0]},
+    )  # fmt: skip
+    proof = Proof.of(instance, forged(family=[0, 0], request_price_s=[10.0], memory_price_s_per_gb=[1.0]))
+    for part, gb in (({"blocks": {"size_gb": [1.0, 0.5, 2.0]}}, 1.5), ({"models": {"blocks": [[0, 2], [0, 1]]}}, 6.0)):
+        other = instance.change(**part)
+        assert proof.moved(other).bound == verify(other, proof.given) == pytest.approx(10 - 9 - (10 - gb))
 
 
 @pytest.mark.parametrize("resource", ["memory_gb", "compute_s"])

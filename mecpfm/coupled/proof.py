@@ -161,7 +161,8 @@ class Proof:
         """Whether the family of options ``mine`` among ``rows`` is open at a cloudlet, beside its competitors."""
         if self.given.memory_row is None:
             return sum(terms(self.instance, self.given, rows[mine], site).exact) > 0
-        return sum(self.sites[site].exact) > sum(terms(self.instance, self.given, rows[~mine], site).exact)
+        every, others = sum(self.sites[site].exact), sum(terms(self.instance, self.given, rows[~mine], site).exact)
+        return every - others > SAME * every  # one family more lifts the room for rounding as well
 
 
 def _rows(instance: Instance) -> tuple[Ints, ...]:
