@@ -12,7 +12,7 @@ from mecpfm.bandits.certificate import Ledger
 from mecpfm.kernels.delayed_ridge import Replay
 from mecpfm.kernels.online_demand import CLIP
 from mecpfm.online.features import Replayed, copied, replay
-from mecpfm.online.simulate import RIDGE, Outcome, held_s, usual_s
+from mecpfm.online.simulate import RIDGE, Outcome, usual_s
 from mecpfm.typing import Bools, Floats, Ints
 
 DOUBT = 0.05
@@ -175,4 +175,4 @@ def _parts(found: dict[str, Any]) -> str:
 
 def _asked(outcome: Outcome) -> Floats:
     """When each request's forecast was made, shape (T,), s."""
-    return np.asarray(outcome.scene.world.arrival + held_s(outcome.policy, outcome.demand.sight.observed))
+    return np.asarray(outcome.scene.world.arrival + outcome.held_s)

@@ -93,7 +93,13 @@ def build(
     factor = _factor(setting, trace, window, work[window].sum(), ground.speed.sum())
     arrival = _arrivals(trace.time_s[window], setting, factor)
     congestion = _congestion(setting, float(arrival[-1]), next(supply))
-    world = _world(setting, trace, ground, window, arrival, work[window], congestion)
+    world = World(
+        arrival=arrival, work=work[window], home=ground.home[trace.origin[window]], model=trace.model[window],
+        group=trace.group[window], payload_gb=trace.payload_gb[window],
+        static=np.ascontiguousarray(trace.static[window]), near=ground.near, net_s=ground.net_s, speed=ground.speed,
+        memory_gb=ground.memory_gb, part_gb=ground.part_gb, base=ground.base, congestion=congestion,
+        constants=_constants(setting),
+    )  # fmt: skip
     known = slice(0, surveyed_rows)
     surveyed = survey(_arrivals(trace.time_s[known], setting, factor), work[known], trace, known)
     history = fresh_history(int(trace.group.max()) + 1, len(ground.base))
@@ -129,18 +135,6 @@ def _factor(setting: Setting, trace: Trace, window: slice, work_s: float, speed:
         lasts = f"{span * factor:.3g} s; at most {LONGEST_S:g} s are possible"
         raise InputError(f"{trace.source}: the window lasts {lasts}")
     return factor
-
-
-def _world(
-    setting: Setting, trace: Trace, ground: Ground, window: slice, arrival: Floats, work: Floats, congestion: Floats
-) -> World:
-    return World(
-        arrival=arrival, work=work, home=ground.home[trace.origin[window]], model=trace.model[window],
-        group=trace.group[window], payload_gb=trace.payload_gb[window],
-        static=np.ascontiguousarray(trace.static[window]), near=ground.near, net_s=ground.net_s, speed=ground.speed,
-        memory_gb=ground.memory_gb, part_gb=ground.part_gb, base=ground.base, congestion=congestion,
-        constants=_constants(setting),
-    )  # fmt: skip
 
 
 def _drawn(setting: Setting, trace: Trace, supply: Streams, real: bool) -> Ground:
