@@ -11,8 +11,6 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from mecpfm.coupled.roofline import Accelerator
-from mecpfm.data.tables import gpus
 from mecpfm.errors import InputError, nearest
 from mecpfm.kernels import arrays
 from mecpfm.network.build import held_blocks, memory_gb, rates
@@ -20,7 +18,7 @@ from mecpfm.network.library import library
 from mecpfm.network.network import Network
 from mecpfm.network.routes import centre_site, home_sites, paths_between
 from mecpfm.online.setting import AS_GIVEN, Setting
-from mecpfm.online.trace import GPU, Trace
+from mecpfm.online.trace import GPU, Trace, accelerator
 from mecpfm.online.world import Ground
 from mecpfm.typing import Floats, Ints
 
@@ -69,11 +67,8 @@ def serve(network: Network, trace: Trace, requests: int, load: float | None, see
 
 def expected_s(network: Network) -> Floats:
     """Service time of each user by each model at speed 1, s, shape (U, K): an L4's roofline, one request at a time."""
-    table = gpus()
-    card = table[table["gpu"] == GPU]
-    one = Accelerator(*(card[name].to_numpy(dtype=np.float64) for name in ("fp16_tflops", "bandwidth_gb_s")))
     tokens = (network.users[name].to_numpy()[:, None] for name in ("tokens_in", "tokens_out"))
-    return np.asarray(one.inference_s(network.models["parameters_b"].to_numpy()[None, :], *tokens))
+    return np.asarray(accelerator().inference_s(network.models["parameters_b"].to_numpy()[None, :], *tokens))
 
 
 def may_serve(network: Network) -> NDArray[np.bool_]:
