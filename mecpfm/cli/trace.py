@@ -17,7 +17,7 @@ from mecpfm.warm import announcing
 
 if TYPE_CHECKING:
     from mecpfm.network.ground import Served
-    from mecpfm.online.layouts import Reading
+    from mecpfm.online.read import Reading
     from mecpfm.online.setting import Setting
     from mecpfm.online.trace import Trace
     from mecpfm.online.world import Scene
@@ -175,14 +175,13 @@ def _statement(reading: Reading, scene: Scene, network: tuple[str, ...] | None) 
 
 
 def _read(path: Path | None, scenario: str | None) -> Reading:
-    from mecpfm.online.layouts import LAYOUTS, Reading
-    from mecpfm.online.read import understand
+    from mecpfm.online.read import LAYOUTS, Reading, read
     from mecpfm.online.setting import scenario as setting_of
     from mecpfm.online.trace import load
 
     name = setting_of(scenario or "base").trace  # an unknown scenario is told before a long file is read
     if path is not None:
-        return understand(path)
+        return read(path)
     say_if_absent(name)
     layout = {"gentd26": "GenTD26", "azure": "Azure LLM"}[name]
     return Reading(load(name=name), layout, "base", 0, LAYOUTS[layout].assumed)
