@@ -56,7 +56,7 @@ def known():
 
 @pytest.mark.parametrize("direction", DIRECTIONS)
 def test_worlds(direction, known, patch):
-    """All nine scenarios, seed 1: the same World, history, scales, cap and coordinates."""
+    """All nine scenarios, seed 1: the same World, history, scales and cap."""
     install(patch, direction)
     assert scenes() == known
 

@@ -33,8 +33,6 @@ class Built:
     """Own site of every user, shape (R,)."""
     path_s: Floats
     """One way between every two sites, s, shape (C, C)."""
-    missed: NDArray[np.bool_]
-    """Users whose deadline even the data centre misses, shape (R,)."""
 
 
 def build(network: Network) -> Built:
@@ -100,7 +98,7 @@ def _built(network: Network) -> Built:
         ),
         options=_options(network, path_s, home, far, count),
     )
-    return Built(instance, home, path_s, far > users["deadline_s"].to_numpy())
+    return Built(instance, home, path_s)
 
 
 def memory_gb(network: Network) -> Floats:

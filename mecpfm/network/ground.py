@@ -94,7 +94,7 @@ def _ground(network: Network, requests: int, load: float | None) -> tuple[Settin
         remote_speed=float(_speed(network, [remote.gpu])[0] / remote.congestion),
     )  # fmt: skip
     ground = Ground(
-        network.sites[["longitude_deg", "latitude_deg"]].to_numpy(), near,
+        near,
         access_s + 2 * np.take_along_axis(path_s, near, axis=1),
         _speed(network, network.sites["gpu"].tolist()) * network.sites["gpus"].to_numpy(),
         memory_gb(network), home_sites(network), base, part_gb, held,

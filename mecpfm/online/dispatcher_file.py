@@ -75,7 +75,7 @@ def _restored(kind: type[Dispatcher], content: dict[str, Any], told: dict[str, A
     scene = Scene(
         World(**fields, constants=Constants(**told["constants"])),
         History(*(content[f"history.{name}"] for name in History._fields)),
-        content["scene.shift"].copy(), content["scene.scale"].copy(), told["cap_s"], setting, np.zeros((0, 2)), 0,
+        content["scene.shift"].copy(), content["scene.scale"].copy(), told["cap_s"], setting, 0,
     )  # fmt: skip
     rows = InFlight(scene, policy, 0, len(fields["arrival"]), len(content["line.arrival"]))
     for name, array in rows.arrays().items():

@@ -39,8 +39,6 @@ Part = Literal["tune", "report"]
 class Ground(NamedTuple):
     """Where requests are served, and from what home and which model those of a trace come."""
 
-    coordinates: Floats
-    """Longitude and latitude of the cloudlets, shape (C, 2)."""
     near: Ints
     net_s: Floats
     speed: Floats
@@ -63,8 +61,6 @@ class Scene:
     scale: Floats
     cap_s: float
     setting: Setting
-    coordinates: Floats
-    """Longitude and latitude of the cloudlets, shape (C, 2)."""
     first: int
     """Row of the trace at which the window begins."""
     held: NDArray[np.bool_] | None = None
@@ -108,7 +104,7 @@ def build(
     scale = surveyed.std(axis=0)
     return Scene(
         world, history, surveyed.mean(axis=0), np.where(scale > 1e-9, scale, 1.0),
-        float(np.quantile(work[known], CAP_QUANTILE)), setting, ground.coordinates, first, ground.held,
+        float(np.quantile(work[known], CAP_QUANTILE)), setting, first, ground.held,
     )  # fmt: skip
 
 
@@ -139,12 +135,12 @@ def _factor(setting: Setting, trace: Trace, window: slice, work_s: float, speed:
 
 def _drawn(setting: Setting, trace: Trace, supply: Streams, real: bool) -> Ground:
     """The setting's cloudlets, homes and models; the order of the streams is what makes a seed a seed."""
-    coordinates, near, net_s = _network(setting, next(supply), real)
+    near, net_s = _network(setting, next(supply), real)
     speed = next(supply).permutation(_spread(setting))
     memory = next(supply).choice(setting.memory_gb, setting.cloudlets)
     home = next(supply).integers(0, setting.cloudlets, int(trace.origin.max()) + 1)
     base, part_gb = _library(setting, int(trace.model.max()) + 1, next(supply))
-    return Ground(coordinates, near, net_s, speed, memory, home, base, part_gb)
+    return Ground(near, net_s, speed, memory, home, base, part_gb)
 
 
 def disjoint(rows: int, size: int) -> range:
@@ -175,8 +171,8 @@ def _arrivals(time_s: Floats, setting: Setting, factor: float) -> Floats:
     return np.cumsum(gaps)
 
 
-def _network(setting: Setting, random: np.random.Generator, real: bool) -> tuple[Floats, Ints, Floats]:
-    """Coordinates (C, 2), the K nearest of each home (C, K) and the time to each of them (C, K), s."""
+def _network(setting: Setting, random: np.random.Generator, real: bool) -> tuple[Ints, Floats]:
+    """The K nearest cloudlets of each home (C, K) and the time to each of them (C, K), s."""
     count = setting.cloudlets
     if setting.topology:
         places = load(setting.topology).coordinates
@@ -188,7 +184,7 @@ def _network(setting: Setting, random: np.random.Generator, real: bool) -> tuple
     scale = KM_PER_DEGREE * np.array([arrays.cos(np.radians(chosen[:, 1].mean())), 1.0])
     km = arrays.settled(np.sqrt(np.square((chosen[:, None] - chosen[None]) * scale).sum(axis=2)))
     near = np.ascontiguousarray(np.argsort(km, axis=1, kind="stable")[:, : setting.reach])
-    return chosen, near, ACCESS_S + S_PER_KM * np.take_along_axis(km, near, axis=1)
+    return near, ACCESS_S + S_PER_KM * np.take_along_axis(km, near, axis=1)
 
 
 def _spread(setting: Setting) -> Floats:
