@@ -18,7 +18,7 @@ from mecpfm.errors import InputError
 from mecpfm.files import write_atomic
 from mecpfm.network.drawn import MOST_SITES, NetworkRecipe, draw, places
 from mecpfm.network.settings import SETTINGS
-from mecpfm.network.topology import find
+from mecpfm.network.topology import find, links_of
 
 Row = tuple[object, ...]
 SITES: list[Row] = [
@@ -132,10 +132,7 @@ def _nodes(graph: Topology, most: int) -> tuple[pd.DataFrame, pd.DataFrame, pd.D
     chosen = placed & (placed.cumsum() <= most)
     if not chosen.any():
         raise InputError(f"topology {graph.name} has no node with a position")
-    ends = np.array(names, dtype=object)[graph.edges]
-    speed = np.full(len(ends), np.nan) if graph.gbit_s is None else graph.gbit_s
-    links = pd.DataFrame({"from": ends[:, 0], "to": ends[:, 1], "gbit_s": speed})
-    return nodes[chosen], links, nodes[~chosen].rename(columns={"site": "router"})
+    return nodes[chosen], links_of(graph, names), nodes[~chosen].rename(columns={"site": "router"})
 
 
 def _of(graph: Topology) -> tuple[list[Row], list[Row], list[str]]:

@@ -145,11 +145,6 @@ class Network:
         """What an error calls a table."""
         return str(Path(self.source) / f"{table}.csv") if self.source else table
 
-    @property
-    def home(self) -> list[str]:
-        """Site that each user names; empty where positions decide."""
-        return [str(site) for site in self.users["site"]]
-
     def _check(self) -> None:
         """What one table says of another."""
         check_sizes(self.models, self.blocks, self.where("models"), self.where("blocks"))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +16,7 @@ from mecpfm.coupled.proof import Proof
 from mecpfm.coupled.structure import families
 from mecpfm.errors import InputError
 from mecpfm.network.build import Built, build, memory_gb
-from mecpfm.network.change import carry
+from mecpfm.network.change import carry, services
 from mecpfm.network.contract import TABLES
 from mecpfm.network.network import Network
 from mecpfm.plan import relative_gap
@@ -73,31 +73,19 @@ class Priced:
 
         Where the plan was optimal this one is proved as well, or the time limit ends it: 10 s unless stated.
         """
-        there = rebuilt(self.network, self.built, other)
-        prices = carry_prices(self.built.instance, self.proof.given, there.instance)
-        start = carry(self.built, choice, there)
+        here, there = self.built.instance, rebuilt(self.network, self.built, other).instance
+        prices, start = carry_prices(here, self.proof.given, there), carry(here, choice, there)
         before = relative_gap(self.objective_s, self.proof.bound)
         plan = methods.solve(
-            there.instance, "auto", start=start, prices=prices, gap=min(max(before, 0.0), 0.5), time_limit=time_limit
+            there, "auto", start=start, prices=prices, gap=min(max(before, 0.0), 0.5), time_limit=time_limit
         )
-        one, two = (_services(built, at) for built, at in ((self.built, choice), (there, plan.decisions["option"])))
+        one, two = services(here, choice), services(there, plan.decisions["option"])
         return Resolved(self.objective_s - plan.objective, sum(two[name] != one[name] for name in two if name in one))
 
     def ranked(self, others: Iterable[tuple[str, Network]]) -> list[Saving]:
         """Named networks that this one may become by what each can save at most, the largest first."""
         found = [self.saving(other, name) for name, other in others]
         return sorted(found, key=lambda saving: -saving.at_most_s)
-
-
-def _services(built: Built, choice: Any) -> dict[str, tuple[str, str] | None]:
-    """Site and model that serve each user; None: the data centre."""
-    options, sites, models = built.instance.options, built.instance.cloudlets.name, built.instance.models.name
-    assert sites is not None
-    assert models is not None
-    return {
-        user: None if k < 0 else (sites[int(options.cloudlet[k])], models[int(options.model[k])])
-        for user, k in zip(built.instance.requests.name or (), np.asarray(choice).tolist(), strict=True)
-    }
 
 
 def rebuilt(network: Network, built: Built, other: Network) -> Built:

@@ -70,5 +70,5 @@ def home_sites(network: Network) -> Ints:
         part = slice(start, start + 4096)
         km = great_circle_km(where[0][part, None], where[1][part, None], where[2], where[3])
         home[part] = np.where(np.isnan(km), np.inf, km).argmin(axis=1)
-    named = np.array([place.get(name, -1) for name in network.home])
+    named = np.array([place.get(name, -1) for name in users["site"].tolist()])
     return np.where(named >= 0, named, home)

@@ -30,6 +30,13 @@ def find(name: str, folder: Path, where: str) -> Topology:
     return load(name)
 
 
+def links_of(topology: Topology, names: list[str]) -> pd.DataFrame:
+    """Table ``links`` of nodes of these names; ``gbit_s`` is NaN where the topology does not state it."""
+    ends = np.array(names, dtype=object)[topology.edges]
+    speed = np.full(len(ends), np.nan) if topology.gbit_s is None else topology.gbit_s
+    return pd.DataFrame({"from": ends[:, 0], "to": ends[:, 1], "gbit_s": speed})
+
+
 def of_topology(
     folder: Path, settings: Settings, tables: Mapping[str, pd.DataFrame | None]
 ) -> dict[str, pd.DataFrame | None]:
@@ -49,11 +56,7 @@ def of_topology(
                 hint = nearest(site, nodes)
                 raise InputError(f"{folder / 'sites.csv'}: column site, row {row}: {site!r} is no node; {hint}")
         sites = _placed(sites, dict(zip(nodes, topology.coordinates.tolist(), strict=True)))
-    ends = np.array(nodes, dtype=object)[topology.edges]
-    speed = np.full(len(ends), np.nan) if topology.gbit_s is None else topology.gbit_s
-    links = pd.DataFrame(
-        {"from": ends[:, 0], "to": ends[:, 1], "gbit_s": np.where(np.isnan(speed), settings.link_gbit_s, speed)}
-    )
+    links = links_of(topology, nodes).fillna({"gbit_s": settings.link_gbit_s})
     named = set(sites["site"].astype(str).str.strip()) if "site" in sites else set()
     others = [i for i, name in enumerate(nodes) if name not in named]
     routers = pd.DataFrame(
