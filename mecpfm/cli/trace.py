@@ -16,7 +16,6 @@ from mecpfm.errors import InputError
 from mecpfm.warm import announcing
 
 if TYPE_CHECKING:
-    from mecpfm.network.ground import Served
     from mecpfm.online.read import Reading
     from mecpfm.online.setting import Setting
     from mecpfm.online.trace import Trace
@@ -83,7 +82,7 @@ def _simulated(
     """What a run gives, with its ledger; what was assumed and changed; and the ledger in a line, if it has one."""
     from mecpfm.network.folder import read
     from mecpfm.network.ground import serve
-    from mecpfm.online import ledger
+    from mecpfm.online import ledger, world
     from mecpfm.online.policy import named
     from mecpfm.online.setting import GIVEN
     from mecpfm.online.setting import scenario as setting_of
@@ -101,8 +100,9 @@ def _simulated(
     setting = changed(f"{params}: setting", setting_of(scenario), given["setting"])
     setting = _setting(setting, reading.trace, wanted.requests, wanted.load)
     served = serve(tables, reading.trace, setting.requests, wanted.load, seed) if tables else None
+    setting, trace, ground, assumed = served or (setting, reading.trace, None, None)
     with announcing(), working("simulating"):
-        scene = _scene(setting, reading.trace, served, seed)
+        scene = world.build(setting, trace, seed, ground=ground)
         outcome = simulate(scene, policy, seed)
         metrics, account = outcome.metrics(), ledger.account(outcome)
     where = {"network": str(wanted.network)} if tables else {}
@@ -112,7 +112,7 @@ def _simulated(
         **{name: value if math.isfinite(value) else None for name, value in metrics.items()}, "ledger": account,
     }  # fmt: skip
     sentence = "" if account is None else ledger.sentence(account, len(outcome.demand.raw))
-    return content, _statement(reading, scene, served.assumed if served else None), sentence
+    return content, _statement(reading, scene, assumed), sentence
 
 
 def _say(content: dict[str, Any], said: dict[str, Any], as_json: bool) -> None:
@@ -149,14 +149,6 @@ def _setting(setting: Setting, trace: Trace, requests: int | None, load: float |
         raise InputError(f"--requests is {requests}; {trace.source} has room for {room}")
     setting = replace(setting, requests=requests or min(setting.requests, room))
     return setting if load is None else replace(setting, load=load)
-
-
-def _scene(setting: Setting, trace: Trace, served: Served | None, seed: int) -> Scene:
-    from mecpfm.online import world
-
-    if served is None:
-        return world.build(setting, trace, seed)
-    return world.build(served.setting, served.trace, seed, ground=served.ground)
 
 
 def _statement(reading: Reading, scene: Scene, network: tuple[str, ...] | None) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from mecpfm.kernels.online_state import HYBRID_STATE
 from mecpfm.online.features import copied
 from mecpfm.online.policy import DEMAND, DISPATCH, FEATURES, PROBING, Policy
 from mecpfm.online.world import Scene
+from mecpfm.typing import Floats
 
 RIDGE = 1.0
 FOLLOW_RATE = 0.1
@@ -46,9 +47,19 @@ class Outcome:
     prefetched_gb: float
 
     @property
-    def loss_s(self) -> np.ndarray[Any, np.dtype[np.float64]]:
+    def loss_s(self) -> Floats:
         """Delay plus the penalty of small variants, s, shape (T,)."""
         return np.asarray(self.log.delay_s + self.scene.setting.small_penalty_s * self.log.variant)
+
+    @property
+    def target_s(self) -> Floats:
+        """What forecasters predict: service times, capped, s, shape (T,)."""
+        return np.minimum(self.scene.world.work, self.scene.cap_s)
+
+    @property
+    def squared_error(self) -> Floats:
+        """Of the forecasts, capped as well, s^2, shape (T,)."""
+        return np.square(np.minimum(self.log.guess_s, self.scene.cap_s) - self.target_s)
 
     def metrics(self) -> dict[str, float]:
         """Means over requests; regret is against the best place in the same state, its demand and congestion known."""
@@ -70,10 +81,8 @@ def r2(outcome: Outcome) -> float:
     """Share of the variance of the capped service times that the predictions explained; NaN where there is none."""
     if outcome.policy.dispatch != "structured":
         return math.nan
-    target = np.minimum(outcome.scene.world.work, outcome.scene.cap_s)
-    error = target - np.minimum(outcome.log.guess_s, outcome.scene.cap_s)
-    spread = float(((target - target.mean()) ** 2).sum())
-    return float(1 - (error**2).sum() / spread) if spread else math.nan
+    spread = float(np.square(outcome.target_s - outcome.target_s.mean()).sum())
+    return float(1 - outcome.squared_error.sum() / spread) if spread else math.nan
 
 
 class Run:
