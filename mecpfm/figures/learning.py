@@ -84,11 +84,7 @@ REGRET = Lines(
     Axis("mean", settings={"rangemode": "tozero", "zeroline": False}),
     title="Who observes nothing regrets and errs most; all features err least",
     cols=Panels(
-        "metric",
-        {
-            "cumulative_regret": "empirical regret",
-            "squared_error": "squared error of the predictions",
-        },
+        "metric", {"cumulative_regret": "empirical regret", "squared_error": "squared error of the predictions"}
     ),
     bands=(),  # seeds differ more than learners do: only paired differences say much
     every=5,

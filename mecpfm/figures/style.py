@@ -119,20 +119,9 @@ def figure(title: str, x: str, y: str, **layout: Any) -> go.Figure:
 def line(method: str, **trace: Any) -> go.Scatter:
     """Line with markers in the method's look."""
     look = LOOKS[method]
-    return go.Scatter(
-        **{
-            "name": look.name,
-            "mode": "lines+markers",
-            "line": {"color": look.color, "dash": look.dash, "width": 2},
-            "marker": {
-                "symbol": look.symbol,
-                "size": 8,
-                "color": look.color,
-                "line": {"color": look.color, "width": 2},
-            },
-            **trace,
-        }
-    )
+    marker = {"symbol": look.symbol, "size": 8, "color": look.color, "line": {"color": look.color, "width": 2}}
+    dashes = {"color": look.color, "dash": look.dash, "width": 2}
+    return go.Scatter(**{"name": look.name, "mode": "lines+markers", "line": dashes, "marker": marker, **trace})
 
 
 def band(method: str, x: Any, low: Any, high: Any) -> go.Scatter:
