@@ -67,7 +67,7 @@ def _built(network: Network) -> Built:
     held = held_blocks(network, blocks, models)
     settings, remote = network.settings, network.settings.remote
     holders = nearest_holders(pull, pull[centre] + 8 / remote.gbit_s, held)
-    sites, users = network.sites, network.users
+    sites, users, own = network.sites, network.users, network.sites.iloc[home].reset_index(drop=True)
     count = users["per_hour"].to_numpy() * settings.period_s / 3600
     far = _remote_s(network, path_s[home, centre])
     instance = Instance(
@@ -89,12 +89,8 @@ def _built(network: Network) -> Built:
             weight=count,
             deadline_s=np.minimum(users["deadline_s"], LARGEST) if np.isfinite(users["deadline_s"]).any() else None,
             name=tuple(users["user"]),
-            longitude_deg=users["longitude_deg"]
-            .fillna(sites["longitude_deg"].iloc[home].reset_index(drop=True))
-            .to_numpy(),
-            latitude_deg=users["latitude_deg"]
-            .fillna(sites["latitude_deg"].iloc[home].reset_index(drop=True))
-            .to_numpy(),
+            longitude_deg=users["longitude_deg"].fillna(own["longitude_deg"]).to_numpy(),
+            latitude_deg=users["latitude_deg"].fillna(own["latitude_deg"]).to_numpy(),
         ),
         options=_options(network, path_s, home, far, count),
     )

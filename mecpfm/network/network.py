@@ -155,21 +155,15 @@ class Network:
             raise InputError(f"{self.where('routers')}: column router: {clash[0]!r} is a site")
         uses = [("links", end, sites | routers) for end in ("from", "to")] + [("users", "site", sites | {""})]
         uses += [("sites", "gpu", gpus), ("speeds", "gpu", gpus), ("speeds", "model", models)]
-        if self.blocks is not None:
-            uses += [("blocks", "model", models)]
-        uses += [("holds", "site", sites), ("holds", "model", models | {""})]
+        uses += [("blocks", "model", models), ("holds", "site", sites), ("holds", "model", models | {""})]
         uses += [("users", "task", set(self.models["task"]))]
         for table, column, known in uses:
             if (frame := getattr(self, table)) is not None:
                 self._require(table, column, frame[column], known)
-        for where, name, known in (
-            ("site", self.settings.remote.site, sites | {""}),
-            ("gpu", self.settings.remote.gpu, gpus),
-        ):
-            if name not in known:
-                raise InputError(
-                    f"{Path(self.source) / SETTINGS}: remote.{where} is {name!r}; {nearest(name, sorted(known - {''}))}"
-                )
+        for key, known in (("site", sites | {""}), ("gpu", gpus)):
+            if (name := getattr(self.settings.remote, key)) not in known:
+                hint = nearest(name, sorted(known - {""}))
+                raise InputError(f"{Path(self.source) / SETTINGS}: remote.{key} is {name!r}; {hint}")
         lost = (self.users["site"] == "") & self.users[["latitude_deg", "longitude_deg"]].isna().any(axis=1)
         if lost.any():
             row = int(lost.to_numpy().argmax())
