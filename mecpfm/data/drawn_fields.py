@@ -46,12 +46,8 @@ def fields(
     at_home, rank = np.minimum(home, TOP)[group], np.minimum(model, TOP)
     out: dict[str, NDArray[Any]] = {}
     for name, field in _catalogue(known).items():
-        out[name] = _sticky(
-            known["repeat"][name],
-            group,
-            partial(_value, known, name, field, rank if name == "loras" else at_home),
-            random,
-        )
+        value = partial(_value, known, name, field, rank if name == "loras" else at_home)
+        out[name] = _sticky(known["repeat"][name], group, value, random)
     negative = partial(_negative_length, known, rank)
     out["negative_prompt_length"] = _sticky(known["repeat"]["negative_prompt_length"], group, negative, random)
     prompt = lambda level: np.floor(inverse("prompt_length", level) + 0.5)  # noqa: E731

@@ -78,7 +78,8 @@ def _popularity(known: Figures, quantity: str, given: str) -> Floats:
     """Probability of each model: the ranked ones', then Zipf's law (exponent 1) for what is left to all others."""
     shares = np.array([known[quantity].get(f"{given} > {item}", 0.0) for item in ITEMS])
     tail = 1 / np.arange(1, round(known["models"][""]) - TOP + 1)
-    return _norm(np.concatenate([shares[:-1], shares[-1] * tail / tail.sum()]))
+    weights = np.concatenate([shares[:-1], shares[-1] * tail / tail.sum()])
+    return np.asarray(weights / weights.sum())
 
 
 def _homes(known: Figures, size: Ints, random: np.random.Generator) -> Ints:
@@ -119,10 +120,6 @@ def _models(known: Figures, group: Ints, home: Ints, random: np.random.Generator
             out[i] = own if chance[i] < back else before if chance[i] < again else other
         last[who] = out[i]
     return out
-
-
-def _norm(weights: Floats) -> Floats:
-    return np.asarray(weights / weights.sum())
 
 
 def _log_work(known: Figures, frame: pd.DataFrame, random: np.random.Generator) -> Floats:

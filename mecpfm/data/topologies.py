@@ -18,19 +18,8 @@ from mecpfm.kernels import arrays
 
 GROUPS = ("topozoo", "sndlib", "caida/2024-08")
 _DRAWN = (
-    "atlanta",
-    "di-yuan",
-    "france",
-    "giul39",
-    "india35",
-    "newyork",
-    "norway",
-    "pioro40",
-    "sun",
-    "ta1",
-    "ta2",
-    "zib54",
-)
+    "atlanta", "di-yuan", "france", "giul39", "india35", "newyork", "norway", "pioro40", "sun", "ta1", "ta2", "zib54",
+)  # fmt: skip
 PLANE = frozenset(f"sndlib/{name}" for name in _DRAWN)
 """SNDlib networks placed on a drawing, not on the globe: topohub takes its points for degrees, lengths mean nothing."""
 
