@@ -9,8 +9,7 @@ import pandas as pd
 
 from mecpfm.coupled.roofline import Accelerator
 from mecpfm.data import traces
-from mecpfm.data.drawn_azure import drawn_azure
-from mecpfm.data.drawn_trace import drawn_gentd26
+from mecpfm.data.drawn_trace import drawn_azure, drawn_gentd26
 from mecpfm.data.fetch import locate
 from mecpfm.data.tables import gpus
 from mecpfm.kernels import arrays
