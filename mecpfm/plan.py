@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mecpfm import clock
+from mecpfm.files import plain
 from mecpfm.records import Ragged, Record, RootRecord
 
 
@@ -91,9 +92,7 @@ class Plan:
             "instance_sha256": self.instance_sha256,
             "decisions": self.decisions,
         }
-        return {
-            key: None if isinstance(value, float) and not math.isfinite(value) else value for key, value in out.items()
-        }
+        return {key: plain(value) for key, value in out.items()}
 
 
 def relative_gap(objective: float, bound: float) -> float:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
@@ -13,6 +12,7 @@ from mecpfm.cli.catalogue import SCENARIOS, TRACE, choice
 from mecpfm.cli.instances import Json, Params, Seed
 from mecpfm.cli.output import note, report, table, working
 from mecpfm.errors import InputError
+from mecpfm.files import plain
 from mecpfm.warm import announcing
 
 if TYPE_CHECKING:
@@ -109,7 +109,7 @@ def _simulated(
     content = {
         "setting": "online", "source": reading.trace.source, "scenario": scenario, **where, "policy": wanted.policy,
         "seed": seed, "requests": setting.requests,
-        **{name: value if math.isfinite(value) else None for name, value in metrics.items()}, "ledger": account,
+        **{name: plain(value) for name, value in metrics.items()}, "ledger": account,
     }  # fmt: skip
     sentence = "" if account is None else ledger.sentence(account, len(outcome.demand.raw))
     return content, _statement(reading, scene, assumed), sentence

@@ -16,12 +16,12 @@ from mecpfm.coupled.certificate import Certificate, verify
 from mecpfm.coupled.check import assess
 from mecpfm.coupled.proof import Proof
 from mecpfm.errors import InputError
-from mecpfm.files import write_atomic
+from mecpfm.files import plain, write_atomic
 from mecpfm.network.build import build
 from mecpfm.network.change import chosen
 from mecpfm.network.network import Network
 from mecpfm.network.prices import Priced, carry_prices
-from mecpfm.network.summary import gap_of, number, said
+from mecpfm.network.summary import gap_of, said
 from mecpfm.network.tables import Context, Tables, prices
 from mecpfm.plan import Plan, instance_sha256
 from mecpfm.statements import same
@@ -204,8 +204,9 @@ class NamedPlan:
 
     def to_object(self) -> dict[str, Any]:
         """Everything, ready for JSON: the plan by index as ``solve --json`` states it, summary, tables, certificate."""
-        found = {**self.decided.to_object(), "gap": number(self.gap), "summary": self.summary}
-        found["tables"] = {name: _records(getattr(self, name)) for name in TABLES}
+        found = {**self.decided.to_object(), "gap": plain(self.gap), "summary": self.summary}
+        tables = {name: getattr(self, name).to_dict(orient="records") for name in TABLES}
+        found["tables"] = {n: [{k: plain(v) for k, v in row.items()} for row in rows] for n, rows in tables.items()}
         found["map"] = {"links": [list(ends) for ends in self.links]}
         if self.network is not None:
             found["network"] = self.network.to_object()
@@ -238,8 +239,3 @@ class NamedPlan:
         from mecpfm.network.page import page
 
         write_atomic(Path(path), page(self).encode(), parents=False)
-
-
-def _records(frame: pd.DataFrame) -> list[dict[str, Any]]:
-    rows: list[dict[Any, Any]] = frame.to_dict(orient="records")
-    return [{k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in row.items()} for row in rows]

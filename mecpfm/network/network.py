@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 import pandas as pd
 
 from mecpfm.errors import InputError, nearest
+from mecpfm.files import plain
 from mecpfm.network.contract import TABLES, checked, known_gpus
 from mecpfm.network.library import check_sizes
 from mecpfm.network.settings import SETTINGS, Settings, settings_of
@@ -181,7 +181,7 @@ class Network:
         """Settings and tables, column by column, ready for JSON; an empty cell is null."""
         frames = {name: getattr(self, name) for name in TABLES if getattr(self, name) is not None}
         return {"settings": asdict(self.settings)} | {
-            name: {column: [_plain(cell) for cell in frame[column].tolist()] for column in frame}
+            name: {column: [plain(cell) for cell in frame[column].tolist()] for column in frame}
             for name, frame in frames.items()
         }
 
@@ -228,7 +228,3 @@ class Network:
 
 def _cells(column: Any) -> bool:
     return isinstance(column, list) and all(cell is None or isinstance(cell, (str, int, float)) for cell in column)
-
-
-def _plain(cell: Any) -> Any:
-    return None if isinstance(cell, float) and not math.isfinite(cell) else cell
