@@ -69,7 +69,7 @@ def _built(network: Network) -> Built:
     holders = nearest_holders(pull, pull[centre] + 8 / remote.gbit_s, held)
     sites, users, own = network.sites, network.users, network.sites.iloc[home].reset_index(drop=True)
     count = users["per_hour"].to_numpy() * settings.period_s / 3600
-    far = _remote_s(network, path_s[home, centre])
+    far, best = _remote_s(network, path_s[home, centre]), network.models.groupby("task")["accuracy"].max()
     instance = Instance(
         blocks=blocks,
         models=models,
@@ -85,7 +85,7 @@ def _built(network: Network) -> Built:
         ),
         requests=Requests(
             remote_delay_s=far * count,
-            remote_accuracy=_best_accuracy(network),
+            remote_accuracy=best.reindex(users["task"]).to_numpy(dtype=float),
             weight=count,
             deadline_s=np.minimum(users["deadline_s"], LARGEST) if np.isfinite(users["deadline_s"]).any() else None,
             name=tuple(users["user"]),
@@ -143,11 +143,6 @@ def rates(network: Network, gpu: list[str]) -> tuple[Floats, Floats]:
             prefill[at, column[str(row.model)]] = 1 / float(str(row.prefill_tokens_s))
             decode[at, column[str(row.model)]] = 1 / float(str(row.decode_tokens_s))
     return prefill, decode
-
-
-def _best_accuracy(network: Network) -> Floats:
-    best = network.models.groupby("task")["accuracy"].max()
-    return best.reindex(network.users["task"]).to_numpy(dtype=float)
 
 
 def _remote_s(network: Network, path_s: Floats) -> Floats:

@@ -48,7 +48,9 @@ def changed(
         _remove(frames, table, [names] if isinstance(names, str) else names)
     for table, rows in add.items():
         _require(table, TABLES)
-        frames[table] = _joined(frames[table], pd.DataFrame(rows))
+        held, more = frames[table], pd.DataFrame(rows)
+        both = None if held is None else pd.concat([held.astype(object), more.astype(object)], ignore_index=True)
+        frames[table] = more if both is None else both
     return network.revised({name: new for name, new in frames.items() if new is not getattr(network, name)}, settings)
 
 
@@ -80,10 +82,6 @@ def _set(network: Network, frame: pd.DataFrame, table: str, name: str, column: s
     cells = frame[column].astype(object).tolist()
     cells[row] = value  # the contract checks it
     frame[column] = cells
-
-
-def _joined(frame: pd.DataFrame | None, more: pd.DataFrame) -> pd.DataFrame:
-    return more if frame is None else pd.concat([frame.astype(object), more.astype(object)], ignore_index=True)
 
 
 def _remove(frames: Frames, table: str, names: Collection[str]) -> None:

@@ -123,9 +123,9 @@ def _window(size: int, trace: Trace, part: Part, first: int | None, random: np.r
 
 def _factor(setting: Setting, trace: Trace, window: slice, work_s: float, speed: float) -> float:
     """What time is stretched by, so that all cloudlets together, of that speed, have the load they should have."""
-    span, first, last = _span(trace.time_s[window], setting), window.start + 1, window.stop
+    span, first = float(np.minimum(np.diff(trace.time_s[window]), setting.gap_s).sum()), window.start + 1
     if span < SHORTEST_S:
-        raise InputError(f"{trace.source}: time_s: requests {first} to {last} arrive within {span:g} s")
+        raise InputError(f"{trace.source}: time_s: requests {first} to {window.stop} arrive within {span:g} s")
     factor = 1.0 if setting.load is None else work_s / (setting.load * speed) / span
     if not span * factor <= LONGEST_S:
         lasts = f"{span * factor:.3g} s; at most {LONGEST_S:g} s are possible"
@@ -159,10 +159,6 @@ def _parts(rows: int, size: int, part: Part) -> tuple[int, int, int]:
     if rows < 2 * TUNING and (high > rows or high - low < size):
         return min(SURVEY, rows // 3), rows // 3, rows
     return SURVEY, low, high
-
-
-def _span(time_s: Floats, setting: Setting) -> float:
-    return float(np.minimum(np.diff(time_s), setting.gap_s).sum())
 
 
 def _arrivals(time_s: Floats, setting: Setting, factor: float) -> Floats:
