@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from mecpfm.coupled.instance import LARGEST, Blocks, Cloudlets, Instance, Models, Options, Requests, most
@@ -18,7 +16,7 @@ from mecpfm.network.library import library
 from mecpfm.network.network import Network
 from mecpfm.network.routes import centre_site, home_sites, index_of, paths_between
 from mecpfm.records import Ragged, explain
-from mecpfm.typing import Floats, Ints
+from mecpfm.typing import Array, Bools, Floats, Ints
 
 AT_ONCE = 1_000_000
 """Combinations of user, site and model that are computed together: what bounds memory."""
@@ -105,7 +103,7 @@ def memory_gb(network: Network) -> Floats:
     return np.where(np.isnan(stated), each * network.sites["gpus"].to_numpy(), stated)
 
 
-def held_blocks(network: Network, blocks: Blocks, models: Models) -> NDArray[np.bool_]:
+def held_blocks(network: Network, blocks: Blocks, models: Models) -> Bools:
     """Whether block b is at site c now, shape (B, C)."""
     held = np.zeros((len(blocks.size_gb), len(network.sites)), dtype=bool)
     if network.holds is None:
@@ -192,7 +190,7 @@ def _options(network: Network, path_s: Floats, home: Ints, far_s: Floats, count:
     )
 
 
-def _joined(found: list[list[NDArray[Any]]]) -> list[NDArray[Any]]:
+def _joined(found: list[list[Array]]) -> list[Array]:
     """Columns of all parts, each part's let go as it is copied: memory for the whole and one column."""
     joined = []
     for i in range(len(found[0])):
@@ -202,7 +200,7 @@ def _joined(found: list[list[NDArray[Any]]]) -> list[NDArray[Any]]:
     return joined
 
 
-def _frozen(values: NDArray[Any]) -> NDArray[Any]:
+def _frozen(values: Array) -> Array:
     """The array, read-only: a record takes it as it is."""
     values.flags.writeable = False
     return values

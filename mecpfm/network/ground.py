@@ -9,7 +9,6 @@ from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from mecpfm.errors import InputError, nearest
 from mecpfm.kernels import arrays
@@ -20,7 +19,7 @@ from mecpfm.network.routes import centre_site, home_sites, paths_between
 from mecpfm.online.setting import AS_GIVEN, Setting
 from mecpfm.online.trace import GPU, Trace, accelerator
 from mecpfm.online.world import Ground
-from mecpfm.typing import Floats, Ints
+from mecpfm.typing import Bools, Floats, Ints
 
 LEAST_S = 1e-9
 """Tables whose users want no tokens would make speeds of nothing."""
@@ -71,7 +70,7 @@ def expected_s(network: Network) -> Floats:
     return np.asarray(accelerator().inference_s(network.models["parameters_b"].to_numpy()[None, :], *tokens))
 
 
-def may_serve(network: Network) -> NDArray[np.bool_]:
+def may_serve(network: Network) -> Bools:
     """Whether a model is for a user's task, shape (U, K)."""
     return np.asarray(network.users["task"].to_numpy()[:, None] == network.models["task"].to_numpy()[None, :])
 
@@ -115,7 +114,7 @@ def _speed(network: Network, gpu: list[str]) -> Floats:
     return np.asarray(arrays.settled(np.maximum(usual, LEAST_S) / np.maximum(here, LEAST_S)))
 
 
-def _parts(network: Network) -> tuple[Ints, Floats, NDArray[np.bool_]]:
+def _parts(network: Network) -> tuple[Ints, Floats, Bools]:
     """Backbone of each model, sizes of all parts (backbones, one of nothing, then what models own), who holds them."""
     table = network.models
     shared = dict(zip(table["backbone"], table["backbone_gb"], strict=True)) | {"": 0.0}

@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from mecpfm.coupled import methods
 from mecpfm.coupled.certificate import Certificate
@@ -20,7 +19,7 @@ from mecpfm.network.change import carry, services
 from mecpfm.network.contract import TABLES
 from mecpfm.network.network import Network
 from mecpfm.plan import relative_gap
-from mecpfm.typing import Ints
+from mecpfm.typing import Bools, Floats, Ints
 
 CAPACITIES = ["memory_gb", "gpus"]
 """Columns of sites that enter capacities alone: nothing else is built anew when they change."""
@@ -162,11 +161,11 @@ def _matched(old: tuple[str, ...] | None, new: tuple[str, ...] | None, count: in
     return np.array([place.get(name, -1) for name in new], dtype=np.int64)
 
 
-def _taken(values: NDArray[np.float64], index: Ints, default: NDArray[np.float64]) -> NDArray[np.float64]:
+def _taken(values: Floats, index: Ints, default: Floats) -> Floats:
     return np.where(index >= 0, np.append(values, 0.0)[index], default)
 
 
-def _cuts(given: Certificate, family: Ints, exact: NDArray[np.bool_], model: Ints, site: Ints) -> NDArray[np.float64]:
+def _cuts(given: Certificate, family: Ints, exact: Bools, model: Ints, site: Ints) -> Floats:
     """Cut prices (C, F): those of the first model of each family that was in an exact one."""
     out = np.zeros((len(site), len(exact)))
     before = np.append(given.family, 0)[model]
@@ -178,7 +177,7 @@ def _cuts(given: Certificate, family: Ints, exact: NDArray[np.bool_], model: Int
     return out
 
 
-def _block_prices(given: Certificate, block: Ints, site: Ints) -> NDArray[np.float64] | None:
+def _block_prices(given: Certificate, block: Ints, site: Ints) -> Floats | None:
     """Prices of blocks (B, C), 0 for new blocks and cloudlets."""
     if given.block_price is None:
         return None
@@ -187,8 +186,8 @@ def _block_prices(given: Certificate, block: Ints, site: Ints) -> NDArray[np.flo
 
 
 def _shares(
-    given: Certificate, new: Instance, matched: tuple[Ints, Ints, Ints], exact_model: NDArray[np.bool_]
-) -> dict[str, NDArray[np.float64] | Ints]:
+    given: Certificate, new: Instance, matched: tuple[Ints, Ints, Ints], exact_model: Bools
+) -> dict[str, Floats | Ints]:
     """Shares of requests, cloudlets and blocks that still exist, for blocks of relaxed families."""
     of = new.models.blocks
     relaxed = np.zeros(new.sizes[0], dtype=bool)

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from mecpfm import ranges
 from mecpfm.coupled import baselines, dual, local_search
@@ -23,7 +22,7 @@ from mecpfm.online.policy import Policy
 from mecpfm.online.simulate import Outcome, Run
 from mecpfm.online.world import Scene
 from mecpfm.records import Ragged
-from mecpfm.typing import Floats, Ints
+from mecpfm.typing import Bools, Floats, Ints
 
 PLANNERS = ("polish", "trimcaching")
 """Local search around TrimCaching-Gen's plan, steered by the dual's prices (the coupled setting's, without its dives: a
@@ -71,9 +70,7 @@ def simulate(scene: Scene, policy: Policy, planner: Planner, seed: int = 0) -> O
     return run.finish()
 
 
-def propose(
-    run: Run, planner: Planner, stop: int, prices: Prices | None = None
-) -> tuple[NDArray[np.bool_], Prices | None]:
+def propose(run: Run, planner: Planner, stop: int, prices: Prices | None = None) -> tuple[Bools, Prices | None]:
     """Parts that each cloudlet should hold, shape (C, P), from the last epoch's requests, up to ``stop - 1``.
 
     And the prices to begin the next epoch with, where the planner has any.
@@ -145,7 +142,7 @@ def forecast(run: Run, planner: Planner, stop: int) -> Instance:
     )
 
 
-def adopt(run: Run, wanted: NDArray[np.bool_], now: float) -> None:
+def adopt(run: Run, wanted: Bools, now: float) -> None:
     """Pull what is wanted and missing, backbones first; everything else becomes the first to go."""
     world, edge = run.scene.world, run.edge
     later = np.maximum(edge.used, now)

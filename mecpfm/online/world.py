@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from mecpfm.data.sites import KM_PER_DEGREE, positions
 from mecpfm.data.topologies import load
@@ -23,7 +22,7 @@ from mecpfm.online.features import fresh_history, survey
 from mecpfm.online.setting import EVICTION, Setting
 from mecpfm.online.trace import Trace
 from mecpfm.streams import Streams, streams
-from mecpfm.typing import Floats, Ints
+from mecpfm.typing import Bools, Floats, Ints
 
 SURVEY, TUNING = 3_000, 11_000
 ACCESS_S, S_PER_KM = 0.005, 0.001
@@ -47,7 +46,7 @@ class Ground(NamedTuple):
     """Cloudlet at which each origin of the trace is at home."""
     base: Ints
     part_gb: Floats
-    held: NDArray[np.bool_] | None = None
+    held: Bools | None = None
     """Parts that cloudlets hold when the window begins, shape (C, P); None: nothing."""
 
 
@@ -63,7 +62,7 @@ class Scene:
     setting: Setting
     first: int
     """Row of the trace at which the window begins."""
-    held: NDArray[np.bool_] | None = None
+    held: Bools | None = None
     """Parts that cloudlets hold when it begins, shape (C, P); None: nothing."""
 
 
