@@ -61,14 +61,10 @@ def curves(
 
 def copies(rows: pd.DataFrame) -> set[float]:
     """Values at which every mean and interval is that of the value before."""
-    columns = [name for name in ("metric", "method", "mean", "ci_low", "ci_high") if name in rows]
-    found, before = set(), None
-    for value, group in rows.groupby("value"):
-        now = group[columns].sort_values(columns).reset_index(drop=True)
-        if before is not None and now.equals(before):
-            found.add(float(str(value)))
-        before = now
-    return found
+    keys = [name for name in ("metric", "method") if name in rows]
+    wide = rows.pivot(index="value", columns=keys, values=["mean", "ci_low", "ci_high"])
+    same = wide.eq(wide.shift()) | (wide.isna() & wide.shift().isna())
+    return set(wide.index[same.all(axis=1)])
 
 
 def finish(drawn: go.Figure, title: str, note: str, rows: int) -> go.Figure:
