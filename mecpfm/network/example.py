@@ -16,8 +16,8 @@ from mecpfm.data.topologies import Topology
 from mecpfm.errors import InputError
 from mecpfm.files import write_atomic
 from mecpfm.network.drawn import MOST_SITES, NetworkRecipe, draw, places
+from mecpfm.network.folder import find, links_of
 from mecpfm.network.settings import SETTINGS
-from mecpfm.network.topology import find, links_of
 
 Row = tuple[object, ...]
 SITES: list[Row] = [
