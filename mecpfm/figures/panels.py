@@ -9,7 +9,7 @@ import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from mecpfm.figures.style import LOOKS, TEMPLATE, band, line
+from mecpfm.figures.style import TEMPLATE, band, in_order, line
 
 MOST = 6
 """Curves of a panel."""
@@ -20,7 +20,7 @@ MARK, RIM = 8.0, 1.2
 def panels(frame: pd.DataFrame, by: str, titles: Mapping[str, str], x: str) -> go.Figure:
     """One panel a key of ``titles`` (values of column ``by``); columns x, method, mean, ci_low, ci_high."""
     drawn = make_subplots(cols=len(titles), subplot_titles=list(titles.values()), shared_yaxes=True)
-    methods = [name for name in LOOKS if name in set(frame["method"])]
+    methods = in_order(frame["method"])
     named: set[str] = set()
     for col, panel in enumerate(titles, 1):
         of = frame[frame[by] == panel].rename(columns={x: "value"})

@@ -5,6 +5,7 @@ Colours are Okabe and Ito's (2008), distinct to colour-blind readers; marker and
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 import plotly.graph_objects as go
@@ -114,6 +115,12 @@ def figure(title: str, x: str, y: str, **layout: Any) -> go.Figure:
     drawn = go.Figure()
     drawn.update_layout(template=TEMPLATE, title_text=title, xaxis_title=x, yaxis_title=y, **layout)
     return drawn
+
+
+def in_order(names: Iterable[str]) -> list[str]:
+    """Names that have a look, each once, in the order of looks."""
+    known = set(names)
+    return [name for name in LOOKS if name in known]
 
 
 def line(method: str, **trace: Any) -> go.Scatter:

@@ -6,7 +6,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from mecpfm.figures.panels import MOST, copies, curves, finish, grid
-from mecpfm.figures.style import BLACK, LOOKS
+from mecpfm.figures.style import BLACK, LOOKS, in_order
 
 AXES = {
     "cloudlets": "cloudlets",
@@ -104,7 +104,7 @@ def headline(frame: pd.DataFrame) -> go.Figure:
     Columns: metric, axis, value, lead, method (the baseline), mean, ci_low, ci_high, needed.
     """
     cells = list(frame.groupby(["metric", "axis"], sort=False))
-    methods = [name for name in LOOKS if name in set(frame["method"])][:MOST]
+    methods = in_order(frame["method"])[:MOST]
     cols = min(3, len(cells))
     rows = -(-len(cells) // cols)
     drawn, named, new = grid(rows, cols), set[str](), []
@@ -133,7 +133,7 @@ def _held(rows: pd.DataFrame) -> str:
     for metric, of in rows.groupby("metric", sort=False):
         points = of.drop_duplicates(["method", "mean", "ci_low", "ci_high"])
         counts = points.assign(held=points["ci_low"] >= points["needed"]).groupby("method")["held"].agg(["sum", "size"])
-        known = counts.reindex([name for name in LOOKS if name in counts.index])
+        known = counts.reindex(in_order(counts.index))
         held = [f"{LOOKS[str(name)].name} at {row['sum']} of {row['size']}" for name, row in known.iterrows()]
         lead, needed = LOOKS[str(of["lead"].iloc[0])].name, 100 * of["needed"].iloc[0]
         lines.append(f"{lead}: at least {needed:.0f} % {GAINED[str(metric)]} than<br>{', '.join(held)} points")
