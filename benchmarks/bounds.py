@@ -47,7 +47,7 @@ def ridge(outcome: Outcome) -> dict[str, str]:
 def linearity(outcome: Outcome) -> dict[str, str]:
     """Whether the expected demand is linear: a martingale's z, residuals, and what products of features explain."""
     found, run = ledger.ledger(outcome)
-    x, work, requests = outcome.demand.context, ledger.target(outcome), found.requests
+    x, work, requests = outcome.demand.context, outcome.target_s, found.requests
     rest = work - x @ np.linalg.lstsq(x, work, rcond=None)[0]
     terms = (1 - run.leverage) * (run.prompt - run.raw)
     z = (terms @ rest) / math.sqrt(np.sum(np.square(terms * rest)))
@@ -77,7 +77,7 @@ def linearity(outcome: Outcome) -> dict[str, str]:
 
 def following(outcome: Outcome) -> dict[str, str]:
     """``follow-probe``: R3's terms, what is certified from what was seen."""
-    x, work = ledger.every_feature(outcome), ledger.target(outcome)
+    x, work = ledger.every_feature(outcome), outcome.target_s
     found, requests = ledger.advice(outcome, x), len(work)
     first, second, delay = found.terms()
     width, total = outcome.demand.cap - outcome.demand.least, float(np.square(outcome.log.guess_s - work).sum())

@@ -48,8 +48,8 @@ def epochs(setting: Setting, seed: int) -> list[Instance]:
     run, found = Run(scene, POLICIES["priced-cov"], seed), list[Instance]()
     for stop in range(greedy.epoch, setting.requests, greedy.epoch):
         run.advance(stop)
-        found.append(placement.forecast(run, greedy, stop))
-        placement.adopt(run, placement.propose(run, greedy, stop)[0], run.now)
+        found.append(placement.forecast(run, greedy))
+        placement.adopt(run, placement.propose(run, greedy)[0], run.now)
     return found
 
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from mecpfm.ragged import Ragged
+from mecpfm.typing import Array, Ints
 
 
-def as_array(value: Any, dtype: str) -> NDArray[Any]:
+def as_array(value: Any, dtype: str) -> Array:
     """A frozen copy; ValueError unless every entry is a number of that kind."""
     try:
         array = np.asarray(value)
@@ -48,7 +48,7 @@ def as_names(value: Any) -> tuple[str, ...]:
     return tuple(names)
 
 
-def _flat_ragged(indptr: NDArray[np.int64], indices: NDArray[np.int64]) -> Ragged:
+def _flat_ragged(indptr: Ints, indices: Ints) -> Ragged:
     if indptr.ndim != 1 or indices.ndim != 1 or not indptr.size:
         raise ValueError("must hold indptr and indices, one dimension each")
     if indptr[0] != 0 or indptr[-1] != len(indices) or (np.diff(indptr) < 0).any():
@@ -74,7 +74,7 @@ def as_ragged(value: Any) -> Ragged:
     return as_ragged(Ragged.from_lists([_indices(i, row) for i, row in enumerate(value)]))
 
 
-def _indices(i: int, row: Any) -> NDArray[np.int64]:
+def _indices(i: int, row: Any) -> Ints:
     """One list of a ragged field."""
     if not isinstance(row, (list, np.ndarray)):
         raise ValueError(f"[{i}] must be a list")

@@ -115,6 +115,11 @@ def loads(text: str) -> Any:
     return json.loads(text, object_pairs_hook=_once)
 
 
+def plain(value: Any) -> Any:
+    """The value; None for NaN and infinity, which JSON cannot say."""
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) < len(pairs):

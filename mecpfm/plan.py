@@ -9,10 +9,11 @@ from dataclasses import dataclass, field, replace
 from typing import Any, TypedDict
 
 import numpy as np
-from numpy.typing import NDArray
 
 from mecpfm import clock
+from mecpfm.files import plain
 from mecpfm.records import Ragged, Record, RootRecord
+from mecpfm.typing import Array
 
 
 class Proved(TypedDict, total=False):
@@ -91,9 +92,7 @@ class Plan:
             "instance_sha256": self.instance_sha256,
             "decisions": self.decisions,
         }
-        return {
-            key: None if isinstance(value, float) and not math.isfinite(value) else value for key, value in out.items()
-        }
+        return {key: plain(value) for key, value in out.items()}
 
 
 def relative_gap(objective: float, bound: float) -> float:
@@ -116,7 +115,7 @@ def instance_sha256(instance: RootRecord) -> str:
     return digest.hexdigest()
 
 
-def _arrays(record: Record, prefix: str) -> Iterator[tuple[str, NDArray[Any]]]:
+def _arrays(record: Record, prefix: str) -> Iterator[tuple[str, Array]]:
     for name, info in type(record).model_fields.items():
         value = getattr(record, name)
         if isinstance(value, Record):

@@ -7,15 +7,16 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+
+from mecpfm.typing import Bools, Ints
 
 
 @dataclass(frozen=True, eq=False)
 class Ragged:
     """Lists of unequal length in two flat arrays: list ``i`` is ``indices[indptr[i]:indptr[i + 1]]``, ascending."""
 
-    indptr: NDArray[np.int64]
-    indices: NDArray[np.int64]
+    indptr: Ints
+    indices: Ints
 
     @classmethod
     def from_lists(cls, lists: list[Any]) -> Ragged:
@@ -28,20 +29,20 @@ class Ragged:
         """Count the lists."""
         return len(self.indptr) - 1
 
-    def __getitem__(self, row: int) -> NDArray[np.int64]:
+    def __getitem__(self, row: int) -> Ints:
         """One list, as a view."""
         return self.indices[self.indptr[row] : self.indptr[row + 1]]
 
-    def __iter__(self) -> Iterator[NDArray[np.int64]]:
+    def __iter__(self) -> Iterator[Ints]:
         """Iterate over the lists."""
         return (self[row] for row in range(len(self)))
 
     @property
-    def rows(self) -> NDArray[np.int64]:
+    def rows(self) -> Ints:
         """List that each of ``indices`` stands in."""
         return np.repeat(np.arange(len(self)), np.diff(self.indptr))
 
-    def mask(self, columns: int) -> NDArray[np.bool_]:
+    def mask(self, columns: int) -> Bools:
         """Whether a list holds an index, shape (lists, columns)."""
         held = np.zeros((len(self), columns), dtype=bool)
         held[self.rows, self.indices] = True

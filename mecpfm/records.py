@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Annotated, Any, ClassVar, NamedTuple, Self
 
 import numpy as np
-from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, PlainValidator, ValidationError, model_validator
 
 from mecpfm.archives import read_npz
@@ -25,6 +24,7 @@ from mecpfm.errors import InputError
 from mecpfm.files import read_json as read_json  # modules that keep other files take these from here
 from mecpfm.files import write_atomic as write_atomic
 from mecpfm.ragged import Ragged as Ragged
+from mecpfm.typing import Array, Floats, Ints
 
 
 class Shape(tuple[str, ...]):
@@ -56,7 +56,7 @@ class Range(NamedTuple):
     least: float = 0.0
     """Least positive entry."""
 
-    def violation(self, values: NDArray[Any]) -> tuple[tuple[int, ...], str] | None:
+    def violation(self, values: Array) -> tuple[tuple[int, ...], str] | None:
         """Index and rule of the first entry out of bounds (NaN and infinity always are)."""
         bad = ~np.isfinite(values) | (values < self.ge) | (values <= self.gt) | (values > self.le)
         bad |= (values > 0) & (values < self.least)
@@ -72,8 +72,8 @@ class Range(NamedTuple):
         return where, f"must be > {self.gt:g}" if math.isfinite(self.gt) else f"must be >= {self.ge:g}"
 
 
-FloatArray = Annotated[NDArray[np.float64], PlainValidator(lambda value: as_array(value, "float64"))]
-IntArray = Annotated[NDArray[np.int64], PlainValidator(lambda value: as_array(value, "int64"))]
+FloatArray = Annotated[Floats, PlainValidator(lambda value: as_array(value, "float64"))]
+IntArray = Annotated[Ints, PlainValidator(lambda value: as_array(value, "int64"))]
 RaggedArray = Annotated[Ragged, PlainValidator(as_ragged)]
 OptionalFloatArray = FloatArray | None
 OptionalIntArray = IntArray | None

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from mecpfm.errors import InputError
+from mecpfm.files import plain
 from mecpfm.plan import Plan, relative_gap
 
 TOLERANCE = 1e-6
@@ -51,16 +52,9 @@ class Audit:
 
     def to_object(self) -> dict[str, Any]:
         """The JSON object of ``mecpfm verify``: NaN becomes null."""
-        found = {
-            "bound": self.bound,
-            "stated_bound": self.stated_bound,
-            "objective": self.objective,
-            "stated_objective": self.stated_objective,
-            "gap": self.gap,
-        }
-        numbers = {key: value if math.isfinite(value) else None for key, value in found.items()}
+        numbers = ("bound", "stated_bound", "objective", "stated_objective", "gap")
         lists = {key: list(getattr(self, key)) for key in ("violations", "complaints", "not_checked")}
-        return {**numbers, **lists}
+        return {**{key: plain(getattr(self, key)) for key in numbers}, **lists}
 
 
 def at_most(low: float, high: float, noise: float = 0.0) -> bool:

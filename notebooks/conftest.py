@@ -1,10 +1,10 @@
 """Committed notebooks under nbval: in the order in which ``mecpfm notebooks`` runs them, the longest first."""
 
 import os
-from typing import Any
 
 import pytest
 
+from mecpfm.experiments.notebooks import started_again
 from mecpfm.experiments.progress import stages
 from mecpfm.extras import import_nbformat
 
@@ -20,15 +20,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_collection_finish() -> None:
-    """Start a kernel anew that died at its start: another process took a port between its choice and its use."""
+    """A second death of a kernel at its start is an error."""
     from nbval import kernel
 
-    begin = kernel.start_new_kernel
-
-    def start(*words: Any, **options: Any) -> Any:
-        try:
-            return begin(*words, **options)
-        except RuntimeError:
-            return begin(*words, **options)
-
-    kernel.start_new_kernel = start
+    kernel.start_new_kernel = started_again(kernel.start_new_kernel)

@@ -77,7 +77,7 @@ def scene_of(world: World, *, variants: int = 1, cap_s: float = 1e9) -> Scene:
         queue_limit=world.constants.queue_limit,
     )  # fmt: skip
     past = fresh_history(int(world.group.max()) + 1, len(world.base))
-    return Scene(world, past, np.zeros(features), np.ones(features), cap_s, setting, np.zeros((1, 2)), 0)
+    return Scene(world, past, np.zeros(features), np.ones(features), cap_s, setting, 0)
 
 
 worlds = st.builds(

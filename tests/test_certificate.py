@@ -15,7 +15,7 @@ from mecpfm.bandits import certificate
 from mecpfm.bandits.certificate import best_subset, hidden_bound, least_squares, ledger, risk_bound
 from mecpfm.errors import InputError
 from mecpfm.kernels import delayed_ridge
-from mecpfm.online.ledger import account, every_feature, growth, known, sentence, target
+from mecpfm.online.ledger import account, every_feature, growth, known, sentence
 from mecpfm.online.ledger import ledger as ledger_of
 from mecpfm.online.simulate import simulate
 
@@ -106,13 +106,13 @@ def test_the_replay_is_the_simulators_run(name):
     start = np.zeros(outcome.demand.context.shape[1])
     start[-1] = outcome.scene.history.total[0] / outcome.scene.history.total[1]
     limits = outcome.demand.least, outcome.demand.cap
-    _, replay = ledger(outcome.demand.context, target(outcome), known(outcome), start, *limits)
+    _, replay = ledger(outcome.demand.context, outcome.target_s, known(outcome), start, *limits)
     np.testing.assert_allclose(replay.forecast, outcome.log.guess_s, rtol=0, atol=1e-8)
     assert replay.outstanding.max() > 2
     every, seen = every_feature(outcome), outcome.demand.context
     assert (every[seen != 0] == seen[seen != 0]).all()
     assert np.count_nonzero(every) > np.count_nonzero(seen) or name == "structured-full"
-    assert ledger_of(outcome)[0].squared == pytest.approx(np.sum((outcome.log.guess_s - target(outcome)) ** 2))
+    assert ledger_of(outcome)[0].squared == pytest.approx(np.sum((outcome.log.guess_s - outcome.target_s) ** 2))
 
 
 def test_the_account_says_what_it_knows():
@@ -157,7 +157,7 @@ def test_growth_ends_at_the_account():
         if name == "structured-full":
             assert (found["measured"] <= found["bound"] * SLACK).all()
             ledger_, replay = ledger_of(outcome)
-            o2, r1 = certificate.bounds(replay, target(outcome), ledger_.penalty, 2.0)
+            o2, r1 = certificate.bounds(replay, outcome.target_s, ledger_.penalty, 2.0)
             assert (o2[-1], r1[-1]) == pytest.approx((ledger_.bound(), ledger_.expected_bound(2.0)))
 
 

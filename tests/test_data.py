@@ -30,7 +30,6 @@ def one_file(monkeypatch):
     """A registry of one small file, and its content."""
     content = b"a,b\n1,2\n" * 4000
     file = registry.DataFile(
-        name="one.csv",
         bytes=len(content),
         sha256=hashlib.sha256(content).hexdigest(),
         repository="owner/repository",

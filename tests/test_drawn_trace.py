@@ -11,8 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mecpfm.data import tables, traces
-from mecpfm.data.drawn_azure import drawn_azure
-from mecpfm.data.drawn_trace import drawn_gentd26
+from mecpfm.data.drawn_trace import drawn_azure, drawn_gentd26
 from mecpfm.data.marginals import inverse, ranked
 from mecpfm.errors import InputError
 from mecpfm.online import predictability

@@ -12,7 +12,7 @@ import pytest
 from mecpfm import figures
 from mecpfm.errors import InputError
 from mecpfm.experiments.config import ONLINE
-from mecpfm.experiments.network_map import network_map
+from mecpfm.experiments.maps import network_map
 from mecpfm.figures import export, style
 
 

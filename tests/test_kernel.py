@@ -1,13 +1,17 @@
-"""How the kernel of a lesson ends: in order and without a word when all is done, at once when the run is stopped."""
+"""How the kernel of a lesson starts, once more if it must, and ends: in order, or at once when the run is stopped."""
 
+import json
+import multiprocessing
 import os
 import signal
+import sys
 from pathlib import Path
 
 import nbformat
 import pytest
 from command import start, until
 
+from mecpfm.errors import FailedError
 from mecpfm.experiments import notebooks
 
 SLOW = """
@@ -30,6 +34,7 @@ time.sleep(1000)
 RUN = """
 import multiprocessing, os, sys
 from pathlib import Path
+from mecpfm.errors import FailedError
 from mecpfm.experiments import notebooks
 os.setsid()
 notebooks.paths.sources = lambda: Path(sys.argv[1])
@@ -38,6 +43,16 @@ try:
     notebooks.run("quick")
 except KeyboardInterrupt:
     print("interrupted")
+"""
+
+
+DYING = """
+import os, runpy, sys
+with open(sys.argv.pop(1), "a+") as file:
+    file.write("x")
+    if file.tell() <= int(sys.argv.pop(1)):
+        os._exit(1)
+runpy.run_module("ipykernel_launcher", run_name="__main__")
 """
 
 
@@ -54,6 +69,28 @@ def written(folder: Path, code: str) -> Path:
     (folder / "notebooks").mkdir()
     nbformat.write(book, folder / "notebooks" / "00_one.ipynb")
     return folder / "notebooks" / "00_one.ipynb"
+
+
+@pytest.mark.parametrize("in_place", [False, True])
+@pytest.mark.parametrize("deaths", [1, 2])
+def test_a_kernel_that_dies_at_its_start_is_started_once_more(
+    deaths: int, in_place: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+):
+    """The lesson of the second kernel succeeds; one that dies as well is the lesson's error, in one line."""
+    written(tmp_path, "print(1)")
+    spec, starts = tmp_path / "kernels" / "python3" / "kernel.json", tmp_path / "starts"
+    spec.parent.mkdir(parents=True)
+    call = [sys.executable, "-c", DYING, str(starts), str(deaths), "-f", "{connection_file}"]
+    spec.write_text(json.dumps({"argv": call, "display_name": "Python 3", "language": "python"}))
+    monkeypatch.setenv("JUPYTER_PATH", str(tmp_path))
+    monkeypatch.setattr(notebooks.paths, "sources", lambda: tmp_path)
+    monkeypatch.setattr(notebooks, "_preloaded_context", lambda: multiprocessing.get_context("fork"))
+    if deaths == 1:
+        notebooks.run("quick", in_place=in_place)
+    else:
+        with pytest.raises(FailedError, match=r"^notebook 00_one: Kernel died before replying to kernel_info; redo: "):
+            notebooks.run("quick", in_place=in_place)
+    assert starts.read_text() == "xx"
 
 
 def test_the_last_question_is_answered_in_peace(tmp_path: Path, capfd: pytest.CaptureFixture[str]):

@@ -229,26 +229,26 @@ def test_a_plan_and_its_pins_carry_over_by_name():
     plan = solve(built.instance, "polish", iterations=50)
     choice = np.array(plan.decisions["option"])
     there = build(net.change(users=net.users.iloc[::-1].iloc[:6].reset_index(drop=True)))
-    start = carry(built, choice, there)
-    assert assess(there.instance, "start", start).feasible
     old, now = built.instance, there.instance
+    start = carry(old, choice, now)
+    assert assess(now, "start", start).feasible
     for r, name in enumerate(now.requests.name):
         before = choice[old.requests.name.index(name)]
         assert (start[r] < 0) == (before < 0)
         if before >= 0:
             assert now.options.model[start[r]] == old.options.model[before]
             assert now.options.cloudlet[start[r]] == old.options.cloudlet[before]
-    keep = keep_of(built, choice, ["b", "u7"], there)
+    keep = keep_of(old, choice, ["b", "u7"], now)
     found = solve(now, "polish", start=start, keep=keep, iterations=50)
     assert kept(now, keep, np.array(found.decisions["option"]))
     served = old.requests.name[int(np.flatnonzero(choice >= 0)[0])]
     gone = build(replace(net, source="", models=net.models.assign(task="none").iloc[:2].assign(task=["t", "u"])))
-    assert assess(gone.instance, "start", carry(built, choice, gone)).feasible
+    assert assess(gone.instance, "start", carry(old, choice, gone.instance)).feasible
     far = build(net.change(users={served: {"deadline_s": 1e-6}}))
     with pytest.raises(InputError, match=f"keep: '{served}' cannot stay"):
-        keep_of(built, choice, [served], far)
+        keep_of(old, choice, [served], far.instance)
     with pytest.raises(InputError, match="'bb' is no site or user"):
-        keep_of(built, choice, ["bb"])
+        keep_of(old, choice, ["bb"])
 
 
 def test_changes_of_instances_are_checked():

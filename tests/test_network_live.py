@@ -21,7 +21,7 @@ from mecpfm.network.live import Dispatcher, _drawn, scene_of
 from mecpfm.network.network import Network
 from mecpfm.network.settings import Remote, Settings
 from mecpfm.online.policy import named
-from mecpfm.online.read import understand
+from mecpfm.online.read import read
 from mecpfm.online.simulate import Run
 from mecpfm.online.world import build
 
@@ -62,7 +62,7 @@ def requests(path, count=90, users=("u0", "u1", "u2"), models=("code", "chat", "
     """A trace file of one's own, one request every 10 s that takes 3 s."""
     lines = [f"{10 * i},3,{users[i % len(users)]},{models[i % len(models)]}" for i in range(count)]
     path.write_text("time_s,work_s,group,model\n" + "\n".join(lines) + "\n")
-    return understand(path).trace
+    return read(path).trace
 
 
 def test_the_ground_is_that_of_the_tables(tmp_path):

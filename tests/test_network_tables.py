@@ -94,7 +94,7 @@ def token_s(net: Network, gpu: str, model: dict) -> tuple[float, float]:
 @settings(max_examples=25, deadline=None)
 @given(st.integers(0, 2**32 - 1))
 def test_the_builder_equals_its_slow_twin(seed):
-    """Every option, delay, pull, source, memory and missed deadline."""
+    """Every option, delay, pull, source and memory."""
     net = drawn(seed)
     built = build(net)
     instance, sites, models = built.instance, net.sites.to_dict("records"), net.models.to_dict("records")
@@ -138,7 +138,6 @@ def test_the_builder_equals_its_slow_twin(seed):
         before, after = token_s(net, "B", best)
         remote = 0.004 + 2 * (way[home, centre] + 0.02) + 9 * (user["tokens_in"] * before + user["tokens_out"] * after)
         assert near(instance.requests.remote_delay_s[r], remote * count)
-        assert built.missed[r] == (remote > user["deadline_s"])
         for k, model in enumerate(models):
             for c, site in enumerate(sites):
                 before, after = token_s(net, site["gpu"], model)

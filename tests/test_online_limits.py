@@ -256,5 +256,5 @@ def test_a_topology_too_small_is_refused():
     """More cloudlets than the network has nodes are refused with both numbers."""
     at = replace(BASE, requests=100, topology="topozoo/Abilene")
     small = build(replace(at, cloudlets=8), trace(), 0)
-    assert small.coordinates.shape == (8, 2)
+    assert small.world.near.shape == (8, at.reach)
     refused("has 11 nodes; 12 cloudlets are wanted", build, at, trace(), 0)

@@ -42,7 +42,7 @@ def forecasts():
     run = Run(at, ALL["nearest"])
     for stop in (100, 200, 300):
         run.advance(stop)
-        yield placement.forecast(run, SHORT, stop)
+        yield placement.forecast(run, SHORT)
 
 
 def test_a_plan_is_greedys_or_better():

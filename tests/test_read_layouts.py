@@ -15,7 +15,7 @@ from mecpfm.data import rows
 from mecpfm.errors import InputError
 from mecpfm.online import statement, world
 from mecpfm.online.policy import named
-from mecpfm.online.read import LEAST, Reading, read, understand
+from mecpfm.online.read import LEAST, Reading, read
 from mecpfm.online.setting import AS_GIVEN, scenario
 from mecpfm.online.simulate import simulate
 
@@ -36,7 +36,7 @@ def loss(reading: Reading, **changes: object) -> float:
 @pytest.mark.parametrize("name", SAME)
 def test_dialects_of_one_trace_are_one_trace(name):
     """Packed, with other stamps, separators, encodings, capitals and blanks: the same numbers."""
-    trace, plain = read(CASES / name), read(CASES / "t_ok.csv")
+    trace, plain = read(CASES / name).trace, read(CASES / "t_ok.csv").trace
     for one, other in zip(trace[:7], plain[:7], strict=True):
         assert np.array_equal(one, other)
 
@@ -45,7 +45,7 @@ def test_utf_16_with_its_mark_is_read(tmp_path):
     """As spreadsheets save it."""
     path = tmp_path / "t_utf16.csv"
     path.write_text((CASES / "t_ok.csv").read_text(), encoding="utf-16")
-    assert np.array_equal(read(path).time_s, read(CASES / "t_ok.csv").time_s)
+    assert np.array_equal(read(path).trace.time_s, read(CASES / "t_ok.csv").trace.time_s)
 
 
 @pytest.mark.parametrize(
@@ -59,7 +59,7 @@ def test_utf_16_with_its_mark_is_read(tmp_path):
 )
 def test_layouts_are_recognised(name, layout, served, dropped):
     """By their header, and what is left out is counted."""
-    reading = understand(CASES / name)
+    reading = read(CASES / name)
     assert (reading.layout, len(reading.trace.time_s), reading.dropped) == (layout, served, dropped)
     assert reading.scenario == ("as given" if layout == "own" else "LLM")
     assert (np.diff(reading.trace.time_s) >= 0).all() and reading.trace.time_s[0] in (0, 5)
@@ -69,7 +69,7 @@ def test_layouts_are_recognised(name, layout, served, dropped):
 
 def test_requests_of_one_second_keep_their_order():
     """BurstGPT's stamps are whole seconds: models alternate as in the file, not one model after the other."""
-    trace = read(CASES / "burst_native.csv")
+    trace = read(CASES / "burst_native.csv").trace
     assert (np.diff(trace.time_s) == 0).any()
     lines = [line.split(",") for line in (CASES / "burst_native.csv").read_text().splitlines()[1:]]
     served = [line for line in lines if line[3] != "0"]
@@ -93,7 +93,7 @@ def test_what_has_two_meanings_is_refused(name, says):
 
 def test_own_numbers_are_simulated():
     """Service times count in full and times are not scaled, unless a scenario is asked for, which is said."""
-    long, capped = understand(CASES / "t_long_work.csv"), understand(CASES / "t_long_capped300.csv")
+    long, capped = read(CASES / "t_long_work.csv"), read(CASES / "t_long_capped300.csv")
     assert loss(long) > 2 * loss(capped)
     base = {"work_s": scenario("base").work_s, "load": 0.8, "gap_s": 600.0}
     assert loss(long, **base) == loss(capped, **base)
@@ -116,7 +116,7 @@ def test_only_what_ends_is_read(tmp_path, monkeypatch):
             read(path)
     plain = (CASES / "t_ok.csv").read_bytes()
     monkeypatch.setattr("sys.stdin", SimpleNamespace(buffer=io.BytesIO(plain)))
-    assert np.array_equal(read(Path("-")).work_s, read(CASES / "t_ok.csv").work_s)
+    assert np.array_equal(read(Path("-")).trace.work_s, read(CASES / "t_ok.csv").trace.work_s)
     monkeypatch.setattr(rows, "MOST_TEXT", 2**20)
     packed = tmp_path / "large.csv.gz"
     packed.write_bytes(gzip.compress(b"0" * 2**21))
@@ -170,7 +170,7 @@ def try_mutants(count: int, seed: int, folder: Path) -> dict[str, int]:
     for _ in range(count):
         path.write_bytes(mutant(draw.choice(originals), draw))
         try:
-            trace = understand(path).trace
+            trace = read(path).trace
             world.build(replace(AS_GIVEN, requests=world.longest(len(trace.time_s))), trace, 0, real_sites=False)
         except InputError as error:
             tally["one line"] += 1

@@ -10,7 +10,7 @@ from mecpfm.data import traces
 from mecpfm.errors import InputError
 from mecpfm.online import world
 from mecpfm.online.policy import named
-from mecpfm.online.read import LEAST, read, understand
+from mecpfm.online.read import LEAST, read
 from mecpfm.online.setting import Setting
 from mecpfm.online.simulate import simulate
 
@@ -35,7 +35,7 @@ def path(tmp_path):
 def test_own_trace_is_read(path):
     """Known columns get their meaning, others become features, payload is optional."""
     path.write_text(text())
-    trace = read(path)
+    trace = read(path).trace
     assert trace.source == "trace.csv" and trace.static_names == ("tokens",) and trace.static.shape == (ROWS, 1)
     assert trace.time_s[:3].tolist() == [0, 3, 6] and trace.work_s[:2].tolist() == [5, 6]
     assert trace.group[:5].tolist() == [0, 1, 2, 3, 0] and trace.model[:4].tolist() == [0, 1, 2, 0]
@@ -43,7 +43,7 @@ def test_own_trace_is_read(path):
     kernels_see = (trace.group, trace.model, trace.payload_gb, trace.static)
     assert all(part.flags.writeable and part.flags.c_contiguous for part in kernels_see)  # else they compile anew
     path.write_text("\n".join(line.rsplit(",", 2)[0] for line in text().splitlines()))
-    trace = read(path)
+    trace = read(path).trace
     assert trace.static_names == () and trace.payload_gb.tolist() == [0.001] * ROWS
 
 
@@ -97,7 +97,7 @@ def test_any_change_gives_a_trace_or_one_line(data, tmp_path_factory):
     path = tmp_path_factory.mktemp("changed") / "trace.csv"
     path.write_bytes(raw[:start] + new + raw[start + length :])
     try:
-        trace = read(path)
+        trace = read(path).trace
     except InputError as error:
         assert str(path) in str(error) and "\n" not in str(error)
     else:
@@ -110,16 +110,16 @@ def test_published_files_are_recognised(path):
     """Files of GenTD26 and Azure are known by their header; GenTD26 keeps the file's order inside a second."""
     line = "2024-11-15 16:58:{:02d},TXT_2_IMG,SUCCEED,{}.0,G{},63.0,26.0,1.0,30.0,M1,0\n"
     path.write_text(",".join(traces.GENTD26) + "\n" + "".join(line.format(i // 2, 5 + i, i % 3) for i in range(40)))
-    trace = read(path)
+    trace = read(path).trace
     assert len(trace.static_names) == 10 and trace.time_s[:4].tolist() == [0, 0, 1, 1]
     assert trace.work_s[:4].tolist() == [5, 6, 7, 8]
     times = pd.Timestamp("2023-11-16") + pd.to_timedelta(np.arange(40), unit="s")
     rows = "".join(f"{time},{10 + i},{20 + i}\n" for i, time in enumerate(times))
     path.write_text(",".join(traces.AZURE) + "\n" + rows)
-    trace = read(path)
+    trace = read(path).trace
     assert trace.work_s[0] == pytest.approx(20 * 14 / 300) and trace.static_names == ("service", "context")
     path.write_text((",".join(traces.AZURE) + "\n" + rows).replace(",20\n", ",0\n"))
-    reading = understand(path)
+    reading = read(path)
     assert (reading.dropped, len(reading.trace.time_s), reading.trace.work_s[0]) == (
         1,
         39,
@@ -131,7 +131,7 @@ def test_published_files_are_recognised(path):
 def test_short_traces_are_served(path, rows, requests):
     """A short trace gives its first third to the scales and serves what is left; more is refused in one line."""
     path.write_text(text(rows))
-    trace = read(path)
+    trace = read(path).trace
     assert world.longest(rows) == rows - rows // 3
     scene = world.build(Setting(requests=requests), trace, 0, real_sites=False)
     assert scene.first >= rows // 3

@@ -56,7 +56,7 @@ def known():
 
 @pytest.mark.parametrize("direction", DIRECTIONS)
 def test_worlds(direction, known, patch):
-    """All nine scenarios, seed 1: the same World, history, scales, cap and coordinates."""
+    """All nine scenarios, seed 1: the same World, history, scales and cap."""
     install(patch, direction)
     assert scenes() == known
 
@@ -137,7 +137,7 @@ def forecast():
     place = world.build(setting, trace.load(False, "azure"), 3, real_sites=False)
     run = simulate.Run(place, POLICIES["priced-cov"])
     run.advance(500)
-    structure = cells_of(placement.forecast(run, placement.Planner(), 500), exact_models=MASK_BITS)
+    structure = cells_of(placement.forecast(run, placement.Planner()), exact_models=MASK_BITS)
     return structure, solved(structure)
 
 

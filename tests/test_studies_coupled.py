@@ -11,7 +11,7 @@ from mecpfm.coupled.generate import REGIMES, Recipe, generate
 from mecpfm.coupled.methods import solve
 from mecpfm.errors import InputError
 from mecpfm.experiments.config import experiments
-from mecpfm.experiments.coupled_map import coupled_map
+from mecpfm.experiments.maps import coupled_map
 from mecpfm.experiments.roundings import guarantees, openings, registered, separation
 from mecpfm.experiments.studies import coupled
 from mecpfm.solvers import highs

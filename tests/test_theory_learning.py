@@ -12,7 +12,7 @@ from online_strategies import ALL, scene
 from mecpfm.bandits.advice import consult
 from mecpfm.bandits.certificate import ledger
 from mecpfm.kernels import linear_bandit
-from mecpfm.online.ledger import advice, every_feature, known, probed, target
+from mecpfm.online.ledger import advice, every_feature, known, probed
 from mecpfm.online.policy import Policy
 from mecpfm.online.simulate import simulate
 
@@ -102,7 +102,7 @@ def test_the_policy_is_the_replay():
         np.testing.assert_allclose(into[t], chance / chance.sum(), rtol=1e-9)
     assert (np.sort(shown[:, :-1], axis=1) == shown[:, :-1]).all()
     assert (np.diff(shown[:, :-1], axis=1) > 0).all()
-    assert known(outcome).max() == len(shown) and target(outcome).max() <= outcome.demand.cap
+    assert known(outcome).max() == len(shown) and outcome.target_s.max() <= outcome.demand.cap
     often = seen[:, :-1].mean(axis=0)
     assert abs(often - found.share).max() < 4 * np.sqrt(found.share * (1 - found.share) / len(shown))
     assert np.mean(found.weights[rows, shown[:, -1]]) > np.mean(found.weights)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import sys
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+from typing import Annotated, Any, NoReturn
 
 import typer
 
@@ -14,9 +14,6 @@ from mecpfm.cli import ending, instances, listings, network, output, trace, what
 from mecpfm.cli.catalogue import PROFILES, choice, chosen
 from mecpfm.cli.output import note, table
 from mecpfm.errors import FailedError, InputError, InterruptedRunError, MecpfmError
-
-if TYPE_CHECKING:
-    from mecpfm.experiments.claims import Judged
 
 app = typer.Typer(
     help="Joint selection and pulling of fine-tuned foundation models at the mobile edge.",
@@ -123,15 +120,11 @@ def experiment(
 def claims(
     profile: Profile = "quick",
     save: Annotated[bool, typer.Option("--save", help="Refresh docs/claims.* and the README's counts.")] = False,
-) -> None:
+) -> Any:
     """Recompute every claim; fails when a stated status and the data disagree (quick: when one that holds fails).
 
     Claims about running times are judged too, but only reported: near a threshold two runs on one machine differ.
     """
-    _judge(profile, save)
-
-
-def _judge(profile: str, save: bool = False) -> Judged:
     from mecpfm.experiments import report
     from mecpfm.experiments.claims import judge_all
 
@@ -167,7 +160,7 @@ def reproduce(profile: Profile = "quick") -> None:
     from mecpfm.experiments import reproduce as everything
     from mecpfm.figures import redraw
 
-    everything.reproduce(profile, figures=lambda: redraw(stale=True), claims=lambda: _judge(profile))
+    everything.reproduce(profile, figures=lambda: redraw(stale=True), claims=lambda: claims(profile))
 
 
 @app.command()
@@ -190,9 +183,13 @@ def notebooks(
 
 
 @data.command("list")
-def data_list() -> None:
+def data_list() -> list[Any]:
     """List the external data files, their licence and whether they are here."""
-    _data_table()
+    from mecpfm.data.fetch import Status, verify
+
+    rows = verify()
+    table(Status._fields, [[cell if cell is not None else "" for cell in row] for row in rows])
+    return rows
 
 
 @data.command("fetch")
@@ -208,16 +205,8 @@ def data_fetch(names: Annotated[list[str] | None, typer.Argument(help="File name
 @data.command("verify")
 def data_verify() -> None:
     """Check every data file at hand against its SHA-256; a corrupt one is an error."""
-    if corrupt := [row.name for row in _data_table() if row.status == "corrupt"]:
+    if corrupt := [row.name for row in data_list() if row.status == "corrupt"]:
         raise InputError(f"{', '.join(corrupt)}: does not match its SHA-256")
-
-
-def _data_table() -> list[Any]:
-    from mecpfm.data.fetch import Status, verify
-
-    rows = verify()
-    table(Status._fields, [[cell if cell is not None else "" for cell in row] for row in rows])
-    return rows
 
 
 def main() -> NoReturn:

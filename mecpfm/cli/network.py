@@ -11,6 +11,7 @@ import typer
 
 from mecpfm.cli import catalogue
 from mecpfm.cli.catalogue import choice
+from mecpfm.cli.instances import Json
 from mecpfm.cli.output import searching, table
 from mecpfm.errors import InputError
 
@@ -65,6 +66,7 @@ def solve_named(source: Path, method: str | None, files: Files, as_json: bool, *
     """Solve a network in tables or an instance, print the plan by name, and keep it in a file."""
     from mecpfm.network.folder import read
     from mecpfm.network.front import read_instance, solve
+    from mecpfm.network.summary import said
     from mecpfm.published import instance as published
 
     with searching() as progress:
@@ -81,15 +83,9 @@ def solve_named(source: Path, method: str | None, files: Files, as_json: bool, *
     if as_json:
         typer.echo(json.dumps(plan.to_object(), allow_nan=False))
         return
-    _say(plan)
+    typer.echo(said(plan))
     _print(plan, "sites")
     _print(plan, "pulls")
-
-
-def _say(plan: NamedPlan) -> None:
-    from mecpfm.network.summary import said
-
-    typer.echo(said(plan))
 
 
 def _print(plan: NamedPlan, name: str) -> None:
@@ -119,6 +115,7 @@ def show(
     from mecpfm.files import require_apart, write_atomic
     from mecpfm.network.named import TABLES
     from mecpfm.network.stored import load
+    from mecpfm.network.summary import said
 
     require_apart((html,), (plan,))
     if csv is not None and (csv / "models.csv").exists():
@@ -129,7 +126,7 @@ def show(
             write_atomic(csv / f"{name}.csv", _csv(getattr(found, name)))
     if html is not None:
         found.write_html(html)
-    _say(found)
+    typer.echo(said(found))
     flags = {"sites": sites, "pulls": pulls, "users": users, "prices": prices}
     wanted = [name for name, flag in flags.items() if flag]
     for name in wanted or (() if csv or html else ("sites", "pulls")):
@@ -144,7 +141,7 @@ def compare(
     before: Annotated[Path, typer.Argument(metavar="BEFORE.json", help="What solve -o wrote.")],
     after: Annotated[Path, typer.Argument(metavar="AFTER.json", help="The same, later.")],
     csv: Annotated[Path | None, typer.Option(help="File for all rows.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
+    as_json: Json = False,
 ) -> None:
     """Say what a second plan does otherwise: cost by part, users that move, pulls that come and go."""
     from mecpfm.files import require_apart, write_atomic

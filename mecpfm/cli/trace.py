@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
@@ -13,11 +12,11 @@ from mecpfm.cli.catalogue import SCENARIOS, TRACE, choice
 from mecpfm.cli.instances import Json, Params, Seed
 from mecpfm.cli.output import note, report, table, working
 from mecpfm.errors import InputError
+from mecpfm.files import plain
 from mecpfm.warm import announcing
 
 if TYPE_CHECKING:
-    from mecpfm.network.ground import Served
-    from mecpfm.online.layouts import Reading
+    from mecpfm.online.read import Reading
     from mecpfm.online.setting import Setting
     from mecpfm.online.trace import Trace
     from mecpfm.online.world import Scene
@@ -83,7 +82,7 @@ def _simulated(
     """What a run gives, with its ledger; what was assumed and changed; and the ledger in a line, if it has one."""
     from mecpfm.network.folder import read
     from mecpfm.network.ground import serve
-    from mecpfm.online import ledger
+    from mecpfm.online import ledger, world
     from mecpfm.online.policy import named
     from mecpfm.online.setting import GIVEN
     from mecpfm.online.setting import scenario as setting_of
@@ -101,18 +100,19 @@ def _simulated(
     setting = changed(f"{params}: setting", setting_of(scenario), given["setting"])
     setting = _setting(setting, reading.trace, wanted.requests, wanted.load)
     served = serve(tables, reading.trace, setting.requests, wanted.load, seed) if tables else None
+    setting, trace, ground, assumed = served or (setting, reading.trace, None, None)
     with announcing(), working("simulating"):
-        scene = _scene(setting, reading.trace, served, seed)
+        scene = world.build(setting, trace, seed, ground=ground)
         outcome = simulate(scene, policy, seed)
         metrics, account = outcome.metrics(), ledger.account(outcome)
     where = {"network": str(wanted.network)} if tables else {}
     content = {
         "setting": "online", "source": reading.trace.source, "scenario": scenario, **where, "policy": wanted.policy,
         "seed": seed, "requests": setting.requests,
-        **{name: value if math.isfinite(value) else None for name, value in metrics.items()}, "ledger": account,
+        **{name: plain(value) for name, value in metrics.items()}, "ledger": account,
     }  # fmt: skip
     sentence = "" if account is None else ledger.sentence(account, len(outcome.demand.raw))
-    return content, _statement(reading, scene, served.assumed if served else None), sentence
+    return content, _statement(reading, scene, assumed), sentence
 
 
 def _say(content: dict[str, Any], said: dict[str, Any], as_json: bool) -> None:
@@ -151,14 +151,6 @@ def _setting(setting: Setting, trace: Trace, requests: int | None, load: float |
     return setting if load is None else replace(setting, load=load)
 
 
-def _scene(setting: Setting, trace: Trace, served: Served | None, seed: int) -> Scene:
-    from mecpfm.online import world
-
-    if served is None:
-        return world.build(setting, trace, seed)
-    return world.build(served.setting, served.trace, seed, ground=served.ground)
-
-
 def _statement(reading: Reading, scene: Scene, network: tuple[str, ...] | None) -> dict[str, Any]:
     from mecpfm.data.fetch import locate
     from mecpfm.data.sites import SITES
@@ -175,14 +167,13 @@ def _statement(reading: Reading, scene: Scene, network: tuple[str, ...] | None) 
 
 
 def _read(path: Path | None, scenario: str | None) -> Reading:
-    from mecpfm.online.layouts import LAYOUTS, Reading
-    from mecpfm.online.read import understand
+    from mecpfm.online.read import LAYOUTS, Reading, read
     from mecpfm.online.setting import scenario as setting_of
     from mecpfm.online.trace import load
 
     name = setting_of(scenario or "base").trace  # an unknown scenario is told before a long file is read
     if path is not None:
-        return understand(path)
+        return read(path)
     say_if_absent(name)
     layout = {"gentd26": "GenTD26", "azure": "Azure LLM"}[name]
     return Reading(load(name=name), layout, "base", 0, LAYOUTS[layout].assumed)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
+from mecpfm.cli.instances import Json
 from mecpfm.cli.output import note, table, working
 from mecpfm.errors import InputError
 
@@ -48,7 +49,7 @@ def what_if(
     network: Annotated[
         Path | None, typer.Option(help="A folder as it is now, in place of the tables that the plan was made for.")
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
+    as_json: Json = False,
 ) -> None:
     """Say what a change of the network can save at most, proved by the plan's prices, without solving again.
 
@@ -129,7 +130,7 @@ def _merge(into: dict[str, Any], more: Mapping[str, Any]) -> None:
 
 def _priced(plan: Path, folder: Path | None) -> tuple[Priced, Any]:
     """Network, cost and prices of a plan file, and its decisions."""
-    from mecpfm.network.front import chosen
+    from mecpfm.network.change import chosen
     from mecpfm.network.stored import load
 
     found = load(plan)

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from mecpfm.data.marginals import TOP, Figures, inverse
-from mecpfm.typing import Floats, Ints
+from mecpfm.typing import Array, Bools, Floats, Ints
 
 ITEMS = (*map(str, range(1, TOP + 1)), "other")
 
@@ -39,19 +38,13 @@ def _catalogue(known: Figures) -> dict[str, _Field]:
     return {**catalogue, "type": _Field([kind for kind, _ in kinds], [share for _, share in kinds])}
 
 
-def fields(
-    known: Figures, group: Ints, home: Ints, model: Ints, random: np.random.Generator
-) -> dict[str, NDArray[Any]]:
+def fields(known: Figures, group: Ints, home: Ints, model: Ints, random: np.random.Generator) -> dict[str, Array]:
     """Fields by inverse transform of a level that a group keeps or draws anew, given its home or the model."""
     at_home, rank = np.minimum(home, TOP)[group], np.minimum(model, TOP)
-    out: dict[str, NDArray[Any]] = {}
+    out: dict[str, Array] = {}
     for name, field in _catalogue(known).items():
-        out[name] = _sticky(
-            known["repeat"][name],
-            group,
-            partial(_value, known, name, field, rank if name == "loras" else at_home),
-            random,
-        )
+        value = partial(_value, known, name, field, rank if name == "loras" else at_home)
+        out[name] = _sticky(known["repeat"][name], group, value, random)
     negative = partial(_negative_length, known, rank)
     out["negative_prompt_length"] = _sticky(known["repeat"]["negative_prompt_length"], group, negative, random)
     prompt = lambda level: np.floor(inverse("prompt_length", level) + 0.5)  # noqa: E731
@@ -60,7 +53,7 @@ def fields(
     return out
 
 
-def _value(known: Figures, name: str, field: _Field, rank: Ints, level: Floats) -> NDArray[Any]:
+def _value(known: Figures, name: str, field: _Field, rank: Ints, level: Floats) -> Array:
     shares = np.array(field.shares) / sum(field.shares)
     own = np.full(len(rank), shares[0])
     if field.head:
@@ -80,9 +73,7 @@ def _negative_length(known: Figures, rank: Ints, level: Floats) -> Floats:
     return np.where(level < none, 0.0, np.where(above < 0, 26.0, longer))
 
 
-def _sticky(
-    repeat: float, group: Ints, values: Callable[[Floats], NDArray[Any]], random: np.random.Generator
-) -> NDArray[Any]:
+def _sticky(repeat: float, group: Ints, values: Callable[[Floats], Array], random: np.random.Generator) -> Array:
     """Values of levels that a group keeps so often that values repeat with probability ``repeat``.
 
     Levels kept always and never give the two ends between which the repetition of values is linear.
@@ -91,7 +82,7 @@ def _sticky(
     order = np.argsort(group, kind="stable")
     later = np.diff(group[order]) == 0
 
-    def drawn(keep: float) -> NDArray[Any]:
+    def drawn(keep: float) -> Array:
         return values(kept(group, chance < keep, fresh, start))
 
     def found(keep: float) -> float:
@@ -102,7 +93,7 @@ def _sticky(
     return drawn(float(np.clip((repeat - low) / max(high - low, 1e-9), 0, 1)))
 
 
-def kept(group: Ints, keep: NDArray[np.bool_], fresh: Floats, start: Floats) -> Floats:
+def kept(group: Ints, keep: Bools, fresh: Floats, start: Floats) -> Floats:
     """A group's last value where it keeps it, ``fresh`` elsewhere; ``start`` (by group) before there is a last one."""
     last = pd.Series(np.where(keep, np.nan, fresh)).groupby(group).ffill().to_numpy()
     return np.where(np.isnan(last), start[group], last)

@@ -1,19 +1,21 @@
-"""Requests like those of GenTD26 where the trace itself is absent: drawn from the committed figures alone.
+"""Requests like those of GenTD26 and of Azure where a trace is absent: drawn from the committed figures alone.
 
-A model of the trace, not a copy: marginals by inverse transform of the quantiles in ``trace_summary.csv``; who comes
-back when, who asks for which model, which fields a group keeps, and what service takes from ``trace_structure.csv``.
+A model of each trace, not a copy. GenTD26: marginals by inverse transform of the quantiles in ``trace_summary.csv``;
+who comes back when, who asks for which model, which fields a group keeps, what service takes: ``trace_structure.csv``.
 Not modelled: the hour of the day, popularity that drifts, gaps that know who comes, dependence between a request's
 fields beyond its model.
 """
 
 from __future__ import annotations
 
+from typing import Literal
+
 import numpy as np
 import pandas as pd
 
 from mecpfm import ranges
 from mecpfm.data.drawn_fields import ITEMS, fields, kept
-from mecpfm.data.marginals import CLASSES, TOP, Figures, between, effects, figures, inverse, ranked
+from mecpfm.data.marginals import BINS, CLASSES, TOP, Figures, between, bins, effects, figures, inverse, ranked
 from mecpfm.kernels import arrays
 from mecpfm.typing import Floats, Ints
 
@@ -43,6 +45,28 @@ def drawn_gentd26(requests: int, seed: int) -> pd.DataFrame:
     frame["model"] = [f"model {code}" for code in model]
     order = "time_s type exec_s group prompt_length negative_prompt_length images steps model loras"
     return frame[order.split()]
+
+
+def drawn_azure(name: Literal["conv", "code"], requests: int, seed: int) -> pd.DataFrame:
+    """Requests with the columns of :func:`mecpfm.data.traces.azure`, ``time_s`` from 0.
+
+    Gaps are independent draws of their quantiles. The rank of generated tokens depends on the quantile bin of context
+    tokens only: its normal score has the committed mean and deviation of the bin. InputError for less than one.
+    """
+    ranges.no_less("requests", requests, 1)
+    trace = f"azure-{name}"
+    known = figures(trace)
+    random = np.random.default_rng((seed, 0 if name == "conv" else 1))
+    level = random.random(requests)
+    mean, deviation = (np.array([known[what][str(i)] for i in range(BINS)]) for what in ("bin_mean", "bin_sd"))
+    own = bins(level)
+    scores = mean[own] + deviation[own] * arrays.normal(random, requests)
+    gaps = inverse("gap_s", random.random(requests), trace)
+    tokens = {"context_tokens": level, "generated_tokens": ranked(scores)}
+    columns = {
+        column: np.floor(inverse(column, levels, trace) + 0.5).astype(np.int64) for column, levels in tokens.items()
+    }
+    return pd.DataFrame({"time_s": np.cumsum(gaps) - gaps[0], **columns})
 
 
 def _slow(known: Figures, count: int, random: np.random.Generator) -> Floats:
@@ -78,7 +102,8 @@ def _popularity(known: Figures, quantity: str, given: str) -> Floats:
     """Probability of each model: the ranked ones', then Zipf's law (exponent 1) for what is left to all others."""
     shares = np.array([known[quantity].get(f"{given} > {item}", 0.0) for item in ITEMS])
     tail = 1 / np.arange(1, round(known["models"][""]) - TOP + 1)
-    return _norm(np.concatenate([shares[:-1], shares[-1] * tail / tail.sum()]))
+    weights = np.concatenate([shares[:-1], shares[-1] * tail / tail.sum()])
+    return np.asarray(weights / weights.sum())
 
 
 def _homes(known: Figures, size: Ints, random: np.random.Generator) -> Ints:
@@ -119,10 +144,6 @@ def _models(known: Figures, group: Ints, home: Ints, random: np.random.Generator
             out[i] = own if chance[i] < back else before if chance[i] < again else other
         last[who] = out[i]
     return out
-
-
-def _norm(weights: Floats) -> Floats:
-    return np.asarray(weights / weights.sum())
 
 
 def _log_work(known: Figures, frame: pd.DataFrame, random: np.random.Generator) -> Floats:

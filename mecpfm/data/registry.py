@@ -17,13 +17,17 @@ RAW = "https://raw.githubusercontent.com"
 class DataFile:
     """One file of an upstream repository at a pinned commit."""
 
-    name: str
     bytes: int
     sha256: str
     repository: str
     commit: str
     path: str
     licence: str
+
+    @property
+    def name(self) -> str:
+        """What it is called, here as there."""
+        return self.path.rpartition("/")[2]
 
     def url(self, base_url: str = RAW) -> str:
         """Address of the file; ``base_url`` names a mirror with the same folders."""
@@ -48,35 +52,30 @@ _ALIBABA = {
 
 FILES = (
     DataFile(
-        name="site-optus-melbCBD.csv",
         bytes=14_735,
         sha256="c1031a8ff0f110e179beeabfaea53d42c15f30b0daf6c6522e8f17789c3979fb",
         path="edge-servers/site-optus-melbCBD.csv",
         **_EUA,
     ),
     DataFile(
-        name="users-melbcbd-generated.csv",
         bytes=31_194,
         sha256="4ab470ecc719b410f7505ca1362c2a32317c0f0a4c429b349ea34aaa7c2c03f0",
         path="users/users-melbcbd-generated.csv",
         **_EUA,
     ),
     DataFile(
-        name="AzureLLMInferenceTrace_conv.csv",
         bytes=719_188,
         sha256="2f1e5b666d4e3055fdbba98598ce2ec307767b9064e03e2fa46676dbcc7d0bf8",
         path="data/AzureLLMInferenceTrace_conv.csv",
         **_AZURE,
     ),
     DataFile(
-        name="AzureLLMInferenceTrace_code.csv",
         bytes=320_117,
         sha256="54e9a6d2a4bd06ba1e060304b900abbc74cbea53de96506e60fe5bb4f2277fb6",
         path="data/AzureLLMInferenceTrace_code.csv",
         **_AZURE,
     ),
     DataFile(
-        name="lora_request_trace.csv",
         bytes=2_012_418,
         sha256="263fb88f1095f62d360cf89ded8cfc24fa2c5d111c1b16e7aaa9ccbfc4b37d78",
         path="cluster-trace-v2026-GenAI/lora_request_trace.csv",

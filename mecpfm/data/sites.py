@@ -6,11 +6,11 @@ from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from mecpfm.data.columns import Column, read_table
 from mecpfm.data.fetch import locate
 from mecpfm.kernels import arrays
+from mecpfm.typing import Floats
 
 SITES = "site-optus-melbCBD.csv"
 USERS = "users-melbcbd-generated.csv"
@@ -21,7 +21,7 @@ KM_PER_DEGREE = 111.2
 
 
 @lru_cache(maxsize=8)
-def read_positions(path: Path, longitude: str, latitude: str) -> NDArray[np.float64]:
+def read_positions(path: Path, longitude: str, latitude: str) -> Floats:
     """Two columns of degrees, shape (n, 2); InputError names file, column and row."""
     columns = {longitude: Column(ge=-180, le=180), latitude: Column(ge=-90, le=90)}
     found = read_table(path, columns).to_numpy()
@@ -29,9 +29,7 @@ def read_positions(path: Path, longitude: str, latitude: str) -> NDArray[np.floa
     return found
 
 
-def positions(
-    cloudlets: int, random: np.random.Generator, *, real: bool = True
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def positions(cloudlets: int, random: np.random.Generator, *, real: bool = True) -> tuple[Floats, Floats]:
     """Positions of the sites, shape (C, 2), and of the first user, shape (2,): longitude and latitude, degrees.
 
     The first sites are those of the EUA data set if ``real`` and its files are present; all others are uniform in

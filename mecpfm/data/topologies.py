@@ -8,29 +8,19 @@ from functools import lru_cache
 from importlib.resources import files
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import dijkstra
 
 from mecpfm.errors import InputError
 from mecpfm.files import loads
 from mecpfm.kernels import arrays
+from mecpfm.typing import Floats, Ints
 
 GROUPS = ("topozoo", "sndlib", "caida/2024-08")
 _DRAWN = (
-    "atlanta",
-    "di-yuan",
-    "france",
-    "giul39",
-    "india35",
-    "newyork",
-    "norway",
-    "pioro40",
-    "sun",
-    "ta1",
-    "ta2",
-    "zib54",
-)
+    "atlanta", "di-yuan", "france", "giul39", "india35", "newyork", "norway", "pioro40", "sun", "ta1", "ta2", "zib54",
+)  # fmt: skip
 PLANE = frozenset(f"sndlib/{name}" for name in _DRAWN)
 """SNDlib networks placed on a drawing, not on the globe: topohub takes its points for degrees, lengths mean nothing."""
 
@@ -47,10 +37,10 @@ class Topology:
 
     name: str
     nodes: tuple[str, ...]
-    coordinates: NDArray[np.float64]
-    edges: NDArray[np.int64]
-    length_km: NDArray[np.float64]
-    gbit_s: NDArray[np.float64] | None = None
+    coordinates: Floats
+    edges: Ints
+    length_km: Floats
+    gbit_s: Floats | None = None
 
     def unique_names(self) -> list[str]:
         """Names of the nodes; one that stands twice, or is empty, gets its node's number."""
@@ -95,7 +85,7 @@ EARTH_KM = 6371.0088
 
 def great_circle_km(
     latitude_deg: ArrayLike, longitude_deg: ArrayLike, other_latitude: ArrayLike, other_longitude: ArrayLike
-) -> NDArray[np.float64]:
+) -> Floats:
     """Distance on the Earth's surface, km, to the millimetre; arguments broadcast, in degrees (haversine).
 
     The same bits on every machine.
@@ -117,9 +107,7 @@ def great_circle_km(
     return np.asarray(np.round(2 * EARTH_KM * np.where(far, np.pi / 2 - angle, angle), 6))
 
 
-def distance_s_per_gb(
-    topology: Topology, *, link_gb_per_s: float = 0.125, s_per_km: float = 5e-6
-) -> NDArray[np.float64]:
+def distance_s_per_gb(topology: Topology, *, link_gb_per_s: float = 0.125, s_per_km: float = 5e-6) -> Floats:
     """Time to pull one GB between every two nodes over the fastest path, s/GB, shape (n, n).
 
     Each link forwards the whole GB before the next one starts (store and forward) and adds its propagation time once:

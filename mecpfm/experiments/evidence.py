@@ -201,12 +201,8 @@ def _exponent(claim: Claim, profile: str) -> list[Sample]:
 def _slopes(claim: Claim, method: str, profile: str) -> np.ndarray:
     rows = _results(claim, "convergence", profile)
     rows = rows[(rows["method"] == method) & (rows["rule"] == claim.metric)].sort_values("round")
-    return np.array(
-        [
-            growth_exponent(group["round"].to_numpy(), group["cumulative_regret"].to_numpy())
-            for _, group in rows.groupby("seed")
-        ]
-    )
+    runs = (run[["round", "cumulative_regret"]] for _, run in rows.groupby("seed"))
+    return np.array([growth_exponent(*(run[column].to_numpy() for column in run)) for run in runs])
 
 
 TESTS: dict[Test, Callable[[Claim, str], Iterable[Sample]]] = {

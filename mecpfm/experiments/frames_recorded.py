@@ -54,7 +54,7 @@ def below_mab(recorded: pd.DataFrame, rounds: pd.DataFrame) -> pd.DataFrame:
     last = rounds[(rounds["rule"] == "released") & (rounds["round"] == rounds["round"].max())]
     out = {}
     for method in SHOWN:
-        ours, mab = pairs(last, method, "mab", "cumulative_penalty") if method != "mab" else (1.0, 1.0)
-        out[method] = interval(1 - ours / mab) if method != "mab" else (0.0, 0.0, 0.0)
+        ours, mab = pairs(last, method, "mab", "cumulative_penalty")
+        out[method] = interval(1 - ours / mab)
     frame = pd.DataFrame(out, index=["ours", "ci_low", "ci_high"]).T
     return theirs.reindex(SHOWN).rename_axis(index=None, columns=None).join(frame)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from mecpfm.experiments.statistics import interval, summary
+from mecpfm.experiments.statistics import interval, pairs, summary
 
 CLAIMED_WINDOW = 800
 """Window of the WTSRC that is claimed to recover from drift, rounds."""
@@ -25,10 +25,9 @@ def gains(rows: pd.DataFrame, method: str, baseline: str, by: list[str], metric:
     """Paired difference, method minus baseline on the same seeds: the groups, mean, ci_low, ci_high, seeds."""
     out = []
     for key, group in rows.groupby(by, sort=False):
-        table = group.pivot(index="seed", columns="method", values=metric)
-        if {method, baseline} <= set(table):
-            difference = (table[method] - table[baseline]).dropna().to_numpy()
-            out.append((*key, *interval(difference), len(difference)))
+        ours, theirs = pairs(group, method, baseline, metric)
+        if len(ours):
+            out.append((*key, *interval(ours - theirs), len(ours)))
     return pd.DataFrame(out, columns=[*by, "mean", "ci_low", "ci_high", "seeds"])
 
 

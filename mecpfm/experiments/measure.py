@@ -11,6 +11,7 @@ import numpy as np
 
 from mecpfm import clock, solvers
 from mecpfm.errors import InfeasibleError
+from mecpfm.files import plain
 from mecpfm.plan import Plan
 from mecpfm.published.check import assess_fractional
 from mecpfm.published.formulation import compact_lp
@@ -74,7 +75,7 @@ def offline(instance: Instance, method: str, seed: int) -> dict[str, Any]:
         return row | {"status": "infeasible"}
     return {
         **row, "status": plan.status, "solver": plan.solver, **plan.metrics, "objective": plan.objective,
-        "bound": plan.bound if math.isfinite(plan.bound) else None, "ratio": plan_ratio(plan),
+        "bound": plain(plan.bound), "ratio": plan_ratio(plan),
         "violations": len(plan.violations), "runtime_s": plan.runtime_s,
     }  # fmt: skip
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import math
 import multiprocessing
@@ -15,7 +16,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wai
 from concurrent.futures.process import BrokenProcessPool
 from importlib.metadata import distributions
 from pathlib import Path
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 
 import pandas as pd
 
@@ -32,6 +33,25 @@ QUIET: dict[str, Any] = {"extra_arguments": ["--log-level=ERROR"]}
 """Kernels otherwise warn of unencrypted local sockets at every start."""
 NEEDED = ("papermill", "nbclient", "ipykernel")
 """Modules of the extra ``notebooks``."""
+DIED = "Kernel died before replying to kernel_info"
+"""What jupyter_client says of a kernel that has run no cell."""
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def started_again(start: Callable[P, R]) -> Callable[P, R]:
+    """Start a kernel anew that died at its start: another process took a port between its choice and its use."""
+
+    @functools.wraps(start)
+    def once_more(*words: P.args, **options: P.kwargs) -> R:
+        try:
+            return start(*words, **options)
+        except RuntimeError as problem:
+            if str(problem) != DIED:
+                raise
+        return start(*words, **options)
+
+    return once_more
 
 
 def names() -> list[str]:
@@ -84,7 +104,7 @@ def _all(
     """
     context, environment = _preloaded_context(), dict(os.environ)
     at_once = 2 if profile == "quick" and (os.cpu_count() or 1) > 1 else 1  # the full profile fills every core
-    running: dict[Future[Any], tuple[str, ProcessPoolExecutor, float]] = {}
+    running: dict[Future[tuple[float, float, str]], tuple[str, ProcessPoolExecutor, float]] = {}
     try:
         for group in groups:
             left = list(group)
@@ -120,12 +140,11 @@ def _inherit(environment: dict[str, str]) -> None:
     os.environ.update(environment)
 
 
-def _ended(done: Future[Any]) -> tuple[float, float, str]:
+def _ended(done: Future[tuple[float, float, str]]) -> tuple[float, float, str]:
     try:
-        found: tuple[float, float, str] = done.result()
+        return done.result()
     except BrokenProcessPool:
         return math.nan, math.nan, "its process died, as when memory runs out"
-    return found
 
 
 def _disk_mb() -> float:
@@ -150,6 +169,7 @@ def _execute(name: str, profile: str, in_place: bool) -> tuple[float, float, str
     return time.perf_counter() - start, peak, error
 
 
+@started_again
 def _papermill(source: Path, profile: str) -> None:
     import papermill
 
@@ -184,6 +204,7 @@ def _in_place(source: Path, profile: str) -> None:
     write_atomic(source, (nbformat.writes(notebook) + "\n").encode())
 
 
+@started_again
 def executed(source: Path, *, allow_errors: bool = False, **start: Any) -> Any:
     """A notebook run in its own folder without time stamps; ``start`` goes to the kernel."""
     import nbformat
@@ -213,12 +234,9 @@ def known(chosen: list[str] | None) -> list[str]:
 def _record(profile: str, rows: list[tuple[str, ...]]) -> None:
     target = paths.results() / "resources.csv"
     old = pd.read_csv(target, dtype=str) if target.exists() else pd.DataFrame()
-    new = pd.DataFrame(
-        [(profile, *row) for row in rows], columns=["profile", "notebook", "seconds", "peak_mb", "disk_mb"]
-    )
-    both = (
-        pd.concat([old, new]).drop_duplicates(["profile", "notebook"], keep="last").sort_values(["profile", "notebook"])
-    )
+    by = ["profile", "notebook"]
+    new = pd.DataFrame([(profile, *row) for row in rows], columns=[*by, "seconds", "peak_mb", "disk_mb"])
+    both = pd.concat([old, new]).drop_duplicates(by, keep="last").sort_values(by)
     write_atomic(target, both.to_csv(index=False).encode())
     environment = {
         "platform": platform.platform(),

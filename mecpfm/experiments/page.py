@@ -17,6 +17,7 @@ from mecpfm.experiments import report
 from mecpfm.experiments.claims import Judged, Verdict
 from mecpfm.experiments.strip import short, strip
 from mecpfm.figures.verdicts import LOOKS, OTHER
+from mecpfm.network.page import HEAD
 from mecpfm.records import write_atomic
 
 LIGHTS = {
@@ -73,8 +74,7 @@ def page(judged: Judged, profile: str, failures: list[str]) -> str:
         *_figures(judged.verdicts, runs, profile),
         f"<h2>Times and memory</h2>{_resources(profile)}<h2>Environment</h2>{_environment()}",
     ]
-    head = "<meta charset=utf-8><meta name=viewport content='width=device-width,initial-scale=1'>"
-    head += f"<link rel=icon href='data:,'><title>mecpfm: what holds</title><style>{STYLE}</style>"
+    head = f"{HEAD}<title>mecpfm: what holds</title><style>{STYLE}</style>"
     body = "\n".join(parts)
     return f"<!doctype html><html lang=en><head>{head}</head><body><main>{body}</main></body></html>\n"
 

@@ -18,6 +18,8 @@ SIGNS = {"at least": ">=", "at most": "<=", "within": "\N{PLUS-MINUS SIGN}"}
 """How the direction of a claim is written before its threshold."""
 COLUMNS = ("claim", "points", "each alone", "needed", "worst", "median [95 %]", "best", "verdict", "stated")
 """``each alone``: the counts where every point is judged by its own 95 % interval."""
+COUNTED = ("points", "holding", "open", "against", "holding_alone", "against_alone", "without_plan")
+"""Fields of a verdict that count points."""
 
 
 def rows(verdicts: list[Verdict]) -> list[tuple[str, ...]]:
@@ -70,11 +72,10 @@ def disagreements(verdicts: list[Verdict], profile: str, *, timed: bool = False)
 
 def save(verdicts: list[Verdict], profile: str) -> None:
     """Write docs/claims.csv, docs/claims_points.csv, the table of docs/claims.md and what the README says of each."""
-    points_csv = rounded(points(verdicts), 4).to_csv(index=False, lineterminator="\n")
-    write_atomic(paths.sources() / "docs" / "claims_points.csv", points_csv.encode())
-    table_csv = rounded(table(verdicts), 4).to_csv(index=False, lineterminator="\n")
-    write_atomic(paths.sources() / "docs" / "claims.csv", table_csv.encode())
-    page = paths.sources() / "docs" / "claims.md"
+    docs = paths.sources() / "docs"
+    for name, frame in (("claims_points", points(verdicts)), ("claims", table(verdicts))):
+        write_atomic(docs / f"{name}.csv", rounded(frame, 4).to_csv(index=False, lineterminator="\n").encode())
+    page = docs / "claims.md"
     before, _, rest = page.read_text().partition(MARKS[0])
     _, _, after = rest.partition(MARKS[1])
     lines = ["| " + " | ".join(row) + " |" for row in [COLUMNS, ("---",) * len(COLUMNS), *rows(verdicts)]]
@@ -95,10 +96,7 @@ def recounted(text: str, verdicts: list[Verdict]) -> str:
 def points(verdicts: list[Verdict]) -> pd.DataFrame:
     """Every point with an interval, claim by claim: where, value, 95 % interval, what it says, and a note."""
     found = [
-        (
-            *(v.claim.id, one.point, one.value, one.low, one.high, v.claim.threshold),
-            *(says(v.claim, one), v.claim.notes.get(one.point, "")),
-        )
+        (v.claim.id, one.point, *one[:3], v.claim.threshold, says(v.claim, one), v.claim.notes.get(one.point, ""))
         for v in verdicts
         for one in v.evidence
         if one.point
@@ -116,13 +114,7 @@ def table(verdicts: list[Verdict]) -> pd.DataFrame:
                 "test": v.claim.test,
                 "direction": v.claim.direction,
                 "threshold": v.claim.threshold,
-                "points": v.points,
-                "holding": v.holding,
-                "open": v.open,
-                "against": v.against,
-                "holding_alone": v.holding_alone,
-                "against_alone": v.against_alone,
-                "without_plan": v.without_plan,
+                **{name: getattr(v, name) for name in COUNTED},
                 "median": v.value,
                 "ci_low": v.low,
                 "ci_high": v.high,

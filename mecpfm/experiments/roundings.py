@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import pandas as pd
 
@@ -70,38 +68,33 @@ def guarantees(instance: Instance, seed: int) -> pd.DataFrame:
 def separation(requests: int, draws: int, seed: int) -> Rows:
     """How often each rounding opens a backbone that n requests share, each with 0.05 of a model of its own on it."""
     n, share = requests, 0.05
-    instance = Instance(
-        blocks=Blocks(size_gb=np.ones(n + 1)),
-        models=Models(blocks=Ragged.from_lists([[0, 1 + k] for k in range(n)])),
-        **_roomy(n, np.arange(n)),
-    )
+    instance = _roomy([[0, 1 + k] for k in range(n)], np.arange(n))
     return [{**row, "factor": row["opened"] / share} for row in _opened(instance, np.full(n, share), draws, seed)]
 
 
 def openings(requests: int, draws: int, seed: int) -> Rows:
     """How often each rounding opens a block that ``requests`` requests use to a fraction of 1/n each."""
     n = requests
-    instance = Instance(
-        blocks=Blocks(size_gb=np.ones(1)),
-        models=Models(blocks=Ragged.from_lists([[0]])),
-        **_roomy(n, np.zeros(n, dtype=np.int64)),
-    )
+    instance = _roomy([[0]], np.zeros(n, dtype=np.int64))
     return [{**row, "factor": row["opened"] * n} for row in _opened(instance, np.full(n, 1 / n), draws, seed)]
 
 
-def _roomy(n: int, model: Ints) -> dict[str, Any]:
-    """One cloudlet with room for all, and an option for each of n requests."""
-    return {
-        "cloudlets": Cloudlets(
+def _roomy(blocks: list[list[int]], model: Ints) -> Instance:
+    """Models of these blocks, one cloudlet with room for all, and an option, of one of the models, for each request."""
+    n = len(model)
+    return Instance(
+        blocks=Blocks(size_gb=np.ones(1 + max(max(blocks)))),
+        models=Models(blocks=Ragged.from_lists(blocks)),
+        cloudlets=Cloudlets(
             memory_gb=np.array([n + 1.0]), compute_s=np.array([float(n)]), pull_s_per_gb=np.ones(1),
             cached=Ragged.from_lists([[]]),
         ),
-        "requests": Requests(remote_delay_s=np.full(n, 2.0), remote_accuracy=np.ones(n)),
-        "options": Options(
+        requests=Requests(remote_delay_s=np.full(n, 2.0), remote_accuracy=np.ones(n)),
+        options=Options(
             request=np.arange(n), model=model, cloudlet=np.zeros(n, dtype=np.int64),
             delay_s=np.ones(n), compute_s=np.ones(n), accuracy=np.ones(n),
         ),
-    }  # fmt: skip
+    )  # fmt: skip
 
 
 def _opened(instance: Instance, x: Floats, draws: int, seed: int) -> Rows:

@@ -20,7 +20,7 @@ import pandas as pd
 from mecpfm import paths
 from mecpfm.errors import InputError, MecpfmError
 from mecpfm.experiments import executors
-from mecpfm.experiments.config import Experiment, experiments
+from mecpfm.experiments.config import experiments
 from mecpfm.experiments.store import Task, keep, load
 from mecpfm.experiments.study import STUDIES, Rows
 from mecpfm.extras import lacks
@@ -60,7 +60,7 @@ def run(
         log.warning("%s: %s; nothing was run", name, absent)
         return pd.DataFrame()
     paths.require_writable_home()
-    tasks = _tasks(known[name])
+    tasks = [Task(name, point, seed) for point in known[name].points for seed in range(known[name].seeds)]
     rows = {task: load(task) if resume else None for task in tasks}
     missing = [task for task in tasks if rows[task] is None]
     failed: list[str] = []
@@ -96,10 +96,6 @@ def timings(name: str, profile: str) -> pd.DataFrame:
     """Running times of an experiment, which is run first where anything is missing."""
     run(name, profile)
     return pd.read_csv(paths.results() / profile / f"{name}.timing.csv")
-
-
-def _tasks(experiment: Experiment) -> list[Task]:
-    return [Task(experiment.name, point, seed) for point in experiment.points for seed in range(experiment.seeds)]
 
 
 def _measure(task: Task) -> Rows:

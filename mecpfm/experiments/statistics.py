@@ -8,11 +8,11 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from scipy.special import stdtrit
 
 from mecpfm.kernels import arrays
-from mecpfm.typing import Floats
+from mecpfm.typing import Floats, Ints
 
 CONFIDENCE = 0.95
 REPLICATES = 1_000
@@ -102,7 +102,7 @@ def paired(rows: pd.DataFrame, method: str, baseline: str, metric: str, by: str 
 
 
 def pairs(rows: pd.DataFrame, method: str, baseline: str, metric: str) -> tuple[Floats, Floats]:
-    """Floats of two methods at one point, seed by seed, where both are finite."""
+    """Values of two methods at one point, seed by seed, where both are finite."""
     table = matched(rows, method, baseline, metric)
     return table[method].to_numpy(), table[baseline].to_numpy()
 
@@ -121,7 +121,7 @@ def matched(rows: pd.DataFrame, method: str, baseline: str, metric: str) -> pd.D
     return finite
 
 
-def _wilcoxon(ours: NDArray[np.float64], theirs: NDArray[np.float64]) -> float:
+def _wilcoxon(ours: Floats, theirs: Floats) -> float:
     if len(ours) < 2 or not np.any(ours != theirs):
         return math.nan
     from scipy.stats import wilcoxon  # 0.4 s to import, and most lessons test nothing
@@ -129,7 +129,7 @@ def _wilcoxon(ours: NDArray[np.float64], theirs: NDArray[np.float64]) -> float:
     return _rounded(wilcoxon(ours, theirs).pvalue)
 
 
-def growth_exponent(rounds: NDArray[np.int64], cumulative: NDArray[np.float64]) -> float:
+def growth_exponent(rounds: Ints, cumulative: Floats) -> float:
     """Slope of log(cumulative) on log(round) after the first tenth of the rounds: below 1 means sublinear growth."""
     keep = (rounds >= rounds.max() / 10) & (cumulative > 0)
     if keep.sum() < 2:

@@ -6,14 +6,23 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from mecpfm import ranges
 
+MARKS = 41
+"""Rounds at which cumulative values are kept."""
 Rows = list[dict[str, Any]]
 """What one measurement gives: a dictionary for each row of the result table."""
 Measure = Callable[[Any, int], Rows]
 """Rows of one instance, from its recipe and its seed."""
 SHARED_FRACTIONS = (0.0, 1 / 3, 2 / 3, 0.97, 0.999)
 """Shared fractions of a model, from nothing shared to nearly all, in both settings."""
+
+
+def marks(rounds: int) -> list[int]:
+    """Rounds, counted from 0 and evenly spread, at which cumulative values are kept."""
+    return [int(t) for t in np.unique(np.linspace(0, rounds - 1, MARKS).astype(int))]
 
 
 class Profile(NamedTuple):

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import pandas as pd
 
@@ -12,6 +10,7 @@ from mecpfm.kernels.online_records import Log, World
 from mecpfm.online.policy import Policy
 from mecpfm.online.simulate import Run
 from mecpfm.online.world import Scene
+from mecpfm.typing import Floats, Ints
 
 Rows = list[tuple[str, float, float, str, float]]
 """Intervals: lane, start and end (s), what it is, and the level where the lane has one."""
@@ -42,7 +41,7 @@ def timeline(scene: Scene, policy: Policy, cloudlet: int, first: int, last: int,
     return table[table["end_s"] > table["start_s"]].sort_values(["lane", "start_s"], ignore_index=True)
 
 
-def served(world: World, log: Log, cloudlet: int, last: int) -> np.ndarray[Any, np.dtype[np.int64]]:
+def served(world: World, log: Log, cloudlet: int, last: int) -> Ints:
     """Requests before ``last`` that went to a cloudlet, in the order in which it serves them."""
     edge = np.flatnonzero(log.place[:last] < world.near.shape[1])
     return np.asarray(edge[world.near[world.home[edge], log.place[edge]] == cloudlet])
@@ -52,12 +51,8 @@ def busiest(scene: Scene, policy: Policy, first: int, last: int, seed: int = 0) 
     """The cloudlet that pulls most in this part of a run, GB."""
     world, run = scene.world, Run(scene, policy, seed)
     run.advance(last)
-    pulled = [run.log.pulled_gb[here[here >= first]].sum() for here in _by_cloudlet(world, run.log, last)]
-    return int(np.argmax(pulled))
-
-
-def _by_cloudlet(world: World, log: Log, last: int) -> list[np.ndarray[Any, np.dtype[np.int64]]]:
-    return [served(world, log, cloudlet, last) for cloudlet in range(len(world.speed))]
+    requests = (served(world, run.log, cloudlet, last) for cloudlet in range(len(world.speed)))
+    return int(np.argmax([run.log.pulled_gb[here[here >= first]].sum() for here in requests]))
 
 
 class _Memory:
@@ -91,9 +86,8 @@ class _Memory:
         return [(name, start, ready, "pulling", np.nan), (name, ready, until, "held", np.nan)]
 
 
-def _serving(world: World, log: Log, here: np.ndarray[Any, np.dtype[np.int64]], held_s: float) -> Rows:
-    rows: Rows = []
-    free = 0.0
+def _serving(world: World, log: Log, here: Ints, held_s: float) -> Rows:
+    rows, free = Rows(), 0.0
     for request in here:
         start, finish = float(log.start_s[request]), float(log.finish_s[request])
         idle = max(free, float(world.arrival[request]) + held_s)
@@ -104,7 +98,7 @@ def _serving(world: World, log: Log, here: np.ndarray[Any, np.dtype[np.int64]], 
     return rows
 
 
-def _queue(join: np.ndarray[Any, Any], leave: np.ndarray[Any, Any], begin: float, end: float) -> Rows:
+def _queue(join: Floats, leave: Floats, begin: float, end: float) -> Rows:
     times = np.unique(np.clip(np.concatenate([[begin, end], join, leave]), begin, end))
     present = np.searchsorted(np.sort(join), times[:-1], side="right")
     level = present - np.searchsorted(np.sort(leave), times[:-1], side="right")

@@ -22,7 +22,6 @@ from mecpfm.figures import (
     coupled,
     explorer,
     export,
-    headline,
     learning,
     maps,
     online,
@@ -36,7 +35,7 @@ from mecpfm.figures.lines import Draw
 
 KINDS: dict[str, Draw] = {
     **programs.FIGURES, **paper.FIGURES, **learning.FIGURES, **coupled.FIGURES, **online.FIGURES, **maps.FIGURES,
-    "timeline": timeline.draw, "sweep": sweep.draw, "headline": headline.draw,
+    "timeline": timeline.draw, "sweep": sweep.sweep, "headline": sweep.headline,
     "explorer": explorer.draw, "verdicts": verdicts.draw,
 }  # fmt: skip
 """Every kind of figure by name."""

@@ -110,12 +110,7 @@ RACE = Lines(
     prepare=_possible,
     finish=_raced,
     subplots={"shared_xaxes": True, "shared_yaxes": True, "horizontal_spacing": 0.02, "vertical_spacing": 0.06},
-    layout={
-        "height": 600,
-        "legend": ABOVE | {"y": 1.12},
-        "margin": {"t": 150},
-        "title": {"y": 0.98, "yanchor": "top"},
-    },
+    layout={"height": 600, "legend": ABOVE | {"y": 1.12}, "margin": {"t": 150}, "title": {"y": 0.98, "yanchor": "top"}},
 )
 """Cost and gap against wall time, local search and HiGHS's MIP in equal time, a column an instance class.
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
@@ -21,7 +19,8 @@ def draw(frame: pd.DataFrame) -> go.Figure:
     drawn = make_subplots(
         rows=len(requests), cols=len(memory), subplot_titles=titles, shared_xaxes=True, shared_yaxes=True
     )
-    shown = {link: _curves(frame[frame["gbit_s"] == link]) for link in links}
+    panel = ["requests", "memory_gb", "method"]
+    shown = {link: dict(iter(frame[frame["gbit_s"] == link].groupby(panel, sort=False))) for link in links}
     first = len(links) // 2
     for (r, m, method), of in shown[links[first]].items():
         row, col = requests.index(r) + 1, memory.index(m) + 1
@@ -33,20 +32,11 @@ def draw(frame: pd.DataFrame) -> go.Figure:
         {"label": f"{link:g}", "method": "restyle", "args": [{"y": [of["mean_s"].tolist() for of in curves.values()]}]}
         for link, curves in shown.items()
     ]
-    slider = {
-        "active": first,
-        "currentvalue": {"prefix": "link of the north, Gbit/s: "},
-        "steps": steps,
-        "pad": {"t": 75},
-    }
+    prefix = {"prefix": "link of the north, Gbit/s: "}
+    slider = {"active": first, "currentvalue": prefix, "steps": steps, "pad": {"t": 75}}
     drawn.update_xaxes(title_text="shared fraction", row=len(requests))
     drawn.update_yaxes(range=[0, 9.5])
     drawn.update_yaxes(title_text="delay a request (s)", col=1)
     drawn.update_layout(template=TEMPLATE, height=680, sliders=[slider], legend={"orientation": "h", "y": 1.14})
     title = "Sharing is worth most where memory holds one backbone but not two models"
     return drawn.update_layout(title_text=title, margin={"t": 130})
-
-
-def _curves(of: pd.DataFrame) -> dict[Any, pd.DataFrame]:
-    """Rows of each panel and method, in a fixed order."""
-    return dict(list(of.groupby(["requests", "memory_gb", "method"], sort=False)))

@@ -7,7 +7,7 @@ import plotly.graph_objects as go
 
 from mecpfm.figures.lines import BELOW, Axis, Draw, Lines, Panels, logarithmic
 from mecpfm.figures.panels import panels
-from mecpfm.figures.style import GREY, LOOKS, figure
+from mecpfm.figures.style import GREY, LOOKS, figure, in_order
 
 TABLES = {"centred": "digits, centred", "raw": "digits, raw pixels", "breast_cancer": "breast cancer"}
 """Titles of panels that are not named like them."""
@@ -58,7 +58,7 @@ def subsets(frame: pd.DataFrame) -> go.Figure:
     title = "TSRC can lock in a useless feature; a window lets it out again"
     below = {"margin": {"b": 80}}  # two lines of ticks
     drawn = figure(title, "problem, features observed", "runs that end on a best subset", barmode="group", **below)
-    for method in [name for name in LOOKS if name in set(frame["method"])]:
+    for method in in_order(frame["method"]):
         of = frame[frame["method"] == method]
         labels = [f"{problem}<br>d = {count}" for problem, count in zip(of["problem"], of["observed"], strict=True)]
         look = LOOKS[method]
@@ -84,11 +84,7 @@ REGRET = Lines(
     Axis("mean", settings={"rangemode": "tozero", "zeroline": False}),
     title="Who observes nothing regrets and errs most; all features err least",
     cols=Panels(
-        "metric",
-        {
-            "cumulative_regret": "empirical regret",
-            "squared_error": "squared error of the predictions",
-        },
+        "metric", {"cumulative_regret": "empirical regret", "squared_error": "squared error of the predictions"}
     ),
     bands=(),  # seeds differ more than learners do: only paired differences say much
     every=5,

@@ -11,7 +11,7 @@ import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from mecpfm.figures.style import LOOKS, TEMPLATE, band, line
+from mecpfm.figures.style import LOOKS, TEMPLATE, band, in_order, line
 
 Draw = Callable[[pd.DataFrame], go.Figure]
 """A figure: from the data behind it to what is shown."""
@@ -132,8 +132,7 @@ class Lines:
         return drawn.update_layout(template=TEMPLATE, **words, **self.layout)
 
     def _series(self, rows: pd.DataFrame) -> list[Any]:
-        known = dict.fromkeys(rows[self.series])
-        return list(known) if self.as_given else [name for name in LOOKS if name in known]
+        return list(dict.fromkeys(rows[self.series])) if self.as_given else in_order(rows[self.series])
 
     def _traces(self, name: str, of: pd.DataFrame, legend: Mapping[str, Any]) -> Iterator[go.Scatter]:
         wanted = self.bands is None or name in self.bands

@@ -9,7 +9,7 @@ import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from mecpfm.figures.style import LOOKS, TEMPLATE, band, line
+from mecpfm.figures.style import TEMPLATE, band, in_order, line
 
 MOST = 6
 """Curves of a panel."""
@@ -20,7 +20,7 @@ MARK, RIM = 8.0, 1.2
 def panels(frame: pd.DataFrame, by: str, titles: Mapping[str, str], x: str) -> go.Figure:
     """One panel a key of ``titles`` (values of column ``by``); columns x, method, mean, ci_low, ci_high."""
     drawn = make_subplots(cols=len(titles), subplot_titles=list(titles.values()), shared_yaxes=True)
-    methods = [name for name in LOOKS if name in set(frame["method"])]
+    methods = in_order(frame["method"])
     named: set[str] = set()
     for col, panel in enumerate(titles, 1):
         of = frame[frame[by] == panel].rename(columns={x: "value"})
@@ -61,14 +61,10 @@ def curves(
 
 def copies(rows: pd.DataFrame) -> set[float]:
     """Values at which every mean and interval is that of the value before."""
-    columns = [name for name in ("metric", "method", "mean", "ci_low", "ci_high") if name in rows]
-    found, before = set(), None
-    for value, group in rows.groupby("value"):
-        now = group[columns].sort_values(columns).reset_index(drop=True)
-        if before is not None and now.equals(before):
-            found.add(float(str(value)))
-        before = now
-    return found
+    keys = [name for name in ("metric", "method") if name in rows]
+    wide = rows.pivot(index="value", columns=keys, values=["mean", "ci_low", "ci_high"])
+    same = wide.eq(wide.shift()) | (wide.isna() & wide.shift().isna())
+    return set(wide.index[same.all(axis=1)])
 
 
 def finish(drawn: go.Figure, title: str, note: str, rows: int) -> go.Figure:

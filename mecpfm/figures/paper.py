@@ -7,7 +7,7 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from mecpfm.figures.lines import BELOW, DECADES, Axis, Draw, Lines, Panels, logarithmic, spread
-from mecpfm.figures.style import BLUE, GREEN, GREY, LOOKS, ORANGE, RED, TEMPLATE, figure
+from mecpfm.figures.style import BLUE, GREEN, GREY, LOOKS, ORANGE, RED, TEMPLATE, figure, in_order
 
 RELAXATIONS = {"lp": ("LP as published", ORANGE), "lp-dual": ("strengthened LP", BLUE)}
 """Relaxations that are drawn from: words and colour."""
@@ -79,7 +79,7 @@ def factorial(frame: pd.DataFrame) -> go.Figure:
     Columns: method, share, source, mean (total delay, s).
     """
     drawn = make_subplots(cols=2, subplot_titles=["without sharing", "with sharing"], shared_yaxes=True)
-    methods = [name for name in LOOKS if name in set(frame["method"])]
+    methods = in_order(frame["method"])
     scale = {"zmin": 0, "zmax": frame["mean"].max() / 1000, "colorscale": "Cividis", "reversescale": True}
     bar = {"title": {"text": "total delay<br>(1000 s)"}}
     for col, share in enumerate((False, True), 1):

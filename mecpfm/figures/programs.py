@@ -50,12 +50,8 @@ def equivalence(frame: pd.DataFrame) -> go.Figure:
     Columns: enumerated optimum (s), method (nlip or ilp), objective (s); one row an instance and method.
     """
     ends = [0, 1.05 * frame["enumerated"].max()]
-    drawn = figure(
-        "NLIP = ILP = enumeration: every optimum lies on the diagonal",
-        "optimum by enumeration (s)",
-        "optimum by a solver (s)",
-        height=460,
-    )
+    title = "NLIP = ILP = enumeration: every optimum lies on the diagonal"
+    drawn = figure(title, "optimum by enumeration (s)", "optimum by a solver (s)", height=460)
     drawn.add_trace(go.Scatter(x=ends, y=ends, mode="lines", name="equal", line={"color": GREY, "dash": "dot"}))
     for method, size in SIZES.items():
         rows = frame[frame["method"] == method]

@@ -5,6 +5,7 @@ Colours are Okabe and Ito's (2008), distinct to colour-blind readers; marker and
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 import plotly.graph_objects as go
@@ -116,23 +117,18 @@ def figure(title: str, x: str, y: str, **layout: Any) -> go.Figure:
     return drawn
 
 
+def in_order(names: Iterable[str]) -> list[str]:
+    """Names that have a look, each once, in the order of looks."""
+    known = set(names)
+    return [name for name in LOOKS if name in known]
+
+
 def line(method: str, **trace: Any) -> go.Scatter:
     """Line with markers in the method's look."""
     look = LOOKS[method]
-    return go.Scatter(
-        **{
-            "name": look.name,
-            "mode": "lines+markers",
-            "line": {"color": look.color, "dash": look.dash, "width": 2},
-            "marker": {
-                "symbol": look.symbol,
-                "size": 8,
-                "color": look.color,
-                "line": {"color": look.color, "width": 2},
-            },
-            **trace,
-        }
-    )
+    marker = {"symbol": look.symbol, "size": 8, "color": look.color, "line": {"color": look.color, "width": 2}}
+    dashes = {"color": look.color, "dash": look.dash, "width": 2}
+    return go.Scatter(**{"name": look.name, "mode": "lines+markers", "line": dashes, "marker": marker, **trace})
 
 
 def band(method: str, x: Any, low: Any, high: Any) -> go.Scatter:

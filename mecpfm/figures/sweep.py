@@ -1,4 +1,4 @@
-"""One sweep of the evaluation: each metric against the swept quantity, at most six methods, the finding as title."""
+"""Sweeps of the evaluation: each metric against the swept quantity, or the headline; the finding is the title."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from mecpfm.figures.panels import MOST, copies, curves, finish, grid
-from mecpfm.figures.style import LOOKS
+from mecpfm.figures.style import BLACK, LOOKS, in_order
 
 AXES = {
     "cloudlets": "cloudlets",
@@ -34,9 +34,17 @@ TIMED = ("appro", "lp-dual", "lp", "exact", "nbs", "greedy")
 ALIKE = 0.05
 """Largest relative difference at which two methods count as alike in the note."""
 
+GAINED = {
+    "total_delay_s": "less total delay", "average_cost": "less average cost", "average_accuracy": "more accuracy",
+}  # fmt: skip
+"""What a method gains in each metric."""
 
-def draw(frame: pd.DataFrame) -> go.Figure:
-    """Columns: axis, value, method, metric, mean, ci_low, ci_high (figures/README.md)."""
+
+def sweep(frame: pd.DataFrame) -> go.Figure:
+    """Each metric against the swept quantity, at most six methods.
+
+    Columns: axis, value, method, metric, mean, ci_low, ci_high (figures/README.md).
+    """
     metrics = [metric for metric in METRICS if metric in set(frame["metric"])]
     order = TIMED if metrics == ["runtime_s"] else (*ORDER, "greedy")
     methods = sorted(set(frame["method"]), key=lambda name: (order.index(name) if name in order else len(order), name))
@@ -88,3 +96,45 @@ def _left_out(means: pd.DataFrame, methods: list[str]) -> str:
     if other := [LOOKS[name].name for name in left if name not in alike]:
         notes.append(f"Not drawn: {', '.join(other)}.")
     return " ".join(notes)
+
+
+def headline(frame: pd.DataFrame) -> go.Figure:
+    """Gain over each baseline, point by point, with its interval and what was claimed.
+
+    Columns: metric, axis, value, lead, method (the baseline), mean, ci_low, ci_high, needed.
+    """
+    cells = list(frame.groupby(["metric", "axis"], sort=False))
+    methods = in_order(frame["method"])[:MOST]
+    cols = min(3, len(cells))
+    rows = -(-len(cells) // cols)
+    drawn, named, new = grid(rows, cols), set[str](), []
+    shares = frame.groupby("metric", sort=False)["needed"].first()
+    claimed = "claimed: " + ", ".join(f"{100 * share:.0f} % {GAINED[str(metric)]}" for metric, share in shares.items())
+    for place, ((metric, axis), of) in enumerate(cells):
+        cell = {"row": place // cols + 1, "col": place % cols + 1}
+        curves(drawn, of, methods, named, cell)
+        new.append(of[~of["value"].isin(copies(of))])
+        needed = float(of["needed"].iloc[0])
+        dashes = {"line": {"color": BLACK, "dash": "5px,4px", "width": 1}, "name": claimed, "legendgroup": "claimed"}
+        drawn.add_hline(y=needed, showlegend=not place, legendrank=MOST + 1, **dashes, **cell)
+        if of["mean"].min() < 0:
+            drawn.add_hline(y=0, line={"color": BLACK, "width": 1}, **cell)
+        words = {"title_text": GAINED[str(metric)] if place % cols == 0 else ""}
+        drawn.update_yaxes(tickformat=".0%", zeroline=False, **words, **cell)
+        drawn.update_xaxes(title_text=AXES[str(axis)], **cell)
+    marked = pd.concat(new)
+    note = "" if len(marked) == len(frame) else "No mark: the rows of the value to its left, counted once."
+    return finish(drawn, _held(marked), note, rows)
+
+
+def _held(rows: pd.DataFrame) -> str:
+    """At how many different points each baseline is beaten by what is claimed, with the whole interval."""
+    lines = []
+    for metric, of in rows.groupby("metric", sort=False):
+        points = of.drop_duplicates(["method", "mean", "ci_low", "ci_high"])
+        counts = points.assign(held=points["ci_low"] >= points["needed"]).groupby("method")["held"].agg(["sum", "size"])
+        known = counts.reindex(in_order(counts.index))
+        held = [f"{LOOKS[str(name)].name} at {row['sum']} of {row['size']}" for name, row in known.iterrows()]
+        lead, needed = LOOKS[str(of["lead"].iloc[0])].name, 100 * of["needed"].iloc[0]
+        lines.append(f"{lead}: at least {needed:.0f} % {GAINED[str(metric)]} than<br>{', '.join(held)} points")
+    return "<br>".join(lines)

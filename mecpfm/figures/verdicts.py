@@ -7,6 +7,7 @@ from textwrap import wrap
 import pandas as pd
 import plotly.graph_objects as go
 
+from mecpfm.figures.lines import spread
 from mecpfm.figures.style import BLACK, BLUE, GREEN, GREY, ORANGE, RED, figure
 
 LOOKS = {
@@ -38,17 +39,9 @@ def draw(frame: pd.DataFrame) -> go.Figure:
     drawn.add_trace(go.Scatter(x=ends, y=places, name="all points", **span))
     for verdict, rows in frame.groupby("verdict"):
         color, symbol = LOOKS.get(str(verdict).partition(":")[0], OTHER)
-        spread = {"array": rows["ci_high"] - rows["median"], "arrayminus": rows["median"] - rows["ci_low"]}
-        drawn.add_trace(
-            go.Scatter(
-                x=rows["median"],
-                y=rows["words"],
-                name=str(verdict),
-                mode="markers",
-                marker={"color": color, "symbol": symbol, "size": 10},
-                error_x={"type": "data", "symmetric": False, **spread},
-            )
-        )
+        marker, interval = {"color": color, "symbol": symbol, "size": 10}, spread(rows, "median")
+        dots = {"name": str(verdict), "mode": "markers", "marker": marker, "error_x": interval}
+        drawn.add_trace(go.Scatter(x=rows["median"], y=rows["words"], **dots))
     needed = {"color": BLACK, "symbol": "line-ns-open", "size": 16}
     drawn.add_trace(go.Scatter(x=frame["threshold"], y=frame["words"], name="needed", mode="markers", marker=needed))
     drawn.update_xaxes(tickformat=".0%", title_standoff=4)

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from mecpfm.coupled.instance import LARGEST, Blocks, Cloudlets, Instance, Models, Options, Requests, most
@@ -18,7 +16,7 @@ from mecpfm.network.library import library
 from mecpfm.network.network import Network
 from mecpfm.network.routes import centre_site, home_sites, index_of, paths_between
 from mecpfm.records import Ragged, explain
-from mecpfm.typing import Floats, Ints
+from mecpfm.typing import Array, Bools, Floats, Ints
 
 AT_ONCE = 1_000_000
 """Combinations of user, site and model that are computed together: what bounds memory."""
@@ -33,8 +31,6 @@ class Built:
     """Own site of every user, shape (R,)."""
     path_s: Floats
     """One way between every two sites, s, shape (C, C)."""
-    missed: NDArray[np.bool_]
-    """Users whose deadline even the data centre misses, shape (R,)."""
 
 
 def build(network: Network) -> Built:
@@ -69,9 +65,9 @@ def _built(network: Network) -> Built:
     held = held_blocks(network, blocks, models)
     settings, remote = network.settings, network.settings.remote
     holders = nearest_holders(pull, pull[centre] + 8 / remote.gbit_s, held)
-    sites, users = network.sites, network.users
+    sites, users, own = network.sites, network.users, network.sites.iloc[home].reset_index(drop=True)
     count = users["per_hour"].to_numpy() * settings.period_s / 3600
-    far = _remote_s(network, path_s[home, centre])
+    far, best = _remote_s(network, path_s[home, centre]), network.models.groupby("task")["accuracy"].max()
     instance = Instance(
         blocks=blocks,
         models=models,
@@ -87,20 +83,16 @@ def _built(network: Network) -> Built:
         ),
         requests=Requests(
             remote_delay_s=far * count,
-            remote_accuracy=_best_accuracy(network),
+            remote_accuracy=best.reindex(users["task"]).to_numpy(dtype=float),
             weight=count,
             deadline_s=np.minimum(users["deadline_s"], LARGEST) if np.isfinite(users["deadline_s"]).any() else None,
             name=tuple(users["user"]),
-            longitude_deg=users["longitude_deg"]
-            .fillna(sites["longitude_deg"].iloc[home].reset_index(drop=True))
-            .to_numpy(),
-            latitude_deg=users["latitude_deg"]
-            .fillna(sites["latitude_deg"].iloc[home].reset_index(drop=True))
-            .to_numpy(),
+            longitude_deg=users["longitude_deg"].fillna(own["longitude_deg"]).to_numpy(),
+            latitude_deg=users["latitude_deg"].fillna(own["latitude_deg"]).to_numpy(),
         ),
         options=_options(network, path_s, home, far, count),
     )
-    return Built(instance, home, path_s, far > users["deadline_s"].to_numpy())
+    return Built(instance, home, path_s)
 
 
 def memory_gb(network: Network) -> Floats:
@@ -111,7 +103,7 @@ def memory_gb(network: Network) -> Floats:
     return np.where(np.isnan(stated), each * network.sites["gpus"].to_numpy(), stated)
 
 
-def held_blocks(network: Network, blocks: Blocks, models: Models) -> NDArray[np.bool_]:
+def held_blocks(network: Network, blocks: Blocks, models: Models) -> Bools:
     """Whether block b is at site c now, shape (B, C)."""
     held = np.zeros((len(blocks.size_gb), len(network.sites)), dtype=bool)
     if network.holds is None:
@@ -149,11 +141,6 @@ def rates(network: Network, gpu: list[str]) -> tuple[Floats, Floats]:
             prefill[at, column[str(row.model)]] = 1 / float(str(row.prefill_tokens_s))
             decode[at, column[str(row.model)]] = 1 / float(str(row.decode_tokens_s))
     return prefill, decode
-
-
-def _best_accuracy(network: Network) -> Floats:
-    best = network.models.groupby("task")["accuracy"].max()
-    return best.reindex(network.users["task"]).to_numpy(dtype=float)
 
 
 def _remote_s(network: Network, path_s: Floats) -> Floats:
@@ -203,7 +190,7 @@ def _options(network: Network, path_s: Floats, home: Ints, far_s: Floats, count:
     )
 
 
-def _joined(found: list[list[NDArray[Any]]]) -> list[NDArray[Any]]:
+def _joined(found: list[list[Array]]) -> list[Array]:
     """Columns of all parts, each part's let go as it is copied: memory for the whole and one column."""
     joined = []
     for i in range(len(found[0])):
@@ -213,7 +200,7 @@ def _joined(found: list[list[NDArray[Any]]]) -> list[NDArray[Any]]:
     return joined
 
 
-def _frozen(values: NDArray[Any]) -> NDArray[Any]:
+def _frozen(values: Array) -> Array:
     """The array, read-only: a record takes it as it is."""
     values.flags.writeable = False
     return values

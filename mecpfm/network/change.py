@@ -1,47 +1,64 @@
-"""A plan after a change: what can be saved at most, as old prices bound the new cost, and the plan carried over."""
+"""A plan after a change: by the names of users, models and sites it is a plan of another network."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from mecpfm.coupled.baselines import first_fit
-from mecpfm.coupled.certificate import Certificate, verify
 from mecpfm.coupled.check import REMOTE, assess
 from mecpfm.coupled.instance import Instance
 from mecpfm.coupled.pins import Keep, used
 from mecpfm.errors import InputError, nearest
-from mecpfm.network.build import Built
 from mecpfm.network.tables import Names
 from mecpfm.typing import Ints
 
+if TYPE_CHECKING:
+    from mecpfm.network.named import NamedPlan
 
-def saves_at_most(objective_s: float, instance: Instance, proof: Certificate) -> float:
-    """What any plan of ``instance`` saves at most against a plan of cost ``objective_s``, s.
 
-    ``proof`` may be a certificate of another instance with as many models, sites and users: by weak duality its
-    multipliers bound this one's cost as well.
+def services(instance: Instance, choice: Ints) -> dict[str, tuple[str, str] | None]:
+    """Names of the site and model that serve each user in a plan (R,); None: the data centre."""
+    names, options = Names.of(instance), instance.options
+    return {
+        user: None if k == REMOTE else (names.sites[options.cloudlet[k]], names.models[options.model[k]])
+        for user, k in zip(names.users, np.asarray(choice).tolist(), strict=True)
+    }
+
+
+def options_of(instance: Instance, wanted: Mapping[str, tuple[str, str] | None]) -> Ints:
+    """Option of each user's site and model, (R,); -1 for who has none, or where it is no option here."""
+    options = instance.options
+    users, sites, models, _ = _places(instance)
+    found = np.full(len(users), REMOTE)
+    named = (wanted.get(user) or ("", "") for user in users)
+    pairs = np.array([(sites.get(site, -1), models.get(model, -1)) for site, model in named], dtype=np.int64)
+    same = (options.cloudlet == pairs[options.request, 0]) & (options.model == pairs[options.request, 1])
+    found[options.request[same]] = np.flatnonzero(same)
+    return found
+
+
+def chosen(instance: Instance, plan: NamedPlan) -> Ints:
+    """Option of every request (R,) that a plan gives it by name, -1 where it gives none or it is no option here."""
+    users, at, by = (plan.users[name] for name in ("user", "served_at", "model"))
+    return options_of(instance, dict(zip(users, zip(at, by, strict=True), strict=True)))
+
+
+def carry(old: Instance, choice: Ints, new: Instance) -> Ints:
+    """A plan ``choice`` (R,) of one instance as a plan of another, by the names of users, models and sites.
+
+    A user whose option is gone is served remotely; where the plan breaks a row of the new instance, what fits of it, in
+    order of users, stays. It is made to begin a search: ``methods.solve(new, "polish", start=carry(...))``.
     """
-    bound = verify(instance, proof)
-    return objective_s - bound if math.isfinite(bound) else math.inf
-
-
-def carry(old: Built | Instance, choice: Ints, new: Built | Instance) -> Ints:
-    """A plan ``choice`` (R,) of one network as a plan of another, by the names of users, models and sites.
-
-    A user whose option is gone is served remotely; where the plan breaks a row of the new network, what fits of it, in
-    order of users, stays. It is made to begin a search: ``methods.solve(new.instance, "polish", start=carry(...))``.
-    """
-    instance = _instance(new)
-    start = _translated(old, choice, new)
-    if assess(instance, "start", start).feasible:
+    start = options_of(new, services(old, choice))
+    if assess(new, "start", start).feasible:
         return start
-    return first_fit(instance, start[start != REMOTE])
+    return first_fit(new, start[start != REMOTE])
 
 
-def keep_of(built: Built | Instance, choice: Ints, names: Iterable[str], new: Built | Instance | None = None) -> Keep:
+def keep_of(old: Instance, choice: Ints, names: Iterable[str], new: Instance | None = None) -> Keep:
     """Pins for ``methods.solve``: sites keep the blocks that the plan ``choice`` uses there, users their option.
 
     Parameters
@@ -49,17 +66,17 @@ def keep_of(built: Built | Instance, choice: Ints, names: Iterable[str], new: Bu
     names
         Names of sites and users; a name of both pins both.
     new
-        The network to be solved, where it is another one than the plan's.
+        The instance to be solved, where it is another one than the plan's.
 
     Raises
     ------
     InputError
-        An unknown name, or a user whose option the new network does not have.
+        An unknown name, or a user whose option the new instance does not have.
     """
-    to, old = _instance(new or built), _instance(built)
+    to = new or old
     keep, before = Keep.nothing(to), _places(old)
     users, sites, _, blocks = _places(to)
-    moved, cache = _translated(built, choice, to), used(old, choice)
+    moved, cache = options_of(to, services(old, choice)), used(old, choice)
     for name in sorted(names):
         if not (name in users or name in sites) or not (name in before[0] or name in before[1]):
             raise InputError(f"keep: {name!r} is no site or user; {nearest(name, [*sites, *users])}")
@@ -77,22 +94,3 @@ def keep_of(built: Built | Instance, choice: Ints, names: Iterable[str], new: Bu
 def _places(instance: Instance) -> list[dict[str, int]]:
     """Place of each name, of users, sites, models and blocks."""
     return [{name: i for i, name in enumerate(names)} for names in Names.of(instance)]
-
-
-def _instance(given: Built | Instance) -> Instance:
-    return given if isinstance(given, Instance) else given.instance
-
-
-def _translated(old: Built | Instance, choice: Ints, new: Built | Instance) -> Ints:
-    """Options of the same user, model and site in another network, (R,); -1 where there is none."""
-    target, source = _instance(new).options, _instance(old).options
-    found = np.full(_instance(new).sizes[3], REMOTE)
-    names = Names.of(_instance(old))
-    users, sites, models, _ = _places(_instance(new))
-    where = (target.request, target.cloudlet, target.model)
-    place = {key: i for i, key in enumerate(zip(*(column.tolist() for column in where), strict=True))}
-    for user, option in zip(names.users, np.asarray(choice).tolist(), strict=True):
-        if option != REMOTE and user in users:
-            site, model = names.sites[int(source.cloudlet[option])], names.models[int(source.model[option])]
-            found[users[user]] = place.get((users[user], sites.get(site), models.get(model)), REMOTE)
-    return found

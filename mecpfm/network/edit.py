@@ -20,6 +20,8 @@ Changes = Mapping[str, Any]
 """``{table: {row: {column: value}}}`` or ``{table: DataFrame}``; ``settings: {field: value}``."""
 Frames = dict[str, pd.DataFrame | None]
 LINK = ["from", "to"]
+HANGING = {"sites": ("holds",), "models": ("holds", "speeds", "blocks"), "gpus": ("speeds",)}
+"""Tables whose rows go with a row of another one."""
 
 
 def changed(
@@ -46,7 +48,9 @@ def changed(
         _remove(frames, table, [names] if isinstance(names, str) else names)
     for table, rows in add.items():
         _require(table, TABLES)
-        frames[table] = _joined(frames[table], pd.DataFrame(rows))
+        held, more = frames[table], pd.DataFrame(rows)
+        both = None if held is None else pd.concat([held.astype(object), more.astype(object)], ignore_index=True)
+        frames[table] = more if both is None else both
     return network.revised({name: new for name, new in frames.items() if new is not getattr(network, name)}, settings)
 
 
@@ -80,10 +84,6 @@ def _set(network: Network, frame: pd.DataFrame, table: str, name: str, column: s
     frame[column] = cells
 
 
-def _joined(frame: pd.DataFrame | None, more: pd.DataFrame) -> pd.DataFrame:
-    return more if frame is None else pd.concat([frame.astype(object), more.astype(object)], ignore_index=True)
-
-
 def _remove(frames: Frames, table: str, names: Collection[str]) -> None:
     """Take rows out of a table by name, and out of the others what hangs on them."""
     _require(table, frames)
@@ -96,15 +96,8 @@ def _remove(frames: Frames, table: str, names: Collection[str]) -> None:
     if table in ("sites", "routers"):
         for end in LINK:
             _drop(frames, "links", end, set(gone[KEYS[table][0]]))
-    for other, key in (
-        ("holds", "sites"),
-        ("holds", "models"),
-        ("speeds", "models"),
-        ("blocks", "models"),
-        ("speeds", "gpus"),
-    ):
-        if key == table:
-            _drop(frames, other, KEYS[key][0], set(gone[KEYS[key][0]]))
+    for other in HANGING.get(table, ()):
+        _drop(frames, other, KEYS[table][0], set(gone[KEYS[table][0]]))
     _drop(frames, "holds", "block", known - _blocks(frames))
 
 
@@ -132,9 +125,7 @@ def _homeless(users: pd.DataFrame | None, sites: pd.DataFrame) -> pd.DataFrame |
 
 def _blocks(frames: Frames) -> set[str]:
     """Names that ``holds`` may use: backbones, models, blocks."""
-    used = [
-        (frames[table], column) for table, column in (("models", "backbone"), ("models", "model"), ("blocks", "block"))
-    ]
+    used = ((frames["models"], "backbone"), (frames["models"], "model"), (frames["blocks"], "block"))
     return {str(name) for frame, column in used if frame is not None and column in frame for name in frame[column]}
 
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import csv
-import io
+import functools
 import json
 from pathlib import Path
 from typing import Any
@@ -17,8 +16,8 @@ from mecpfm.data.topologies import Topology
 from mecpfm.errors import InputError
 from mecpfm.files import write_atomic
 from mecpfm.network.drawn import MOST_SITES, NetworkRecipe, draw, places
+from mecpfm.network.folder import find, links_of
 from mecpfm.network.settings import SETTINGS
-from mecpfm.network.topology import find
 
 Row = tuple[object, ...]
 SITES: list[Row] = [
@@ -61,8 +60,8 @@ def write(folder: Path, topology: str | None = None, users: int = 60, drawn: Net
     graph = None if topology is None else find(topology, Path(), "topology")
     tables, settings = _example(graph, users) if drawn is None else _random(graph, drawn)
     folder.mkdir(parents=True, exist_ok=True)
-    for name, lines in tables.items():
-        write_atomic(folder / f"{name}.csv", ("\n".join(lines) + "\n").encode())
+    for name, frame in tables.items():
+        write_atomic(folder / f"{name}.csv", frame.to_csv(index=False, lineterminator="\n").encode())
     write_atomic(folder / SETTINGS, settings.encode())
 
 
@@ -79,25 +78,26 @@ def drawn(
     return NetworkRecipe(users=users, **wanted)
 
 
-def _example(graph: Topology | None, users: int) -> tuple[dict[str, list[str]], str]:
+def _example(graph: Topology | None, users: int) -> tuple[dict[str, pd.DataFrame], str]:
     sites, links, routers = (SITES, LINKS, []) if graph is None else _of(graph)
     random = np.random.default_rng(0)
-    tables = {
-        "sites": ["site,latitude_deg,longitude_deg,gpu,gpus,memory_gb", *(_row(site) for site in sites)],
-        "links": ["from,to,gbit_s", *(_row(link) for link in links)],
-        "models": ["model,task,accuracy,parameters_b,backbone,backbone_gb,own_gb", *_models()],
-        "users": [
-            "user,site,task,tokens_in,tokens_out,per_hour,min_accuracy,deadline_s",
-            *(_user(i, sites, random) for i in range(users)),
-        ],
-        "holds": ["site,block", f"{sites[0][0]},llama-7b"],
+    rows: dict[str, tuple[list[Row], str]] = {
+        "sites": (sites, "site latitude_deg longitude_deg gpu gpus memory_gb"),
+        "links": (links, "from to gbit_s"),
+        "models": (_models(), "model task accuracy parameters_b backbone backbone_gb own_gb"),
+        "users": (
+            [_user(i, sites, random) for i in range(users)],
+            "user site task tokens_in tokens_out per_hour min_accuracy deadline_s",
+        ),
+        "holds": ([(sites[0][0], "llama-7b")], "site block"),
+        "routers": (routers, "router"),
     }
-    if routers:
-        tables["routers"] = ["router", *(_row((name,)) for name in routers)]
+    frame = functools.partial(pd.DataFrame, dtype=object)
+    tables = {name: frame(of, columns=columns.split()) for name, (of, columns) in rows.items() if of}
     return tables, SETTINGS_TEXT.format(site=json.dumps(sites[0][0], ensure_ascii=False))
 
 
-def _random(graph: Topology | None, recipe: NetworkRecipe) -> tuple[dict[str, list[str]], str]:
+def _random(graph: Topology | None, recipe: NetworkRecipe) -> tuple[dict[str, pd.DataFrame], str]:
     if graph is None:
         sites, links = places(recipe.sites, np.random.default_rng([recipe.seed, 1]))
         routers = sites.iloc[:0].rename(columns={"site": "router"})
@@ -106,15 +106,7 @@ def _random(graph: Topology | None, recipe: NetworkRecipe) -> tuple[dict[str, li
     tables, settings = draw(recipe, sites, links)
     if len(routers):
         tables["routers"] = routers
-    return {
-        name: frame.to_csv(index=False, lineterminator="\n").splitlines() for name, frame in tables.items()
-    }, settings
-
-
-def _row(values: Row) -> str:
-    out = io.StringIO()
-    csv.writer(out, lineterminator="").writerow(values)
-    return out.getvalue()
+    return tables, settings
 
 
 def _nodes(graph: Topology, most: int) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
@@ -132,13 +124,10 @@ def _nodes(graph: Topology, most: int) -> tuple[pd.DataFrame, pd.DataFrame, pd.D
     chosen = placed & (placed.cumsum() <= most)
     if not chosen.any():
         raise InputError(f"topology {graph.name} has no node with a position")
-    ends = np.array(names, dtype=object)[graph.edges]
-    speed = np.full(len(ends), np.nan) if graph.gbit_s is None else graph.gbit_s
-    links = pd.DataFrame({"from": ends[:, 0], "to": ends[:, 1], "gbit_s": speed})
-    return nodes[chosen], links, nodes[~chosen].rename(columns={"site": "router"})
+    return nodes[chosen], links_of(graph, names), nodes[~chosen].rename(columns={"site": "router"})
 
 
-def _of(graph: Topology) -> tuple[list[Row], list[Row], list[str]]:
+def _of(graph: Topology) -> tuple[list[Row], list[Row], list[Row]]:
     """The example's sites, links and routers on a topology's nodes; speeds that it leaves open are 10, 5 and 1."""
     kinds = [site[3:] for site in SITES]
     nodes, ends, routers = _nodes(graph, len(graph.nodes))
@@ -147,20 +136,20 @@ def _of(graph: Topology) -> tuple[list[Row], list[Row], list[str]]:
         (a, b, (10, 5, 1)[i % 3] if np.isnan(speed) else speed)
         for i, (a, b, speed) in enumerate(ends.itertuples(index=False, name=None))
     ]
-    return sites, links, routers["router"].tolist()
+    return sites, links, [(name,) for name in routers["router"]]
 
 
-def _models() -> list[str]:
+def _models() -> list[Row]:
     return [
-        _row((f"{backbone}-{task}", task, accuracy[f], parameters, backbone, size, own))
+        (f"{backbone}-{task}", task, accuracy[f], parameters, backbone, size, own)
         for f, (backbone, parameters, size) in enumerate(BACKBONES)
         for task, *accuracy, own in VARIANTS
     ]
 
 
-def _user(i: int, sites: list[Row], random: np.random.Generator) -> str:
+def _user(i: int, sites: list[Row], random: np.random.Generator) -> Row:
     task, *accuracy, _ = VARIANTS[int(random.integers(len(VARIANTS)))]
     tokens = random.integers(100, 1500), random.integers(50, 400)
     deadline = "" if random.random() < 0.8 else 60
     home = sites[int(random.integers(len(sites)))][0]
-    return _row((f"u{i + 1}", home, task, *tokens, random.integers(50, 900), random.choice(accuracy), deadline))
+    return (f"u{i + 1}", home, task, *tokens, random.integers(50, 900), random.choice(accuracy), deadline)

@@ -20,13 +20,12 @@ from mecpfm.coupled.table import FRACTIONAL
 from mecpfm.errors import InputError
 from mecpfm.network import naming
 from mecpfm.network.build import build
-from mecpfm.network.change import carry, keep_of
+from mecpfm.network.change import carry, chosen, keep_of
 from mecpfm.network.example import drawn, write
 from mecpfm.network.folder import read
 from mecpfm.network.named import NamedPlan
 from mecpfm.network.network import Network
 from mecpfm.network.prices import carry_prices
-from mecpfm.network.tables import Names
 from mecpfm.plan import Plan
 from mecpfm.published import instance as published
 from mecpfm.published import methods as published_methods
@@ -132,20 +131,6 @@ def _begun(instance: coupled.Instance, start: NamedPlan, keep: Collection[str]) 
     as_many = instance.sizes[1:] == (len(given.family), len(given.compute_price), len(given.request_price_s))
     pins = keep_of(instance, choice, keep) if keep else None
     return {"start": choice, "prices": given if as_many else None, "keep": pins}
-
-
-def chosen(instance: coupled.Instance, plan: NamedPlan) -> np.typing.NDArray[np.int64]:
-    """Option of every request (R,) that a plan gives it by name, -1 where it gives none or it is no option here."""
-    names, options = Names.of(instance), instance.options
-    site = {name: c for c, name in enumerate(names.sites)}
-    model = {name: k for k, name in enumerate(names.models)}
-    columns = (plan.users[name] for name in ("user", "served_at", "model"))
-    wanted = {user: (site.get(at, -1), model.get(by, -1)) for user, at, by in zip(*columns, strict=True)}
-    found = np.full(instance.sizes[3], -1, dtype=np.int64)
-    pairs = np.array([wanted.get(user, (-1, -1)) for user in names.users], dtype=np.int64)
-    same = (options.cloudlet == pairs[options.request, 0]) & (options.model == pairs[options.request, 1])
-    found[options.request[same]] = np.flatnonzero(same)
-    return found
 
 
 def read_instance(path: Path | str) -> coupled.Instance | published.Instance:

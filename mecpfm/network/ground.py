@@ -9,10 +9,7 @@ from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-from mecpfm.coupled.roofline import Accelerator
-from mecpfm.data.tables import gpus
 from mecpfm.errors import InputError, nearest
 from mecpfm.kernels import arrays
 from mecpfm.network.build import held_blocks, memory_gb, rates
@@ -20,9 +17,9 @@ from mecpfm.network.library import library
 from mecpfm.network.network import Network
 from mecpfm.network.routes import centre_site, home_sites, paths_between
 from mecpfm.online.setting import AS_GIVEN, Setting
-from mecpfm.online.trace import GPU, Trace
+from mecpfm.online.trace import GPU, Trace, accelerator
 from mecpfm.online.world import Ground
-from mecpfm.typing import Floats, Ints
+from mecpfm.typing import Bools, Floats, Ints
 
 LEAST_S = 1e-9
 """Tables whose users want no tokens would make speeds of nothing."""
@@ -69,14 +66,11 @@ def serve(network: Network, trace: Trace, requests: int, load: float | None, see
 
 def expected_s(network: Network) -> Floats:
     """Service time of each user by each model at speed 1, s, shape (U, K): an L4's roofline, one request at a time."""
-    table = gpus()
-    card = table[table["gpu"] == GPU]
-    one = Accelerator(*(card[name].to_numpy(dtype=np.float64) for name in ("fp16_tflops", "bandwidth_gb_s")))
     tokens = (network.users[name].to_numpy()[:, None] for name in ("tokens_in", "tokens_out"))
-    return np.asarray(one.inference_s(network.models["parameters_b"].to_numpy()[None, :], *tokens))
+    return np.asarray(accelerator().inference_s(network.models["parameters_b"].to_numpy()[None, :], *tokens))
 
 
-def may_serve(network: Network) -> NDArray[np.bool_]:
+def may_serve(network: Network) -> Bools:
     """Whether a model is for a user's task, shape (U, K)."""
     return np.asarray(network.users["task"].to_numpy()[:, None] == network.models["task"].to_numpy()[None, :])
 
@@ -99,7 +93,7 @@ def _ground(network: Network, requests: int, load: float | None) -> tuple[Settin
         remote_speed=float(_speed(network, [remote.gpu])[0] / remote.congestion),
     )  # fmt: skip
     ground = Ground(
-        network.sites[["longitude_deg", "latitude_deg"]].to_numpy(), near,
+        near,
         access_s + 2 * np.take_along_axis(path_s, near, axis=1),
         _speed(network, network.sites["gpu"].tolist()) * network.sites["gpus"].to_numpy(),
         memory_gb(network), home_sites(network), base, part_gb, held,
@@ -120,7 +114,7 @@ def _speed(network: Network, gpu: list[str]) -> Floats:
     return np.asarray(arrays.settled(np.maximum(usual, LEAST_S) / np.maximum(here, LEAST_S)))
 
 
-def _parts(network: Network) -> tuple[Ints, Floats, NDArray[np.bool_]]:
+def _parts(network: Network) -> tuple[Ints, Floats, Bools]:
     """Backbone of each model, sizes of all parts (backbones, one of nothing, then what models own), who holds them."""
     table = network.models
     shared = dict(zip(table["backbone"], table["backbone_gb"], strict=True)) | {"": 0.0}

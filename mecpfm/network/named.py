@@ -12,15 +12,16 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import pandas as pd
 
 from mecpfm.coupled import instance as coupled
-from mecpfm.coupled.certificate import Certificate
+from mecpfm.coupled.certificate import Certificate, verify
 from mecpfm.coupled.check import assess
 from mecpfm.coupled.proof import Proof
 from mecpfm.errors import InputError
-from mecpfm.files import write_atomic
+from mecpfm.files import plain, write_atomic
 from mecpfm.network.build import build
+from mecpfm.network.change import chosen
 from mecpfm.network.network import Network
 from mecpfm.network.prices import Priced, carry_prices
-from mecpfm.network.summary import gap_of, number, said
+from mecpfm.network.summary import gap_of, said
 from mecpfm.network.tables import Context, Tables, prices
 from mecpfm.plan import Plan, instance_sha256
 from mecpfm.statements import same
@@ -105,8 +106,6 @@ class NamedPlan:
         built = build(self.network)
         if instance_sha256(built.instance) != self.decided.instance_sha256:
             raise InputError("the plan was made for another network than the one in its file")
-        from mecpfm.network.front import chosen
-
         cost = assess(built.instance, self.decided.method, chosen(built.instance, self)).objective
         if not same(self.objective, cost):  # what a change saves is proved against this cost
             raise InputError(f"objective is {self.objective:.9g} s; what its users table says costs {cost:.9g} s")
@@ -192,8 +191,6 @@ class NamedPlan:
         >>> plan.saves_at_most(more) >= plan.objective - mp.solve(more, iterations=200).objective
         True
         """
-        from mecpfm.network.change import saves_at_most
-
         if self.certificate is None:
             raise InputError("the plan has no certificate: nothing proves what a change saves")
         if self.priced is not None and isinstance(problem, Network):
@@ -202,12 +199,14 @@ class NamedPlan:
         given = self.certificate
         if self.basis is not None:
             given = carry_prices(self.basis.proof.instance, given, instance)
-        return saves_at_most(self.objective, instance, given)
+        bound = verify(instance, given)
+        return self.objective - bound if math.isfinite(bound) else math.inf
 
     def to_object(self) -> dict[str, Any]:
         """Everything, ready for JSON: the plan by index as ``solve --json`` states it, summary, tables, certificate."""
-        found = {**self.decided.to_object(), "gap": number(self.gap), "summary": self.summary}
-        found["tables"] = {name: _records(getattr(self, name)) for name in TABLES}
+        found = {**self.decided.to_object(), "gap": plain(self.gap), "summary": self.summary}
+        tables = {name: getattr(self, name).to_dict(orient="records") for name in TABLES}
+        found["tables"] = {n: [{k: plain(v) for k, v in row.items()} for row in rows] for n, rows in tables.items()}
         found["map"] = {"links": [list(ends) for ends in self.links]}
         if self.network is not None:
             found["network"] = self.network.to_object()
@@ -240,8 +239,3 @@ class NamedPlan:
         from mecpfm.network.page import page
 
         write_atomic(Path(path), page(self).encode(), parents=False)
-
-
-def _records(frame: pd.DataFrame) -> list[dict[str, Any]]:
-    rows: list[dict[Any, Any]] = frame.to_dict(orient="records")
-    return [{k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in row.items()} for row in rows]

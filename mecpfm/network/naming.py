@@ -11,11 +11,12 @@ from mecpfm.coupled import instance as coupled
 from mecpfm.coupled.certificate import Certificate
 from mecpfm.coupled.check import REMOTE
 from mecpfm.coupled.proof import Proof
+from mecpfm.files import plain
 from mecpfm.network import published_tables
 from mecpfm.network.build import Built
 from mecpfm.network.named import Basis, NamedPlan
 from mecpfm.network.network import Network
-from mecpfm.network.summary import gap_of, number
+from mecpfm.network.summary import gap_of
 from mecpfm.network.tables import Context, Names, Tables, tabulate
 from mecpfm.plan import Plan
 from mecpfm.published import instance as published
@@ -66,13 +67,13 @@ def _summary(
         "network": f"{plan.setting} instance",
         "method": plan.method,
         "status": "infeasible" if plan.violations else plan.status,
-        "objective_s": number(plan.objective),
-        "bound_s": number(plan.bound),
-        "gap": number(gap_of(plan)),
+        "objective_s": plain(plan.objective),
+        "bound_s": plain(plan.bound),
+        "gap": plain(gap_of(plan)),
         "users": len(tables.users),
         "users_at_edge": at_edge,
         "pulled_gb": float(tables.pulls["gb"].sum()),
-        "parts_s": {name: number(value) for name, value in parts.items()},
+        "parts_s": {name: plain(value) for name, value in parts.items()},
         "violations": violations,
         **more,
     }

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 import pandas as pd
 
 from mecpfm.errors import InputError, nearest
+from mecpfm.files import plain
 from mecpfm.network.contract import TABLES, checked, known_gpus
 from mecpfm.network.library import check_sizes
 from mecpfm.network.settings import SETTINGS, Settings, settings_of
@@ -145,11 +145,6 @@ class Network:
         """What an error calls a table."""
         return str(Path(self.source) / f"{table}.csv") if self.source else table
 
-    @property
-    def home(self) -> list[str]:
-        """Site that each user names; empty where positions decide."""
-        return [str(site) for site in self.users["site"]]
-
     def _check(self) -> None:
         """What one table says of another."""
         check_sizes(self.models, self.blocks, self.where("models"), self.where("blocks"))
@@ -160,21 +155,15 @@ class Network:
             raise InputError(f"{self.where('routers')}: column router: {clash[0]!r} is a site")
         uses = [("links", end, sites | routers) for end in ("from", "to")] + [("users", "site", sites | {""})]
         uses += [("sites", "gpu", gpus), ("speeds", "gpu", gpus), ("speeds", "model", models)]
-        if self.blocks is not None:
-            uses += [("blocks", "model", models)]
-        uses += [("holds", "site", sites), ("holds", "model", models | {""})]
+        uses += [("blocks", "model", models), ("holds", "site", sites), ("holds", "model", models | {""})]
         uses += [("users", "task", set(self.models["task"]))]
         for table, column, known in uses:
             if (frame := getattr(self, table)) is not None:
                 self._require(table, column, frame[column], known)
-        for where, name, known in (
-            ("site", self.settings.remote.site, sites | {""}),
-            ("gpu", self.settings.remote.gpu, gpus),
-        ):
-            if name not in known:
-                raise InputError(
-                    f"{Path(self.source) / SETTINGS}: remote.{where} is {name!r}; {nearest(name, sorted(known - {''}))}"
-                )
+        for key, known in (("site", sites | {""}), ("gpu", gpus)):
+            if (name := getattr(self.settings.remote, key)) not in known:
+                hint = nearest(name, sorted(known - {""}))
+                raise InputError(f"{Path(self.source) / SETTINGS}: remote.{key} is {name!r}; {hint}")
         lost = (self.users["site"] == "") & self.users[["latitude_deg", "longitude_deg"]].isna().any(axis=1)
         if lost.any():
             row = int(lost.to_numpy().argmax())
@@ -192,7 +181,7 @@ class Network:
         """Settings and tables, column by column, ready for JSON; an empty cell is null."""
         frames = {name: getattr(self, name) for name in TABLES if getattr(self, name) is not None}
         return {"settings": asdict(self.settings)} | {
-            name: {column: [_plain(cell) for cell in frame[column].tolist()] for column in frame}
+            name: {column: [plain(cell) for cell in frame[column].tolist()] for column in frame}
             for name, frame in frames.items()
         }
 
@@ -239,7 +228,3 @@ class Network:
 
 def _cells(column: Any) -> bool:
     return isinstance(column, list) and all(cell is None or isinstance(cell, (str, int, float)) for cell in column)
-
-
-def _plain(cell: Any) -> Any:
-    return None if isinstance(cell, float) and not math.isfinite(cell) else cell

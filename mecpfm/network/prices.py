@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from mecpfm.coupled import methods
 from mecpfm.coupled.certificate import Certificate
@@ -16,11 +15,11 @@ from mecpfm.coupled.proof import Proof
 from mecpfm.coupled.structure import families
 from mecpfm.errors import InputError
 from mecpfm.network.build import Built, build, memory_gb
-from mecpfm.network.change import carry
+from mecpfm.network.change import carry, services
 from mecpfm.network.contract import TABLES
 from mecpfm.network.network import Network
 from mecpfm.plan import relative_gap
-from mecpfm.typing import Ints
+from mecpfm.typing import Bools, Floats, Ints
 
 CAPACITIES = ["memory_gb", "gpus"]
 """Columns of sites that enter capacities alone: nothing else is built anew when they change."""
@@ -73,31 +72,19 @@ class Priced:
 
         Where the plan was optimal this one is proved as well, or the time limit ends it: 10 s unless stated.
         """
-        there = rebuilt(self.network, self.built, other)
-        prices = carry_prices(self.built.instance, self.proof.given, there.instance)
-        start = carry(self.built, choice, there)
+        here, there = self.built.instance, rebuilt(self.network, self.built, other).instance
+        prices, start = carry_prices(here, self.proof.given, there), carry(here, choice, there)
         before = relative_gap(self.objective_s, self.proof.bound)
         plan = methods.solve(
-            there.instance, "auto", start=start, prices=prices, gap=min(max(before, 0.0), 0.5), time_limit=time_limit
+            there, "auto", start=start, prices=prices, gap=min(max(before, 0.0), 0.5), time_limit=time_limit
         )
-        one, two = (_services(built, at) for built, at in ((self.built, choice), (there, plan.decisions["option"])))
+        one, two = services(here, choice), services(there, plan.decisions["option"])
         return Resolved(self.objective_s - plan.objective, sum(two[name] != one[name] for name in two if name in one))
 
     def ranked(self, others: Iterable[tuple[str, Network]]) -> list[Saving]:
         """Named networks that this one may become by what each can save at most, the largest first."""
         found = [self.saving(other, name) for name, other in others]
         return sorted(found, key=lambda saving: -saving.at_most_s)
-
-
-def _services(built: Built, choice: Any) -> dict[str, tuple[str, str] | None]:
-    """Site and model that serve each user; None: the data centre."""
-    options, sites, models = built.instance.options, built.instance.cloudlets.name, built.instance.models.name
-    assert sites is not None
-    assert models is not None
-    return {
-        user: None if k < 0 else (sites[int(options.cloudlet[k])], models[int(options.model[k])])
-        for user, k in zip(built.instance.requests.name or (), np.asarray(choice).tolist(), strict=True)
-    }
 
 
 def rebuilt(network: Network, built: Built, other: Network) -> Built:
@@ -174,11 +161,11 @@ def _matched(old: tuple[str, ...] | None, new: tuple[str, ...] | None, count: in
     return np.array([place.get(name, -1) for name in new], dtype=np.int64)
 
 
-def _taken(values: NDArray[np.float64], index: Ints, default: NDArray[np.float64]) -> NDArray[np.float64]:
+def _taken(values: Floats, index: Ints, default: Floats) -> Floats:
     return np.where(index >= 0, np.append(values, 0.0)[index], default)
 
 
-def _cuts(given: Certificate, family: Ints, exact: NDArray[np.bool_], model: Ints, site: Ints) -> NDArray[np.float64]:
+def _cuts(given: Certificate, family: Ints, exact: Bools, model: Ints, site: Ints) -> Floats:
     """Cut prices (C, F): those of the first model of each family that was in an exact one."""
     out = np.zeros((len(site), len(exact)))
     before = np.append(given.family, 0)[model]
@@ -190,7 +177,7 @@ def _cuts(given: Certificate, family: Ints, exact: NDArray[np.bool_], model: Int
     return out
 
 
-def _block_prices(given: Certificate, block: Ints, site: Ints) -> NDArray[np.float64] | None:
+def _block_prices(given: Certificate, block: Ints, site: Ints) -> Floats | None:
     """Prices of blocks (B, C), 0 for new blocks and cloudlets."""
     if given.block_price is None:
         return None
@@ -199,8 +186,8 @@ def _block_prices(given: Certificate, block: Ints, site: Ints) -> NDArray[np.flo
 
 
 def _shares(
-    given: Certificate, new: Instance, matched: tuple[Ints, Ints, Ints], exact_model: NDArray[np.bool_]
-) -> dict[str, NDArray[np.float64] | Ints]:
+    given: Certificate, new: Instance, matched: tuple[Ints, Ints, Ints], exact_model: Bools
+) -> dict[str, Floats | Ints]:
     """Shares of requests, cloudlets and blocks that still exist, for blocks of relaxed families."""
     of = new.models.blocks
     relaxed = np.zeros(new.sizes[0], dtype=bool)

@@ -15,9 +15,8 @@ from mecpfm.typing import Floats, Ints
 
 
 def index_of(names: pd.Series[str], values: pd.Series[str]) -> Ints:
-    """Position of each value among the names, all of which are there."""
-    place = {name: i for i, name in enumerate(names.tolist())}
-    return np.array([place[value] for value in values.tolist()], dtype=np.int64)
+    """Position of each value among the names, -1 where it is none of them."""
+    return pd.Index(names).get_indexer(pd.Index(values))
 
 
 def paths_between(network: Network, kind: str) -> Floats:
@@ -63,12 +62,11 @@ def centre_site(network: Network, path_s: Floats) -> int:
 def home_sites(network: Network) -> Ints:
     """Own site of every user, (R,): the named one, or the nearest on the great circle."""
     sites, users = network.sites, network.users
-    place = {name: i for i, name in enumerate(sites["site"].tolist())}
     where = [table[name].to_numpy() for table in (users, sites) for name in ("latitude_deg", "longitude_deg")]
     home = np.empty(len(users), dtype=np.int64)
     for start in range(0, len(users), 4096):
         part = slice(start, start + 4096)
         km = great_circle_km(where[0][part, None], where[1][part, None], where[2], where[3])
         home[part] = np.where(np.isnan(km), np.inf, km).argmin(axis=1)
-    named = np.array([place.get(name, -1) for name in network.home])
+    named = index_of(sites["site"], users["site"])
     return np.where(named >= 0, named, home)

@@ -65,8 +65,7 @@ def read_settings(path: Path) -> Settings:
 
 def settings_of(where: str, content: Mapping[str, Any], before: Settings = Settings()) -> Settings:
     """Settings as ``before`` but for what ``content`` says; InputError, which begins with ``where``."""
-    own, remote = dict(content), content.get("remote", {})
-    own.pop("remote", None)
+    own, remote = {name: value for name, value in content.items() if name != "remote"}, content.get("remote", {})
     if not isinstance(remote, Mapping):
         raise InputError(f"{where}: remote must be a table: [remote]")
     far = replace(before.remote, **_values(where, before.remote, remote, "remote."))

@@ -1,4 +1,4 @@
-"""A plan by name in a line, and its numbers as JSON can hold them."""
+"""A plan by name in a line."""
 
 from __future__ import annotations
 
@@ -34,8 +34,3 @@ def said(plan: NamedPlan) -> str:
 def gap_of(plan: Plan) -> float:
     """Relative gap, never negative; NaN without a bound."""
     return plan.gap if math.isnan(plan.gap) else max(plan.gap, 0.0)
-
-
-def number(value: float) -> float | None:
-    """What JSON can say of a number."""
-    return value if math.isfinite(value) else None

@@ -110,12 +110,9 @@ def prices(proof: Proof) -> pd.DataFrame:
     columns: dict[str, Any] = {"site": names}
     for resource, price, unit in RESOURCES:
         columns[price] = [proof.price(c, resource) for c in range(len(names))]
-        ranges = [proof.valid_range(c, resource) for c in range(len(names))] if few else []
         if few:
-            columns |= {
-                f"{unit}_{ENDS[0]}": [one.least for one in ranges],
-                f"{unit}_{ENDS[1]}": [one.most for one in ranges],
-            }
+            ranges = [proof.valid_range(c, resource) for c in range(len(names))]
+            columns |= {f"{unit}_{end}": [getattr(one, end) for one in ranges] for end in ENDS}
     return pd.DataFrame(columns)
 
 

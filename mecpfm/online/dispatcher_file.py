@@ -70,12 +70,13 @@ def _restored(kind: type[Dispatcher], content: dict[str, Any], told: dict[str, A
     given: dict[str, Any] = {
         name: tuple(told[key]) if (key := f"names.{name}") in told else content[key] for name in SceneNames._fields
     }
-    policy, setting = Policy(**told["policy"]), Setting(**{name: _tuple(x) for name, x in told["setting"].items()})
+    stated: dict[str, Any] = {name: tuple(x) if isinstance(x, list) else x for name, x in told["setting"].items()}
+    policy, setting = Policy(**told["policy"]), Setting(**stated)
     fields = {name: content[f"world.{name}"].copy() for name in World._fields if name != "constants"}
     scene = Scene(
         World(**fields, constants=Constants(**told["constants"])),
         History(*(content[f"history.{name}"] for name in History._fields)),
-        content["scene.shift"].copy(), content["scene.scale"].copy(), told["cap_s"], setting, np.zeros((0, 2)), 0,
+        content["scene.shift"].copy(), content["scene.scale"].copy(), told["cap_s"], setting, 0,
     )  # fmt: skip
     rows = InFlight(scene, policy, 0, len(fields["arrival"]), len(content["line.arrival"]))
     for name, array in rows.arrays().items():
@@ -96,10 +97,6 @@ def _restored(kind: type[Dispatcher], content: dict[str, Any], told: dict[str, A
     agent = kind.__new__(kind)
     agent._begin(desk, scene, policy, SceneNames(**given))
     return agent
-
-
-def _tuple(value: Any) -> Any:
-    return tuple(value) if isinstance(value, list) else value
 
 
 def _flat(nested: dict[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -12,7 +12,7 @@ from mecpfm.bandits.certificate import Ledger
 from mecpfm.kernels.delayed_ridge import Replay
 from mecpfm.kernels.online_demand import CLIP
 from mecpfm.online.features import Replayed, copied, replay
-from mecpfm.online.simulate import RIDGE, Outcome, held_s, usual_s
+from mecpfm.online.simulate import RIDGE, Outcome, usual_s
 from mecpfm.typing import Bools, Floats, Ints
 
 DOUBT = 0.05
@@ -25,11 +25,6 @@ DELAYED_RIDGE = ("ridge", "covariance")
 """Keys of ``DEMAND`` whose forecaster is the one of docs/theory_online.md."""
 
 
-def target(outcome: Outcome) -> Floats:
-    """Demands as the forecaster takes them, capped, shape (T,), s."""
-    return np.minimum(outcome.scene.world.work, outcome.scene.cap_s)
-
-
 def known(outcome: Outcome) -> Ints:
     """First request whose forecast knows the demand of each, T if none, shape (T,)."""
     return certificate.known_from(_asked(outcome), outcome.log.finish_s)
@@ -40,7 +35,7 @@ def ledger(outcome: Outcome) -> tuple[Ledger, Replay]:
     demand = outcome.demand
     start = np.zeros(demand.context.shape[1])
     start[-1] = usual_s(outcome.scene)
-    return certificate.ledger(demand.context, target(outcome), known(outcome), start, demand.least, demand.cap, RIDGE)
+    return certificate.ledger(demand.context, outcome.target_s, known(outcome), start, demand.least, demand.cap, RIDGE)
 
 
 def growth(outcome: Outcome) -> dict[str, Floats]:
@@ -49,7 +44,7 @@ def growth(outcome: Outcome) -> dict[str, Floats]:
     ``measured`` errors, their ``bound`` on any data (O2, R3), ``expected``, the bound R1 with ``MISSPECIFIED`` (NaN for
     ``follow-probe``), and the best ``constant``.
     """
-    work = target(outcome)
+    work = outcome.target_s
     count = np.arange(1, len(work) + 1)
     if outcome.policy.demand == "follow":
         bound = advice(outcome, every_feature(outcome)).bounds()
@@ -67,9 +62,8 @@ def growth(outcome: Outcome) -> dict[str, Floats]:
 def advice(outcome: Outcome, x: Floats) -> Advice:
     """Of a run of ``follow-probe``, given all features, shape (T, N + 1) with the constant last."""
     demand = outcome.demand
-    work, start = target(outcome), usual_s(outcome.scene)
-    seen = probed(outcome)
-    return consult(x[:, :-1], work, known(outcome), seen, start, demand.least, demand.cap, demand.rate, RIDGE)
+    run = outcome.target_s, known(outcome), probed(outcome), usual_s(outcome.scene)
+    return consult(x[:, :-1], *run, demand.least, demand.cap, demand.rate, RIDGE)
 
 
 def probed(outcome: Outcome) -> Bools:
@@ -99,18 +93,14 @@ def account(outcome: Outcome) -> dict[str, Any] | None:
     """
     if outcome.policy.dispatch != "structured":
         return None
-    work = target(outcome)
+    work, total = outcome.target_s, float(outcome.squared_error.sum())
     requests, width = len(work), outcome.demand.cap - outcome.demand.least
-    errors = np.square(np.minimum(outcome.log.guess_s, outcome.scene.cap_s) - work)
-    risk = certificate.risk_bound(float(errors.sum()), requests, max(width, 1e-9), DOUBT)
-    sums: dict[str, Any] = {
-        "forecast_s2": float(errors.sum()),
-        "constant_s2": float(np.square(work - work.mean()).sum()),
-    }
+    risk = certificate.risk_bound(total, requests, max(width, 1e-9), DOUBT)
+    sums: dict[str, Any] = {"forecast_s2": total, "constant_s2": float(np.square(work - work.mean()).sum())}
     if outcome.policy.demand in DELAYED_RIDGE:
         words, more = _of_ridge(outcome, work)
     elif outcome.policy.demand == "follow" and requests <= MOST_REPLAYED:
-        words, more = _of_experts(outcome, work, float(errors.sum()))
+        words, more = _of_experts(outcome, work, total)
     else:
         words, more = {}, {}
     sums |= {**more, "risk_s2": risk}
@@ -175,4 +165,4 @@ def _parts(found: dict[str, Any]) -> str:
 
 def _asked(outcome: Outcome) -> Floats:
     """When each request's forecast was made, shape (T,), s."""
-    return np.asarray(outcome.scene.world.arrival + held_s(outcome.policy, outcome.demand.sight.observed))
+    return np.asarray(outcome.scene.world.arrival + outcome.held_s)

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from mecpfm import ranges
 from mecpfm.coupled import baselines, dual, local_search
@@ -23,7 +22,7 @@ from mecpfm.online.policy import Policy
 from mecpfm.online.simulate import Outcome, Run
 from mecpfm.online.world import Scene
 from mecpfm.records import Ragged
-from mecpfm.typing import Floats, Ints
+from mecpfm.typing import Bools, Floats, Ints
 
 PLANNERS = ("polish", "trimcaching")
 """Local search around TrimCaching-Gen's plan, steered by the dual's prices (the coupled setting's, without its dives: a
@@ -66,19 +65,17 @@ def simulate(scene: Scene, policy: Policy, planner: Planner, seed: int = 0) -> O
     run, count, prices = Run(scene, policy, seed), len(scene.world.work), None
     for stop in range(planner.epoch, count, planner.epoch):
         run.advance(stop)
-        wanted, prices = propose(run, planner, stop, prices)
+        wanted, prices = propose(run, planner, prices)
         adopt(run, wanted, run.now)
     return run.finish()
 
 
-def propose(
-    run: Run, planner: Planner, stop: int, prices: Prices | None = None
-) -> tuple[NDArray[np.bool_], Prices | None]:
-    """Parts that each cloudlet should hold, shape (C, P), from the last epoch's requests, up to ``stop - 1``.
+def propose(run: Run, planner: Planner, prices: Prices | None = None) -> tuple[Bools, Prices | None]:
+    """Parts that each cloudlet should hold, shape (C, P), from the last epoch's requests.
 
     And the prices to begin the next epoch with, where the planner has any.
     """
-    instance = forecast(run, planner, stop)
+    instance = forecast(run, planner)
     choice, prices = plan(instance, planner, prices)
     chosen = choice[choice >= 0]
     wanted = np.zeros(run.edge.held.shape, dtype=bool)
@@ -107,12 +104,11 @@ def plan(instance: Instance, planner: Planner, prices: Prices | None = None) -> 
     return best.choice, Prices(found.point[requests : requests + sites], found.cut)
 
 
-def forecast(run: Run, planner: Planner, stop: int) -> Instance:
+def forecast(run: Run, planner: Planner) -> Instance:
     """The next epoch as an instance of the coupled problem, if the requests of the last one came again."""
     world, constants = run.scene.world, run.scene.world.constants
-    rows = np.arange(max(stop - planner.epoch, 0), stop)
-    now = run.now
-    lasted = float(world.arrival[stop - 1] - world.arrival[rows[0]])
+    rows, now = np.arange(max(run.next - planner.epoch, 0), run.next), run.now
+    lasted = float(world.arrival[rows[-1]] - world.arrival[rows[0]])
     seen = run.log.finish_s[rows] <= now
     work = np.where(seen, world.work[rows], np.maximum(run.log.guess_s[rows], 1.0))
     places = world.near.shape[1]
@@ -145,7 +141,7 @@ def forecast(run: Run, planner: Planner, stop: int) -> Instance:
     )
 
 
-def adopt(run: Run, wanted: NDArray[np.bool_], now: float) -> None:
+def adopt(run: Run, wanted: Bools, now: float) -> None:
     """Pull what is wanted and missing, backbones first; everything else becomes the first to go."""
     world, edge = run.scene.world, run.edge
     later = np.maximum(edge.used, now)

@@ -17,7 +17,7 @@ from mecpfm.kernels import arrays
 from mecpfm.online.features import DYNAMIC_NAMES, names, survey
 from mecpfm.online.setting import BASE
 from mecpfm.online.trace import Trace
-from mecpfm.typing import Floats, Ints
+from mecpfm.typing import Floats
 
 TRAIN, CAP_QUANTILE, RIDGE = 0.6, 0.99, 1.0
 GROUP, MODEL, LOAD = slice(0, 4), slice(4, 6), slice(6, 12)
@@ -74,13 +74,13 @@ def observations(trace: Trace) -> tuple[Floats, Floats]:
         raise InputError(f"{trace.source}: has {len(trace.time_s)} requests; at least 10 are needed to predict")
     work = np.clip(trace.work_s, *BASE.work_s)
     raw = survey(trace.time_s, work, trace, slice(0, len(work)))
-    return raw, np.minimum(work, np.quantile(work[: _split(len(work))], CAP_QUANTILE))
+    return raw, np.minimum(work, np.quantile(work[: int(TRAIN * len(work))], CAP_QUANTILE))
 
 
 def moments(trace: Trace) -> Moments:
     """Moments of a trace; features are standardised by the training part and clipped to 4 deviations, as online."""
     raw, work = observations(trace)
-    split = _split(len(work))
+    split = int(TRAIN * len(work))
     shift, scale = raw[:split].mean(axis=0), raw[:split].std(axis=0)
     features = np.clip((raw - shift) / np.where(scale > 1e-9, scale, 1.0), -4, 4)
     centre, mean = features[:split].mean(axis=0), work[:split].mean()
@@ -141,17 +141,9 @@ def subset_curve(
     for size in sizes:
         random = np.random.default_rng((seed, size))
         best = found.r2(order[:size])
-        values = [found.r2(_drawn(random, total, size).tolist()) for _ in range(draws)]
+        values = [found.r2(random.permutation(total)[:size].tolist()) for _ in range(draws)]
         low, high = np.quantile(values, (0.05, 0.95))
         chosen = "; ".join(found.names[i] for i in order[:size])
         rows.append((trace.source, size, "greedy", best, best, best, chosen))
         rows.append((trace.source, size, "random", float(np.mean(values)), float(low), float(high), ""))
     return pd.DataFrame(rows, columns=["source", "observed", "choice", "r2", "low", "high", "subset"])
-
-
-def _drawn(random: np.random.Generator, total: int, size: int) -> Ints:
-    return random.permutation(total)[:size]
-
-
-def _split(rows: int) -> int:
-    return int(TRAIN * rows)

@@ -20,6 +20,7 @@ from mecpfm.kernels.online_state import HYBRID_STATE
 from mecpfm.online.features import copied
 from mecpfm.online.policy import DEMAND, DISPATCH, FEATURES, PROBING, Policy
 from mecpfm.online.world import Scene
+from mecpfm.typing import Floats
 
 RIDGE = 1.0
 FOLLOW_RATE = 0.1
@@ -41,12 +42,24 @@ class Outcome:
     log: Log
     demand: Demand
     learner: Learner
-    prefetched_gb: float = 0.0
+    held_s: float
+    """How long looking and probing hold a request up, s."""
+    prefetched_gb: float
 
     @property
-    def loss_s(self) -> np.ndarray[Any, np.dtype[np.float64]]:
+    def loss_s(self) -> Floats:
         """Delay plus the penalty of small variants, s, shape (T,)."""
         return np.asarray(self.log.delay_s + self.scene.setting.small_penalty_s * self.log.variant)
+
+    @property
+    def target_s(self) -> Floats:
+        """What forecasters predict: service times, capped, s, shape (T,)."""
+        return np.minimum(self.scene.world.work, self.scene.cap_s)
+
+    @property
+    def squared_error(self) -> Floats:
+        """Of the forecasts, capped as well, s^2, shape (T,)."""
+        return np.square(np.minimum(self.log.guess_s, self.scene.cap_s) - self.target_s)
 
     def metrics(self) -> dict[str, float]:
         """Means over requests; regret is against the best place in the same state, its demand and congestion known."""
@@ -68,10 +81,8 @@ def r2(outcome: Outcome) -> float:
     """Share of the variance of the capped service times that the predictions explained; NaN where there is none."""
     if outcome.policy.dispatch != "structured":
         return math.nan
-    target = np.minimum(outcome.scene.world.work, outcome.scene.cap_s)
-    error = target - np.minimum(outcome.log.guess_s, outcome.scene.cap_s)
-    spread = float(((target - target.mean()) ** 2).sum())
-    return float(1 - (error**2).sum() / spread) if spread else math.nan
+    spread = float(np.square(outcome.target_s - outcome.target_s.mean()).sum())
+    return float(1 - outcome.squared_error.sum() / spread) if spread else math.nan
 
 
 class Run:
@@ -110,7 +121,8 @@ class Run:
     def finish(self) -> Outcome:
         """Serve what is left, let everything complete and return what happened."""
         self.advance(len(self.scene.world.work), math.inf)
-        return Outcome(self.scene, self.policy, self.log, self.demand, self.learner, self.prefetched_gb)
+        found = self.log, self.demand, self.learner, self.rule.held_s, self.prefetched_gb
+        return Outcome(self.scene, self.policy, *found)
 
 
 def simulate(scene: Scene, policy: Policy, seed: int = 0) -> Outcome:
@@ -203,34 +215,24 @@ def usual_s(scene: Scene) -> float:
     return float(min(max(total[SUM] / total[COUNT], least), scene.cap_s) if total[COUNT] else least)
 
 
-def held_s(policy: Policy, observed: int) -> float:
-    """How long looking at ``observed`` features and probing hold a request up, s."""
-    looks = policy.dispatch in ("disjoint", "hybrid") or DEMAND[policy.demand] in LOOKING
-    return policy.feature_cost_s * (observed if looks else 0) + policy.probe_cost_s * policy.probes
-
-
 def _rule(scene: Scene, policy: Policy, demand: Demand) -> Rule:
+    looks = policy.dispatch in ("disjoint", "hybrid") or DEMAND[policy.demand] in LOOKING
+    held_s = policy.feature_cost_s * (demand.sight.observed if looks else 0) + policy.probe_cost_s * policy.probes
     return Rule(
         dispatch=DISPATCH[policy.dispatch], variants=scene.setting.variants, explore=policy.explore,
         bonus=policy.bonus, cut_s=policy.cut_s, scale=policy.scale, sample=policy.sample, priced=policy.priced,
-        probing=PROBING[policy.probing], probes=policy.probes, held_s=held_s(policy, demand.sight.observed),
+        probing=PROBING[policy.probing], probes=policy.probes, held_s=held_s,
     )  # fmt: skip
 
 
 def _learner(scene: Scene, policy: Policy) -> Learner:
     world, variants = scene.world, scene.setting.variants
     cloudlets, places = world.near.shape
-    requests, arms = len(world.work), variants * (cloudlets + 1)
-    width = {"disjoint": 1, "hybrid": HYBRID_STATE + world.static.shape[1] + DYNAMIC}
-    size = width.get(policy.dispatch, 1)
-    features = world.static.shape[1] + DYNAMIC + 2 * cloudlets + 2
-    state = (
-        linear_bandit.fresh(arms, features, RIDGE)
-        if policy.dispatch == "disjoint"
-        else (linear_bandit.fresh(1, size, RIDGE))
-    )
+    requests, arms, features = len(world.work), variants * (cloudlets + 1), world.static.shape[1] + DYNAMIC
+    size = HYBRID_STATE + features if policy.dispatch == "hybrid" else 1
+    models, width = (arms, features + 2 * cloudlets + 2) if policy.dispatch == "disjoint" else (1, size)
     return Learner(
-        tally=np.zeros((2, arms)), state=state,
+        tally=np.zeros((2, arms)), state=linear_bandit.fresh(models, width, RIDGE),
         context=np.zeros((requests if policy.dispatch == "hybrid" else 1, size)), remote=np.zeros(4),
         rate=np.zeros((3, cloudlets)), belief=np.zeros((4, cloudlets, places)),
         probed=np.zeros((2, cloudlets, places)), seen=np.ones(places, dtype=bool),

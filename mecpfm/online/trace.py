@@ -9,8 +9,7 @@ import pandas as pd
 
 from mecpfm.coupled.roofline import Accelerator
 from mecpfm.data import traces
-from mecpfm.data.drawn_azure import drawn_azure
-from mecpfm.data.drawn_trace import drawn_gentd26
+from mecpfm.data.drawn_trace import drawn_azure, drawn_gentd26
 from mecpfm.data.fetch import locate
 from mecpfm.data.tables import gpus
 from mecpfm.kernels import arrays
@@ -134,12 +133,16 @@ def from_tokens(both: pd.DataFrame, source: str) -> Trace:
     )
 
 
-def second_per_token() -> float:
-    """Decode time of a token at speed 1, s."""
+def accelerator() -> Accelerator:
+    """What serves at speed 1: ``GPU``, arrays of shape (1,)."""
     table = gpus()
     card = table[table["gpu"] == GPU]
-    speed, bandwidth = (card[name].to_numpy(dtype=np.float64) for name in ("fp16_tflops", "bandwidth_gb_s"))
-    return float(Accelerator(speed, bandwidth).decode_s(np.array([BILLIONS]), np.ones(1))[0])
+    return Accelerator(*(card[name].to_numpy(dtype=np.float64) for name in ("fp16_tflops", "bandwidth_gb_s")))
+
+
+def second_per_token() -> float:
+    """Decode time of a token at speed 1, s."""
+    return float(accelerator().decode_s(np.array([BILLIONS]), np.ones(1))[0])
 
 
 def load(real: bool = True, name: str = "gentd26") -> Trace:

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from mecpfm.data.sites import KM_PER_DEGREE, positions
 from mecpfm.data.topologies import load
@@ -23,7 +22,7 @@ from mecpfm.online.features import fresh_history, survey
 from mecpfm.online.setting import EVICTION, Setting
 from mecpfm.online.trace import Trace
 from mecpfm.streams import Streams, streams
-from mecpfm.typing import Floats, Ints
+from mecpfm.typing import Bools, Floats, Ints
 
 SURVEY, TUNING = 3_000, 11_000
 ACCESS_S, S_PER_KM = 0.005, 0.001
@@ -39,8 +38,6 @@ Part = Literal["tune", "report"]
 class Ground(NamedTuple):
     """Where requests are served, and from what home and which model those of a trace come."""
 
-    coordinates: Floats
-    """Longitude and latitude of the cloudlets, shape (C, 2)."""
     near: Ints
     net_s: Floats
     speed: Floats
@@ -49,7 +46,7 @@ class Ground(NamedTuple):
     """Cloudlet at which each origin of the trace is at home."""
     base: Ints
     part_gb: Floats
-    held: NDArray[np.bool_] | None = None
+    held: Bools | None = None
     """Parts that cloudlets hold when the window begins, shape (C, P); None: nothing."""
 
 
@@ -63,11 +60,9 @@ class Scene:
     scale: Floats
     cap_s: float
     setting: Setting
-    coordinates: Floats
-    """Longitude and latitude of the cloudlets, shape (C, 2)."""
     first: int
     """Row of the trace at which the window begins."""
-    held: NDArray[np.bool_] | None = None
+    held: Bools | None = None
     """Parts that cloudlets hold when it begins, shape (C, P); None: nothing."""
 
 
@@ -93,7 +88,13 @@ def build(
     factor = _factor(setting, trace, window, work[window].sum(), ground.speed.sum())
     arrival = _arrivals(trace.time_s[window], setting, factor)
     congestion = _congestion(setting, float(arrival[-1]), next(supply))
-    world = _world(setting, trace, ground, window, arrival, work[window], congestion)
+    world = World(
+        arrival=arrival, work=work[window], home=ground.home[trace.origin[window]], model=trace.model[window],
+        group=trace.group[window], payload_gb=trace.payload_gb[window],
+        static=np.ascontiguousarray(trace.static[window]), near=ground.near, net_s=ground.net_s, speed=ground.speed,
+        memory_gb=ground.memory_gb, part_gb=ground.part_gb, base=ground.base, congestion=congestion,
+        constants=_constants(setting),
+    )  # fmt: skip
     known = slice(0, surveyed_rows)
     surveyed = survey(_arrivals(trace.time_s[known], setting, factor), work[known], trace, known)
     history = fresh_history(int(trace.group.max()) + 1, len(ground.base))
@@ -102,7 +103,7 @@ def build(
     scale = surveyed.std(axis=0)
     return Scene(
         world, history, surveyed.mean(axis=0), np.where(scale > 1e-9, scale, 1.0),
-        float(np.quantile(work[known], CAP_QUANTILE)), setting, ground.coordinates, first, ground.held,
+        float(np.quantile(work[known], CAP_QUANTILE)), setting, first, ground.held,
     )  # fmt: skip
 
 
@@ -121,9 +122,9 @@ def _window(size: int, trace: Trace, part: Part, first: int | None, random: np.r
 
 def _factor(setting: Setting, trace: Trace, window: slice, work_s: float, speed: float) -> float:
     """What time is stretched by, so that all cloudlets together, of that speed, have the load they should have."""
-    span, first, last = _span(trace.time_s[window], setting), window.start + 1, window.stop
+    span, first = float(np.minimum(np.diff(trace.time_s[window]), setting.gap_s).sum()), window.start + 1
     if span < SHORTEST_S:
-        raise InputError(f"{trace.source}: time_s: requests {first} to {last} arrive within {span:g} s")
+        raise InputError(f"{trace.source}: time_s: requests {first} to {window.stop} arrive within {span:g} s")
     factor = 1.0 if setting.load is None else work_s / (setting.load * speed) / span
     if not span * factor <= LONGEST_S:
         lasts = f"{span * factor:.3g} s; at most {LONGEST_S:g} s are possible"
@@ -131,26 +132,14 @@ def _factor(setting: Setting, trace: Trace, window: slice, work_s: float, speed:
     return factor
 
 
-def _world(
-    setting: Setting, trace: Trace, ground: Ground, window: slice, arrival: Floats, work: Floats, congestion: Floats
-) -> World:
-    return World(
-        arrival=arrival, work=work, home=ground.home[trace.origin[window]], model=trace.model[window],
-        group=trace.group[window], payload_gb=trace.payload_gb[window],
-        static=np.ascontiguousarray(trace.static[window]), near=ground.near, net_s=ground.net_s, speed=ground.speed,
-        memory_gb=ground.memory_gb, part_gb=ground.part_gb, base=ground.base, congestion=congestion,
-        constants=_constants(setting),
-    )  # fmt: skip
-
-
 def _drawn(setting: Setting, trace: Trace, supply: Streams, real: bool) -> Ground:
     """The setting's cloudlets, homes and models; the order of the streams is what makes a seed a seed."""
-    coordinates, near, net_s = _network(setting, next(supply), real)
+    near, net_s = _network(setting, next(supply), real)
     speed = next(supply).permutation(_spread(setting))
     memory = next(supply).choice(setting.memory_gb, setting.cloudlets)
     home = next(supply).integers(0, setting.cloudlets, int(trace.origin.max()) + 1)
     base, part_gb = _library(setting, int(trace.model.max()) + 1, next(supply))
-    return Ground(coordinates, near, net_s, speed, memory, home, base, part_gb)
+    return Ground(near, net_s, speed, memory, home, base, part_gb)
 
 
 def disjoint(rows: int, size: int) -> range:
@@ -171,18 +160,14 @@ def _parts(rows: int, size: int, part: Part) -> tuple[int, int, int]:
     return SURVEY, low, high
 
 
-def _span(time_s: Floats, setting: Setting) -> float:
-    return float(np.minimum(np.diff(time_s), setting.gap_s).sum())
-
-
 def _arrivals(time_s: Floats, setting: Setting, factor: float) -> Floats:
     """Times from 0 on, gaps clipped and scaled."""
     gaps = np.minimum(np.diff(time_s, prepend=time_s[0]), setting.gap_s) * factor
     return np.cumsum(gaps)
 
 
-def _network(setting: Setting, random: np.random.Generator, real: bool) -> tuple[Floats, Ints, Floats]:
-    """Coordinates (C, 2), the K nearest of each home (C, K) and the time to each of them (C, K), s."""
+def _network(setting: Setting, random: np.random.Generator, real: bool) -> tuple[Ints, Floats]:
+    """The K nearest cloudlets of each home (C, K) and the time to each of them (C, K), s."""
     count = setting.cloudlets
     if setting.topology:
         places = load(setting.topology).coordinates
@@ -194,7 +179,7 @@ def _network(setting: Setting, random: np.random.Generator, real: bool) -> tuple
     scale = KM_PER_DEGREE * np.array([arrays.cos(np.radians(chosen[:, 1].mean())), 1.0])
     km = arrays.settled(np.sqrt(np.square((chosen[:, None] - chosen[None]) * scale).sum(axis=2)))
     near = np.ascontiguousarray(np.argsort(km, axis=1, kind="stable")[:, : setting.reach])
-    return chosen, near, ACCESS_S + S_PER_KM * np.take_along_axis(km, near, axis=1)
+    return near, ACCESS_S + S_PER_KM * np.take_along_axis(km, near, axis=1)
 
 
 def _spread(setting: Setting) -> Floats:

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from mecpfm import clock
-from mecpfm.experiments.study import Point, Profile, Rows, study
+from mecpfm.experiments.study import MARKS, Point, Profile, Rows, marks, study
 from mecpfm.kernels import arrays
 from mecpfm.online import ledger, placement
 from mecpfm.online.policy import POLICIES, Policy
@@ -62,8 +62,6 @@ WINDOWS = 2
 """Disjoint windows that the trace holds after the requests that policies were tuned on."""
 BLOCKS = 16
 """Blocks of consecutive requests in such a window: 481 of the real trace, ten hours on average."""
-MARKS = 41
-"""Requests, evenly spread, at which cumulative values are kept."""
 SEEDS = {"quick": 5, "paper": 24}
 """Windows of the trace."""
 REQUESTS = {"quick": 4_000, "paper": 8_000}
@@ -174,18 +172,10 @@ def regret(recipe: OnTrace, seed: int) -> Rows:
     place, rows = scene(recipe, seed), []
     for name in LEARNERS:
         run = simulate(place, POLICIES[name], seed)
-        above = np.cumsum(run.loss_s - run.log.least_s)
-        target = np.minimum(place.world.work, place.cap_s)
-        error = np.cumsum((target - np.minimum(run.log.guess_s, place.cap_s)) ** 2)
-        marks = np.unique(np.linspace(0, len(above) - 1, MARKS).astype(int))
+        above, error = np.cumsum(run.loss_s - run.log.least_s), np.cumsum(run.squared_error)
         rows += [
-            {
-                "method": name,
-                "round": int(t) + 1,
-                "cumulative_regret": float(above[t]),
-                "squared_error": float(error[t]),
-            }
-            for t in marks
+            {"method": name, "round": t + 1, "cumulative_regret": float(above[t]), "squared_error": float(error[t])}
+            for t in marks(len(above))
         ]
     return rows
 
@@ -196,10 +186,10 @@ def bounds(recipe: OnTrace, seed: int) -> Rows:
     place, rows = scene(recipe, seed), []
     for name in PROVED:
         curves = ledger.growth(simulate(place, POLICIES[name], seed))
-        marks = np.unique(arrays.spaced(FIRST_MARK, recipe.setting.requests, MARKS).astype(int))
+        counts = np.unique(arrays.spaced(FIRST_MARK, recipe.setting.requests, MARKS).astype(int))
         rows += [
             {"method": name, "round": int(t), **{key: float(values[t - 1]) for key, values in curves.items()}}
-            for t in marks
+            for t in counts
         ]
     return rows
 

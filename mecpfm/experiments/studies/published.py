@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from mecpfm.experiments.measure import offline, online
-from mecpfm.experiments.study import SHARED_FRACTIONS, Point, Profile, Rows, study
+from mecpfm.experiments.study import SHARED_FRACTIONS, Point, Profile, Rows, marks, study
 from mecpfm.published.generate import Recipe, generate
 from mecpfm.published.online import SOURCES, simulate
 
@@ -25,8 +25,6 @@ ONLINE = (
 """Policies of every sweep."""
 LEARNERS = ONLINE[:-1]
 """Those that learn: the policies whose regret is shown round by round."""
-MARKS = 41
-"""Rounds, evenly spread, at which cumulative values are kept."""
 SEEDS = {"quick": 10, "paper": 50}
 """Seeds of every study here but ``equivalence``, whose instances are tiny."""
 COUNTS = ("cloudlets", "requests", "models", "families")
@@ -144,10 +142,10 @@ def convergence(recipe: Recipe, seed: int) -> Rows:
         penalty, regret = np.cumsum(run.penalty), np.cumsum(run.regret)
         rows += [
             {
-                "method": name, "rule": "common" if common else "released", "round": int(t) + 1,
+                "method": name, "rule": "common" if common else "released", "round": t + 1,
                 "cumulative_penalty": float(penalty[t]), "cumulative_regret": float(regret[t]),
             }
-            for t in np.unique(np.linspace(0, len(penalty) - 1, MARKS).astype(int))
+            for t in marks(len(penalty))
         ]  # fmt: skip
     return rows
 

@@ -84,12 +84,7 @@ def dual(recipe: Recipe, seed: int) -> Rows:
     ]
 
 
-@study(
-    "rounding",
-    shows="draws of the rounding, as published and strengthened",
-    points=drawn,
-    seeds=SEEDS,
-)
+@study("rounding", shows="draws of the rounding, as published and strengthened", points=drawn, seeds=SEEDS)
 def rounding(recipe: Recipe, seed: int) -> Rows:
     """Ratios to the relaxation: of independent draws from both LPs, budgets ignored, and of the plan Appro returns.
 
