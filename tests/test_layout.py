@@ -14,7 +14,8 @@ FLOORS = (
     ("data", "kernels", "solvers"),
     ("bandits",),
     ("published", "coupled"),
-    ("network", "online"),
+    ("online",),
+    ("network",),
     ("experiments",),
     ("cli", "diagnose", "__main__"),
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
@@ -14,6 +14,10 @@ from mecpfm.files import plain
 from mecpfm.network.contract import TABLES, checked, known_gpus
 from mecpfm.network.library import check_sizes
 from mecpfm.network.settings import SETTINGS, Settings, settings_of
+
+if TYPE_CHECKING:
+    from mecpfm.online.names import SceneNames
+    from mecpfm.online.world import Scene
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -117,6 +121,12 @@ class Network:
         from mecpfm.network.edit import changed
 
         return changed(self, changes, add or {}, remove or {})
+
+    def scene(self, features: Mapping[str, tuple[float, float]] | None = None) -> tuple[Scene, SceneNames]:
+        """Scene of the online simulator and its names; see :func:`mecpfm.network.live.scene_of`."""
+        from mecpfm.network.live import scene_of
+
+        return scene_of(self, features)
 
     def revised(self, tables: Mapping[str, pd.DataFrame | None], settings: Settings) -> Network:
         """A copy with other tables, each checked by its contract, and names against each other.

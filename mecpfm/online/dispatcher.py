@@ -6,20 +6,16 @@ import math
 import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from mecpfm import ranges
 from mecpfm.errors import InputError
 from mecpfm.online.desk import Desk
-from mecpfm.online.names import SceneNames, Ticket, index_of, names_of, number
+from mecpfm.online.names import HasScene, SceneNames, Ticket, index_of, names_of, number
 from mecpfm.online.policy import Policy, named
 from mecpfm.online.rows import InFlight
 from mecpfm.online.world import Scene
-
-if TYPE_CHECKING:
-    from mecpfm.network.network import Network
 
 CENTRE = "data centre"
 PATIENCE_S = 3_600.0
@@ -69,7 +65,7 @@ class Dispatcher:
 
     def __init__(
         self,
-        network: Network | Scene,
+        network: HasScene | Scene,
         *,
         policy: str | Policy = "priced-cov",
         seed: int = 0,
@@ -85,9 +81,7 @@ class Dispatcher:
         if isinstance(network, Scene):
             scene, names = network, names_of(network)
         else:
-            from mecpfm.network.live import scene_of
-
-            scene, names = scene_of(network, features)
+            scene, names = network.scene(features)
         rows = 64 + len(names.sites) * scene.setting.queue_limit
         self._begin(Desk(InFlight(scene, policy, seed, rows), float(patience_s)), scene, policy, names)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
@@ -29,6 +29,13 @@ class SceneNames(NamedTuple):
     payload_gb: Floats
     static: Floats
     """Features, shape (U, S)."""
+
+
+class HasScene(Protocol):
+    """What a dispatcher can stand on: a network in tables."""
+
+    def scene(self, features: Mapping[str, tuple[float, float]] | None = None) -> tuple[Scene, SceneNames]:
+        """What happens there, with these further features, and what things are called."""
 
 
 class Ticket(NamedTuple):
