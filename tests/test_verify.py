@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from strategies import tiny
 
 from mecpfm.coupled import audit as coupled_audit
+from mecpfm.coupled.certificate import Certificate
 from mecpfm.coupled.drawing import GUARANTEE
 from mecpfm.coupled.drawing import NAME as GUARANTEED
 from mecpfm.coupled.instance import Instance
@@ -69,6 +70,19 @@ def uncoupled() -> dict[str, tuple[Content, Content]]:
 
 
 WRITTEN: dict[Path, Content | str] = {}
+READ: dict[Path, Any] = {}
+
+
+@pytest.fixture(autouse=True)
+def _unchanged_files_are_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else a third of the time goes into the instance beside each changed plan."""
+    for kind in (Instance, Published, Certificate):
+
+        def once(path: Path, read: Callable[[Path], Any] = kind.read) -> Any:
+            READ[path] = READ[path] if path in READ else read(path)
+            return READ[path]
+
+        monkeypatch.setattr(kind, "read", once)
 
 
 def judged(folder: Path, *contents: Content | str) -> Audit | None:
@@ -79,6 +93,7 @@ def judged(folder: Path, *contents: Content | str) -> Audit | None:
             path.unlink(missing_ok=True)  # a disk may wait where a file is emptied and written anew
             path.write_text(content if isinstance(content, str) else json.dumps(content))
             WRITTEN[path] = content
+            READ.pop(path, None)
     check: Callable[..., Audit] = (coupled_audit if len(contents) == 3 else published_audit).audit
     try:
         return check(*paths)
