@@ -43,7 +43,7 @@ TESTS = {
     "coupled/proof": ["test_network_change.py", "test_coupled_auto.py", "test_coupled_strength.py",
                       "test_coupled_single.py", "-k",
                       "old_prices or is_the_slope or relaxed_families or are_slopes or any_prices_with or by_name or "
-                      "just_fit or library"],
+                      "just_fit or library or is_open or everything_changes or memory_rows_lift or half_a_second"],
     "coupled/lp_proof": ["test_coupled_strength.py", "-k",
                          "a_chain or strictly or keep_the or its_own or tampered or carried or are_slopes or left_of"],
     "kernels/coupled_journal": ["test_coupled_polish.py", "-k", "undo or monotone"],

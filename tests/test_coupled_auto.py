@@ -158,6 +158,8 @@ def test_memory_rows_lift_the_bound_and_prove_no_more_than_is_true(families, dat
     assert verify(instance, given_.model_copy(update={"memory_row": None})) <= proved + 1e-9
     assert proved <= solve_nlip(instance).objective + 1e-6 * (1 + instance.requests.remote_delay_s.sum())
     assert Proof.of(instance, given_).bound == proved
+    more = instance.change(cloudlets={"memory_gb": instance.cloudlets.memory_gb + 0.25})
+    assert Proof.of(instance, given_).moved(more).bound == verify(more, given_)
 
 
 @pytest.mark.parametrize("row", [None, np.int64(1)])

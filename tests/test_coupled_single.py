@@ -209,9 +209,11 @@ def test_cells_of_several_models_prove_what_they_did():
 
 
 def test_a_knapsack_worth_half_a_second_takes_that_off():
-    """Two requests at 2.5 s gain 1.5 s each, one fits, and the model costs 1 s: 5 s less 0.5 s."""
-    structure = build(full())
-    assert verify(full(), certificate(structure, priced(structure, np.array([2.5, 2.5])))) == pytest.approx(4.5)
+    """Two requests at 2.5 s gain 1.5 s each, one fits, and the model costs 1 s: 5 s less 0.5 s; of 4 s less 2 s."""
+    given_ = certificate(build(full()), priced(build(full()), np.array([2.5, 2.5])))
+    assert verify(full(), given_) == pytest.approx(4.5)
+    more = full(capacity=4.0)
+    assert Proof.of(full(), given_).moved(more).bound == verify(more, given_) == pytest.approx(3.0)
 
 
 def test_the_default_proves_by_compute_rows_alone():

@@ -111,6 +111,27 @@ def test_a_library_that_keeps_its_blocks_or_its_models_alone_is_another_one():
         assert proof.moved(other).bound == verify(other, proof.given) == pytest.approx(10 - 9 - (10 - gb))
 
 
+def test_an_option_of_which_everything_changes_is_another_one():
+    """Its request, model, delay and compute at once: nothing of a cloudlet's options is as it was."""
+    one = [1.0, 1.0]
+    instance = narrow(
+        blocks={"size_gb": one}, models={"blocks": [[0], [1]]}, cloudlets={"compute_s": [9.0]},
+        requests={"remote_delay_s": [10.0, 10.0], "remote_accuracy": one},
+    )  # fmt: skip
+    proof = Proof.of(instance, forged(family=[0, 1], exact=[1, 1], cut_price=[[0, 0]], request_price_s=[10.0, 10.0]))
+    other = instance.change(options={"request": [1], "model": [1], "delay_s": [4.0], "compute_s": [2.0]})
+    assert proof.moved(other).bound == verify(other, proof.given) == pytest.approx(14.0)
+
+
+@pytest.mark.parametrize(("pull_s", "price"), [(9.5, 0.25), (10.5, 0.0)])
+def test_the_price_of_compute_is_that_of_the_cut_where_the_family_is_open(pull_s: float, price: float):
+    """10 s gained for 9.5 s of pulling are worth it, if by half a second alone; for 10.5 s they are not."""
+    instance = narrow(cloudlets={"pull_s_per_gb": [pull_s], "compute_s": [1.0]}, options={"compute_s": [1.0]})
+    proof = Proof.of(instance, forged(request_price_s=[10.0], cut_price=[[0.25]]))
+    assert proof.bound == pytest.approx(min(pull_s, 10.0))
+    assert proof.price(0, "compute_s") == price
+
+
 @pytest.mark.parametrize("resource", ["memory_gb", "compute_s"])
 def test_a_price_is_the_slope_of_the_bound_where_it_says_so(resource: str):
     """Inside the range the bound follows the price, and just beyond it leaves that line."""
