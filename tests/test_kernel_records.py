@@ -41,6 +41,12 @@ def outer(record, other):
     return scratch.sum() + len(record.rows) if record.open else -1.0
 
 
+@kernel
+def steps(record, other):
+    for i in range(3):
+        yield inner(record.pair, i) + inner(other, i)
+
+
 record = Outer(Pair(np.arange(3.0), 0.5), True, np.empty((4, 2)))
 other = Pair(np.ones(3), 2.0)
 counts = [sys.getrefcount(one) for one in (record.rows, record.pair.left, other.left)]
@@ -49,7 +55,10 @@ assert outer(record._replace(open=False), other) == -1.0
 assert record.pair.left.tolist() == [1.0, 2.0, 3.0] and other.left.tolist() == [5.0] * 3
 assert [sys.getrefcount(one) for one in (record.rows, record.pair.left, other.left)] == counts
 assert {type(kind) for kind in outer.signatures[0]} == {Record} and len(outer.signatures) == 1
-assert len(inner.part.overloads) <= 1, "both records have one type"
+assert len(inner.part.overloads) <= 2, "both records have one type, but for the generator"
+later = steps(record, other)
+outer(record._replace(open=False), other)  # which lies where the first call lay
+assert list(later) == [2.0 + 9.0, 3.0 + 9.0, 4.0 + 9.0]
 try:
     outer(record._replace(rows=None), other._replace(left=3))
 except numba.TypingError:

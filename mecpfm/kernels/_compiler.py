@@ -12,6 +12,7 @@ arrays are removed function by function, before callers take their code in.
 
 from __future__ import annotations
 
+import inspect
 import pkgutil
 from typing import Any
 
@@ -185,6 +186,7 @@ class Kernel(CPUDispatcher):
         super().__init__(function, {}, options, RootCompiler)
         self._cache = KernelCache(function)
         self._counting = counting
+        self._outlives = inspect.isgeneratorfunction(function)  # the stack that a record by pointer lies on
         self._part: Part | None = None  # most kernels are never called from both
 
     add_overload = CPUDispatcher.add_overload  # also while it stands aside for parts
@@ -207,7 +209,8 @@ class Kernel(CPUDispatcher):
     def typeof_pyval(self, val: Any) -> Any:
         """Numba builds the type of a random generator anew at every call, which takes longer than many a kernel."""
         if type(val) is not np.random.Generator:
-            return _records.of(super().typeof_pyval(val))
+            found = super().typeof_pyval(val)
+            return found if self._outlives else _records.of(found)
         kind = type(val.bit_generator)
         if kind not in GENERATORS:
             GENERATORS[kind] = super().typeof_pyval(val)

@@ -1,7 +1,8 @@
 """Records as kernels take them: by a pointer, where Numba hands over every array of a named tuple by its seven scalars.
 
 Code of a call is as long as what it hands over, and a large kernel hands over hundreds of arrays: translating and
-optimising that took longer than all the rest. A record that a kernel makes itself stays Numba's named tuple.
+optimising that took longer than all the rest. A record that a kernel makes itself stays Numba's named tuple, and so
+does what a generator takes: that outlives the call, and with it the stack that the record would lie on.
 """
 
 from __future__ import annotations
