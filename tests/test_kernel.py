@@ -1,5 +1,6 @@
 """How the kernel of a lesson starts, once more if it must, and ends: in order, or at once when the run is stopped."""
 
+import asyncio
 import json
 import multiprocessing
 import os
@@ -13,6 +14,7 @@ from command import start, until
 
 from mecpfm.errors import FailedError
 from mecpfm.experiments import notebooks
+from mecpfm.experiments.kernel import IdleFirst
 
 SLOW = """
 import atexit, time
@@ -99,6 +101,25 @@ def test_the_last_question_is_answered_in_peace(tmp_path: Path, capfd: pytest.Ca
     notebooks._papermill(source, "quick")
     assert (source.parent / "ended").exists()
     assert "KeyboardInterrupt" not in capfd.readouterr().err
+
+
+class Listener:
+    """A client that gives other messages for ever, or waits for one that somebody else has taken."""
+
+    def __init__(self, talks: bool) -> None:
+        self.talks = talks
+
+    async def get_iopub_msg(self, timeout: float = 0) -> dict[str, dict[str, str]]:
+        await (asyncio.sleep(0.01) if self.talks else asyncio.Event().wait())
+        return {"content": {"name": "stdout"}, "parent_header": {"msg_type": "execute_request"}}
+
+
+@pytest.mark.parametrize("talks", [False, True])
+def test_a_kernel_that_never_gets_idle_is_not_waited_for(talks: bool):
+    """After Ctrl-C nbclient may take the message that is waited for, and a cell may print without an end."""
+    manager = IdleFirst()
+    manager.listener = Listener(talks)
+    assert asyncio.run(asyncio.wait_for(manager._idle(), 60)) is False
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

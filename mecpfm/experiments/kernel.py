@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import queue
+import asyncio
 from contextlib import suppress
 from typing import Any
 
 from jupyter_client.manager import AsyncKernelManager
 
-GRACE_S = 1.0
+GRACE_S = 2.0
 """Time for a kernel to get idle."""
 
 
@@ -33,11 +33,15 @@ class IdleFirst(AsyncKernelManager):
             await super()._async_interrupt_kernel()
 
     async def _idle(self) -> bool:
-        """Whether it has answered papermill's last question, or does so within ``GRACE_S``, and is idle."""
-        with suppress(queue.Empty, AttributeError):  # nothing comes; nobody has listened
-            while True:
-                message = await self.listener.get_iopub_msg(timeout=GRACE_S)
-                state, asked = message["content"].get("execution_state"), message["parent_header"].get("msg_type")
-                if (state, asked) == ("idle", "kernel_info_request"):
-                    return True
+        """Whether it has answered papermill's last question, or does so within ``GRACE_S``, and is idle.
+
+        After an interrupt papermill still reads the same messages: one that it takes is waited for in vain.
+        """
+        with suppress(TimeoutError, AttributeError):  # too late; nobody has listened
+            async with asyncio.timeout(GRACE_S):
+                while True:
+                    message = await self.listener.get_iopub_msg()
+                    state, asked = message["content"].get("execution_state"), message["parent_header"].get("msg_type")
+                    if (state, asked) == ("idle", "kernel_info_request"):
+                        return True
         return False
