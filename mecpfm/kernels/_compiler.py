@@ -2,7 +2,8 @@
 
 Numba makes of every function a library that can be called from Python and from C, turns it into machine code and loads
 it. Of a tree of kernels Python calls the root only. So a kernel has two dispatchers: itself, for calls from Python, and
-a part, for calls from kernels. Results are the same bits, speed is the same, and compiling takes a third less.
+a part, for calls from kernels. Results are the same bits, speed is the same, and compiling takes a third less. What
+Numba itself compiles for a kernel, as it does for ``np.empty``, is a part too.
 
 Parts of the coupled problem are optimised lightly, since their callers optimise all that they take in: a quarter less
 again at the same speed. The simulator on a trace would take three times as long: Numba's reference counts of its many
@@ -11,18 +12,20 @@ arrays are removed function by function, before callers take their code in.
 
 from __future__ import annotations
 
+import inspect
 import pkgutil
 from typing import Any
 
 import numpy as np
 from numba.core.codegen import JITCodeLibrary, ll  # type: ignore[attr-defined]
-from numba.core.compiler import CompilerBase, CompileResult, DefaultPassBuilder, compile_result
+from numba.core.compiler import Compiler, CompilerBase, CompileResult, DefaultPassBuilder, compile_result
 from numba.core.compiler_lock import global_compiler_lock
 from numba.core.compiler_machinery import register_pass
 from numba.core.environment import lookup_environment as lookup
 from numba.core.registry import CPUDispatcher
 from numba.core.typed_passes import NativeLowering
 
+from mecpfm.kernels import _records
 from mecpfm.kernels._cache import KernelCache, Located
 from mecpfm.kernels._thrift import thrifty
 
@@ -69,18 +72,27 @@ class PartLibrary(JITCodeLibrary):
 
 
 @register_pass(mutates_CFG=True, analysis_only=False)  # type: ignore[no-untyped-call]
-class KernelLowering(NativeLowering):
-    """Numba's last pass. What Python does not call ends before machine code."""
+class RootLowering(NativeLowering):
+    """Numba's last pass, for what Python calls."""
 
-    _name = "kernel_lowering"
+    _name = "root_lowering"
+
+    def run_pass(self, state: Any) -> bool:
+        """Translate and load one function."""
+        super().run_pass(state)  # type: ignore[no-untyped-call]
+        _point_to_environments(state.library)
+        return True
+
+
+@register_pass(mutates_CFG=True, analysis_only=False)  # type: ignore[no-untyped-call]
+class PartLowering(NativeLowering):
+    """The same for what Python does not call: it ends before machine code."""
+
+    _name = "part_lowering"
 
     def run_pass(self, state: Any) -> bool:
         """Translate one function."""
-        if not state.flags.no_cpython_wrapper:
-            super().run_pass(state)  # type: ignore[no-untyped-call]
-            _point_to_environments(state.library)
-            return True
-        state.flags.no_compile = True
+        state.flags.no_compile = state.flags.no_cpython_wrapper = state.flags.no_cfunc_wrapper = True
         state.library = PartLibrary(state.targetctx.codegen(), state.func_id.func_qualname)  # type: ignore[no-untyped-call]
         state.library.light = state.func_id.modname.startswith(LIGHT)
         super().run_pass(state)  # type: ignore[no-untyped-call]
@@ -100,14 +112,26 @@ def _point_to_environments(library: Any) -> None:
                 library.codegen.set_env(variable.name, environment)
 
 
-class KernelCompiler(CompilerBase):
-    """Numba's compiler with the lowering above."""
+def _passes(state: Any, lowering: type[NativeLowering]) -> list[Any]:
+    manager = DefaultPassBuilder.define_nopython_pipeline(state)  # type: ignore[no-untyped-call]
+    manager.passes = [(lowering if made is NativeLowering else made, why) for made, why in manager.passes]
+    return [manager]
+
+
+class RootCompiler(CompilerBase):
+    """Numba's compiler, whose last pass is replaced."""
 
     def define_pipelines(self) -> list[Any]:
-        """Numba's passes, the last one replaced."""
-        manager = DefaultPassBuilder.define_nopython_pipeline(self.state)  # type: ignore[no-untyped-call]
-        manager.passes = [(KernelLowering if made is NativeLowering else made, why) for made, why in manager.passes]
-        return [manager]
+        """Its passes."""
+        return _passes(self.state, RootLowering)
+
+
+class PartCompiler(CompilerBase):
+    """The same for parts. Flags are those of a root, so that both share what Numba knows of its own functions."""
+
+    def define_pipelines(self) -> list[Any]:
+        """Its passes."""
+        return _passes(self.state, PartLowering)
 
 
 class _PartImpl(Located):
@@ -139,7 +163,7 @@ class Part(CPUDispatcher):
     """A kernel as other kernels call it."""
 
     def __init__(self, function: Any, options: dict[str, Any]) -> None:
-        super().__init__(function, {}, {**options, "no_cpython_wrapper": True}, KernelCompiler)
+        super().__init__(function, {}, options, PartCompiler)
         self._cache = PartCache(function)
 
     def add_overload(self, cres: Any) -> None:
@@ -147,19 +171,29 @@ class Part(CPUDispatcher):
         self.overloads[tuple(cres.signature.args)] = cres
 
 
+INNER = (
+    (Compiler, "define_pipelines", PartCompiler.define_pipelines),
+    (CPUDispatcher, "add_overload", Part.add_overload),
+)
+"""While a kernel compiles: class, method, and what stands in for it where Numba compiles a function of its own."""
+
+
 class Kernel(CPUDispatcher):
     """A kernel as Python calls it."""
 
     def __init__(self, function: Any, options: dict[str, Any], counting: bool) -> None:
         options = {"nopython": True, "no_cfunc_wrapper": True, **options}
-        super().__init__(function, {}, options, KernelCompiler)
+        super().__init__(function, {}, options, RootCompiler)
         self._cache = KernelCache(function)
         self._counting = counting
+        self._outlives = inspect.isgeneratorfunction(function)  # the stack that a record by pointer lies on
         self._part: Part | None = None  # most kernels are never called from both
+
+    add_overload = CPUDispatcher.add_overload  # also while it stands aside for parts
 
     def compile(self, sig: Any) -> Any:
         """Numba's, in less time."""
-        with global_compiler_lock, thrifty():
+        with global_compiler_lock, thrifty(INNER):
             return super().compile(sig)
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -175,7 +209,8 @@ class Kernel(CPUDispatcher):
     def typeof_pyval(self, val: Any) -> Any:
         """Numba builds the type of a random generator anew at every call, which takes longer than many a kernel."""
         if type(val) is not np.random.Generator:
-            return super().typeof_pyval(val)
+            found = super().typeof_pyval(val)
+            return found if self._outlives else _records.of(found)
         kind = type(val.bit_generator)
         if kind not in GENERATORS:
             GENERATORS[kind] = super().typeof_pyval(val)

@@ -41,8 +41,8 @@ def kernel(function: Callable[P, R]) -> Callable[P, R]:
 def borrowing(function: Callable[P, R]) -> Callable[P, R]:
     """The same for a kernel that makes no array: where a kernel calls it, it counts no references.
 
-    The caller holds every array while the kernel runs, so that counts change nothing. Numba counts each array of a
-    record wherever the record is handed on, which in a short loop takes longer than the loop's own work.
+    The caller holds every array while the kernel runs, so that counts change nothing. Numba counts an array wherever
+    it is taken out of a record, which in a short loop may take longer than the loop's own work.
     """
     return _compiled(function, "never", counting=False)
 
@@ -50,7 +50,7 @@ def borrowing(function: Callable[P, R]) -> Callable[P, R]:
 def inlined(function: Callable[P, R]) -> Callable[P, R]:
     """The same for a small helper: kernels that call it take it in, so that it is not compiled on its own.
 
-    A call hands over every array of a record, which takes longer to compile than the helper itself.
+    A function of its own takes longer to compile than a few lines.
     """
     return _compiled(function, "always")
 
