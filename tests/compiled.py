@@ -1,7 +1,7 @@
-"""Kernels are compiled before the tests start, half of them in each of two processes.
+"""Kernels are compiled before the tests start, in two processes at once.
 
 Else every worker compiles most of them, and the first test that needs one seems slow. Started by conftest.py where
-several workers run the whole suite; ``python tests/compiled.py coupled`` compiles one half.
+several workers run the whole suite; ``python tests/compiled.py online`` compiles what the named settings need.
 """
 
 import hashlib
@@ -34,26 +34,30 @@ def coupled() -> None:
     dual.solve(build(instance), memory_row=True, iterations=1)
 
 
-def online() -> None:
-    """The paper's problem and its simulator, the simulator on a trace and the dispatcher."""
-    from online_strategies import scene
-
-    from mecpfm.online import ledger, simulate
-    from mecpfm.online.dispatcher import Dispatcher
-    from mecpfm.online.policy import POLICIES
-    from mecpfm.published import methods, policies
-    from mecpfm.published import online as published
+def published() -> None:
+    """The paper's problem by every method, and its simulator by every policy."""
+    from mecpfm.published import methods, online, policies
     from mecpfm.published.generate import Recipe, generate
 
-    place = scene(200)
-    ledger.ledger(simulate.simulate(place, POLICIES["structured-full"], 0))
-    Dispatcher(place, policy="structured-full", seed=0)
     instance = generate(Recipe(cloudlets=8, requests=5, models=4, families=2), seed=3)
     for method in methods.METHODS.keys() - {"nlip"}:
         with suppress(InputError):
             methods.solve(instance, method, solver="highs")
     for policy in policies.POLICIES:
-        published.simulate(instance, policy, rounds=20)
+        online.simulate(instance, policy, rounds=20)
+
+
+def online() -> None:
+    """The simulator on a trace and the dispatcher."""
+    from online_strategies import scene
+
+    from mecpfm.online import ledger, simulate
+    from mecpfm.online.dispatcher import Dispatcher
+    from mecpfm.online.policy import POLICIES
+
+    place = scene(200)
+    ledger.ledger(simulate.simulate(place, POLICIES["structured-full"], 0))
+    Dispatcher(place, policy="structured-full", seed=0)
 
 
 def compile_all() -> None:
@@ -62,11 +66,15 @@ def compile_all() -> None:
     done = _cache.BASE / f"tests-{hashlib.sha256(keys.encode()).hexdigest()[:16]}"
     if not done.exists():
         print("compiling kernels, once: about a minute", file=sys.stderr)
-        halves = [subprocess.Popen([sys.executable, __file__, half.__name__]) for half in (coupled, online)]
+        halves = [
+            subprocess.Popen([sys.executable, __file__, *half]) for half in (("coupled", "published"), ("online",))
+        ]
         codes = [half.wait() for half in halves]
         if codes == [0, 0]:
             done.touch()
 
 
 if __name__ == "__main__":
-    {"coupled": coupled, "online": online}.get("".join(sys.argv[1:]), compile_all)()
+    settings = {"coupled": coupled, "published": published, "online": online}
+    for compile_one in [settings[name] for name in sys.argv[1:]] or [compile_all]:
+        compile_one()

@@ -17,6 +17,7 @@ import pkgutil
 from typing import Any
 
 import numpy as np
+from numba.core import types
 from numba.core.codegen import JITCodeLibrary, ll  # type: ignore[attr-defined]
 from numba.core.compiler import Compiler, CompilerBase, CompileResult, DefaultPassBuilder, compile_result
 from numba.core.compiler_lock import global_compiler_lock
@@ -165,6 +166,11 @@ class Part(CPUDispatcher):
     def __init__(self, function: Any, options: dict[str, Any]) -> None:
         super().__init__(function, {}, options, PartCompiler)
         self._cache = PartCache(function)
+
+    def get_call_template(self, args: Any, kws: Any) -> Any:
+        """Numba's, to which a constant is not a type of its own, for which the part would be compiled once more."""
+        plain = {name: types.unliteral(kind) for name, kind in kws.items()}  # type: ignore[no-untyped-call]
+        return super().get_call_template(tuple(map(types.unliteral, args)), plain)
 
     def add_overload(self, cres: Any) -> None:
         """Numba's would make it callable from Python."""

@@ -15,6 +15,9 @@ from numba.core import event
 
 from mecpfm import clock
 from mecpfm.kernels._compiler import Kernel
+from mecpfm.kernels._records import pointed
+
+__all__ = ["borrowing", "inlined", "kernel", "pointed"]
 
 P = ParamSpec("P")
 R = TypeVar("R")

@@ -8,21 +8,31 @@ does what a generator takes: that outlives the call, and with it the stack that 
 from __future__ import annotations
 
 import hashlib
-from typing import Any
+from typing import Any, TypeVar
 
 from numba.core import cgutils, types
 from numba.core.datamodel.models import PrimitiveModel
 from numba.core.imputils import impl_ret_borrowed
 from numba.core.typing.templates import AttributeTemplate
-from numba.extending import NativeValue, infer_getattr, lower_getattr_generic, register_model, unbox
+from numba.extending import (
+    NativeValue,
+    infer_getattr,
+    lower_builtin,
+    lower_getattr_generic,
+    register_model,
+    type_callable,
+    unbox,
+)
+
+T = TypeVar("T")
 
 
-class Record(types.Type):
+class RecordPointer(types.Type):
     """A named tuple that Python made and keeps while kernels work on it; no kernel may return it."""
 
     def __init__(self, plain: Any) -> None:
         self.plain = plain
-        super().__init__(f"Record({plain.name})")
+        super().__init__(f"RecordPointer({plain.name})")
 
     @property
     def mangling_args(self) -> tuple[str, tuple[Any, ...]]:
@@ -36,10 +46,10 @@ class Record(types.Type):
 
 def of(kind: Any) -> Any:
     """The type by which kernels take a value of this type."""
-    return Record(kind) if isinstance(kind, types.BaseNamedTuple) else kind
+    return RecordPointer(kind) if isinstance(kind, types.BaseNamedTuple) else kind
 
 
-@register_model(Record)
+@register_model(RecordPointer)
 class _Pointer(PrimitiveModel):
     def __init__(self, models: Any, record: Any) -> None:
         stored = models.lookup(record.plain).get_value_type()
@@ -48,22 +58,38 @@ class _Pointer(PrimitiveModel):
 
 @infer_getattr
 class _Fields(AttributeTemplate):
-    key = Record
+    key = RecordPointer
 
     def generic_resolve(self, record: Any, field: str) -> Any:  # type: ignore[override]
         return record.kind(field) if field in record.plain.fields else None
 
 
-@lower_getattr_generic(Record)  # type: ignore[no-untyped-call, untyped-decorator]
+@lower_getattr_generic(RecordPointer)  # type: ignore[no-untyped-call, untyped-decorator]
 def _field(context: Any, builder: Any, record: Any, pointer: Any, field: str) -> Any:
     place = cgutils.gep_inbounds(builder, pointer, 0, record.plain.fields.index(field))  # type: ignore[no-untyped-call]
     kind = record.kind(field)
-    if isinstance(kind, Record):
+    if isinstance(kind, RecordPointer):
         return place
     return impl_ret_borrowed(context, builder, kind, builder.load(place))  # type: ignore[no-untyped-call]
 
 
-@unbox(Record)  # type: ignore[no-untyped-call, untyped-decorator]
+def pointed(record: T) -> T:
+    """A generator's record by a pointer, for the kernels that it calls: they are compiled for no other kind."""
+    return record
+
+
+@type_callable(pointed)
+def _type_pointed(context: Any) -> Any:
+    return of
+
+
+@lower_builtin(pointed, types.BaseNamedTuple)  # type: ignore[no-untyped-call, untyped-decorator]
+def _pointed(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+    """On the stack of one step of the generator, which keeps the record itself elsewhere."""
+    return cgutils.alloca_once_value(builder, arguments[0])  # type: ignore[no-untyped-call]
+
+
+@unbox(RecordPointer)  # type: ignore[no-untyped-call, untyped-decorator]
 def _unbox(record: Any, value: Any, c: Any) -> NativeValue:
     """On the stack of the code that calls the kernel from Python; that code gives its arrays back in the end."""
     found = c.unbox(record.plain, value)

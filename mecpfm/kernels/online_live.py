@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from mecpfm.kernels._jit import inlined, kernel
+from mecpfm.kernels._jit import inlined, kernel, pointed
 from mecpfm.kernels.online_demand import LOOKING, Demand, forecast, look
 from mecpfm.kernels.online_edge import pull_s, store
 from mecpfm.kernels.online_history import COUNT, IN_FLIGHT, SUM, History, describe, observe
@@ -50,18 +50,28 @@ def serve(
 ) -> Iterator[int]:  # fmt: skip
     """Carry out the command in the box, once each time it is resumed."""
     while True:
-        row = int(line.box[ROW])
-        if line.box[COMMAND] == DECIDE:
-            now = line.box[NOW]
-            option = _decide(
-                world, edge, log, history, demand, rule, learner, line, row, now, feature_random, arm_random
-            )
-            line.box[NOW] = option
-        elif line.box[COMMAND] == COMPLETE:
-            _complete(world, edge, log, history, demand, rule, learner, row, line.box[SECONDS], line.box[SERVICE])
-        else:
-            leave_row(world, edge, log, history, row)
+        _carry_out(
+            pointed(world), pointed(edge), pointed(log), pointed(history), pointed(demand), pointed(rule),
+            pointed(learner), pointed(line), feature_random, arm_random,
+        )  # fmt: skip
         yield 0
+
+
+@kernel
+def _carry_out(
+    world: World, edge: Edge, log: Log, history: History, demand: Demand, rule: Rule, learner: Learner, line: Line,
+    feature_random: np.random.Generator, arm_random: np.random.Generator,
+) -> None:  # fmt: skip
+    row = int(line.box[ROW])
+    if line.box[COMMAND] == DECIDE:
+        now = line.box[NOW]
+        line.box[NOW] = _decide(
+            world, edge, log, history, demand, rule, learner, line, row, now, feature_random, arm_random
+        )
+    elif line.box[COMMAND] == COMPLETE:
+        _complete(world, edge, log, history, demand, rule, learner, row, line.box[SECONDS], line.box[SERVICE])
+    else:
+        leave_row(world, edge, log, history, row)
 
 
 @kernel
