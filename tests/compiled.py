@@ -65,7 +65,7 @@ def compile_all() -> None:
     keys = "".join(map(_cache.key, sorted(Path(_cache.__file__).parent.glob("*.py"))))
     done = _cache.BASE / f"tests-{hashlib.sha256(keys.encode()).hexdigest()[:16]}"
     if not done.exists():
-        print("compiling kernels, once: about a minute", file=sys.stderr)
+        print("compiling kernels, once: less than a minute", file=sys.stderr)
         halves = [
             subprocess.Popen([sys.executable, __file__, *half]) for half in (("coupled", "published"), ("online",))
         ]
