@@ -86,8 +86,16 @@ class Record(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
 
     def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
-        """Pydantic's; new arrays are frozen like the others, since kernels are compiled anew for any that are not."""
-        return super().model_copy(update={name: read_only(value) for name, value in (update or {}).items()}, deep=deep)
+        """Pydantic's; new arrays are frozen like the others, since kernels are compiled anew for any that are not.
+
+        Pydantic takes over what cached properties hold, which is made of the old fields.
+        """
+        new = {name: read_only(value) for name, value in (update or {}).items()}
+        made = super().model_copy(update=new, deep=deep)
+        stale = vars(made).keys() - type(self).model_fields.keys() if new else set()
+        for name in stale:
+            del made.__dict__[name]
+        return made
 
     def leaves(self, prefix: str = "") -> Iterator[tuple[str, Any, list[Any]]]:
         """Every field as (dotted name, value, annotations), nested records opened."""

@@ -476,3 +476,13 @@ def test_amounts_measured_elsewhere_are_brought_into_range() -> None:
         one = Recipe(cloudlets=3, requests=5, topology="sndlib/nobel-germany", shared_fraction=fraction)
         assert 0 in generate(one).blocks.size_gb
     assert accepted(np.array([0.0, 5e-324, 9e-10, 1e-9, 0.1, 1e9, 1e300])).tolist() == [0, 0, 0, 1e-9, 0.1, 1e9, 1e9]
+
+
+def test_a_changed_copy_takes_over_nothing_that_is_made_of_the_old_fields() -> None:
+    """Of sizes, options and caches; a copy without a change keeps what was computed."""
+    instance = generate(Recipe(cloudlets=4, requests=6, models=6), seed=0)
+    pull_s, first = instance.pull_s, instance.first_option
+    blocks = instance.blocks.model_copy(update={"size_gb": 2 * instance.blocks.size_gb})
+    assert instance.model_copy(update={"blocks": blocks}).pull_s.tolist() == (2 * pull_s).tolist()
+    assert instance.with_options(np.arange(1)).first_option[-1] == 1 < first[-1]
+    assert instance.model_copy().pull_s is pull_s

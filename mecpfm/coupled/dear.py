@@ -60,9 +60,7 @@ def cut(instance: Instance, cost: float) -> Instance:
     rate = np.broadcast_to(cloudlets.pull_s_per_gb, dear.shape).copy()
     rate[dear] = np.maximum(most / size[dear], SMALLEST)
     pulls = cloudlets.model_copy(update={"pull_s_per_gb": rate if dear.any() else cloudlets.pull_s_per_gb})
-    small = instance.model_copy(update={"requests": remote, "cloudlets": pulls})
-    small.__dict__.pop("pull_s", None)  # that of the true rates
-    return small
+    return instance.model_copy(update={"requests": remote, "cloudlets": pulls})
 
 
 def known(instance: Instance, start: Ints | None) -> Plan:
@@ -95,6 +93,5 @@ def solve(
             break
     if small is not instance:
         status = found.status if best.objective == found.objective else proven(best.objective, found.bound)
-        said = {name: getattr(found, name) for name in ("method", "bound", "seed", "solver", "runtime_s")}
-        found = dataclasses.replace(best, status=status, **said)
+        found = dataclasses.replace(best, method=found.method, bound=found.bound, status=status, solver=found.solver)
     return found, proof, small

@@ -33,7 +33,7 @@ UNDECIDED = 12
 """Models of a family whose sets are enumerated where it has more than ``EXACT_MODELS``."""
 LOOK = 20
 """Steps of ``explore`` between two looks at the clock."""
-EXPLORING, ABOVE = 0.05, 1.01
+EXPLORING, TARGET = 0.05, 1.01
 """Length of its steps relative to Polyak's, whose target is so many times the bound."""
 SHARE_SCALE = 3.0
 """Step of the shares w relative to that of v: found by trial, docs/experiments.md."""
@@ -183,7 +183,7 @@ class Neighbourhood:
 
 def small_step(dual: Dual, bound: float) -> float:
     """Length, s, of a step around the best multipliers from where the bound is worth so much."""
-    return EXPLORING * (ABOVE * dual.bound - bound)
+    return EXPLORING * (TARGET * dual.bound - bound)
 
 
 def explore(

@@ -175,9 +175,7 @@ class Instance(RootRecord):
     def with_options(self, rows: Ints) -> Self:
         """The instance with the options ``rows``, ascending, alone; request, site and model numbers stay."""
         options = Options(**{name: getattr(self.options, name)[rows] for name in Options.model_fields})
-        small = self.model_copy(update={"options": options})
-        small.__dict__.pop("first_option", None)  # that of all options
-        return small
+        return self.model_copy(update={"options": options})
 
     @cached_property
     def first_option(self) -> Ints:
